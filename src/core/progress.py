@@ -1,0 +1,75 @@
+"""How far, how fast, how long still: a live bar on a terminal, a line every few seconds in a log file."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+LOG_EVERY_SECONDS = 10.0
+
+
+class Progress:
+    """Use as `with Progress("packing", total=n, unit="rows") as bar: bar.advance()`. `total` None: unknown."""
+
+    def __init__(self, what: str, total: int | None = None, unit: str = "rows", done: int = 0):
+        self.what, self.total, self.unit, self.done = what, total, unit, done
+        self._start_done, self._start = done, time.monotonic()
+        self._next_line = self._start + LOG_EVERY_SECONDS
+        self._note = ""
+        console = Console(file=sys.stderr)
+        self._bar = self._rich(console) if console.is_terminal else None
+
+    def _rich(self, console: Console) -> RichProgress:
+        columns = (
+            TextColumn("    {task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+        )
+        bar = RichProgress(*columns, console=console, transient=True, refresh_per_second=4)
+        self._task = bar.add_task(self.what, total=self.total, completed=self.done, rate="", note="")
+        return bar
+
+    @property
+    def rate(self) -> float:
+        """Units per second since this process started counting."""
+        return (self.done - self._start_done) / max(time.monotonic() - self._start, 1e-9)
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """None while the total or the rate is unknown."""
+        return (self.total - self.done) / self.rate if self.total is not None and self.rate > 0 else None
+
+    def advance(self, n: int = 1, note: str | None = None) -> None:
+        """Count `n` more; `note` is shown behind the figures (a loss, say)."""
+        self.done += n
+        if note is not None:
+            self._note = note
+        if self._bar:
+            rate = f"{self.rate:,.0f} {self.unit}/s"
+            self._bar.update(self._task, completed=self.done, rate=rate, note=self._note)
+        elif time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + LOG_EVERY_SECONDS
+            print(f"    {self.line()}", file=sys.stderr, flush=True)
+
+    def line(self) -> str:
+        """The figures as one line of text."""
+        of = f"{self.done:,}" if self.total is None else f"{self.done:,}/{self.total:,}"
+        eta = "" if self.eta_seconds is None else f", {self.eta_seconds:.0f} s left"
+        return f"{self.what}: {of} {self.unit}, {self.rate:,.0f}/s{eta}{'  ' + self._note if self._note else ''}"
+
+    def __enter__(self) -> Progress:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._bar:
+            self._bar.stop()

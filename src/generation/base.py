@@ -1,0 +1,92 @@
+"""The one interface for everything that writes text.
+
+A `Generator` is a small frozen dataclass of options, cheap to build and to check. `open` turns it into a `Session`
+that holds the live thing: an engine, an HTTP client, or nothing at all.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to draw tokens; every field reaches the engine. `temperature` 0 is greedy; `top_k` 0 means no limit."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    max_tokens: int = 512
+    repetition_penalty: float = 1.0
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stop", tuple(self.stop))
+        if self.temperature < 0:
+            raise ValueError(f"temperature must be at least 0, not {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must lie in (0, 1], not {self.top_p}")
+        if self.max_tokens < 1:
+            raise ValueError(f"max_tokens must be at least 1, not {self.max_tokens}")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One text to write. `id` is a content id, `seed` belongs to this request alone: so the completion depends on
+    neither batch nor order. `context` is what a generator that reads no prose may use: stage, kind, passage.
+    """
+
+    id: str
+    prompt: str
+    seed: int
+    sampling: Sampling = field(default_factory=Sampling)
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came back. `finish_reason` is "stop", "length" or "error" (then `error` says what happened)."""
+
+    id: str
+    text: str
+    finish_reason: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    error: str | None = None
+
+
+class Session(ABC):
+    """A live generator. Use it in a `with` block."""
+
+    @abstractmethod
+    def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Yield completions as they end, in no particular order; pulls new requests while others still run, so a
+        long one stalls nobody. A request that fails for good yields a Completion with finish_reason "error"."""
+
+    def close(self) -> None:  # noqa: B027  a session that holds nothing has nothing to free
+        """Free what the session holds."""
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class Generator(ABC):
+    """Options of a generator; subclasses are frozen dataclasses that a config option names by `_target_`."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What a `Problem` says wrote it, e.g. "procedural" or the model's name."""
+
+    @abstractmethod
+    def open(self, model: str | None, cache: Path) -> AbstractContextManager[Session]:
+        """Start the generator. `model`: a Hugging Face folder, for engines that hold a model (None: the configured
+        one). `cache`: a folder shared by all runs, where paid answers are kept."""
