@@ -89,7 +89,9 @@ def convert(value: Any, annotation: Any, path: str, mistakes: Mistakes) -> Any:
         if "_target_" in value:
             built = bind(value, path, mistakes)
             if built is not BROKEN and isinstance(annotation, type) and not _fits(built, annotation):
-                return mistakes.add(path, f"needs a {annotation.__name__}, but {type(built).__name__} is none")
+                return mistakes.add(
+                    path, f"needs one of kind {annotation.__name__}, which {type(built).__name__} is not"
+                )
             return built
         if dataclasses.is_dataclass(annotation):
             return bind_class(typing.cast(type, annotation), value, path, mistakes)

@@ -28,22 +28,23 @@ class Node:
         object.__setattr__(self, "key", stage_key(self.stage, {k: n.key for k, n in self.inputs.items()}))
 
 
-def method(cfg: Mapping[str, Any]) -> list[Node]:
-    """All nodes in the order of their work. Raises a `UserError` that lists every mistake of the configuration."""
-    stage = StageBuilder(cfg)
+def method(cfg: Mapping[str, Any], mistakes: Mistakes) -> list[Node]:
+    """All nodes in the order of their work. Raises a `UserError` that lists every mistake of the configuration,
+    those that were found elsewhere before included."""
+    stage = StageBuilder(cfg, mistakes)
 
     corpus = stage("corpus.Corpus", "passages", reader="corpus")
     prompts = stage("prompts.Prompts", "prompts", prompt_set="prompt_set")
     distil_1 = stage("distil.Distil", "distil", "round_1", teacher="teacher")
     distil_2 = stage("distil.Distil", "distil", "round_2", teacher="teacher")
     synthesizer = stage("synthesizer.Synthesizer", "synthesizer", trainer="trainer")
-    candidates = stage("generate.Generate", "candidates", engine="synthesis")
+    candidates = stage("generate.Generate", "candidates")
     select = stage("select.Select", "select", selector="selector", trainer="trainer")
-    generate = stage("generate.Generate", "generate", engine="synthesis")
+    generate = stage("generate.Generate", "generate")
     clean = stage("clean.Clean", "clean")
     pretrain = stage("pretrain.Pretrain", "pretrain", sft="sft", trainer="trainer")
     evaluate = stage("evaluate.Evaluate", "evaluate", benchmarks="benchmark")
-    stage.mistakes.raise_if_any("Nothing was computed. `python -m src.train --cfg job` shows the whole configuration.")
+    mistakes.raise_if_any("Nothing was computed. `python -m src.train --cfg job` shows the whole configuration.")
 
     passages = Node("corpus", corpus)
     asked = Node("prompts", prompts, {"passages": passages})
@@ -70,9 +71,8 @@ class StageBuilder:
     feeds the node `teacher` to the field of that name; a mistake is reported under the path that the user typed.
     """
 
-    def __init__(self, cfg: Mapping[str, Any]):
-        self.cfg = cfg
-        self.mistakes = Mistakes()
+    def __init__(self, cfg: Mapping[str, Any], mistakes: Mistakes):
+        self.cfg, self.mistakes = cfg, mistakes
 
     def __call__(self, target: str, *sections: str, **mounts: str) -> Stage:
         options: dict[str, Any] = {"_target_": f"src.stages.{target}"}
