@@ -12,6 +12,7 @@ import hydra
 from omegaconf import DictConfig
 
 from src.config import schema
+from src.config.overrides import checked_main
 
 schema.register()
 
@@ -23,21 +24,10 @@ def run(cfg: DictConfig) -> float | None:
 
     job = Job(cfg)
     if cfg.plan:
-        return job.show_plan()
+        job.show_plan()
+        return None
     return job.run()
 
 
-def main() -> None:
-    """Hydra's own error for an option that does not exist, followed by the right name."""
-    try:
-        run()
-    except SystemExit as end:
-        if end.code:
-            from src.config.overrides import explain
-
-            explain(sys.argv[1:])
-        raise
-
-
 if __name__ == "__main__":
-    main()
+    checked_main(run, sys.argv[1:], "config")

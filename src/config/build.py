@@ -8,32 +8,16 @@ the path of the option and the nearest right name, before anything is computed.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
+from src.config.mistakes import BROKEN, Mistakes, did_you_mean
 from src.core.errors import UserError
-
-BROKEN = object()  # stands for a node whose mistakes are already on the list
-
-
-class Mistakes(list[str]):
-    """Collects lines of the form `path: what is wrong`."""
-
-    def add(self, path: str, problem: str) -> Any:
-        self.append(f"{path}: {problem}")
-        return BROKEN
-
-    def raise_if_any(self, mend: str) -> None:
-        if self:
-            count = "1 mistake" if len(self) == 1 else f"{len(self)} mistakes"
-            lines = "\n".join(f"  {line}" for line in self)
-            raise UserError(f"The configuration has {count}:\n{lines}", mend)
 
 
 def build(node: Mapping[str, Any], path: str = "config") -> Any:
@@ -101,15 +85,6 @@ def convert(value: Any, annotation: Any, path: str, mistakes: Mistakes) -> Any:
     if isinstance(value, (list, tuple)) and origin in (list, tuple) and args:
         return origin(convert(v, args[0], f"{path}[{i}]", mistakes) for i, v in enumerate(value))
     return _validate(value, annotation, path, mistakes)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or the known names when none is near."""
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean '{near[0]}'?"
-    return f"; it has: {', '.join(known)}" if known else "; it has no options"
 
 
 def _validate(value: Any, annotation: Any, path: str, mistakes: Mistakes) -> Any:

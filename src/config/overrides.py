@@ -1,74 +1,105 @@
-"""What a refused command line meant: the right name for each override that does not exist."""
+"""The command line, checked before Hydra sees it: all wrong names at once, each with the right one.
+
+Hydra stops at the first and suggests `+`, which would only move the error.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
 
-from src.config.build import did_you_mean
+from src.config.mistakes import Mistakes, did_you_mean
+from src.core.errors import UserError
 
 CONF = Path(__file__).parents[2] / "conf"
 
 
-def explain(words: Sequence[str], config_name: str = "config") -> None:
-    """Print a line for every override on the command line whose key does not exist."""
-    overrides = [word for word in words if "=" in word and not word.startswith("-")]
-    for line in unknown_keys(overrides, config_name):
-        print(line, file=sys.stderr)
+def checked_main(run: Callable[[], Any], words: Sequence[str], config_name: str) -> None:
+    """Run a Hydra entry point, after naming every override that means nothing."""
+    mistakes = wrong_overrides(words, config_name)
+    try:
+        mistakes.raise_if_any("Nothing was computed. `--help` lists the groups, `--cfg job` the options.")
+    except UserError as error:
+        raise SystemExit(f"{error}") from None
+    run()
 
 
-def unknown_keys(overrides: Sequence[str], config_name: str = "config") -> list[str]:
-    """One line per override whose key is neither a group nor in the configuration that the others compose."""
-    parsed = OverridesParser.create().parse_overrides([*overrides])
-    groups = {o.get_key_element() for o in parsed if o.key_or_group is not None and _is_group(o.key_or_group)}
-    choices = [o.input_line for o in parsed if o.get_key_element() in groups and o.input_line is not None]
-    config = _compose(choices, config_name) or _compose([], config_name) or {}
-    return [
-        f"  -> {o.key_or_group}: no such option{_suggestion(o.key_or_group, config)}"
-        for o in parsed
-        if o.get_key_element() not in groups and not o.is_add() and not _exists(o.key_or_group, config)
-    ]
+def wrong_overrides(words: Sequence[str], config_name: str) -> Mistakes:
+    """Overrides of options that do not exist, and choices that their group does not offer."""
+    mistakes = Mistakes()
+    try:
+        overrides = OverridesParser.create().parse_overrides([w for w in words if not w.startswith("-")])
+    except HydraException:  # not even an override: Hydra's own words point at the character
+        return mistakes
+    if not overrides:
+        return mistakes
+    choices = [o for o in overrides if _is_group(o)]
+    for choice in choices:
+        _check_choice(choice, mistakes)
+    config = None if mistakes else _compose([_first_choice(o) for o in choices], config_name)
+    for override in overrides if config is not None else ():
+        if not (_is_group(override) or override.is_add() or override.is_force_add()):
+            _check_key(override.key_or_group, config, mistakes)
+    return mistakes
 
 
-def _is_group(name: str) -> bool:
-    return (CONF / name.split("@")[0]).is_dir()
+def _is_group(override: Override) -> bool:
+    return (CONF / override.key_or_group).is_dir()
 
 
-def _compose(overrides: list[str], config_name: str) -> dict[str, Any] | None:
+def _values(override: Override) -> list[Any]:
+    """The options that an override of a group names: one, a list, or the arms of a sweep."""
+    if override.is_choice_sweep():
+        return list(override.value().list)  # type: ignore[union-attr]
+    value = override.value()
+    return value if isinstance(value, list) else [value]
+
+
+def _check_choice(override: Override, mistakes: Mistakes) -> None:
+    known = [path.stem for path in (CONF / override.key_or_group).glob("*.yaml")]
+    for value in _values(override):
+        if isinstance(value, str) and value not in known:
+            mistakes.add(f"{override.get_key_element()}={value}", f"no such option{did_you_mean(value, known)}")
+
+
+def _first_choice(override: Override) -> str:
+    """The override itself, or a sweep's first arm: all arms are of one kind."""
+    if override.is_choice_sweep():
+        return f"{override.get_key_element()}={_values(override)[0]}"
+    return str(override.input_line)
+
+
+def _compose(overrides: list[str], config_name: str) -> Mapping[str, Any] | None:
+    from hydra import compose, initialize_config_dir
+
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             config = compose(config_name, overrides=overrides, return_hydra_config=True)
-            plain = OmegaConf.to_container(config, resolve=False)
-    except Exception:  # the command line was refused already; this is only about better words for it
+    except HydraException:  # Hydra will say it itself in a moment
         return None
-    return dict(plain) if isinstance(plain, dict) else None  # type: ignore[arg-type]
+    finally:
+        GlobalHydra.instance().clear()
+    return config if isinstance(config, DictConfig) else None  # type: ignore[return-value]
 
 
-def _exists(dotted: str, config: Any) -> bool:
-    for part in dotted.split("."):
-        if not isinstance(config, Mapping) or part not in config:
-            return isinstance(config, str) and config.startswith("${")
-        config = config[part]
-    return True
-
-
-def _suggestion(dotted: str, config: Any) -> str:
-    """Walk down as far as the names are right, then suggest one for the first that is not."""
+def _check_key(dotted: str, config: Any, mistakes: Mistakes) -> None:
+    """Walk down as far as the names are right; suggest one for the first that is not."""
     right: list[str] = []
     for part in dotted.split("."):
-        if not isinstance(config, Mapping):
-            return f"; '{'.'.join(right)}' is a value"
+        if not isinstance(config, DictConfig):
+            if not OmegaConf.is_list(config):
+                mistakes.add(dotted, f"'{'.'.join(right)}' is a value and has no options")
+            return
         if part not in config:
-            hint = did_you_mean(part, [str(key) for key in config])
-            return hint.replace("mean '", f"mean '{'.'.join(right)}." if right else "mean '")
+            mistakes.add(dotted, f"no such option{did_you_mean(part, [str(key) for key in config])}")
+            return
         right.append(part)
-        config = config[part]
-    return ""
+        config = None if OmegaConf.is_missing(config, part) else config[part]

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from src.config.build import Mistakes, bind
+from src.config.build import bind
+from src.config.mistakes import Mistakes
 from src.core.fingerprint import stage_key
 from src.core.stage import Stage
 

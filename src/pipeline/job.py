@@ -13,7 +13,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from src.config.build import Mistakes, bind
+from src.config.build import bind
+from src.config.mistakes import Mistakes
 from src.core.errors import UserError
 from src.core.records import content_id
 from src.core.stage import Artifact

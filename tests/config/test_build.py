@@ -3,7 +3,8 @@ from typing import Any, Literal
 
 import pytest
 
-from src.config.build import Mistakes, bind, build
+from src.config.build import bind, build
+from src.config.mistakes import Mistakes
 from src.core.errors import UserError
 
 HERE = __name__
