@@ -21,7 +21,7 @@ from filelock import FileLock
 from src.config.build import build
 from src.core.errors import UserError
 from src.core.stage import Artifact, Stage, StageContext
-from src.core.store import full_disk_explained, write_json
+from src.core.store import FULL_DISK_CODE, full_disk_explained, is_full_disk, write_json
 
 
 def run_spec(path: Path) -> dict[str, Any]:
@@ -75,8 +75,13 @@ def main(spec: Path) -> int:
         result = run_spec(spec)
     except UserError as error:
         result = {"problem": error.problem, "mend": error.mend}
-    if int(os.environ.get("RANK", 0)) == 0:
-        write_json(spec.parent / "result.json", result)
+    try:
+        if int(os.environ.get("RANK", 0)) == 0:
+            write_json(spec.parent / "result.json", result)
+    except OSError as error:
+        if not is_full_disk(error):
+            raise
+        return FULL_DISK_CODE  # there is no room for any other word
     return 1 if "problem" in result else 0
 
 

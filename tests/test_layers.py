@@ -20,9 +20,7 @@ LAYERS = [
     {"train", "evaluate", "report", "worker", "doctor"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-LAUNCHED_IN_PROCESS = {
-    ("pipeline.launch", "worker")
-}  # the debugger's mode runs the worker's function without a process
+LAUNCHED_IN_PROCESS = {("pipeline.launch", "worker")}  # isolate=false runs it in this process
 HEAVY = ("torch", "transformers", "vllm", "pytorch_lightning", "datasets", "peft")
 
 

@@ -57,7 +57,7 @@ def _is_group(override: Override) -> bool:
 def _values(override: Override) -> list[Any]:
     """The options that an override of a group names: one, a list, or the arms of a sweep."""
     if override.is_choice_sweep():
-        return list(override.value().list)  # type: ignore[union-attr]
+        return list(override.value().list)
     value = override.value()
     return value if isinstance(value, list) else [value]
 

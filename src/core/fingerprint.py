@@ -18,6 +18,7 @@ from typing import Any
 KEY_DIGITS = 20
 
 MACHINE_FACTS = {
+    "compute": "where stages run: processes, machines",
     "trainer": "where a training runs: device, strategy, rows per device; the global batch is in the recipe",
     "device": "the same computation on another processor",
     "dtype_override": "a debugging aid of the engines",

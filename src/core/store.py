@@ -21,6 +21,7 @@ from src.core.errors import UserError
 from src.core.stage import Artifact
 
 MANIFEST = "manifest.json"
+FULL_DISK_CODE = errno.ENOSPC  # a worker's exit code when it could not even write why it failed
 
 
 class Store:
@@ -92,8 +93,13 @@ def full_disk_explained(folder: Path) -> Iterator[None]:
     except Exception as error:
         if not is_full_disk(error):
             raise
-        raise UserError(
-            f"No space left on the disk that holds {folder}.",
-            "Free some space, or move the outputs with outputs=/another/disk; then type the same command again: "
-            "finished stages and rows are kept.",
-        ) from None
+        raise full_disk(folder) from None
+
+
+def full_disk(folder: Path) -> UserError:
+    """The one message about a full disk."""
+    return UserError(
+        f"No space left on the disk that holds {folder}.",
+        "Free some space, or move the outputs with outputs=/another/disk; then type the same command again: "
+        "finished stages and rows are kept.",
+    )

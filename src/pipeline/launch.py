@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from src.core.errors import UserError
-from src.core.store import write_json
+from src.core.store import FULL_DISK_CODE, full_disk, write_json
 
 SPEC, RESULT = "spec.json", "result.json"
 
@@ -53,6 +53,8 @@ class Local(Compute):
             python += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={self.torchrun}"]
         command = [*python, "-m", "src.worker", str(folder / SPEC)]
         code = subprocess.run(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}).returncode
+        if code == FULL_DISK_CODE:
+            raise full_disk(folder)
         result = json.loads((folder / RESULT).read_text()) if (folder / RESULT).exists() else {}
         if "problem" in result:
             raise UserError(result["problem"], result["mend"])
