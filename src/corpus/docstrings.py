@@ -32,7 +32,7 @@ MARKS_PER_100_CHARS = 1.5
 
 def is_mathematical(text: str) -> bool:
     """Whether signs and words of mathematics come often enough."""
-    return sum(1 for _ in _MATH.finditer(text)) >= MARKS_PER_100_CHARS * len(text) / 100
+    return len(_MATH.findall(text)) >= MARKS_PER_100_CHARS * len(text) / 100
 
 
 def prose(docstring: str) -> str:
