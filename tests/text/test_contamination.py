@@ -50,7 +50,7 @@ words = st.lists(st.sampled_from(["alpha", "beta", "gamma", "delta", "12", "34"]
 def test_an_overlap_is_found_exactly_when_there_is_one(asked, written, n):
     found = ContaminationIndex([("b", "q", " ".join(asked))], n).find(" ".join(written)) is not None
     grams = [{tuple(w[i : i + n]) for i in range(len(w) - n + 1)} for w in (asked, written)]
-    assert found == bool(asked == written or grams[0] & grams[1])
+    assert found == bool((asked and asked == written) or grams[0] & grams[1])
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="no sample data beside the repository")
