@@ -11,10 +11,11 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from src.config import schema
+from src.config import resolvers, schema
 from src.config.overrides import checked_main
 
 schema.register()
+resolvers.register()
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")

@@ -11,7 +11,7 @@ from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
@@ -56,9 +56,9 @@ def _is_group(override: Override) -> bool:
 
 def _values(override: Override) -> list[Any]:
     """The options that an override of a group names: one, a list, or the arms of a sweep."""
-    if override.is_choice_sweep():
-        return list(override.value().list)
     value = override.value()
+    if isinstance(value, ChoiceSweep):
+        return list(value.list)
     return value if isinstance(value, list) else [value]
 
 
@@ -87,7 +87,7 @@ def _compose(overrides: list[str], config_name: str) -> Mapping[str, Any] | None
         return None
     finally:
         GlobalHydra.instance().clear()
-    return config if isinstance(config, DictConfig) else None  # type: ignore[return-value]
+    return config if isinstance(config, DictConfig) else None
 
 
 def _check_key(dotted: str, config: Any, mistakes: Mistakes) -> None:
