@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,8 @@ class MicroBatch:
     real: bool = True
 
     def to(self, device: Any, **kwargs: Any) -> MicroBatch:
-        moved = (x.to(device, **kwargs) for x in (self.tokens, self.positions, self.predicts, self.targets))
-        return MicroBatch(*moved, self.documents.to(device, **kwargs), self.rows, self.real)
+        names = ("tokens", "positions", "predicts", "targets", "documents")
+        return replace(self, **{name: getattr(self, name).to(device, **kwargs) for name in names})
 
 
 @dataclass(frozen=True)

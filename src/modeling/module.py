@@ -108,7 +108,7 @@ class CausalLM(pl.LightningModule):
         return total
 
     def _unsynchronised(self) -> AbstractContextManager[Any]:
-        wrapped = self.trainer.strategy.model
+        wrapped: Any = self.trainer.strategy.model
         return wrapped.no_sync() if hasattr(wrapped, "no_sync") else nullcontext()
 
     def _clip(self) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """Put rows into sequences of a fixed capacity with hardly a slot left empty.
 
 Best fit over the *histogram* of lengths: rows of one length are alike, so whole groups of equal bins are filled at
-once, and the work depends on the number of lengths, not of rows (idea: Krell et al., arXiv 2107.02027, algorithm LPFHP).
+once, and the work depends on the number of lengths, not of rows (after Krell et al., arXiv 2107.02027).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Examples as tokens on disk: written once, memory-mapped afterwards, so that millions of rows cost no memory.
 
-A folder holds `tokens.npy` (int32, all rows one after another), `lengths.npy` and `prompts.npy` (int32: tokens of a row,
-and how many of them are its prompt), `corpus.npy` (uint8: number of its corpus), `ids.txt` (one id a line) and
+A folder holds `tokens.npy` (int32, all rows one after another), `lengths.npy` and `prompts.npy` (int32: tokens of a
+row, and how many of them are its prompt), `corpus.npy` (uint8: number of its corpus), `ids.txt` (one id a line) and
 `rows.json`, written last: the counts. A folder without it is begun anew.
 """
 
