@@ -37,7 +37,7 @@ class ProceduralSFT(SFTSet):
             raise ValueError(f"n must be at least 1, not {self.n}")
 
     def examples(self) -> Iterator[Example]:
-        from src.generation.procedural import training_problems
+        from src.generation.procedural.sets import training_problems
         from src.text.parsing import format_pretraining
 
         for problem in training_problems(self.n, self.seed):
