@@ -109,6 +109,6 @@ def test_every_option_says_what_it_is_and_stays_small():
     for path in CONF.glob("*/*.yaml"):
         lines = path.read_text().splitlines()
         assert any(line.startswith("# ") and "@package" not in line for line in lines[:2]), (
-            f"{path} opens without a word"
+            f"{path}: no opening line"
         )
         assert len(lines) <= 45, f"{path} is {len(lines)} lines long"
