@@ -144,7 +144,7 @@ def funnel(job: Job) -> Plot | None:
         _legend(figure, ["kept", "rejected or failed"], [FIRST, SECOND])
         svg = _themed(figure, "funnel")
     at = tuple(n.manifest for n in job.nodes if n.manifest)
-    return Plot("funnel", "Rows through the stages", "Each bar is what entered; the number is what was kept.", svg, at)
+    return Plot("funnel", "Kept of what entered", "Each bar is what entered; the number is what was kept.", svg, at)
 
 
 def times(study: Study) -> Plot | None:
@@ -345,7 +345,8 @@ def standalone(svg: str) -> str:
         svg = svg.replace(f"var(--{variable})", colour)
     head, _, body = svg.partition(">")
     ground = f'<rect width="100%" height="100%" fill="{PAPER}"/>'
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{head} font-family="Helvetica, Arial, sans-serif">{ground}{body}'
+    look = 'width="660" font-family="Helvetica, Arial, sans-serif"'
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{head} {look}>{ground}{body}'
 
 
 def write_svg(plot: Plot, path: Path) -> None:
