@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -347,7 +346,3 @@ def standalone(svg: str) -> str:
     ground = f'<rect width="100%" height="100%" fill="{PAPER}"/>'
     look = 'width="660" font-family="Helvetica, Arial, sans-serif"'
     return f'<?xml version="1.0" encoding="utf-8"?>\n{head} {look}>{ground}{body}'
-
-
-def write_svg(plot: Plot, path: Path) -> None:
-    path.write_text(standalone(plot.svg), encoding="utf-8")

@@ -72,8 +72,9 @@ def _mapping(value: object) -> dict[str, Any]:
 def _scores(manifest: Manifest) -> list[float]:
     values: list[float] = []
     for shard in sorted((manifest.path / "scores").glob("*.parquet")):
-        table = pq.read_table(shard, columns=["target", "value"], filters=[("target", "=", "overall")])
-        values += table.column("value").to_pylist()
+        table = pq.ParquetFile(shard).read(["target", "value"])
+        rows = zip(table.column("target").to_pylist(), table.column("value").to_pylist(), strict=True)
+        values += [value for target, value in rows if target == "overall"]
         if len(values) >= READ_AT_MOST:
             break
     return values

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from src.reporting import write_report
-
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 
@@ -26,12 +24,6 @@ MEASURE = """<script>addEventListener("load", () => {
   const letters = [...document.querySelectorAll("svg text")].map((t) => t.getBoundingClientRect().height);
   parent.document.title = JSON.stringify({width, page, loose, lowest: Math.min(...letters)});
 });</script>"""
-
-
-@pytest.fixture(scope="module")
-def pages(outputs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    copied = Path(shutil.copytree(outputs, tmp_path_factory.mktemp("browser") / "outputs"))
-    return {study: write_report(copied, study) for study in ("demo", "ablation_no_influence")}
 
 
 @pytest.mark.slow

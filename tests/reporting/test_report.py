@@ -47,42 +47,39 @@ class _Links(HTMLParser):
 
 
 @pytest.mark.parametrize("study", ["demo", "ablation_no_influence"])
-def test_the_page_is_whole_in_itself(copied: Path, study: str) -> None:
-    text = write_report(copied, study).read_text()
+def test_the_page_is_whole_in_itself(pages: dict[str, Path], study: str) -> None:
+    text = pages[study].read_text()
     page = _Links(text)
     assert page.fetched == [] and "@import" not in text and not re.search(r"url\((?!#)", text)
     assert "script" not in page.tags
     assert len(page.ids) == len(set(page.ids))
     assert set(page.inside) <= set(page.ids)
-    assert {p.name for p in (copied / "reports" / study).iterdir()} == FILES
+    assert {p.name for p in pages[study].parent.iterdir()} == FILES
 
 
-def test_the_same_store_gives_the_same_bytes(copied: Path) -> None:
-    folder = write_report(copied, "ablation_no_influence").parent
-    first = {p.name: p.read_bytes() for p in folder.iterdir()}
-    shutil.rmtree(folder)
-    write_report(copied, "ablation_no_influence")
-    assert {p.name: p.read_bytes() for p in folder.iterdir()} == first
+def test_the_same_store_gives_the_same_bytes(copied: Path, pages: dict[str, Path]) -> None:
+    folder, before = write_report(copied, "demo").parent, pages["demo"].parent
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {p.name: p.read_bytes() for p in before.iterdir()}
 
 
-def test_what_models_wrote_cannot_break_the_page(copied: Path) -> None:
-    text = write_report(copied, "demo").read_text()
+def test_what_models_wrote_cannot_break_the_page(pages: dict[str, Path]) -> None:
+    text = pages["demo"].read_text()
     assert "gives &lt;" in text and not re.search(r"gives <\d", text)
 
 
-def test_colours_follow_the_reader_s_theme_and_the_file_stands_alone(copied: Path) -> None:
-    page = write_report(copied, "demo")
+def test_colours_follow_the_reader_s_theme_and_the_file_stands_alone(pages: dict[str, Path]) -> None:
+    page = pages["demo"]
     drawings = re.findall(r"<svg.*?</svg>", page.read_text(), flags=re.S)
     assert drawings and not any(re.search(r"#[0-9a-fA-F]{6}", d) for d in drawings)
     assert "var(--" not in (page.parent / "accuracy.svg").read_text()
 
 
-def test_csv_holds_every_group_of_every_job_with_its_key(copied: Path) -> None:
-    folder = write_report(copied, "ablation_no_influence").parent
+def test_csv_holds_every_group_of_every_job_with_its_key(pages: dict[str, Path]) -> None:
+    folder = pages["ablation_no_influence"].parent
     with (folder / "accuracy.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 5 * 2 * (3 + 16)  # complete jobs x models x (benchmarks + stages of two)
-    assert all((copied / "store" / "evaluate" / row["key"]).is_dir() for row in rows)
+    assert all((folder.parents[1] / "store" / "evaluate" / row["key"]).is_dir() for row in rows)
     with (folder / "stages.csv").open() as file:
         stages = list(csv.DictReader(file))
     assert all(int(r["in"]) == int(r["kept"]) + int(r["rejected"]) + int(r["failed"]) for r in stages)
