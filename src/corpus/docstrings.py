@@ -14,7 +14,7 @@ _OPTION = re.compile(r"^\s*(?:\.\. (?:plot|image|figure|versionadded|versionchan
 _ROLE = re.compile(r":(?:\w+:)*?(\w+):`([^`]*)`")
 _TARGET = re.compile(r"\s*<[^>]*>")
 _TICKS = re.compile(r"(``?)([^`\n]+)\1_?_?")
-_CITATION = re.compile(r"\s*\[[\w-]+\]_")
+_CITATION = re.compile(r"(?:\s*,)?(?:\s+(?:see|in|from|by|and|also))*\s*\[[\w-]+\]_")
 _UNREAD = re.compile(
     r"see also|references?|external links|sources|(?:other )?parameters|raises|yields|attributes", re.IGNORECASE
 )
@@ -32,7 +32,7 @@ MARKS_PER_100_CHARS = 1.5
 
 def is_mathematical(text: str) -> bool:
     """Whether signs and words of mathematics come often enough."""
-    return sum(1 for _ in _MATH.finditer(text)) >= MARKS_PER_100_CHARS * len(text) / 100
+    return len(_MATH.findall(text)) >= MARKS_PER_100_CHARS * len(text) / 100
 
 
 def prose(docstring: str) -> str:
