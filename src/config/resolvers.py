@@ -1,0 +1,18 @@
+"""`${choice:selector}`: the option chosen for a group, to name the arms of a study by what they differ in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+
+def choice(group: str, *, _root_: Any) -> str:
+    """While Hydra composes, its own node is still in the tree; in the job it is in HydraConfig."""
+    hydra = _root_.get("hydra") or HydraConfig.get()
+    return str(hydra.runtime.choices[group])
+
+
+def register() -> None:
+    OmegaConf.register_new_resolver("choice", choice, replace=True)

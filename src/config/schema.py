@@ -1,0 +1,57 @@
+"""The typed root of the configuration: the keys that exist, before any option file is read.
+
+A misspelt top-level key in an option file or experiment fails when Hydra composes; what stands inside a group is
+bound to the class that it feeds by `src.config.build`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+
+@dataclass
+class Root:
+    """Everything `conf/config.yaml` may hold."""
+
+    study: str = MISSING
+    name: str = MISSING
+    seed: int = MISSING
+    data_seed: int = MISSING
+    plan: bool = False
+    outputs: str = MISSING
+
+    # groups: one option file each
+    corpus: dict[str, Any] = field(default_factory=dict)
+    prompt_set: dict[str, Any] = field(default_factory=dict)
+    teacher: dict[str, Any] = field(default_factory=dict)
+    synthesis: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    synthesizer: dict[str, Any] = field(default_factory=dict)
+    selector: dict[str, Any] = field(default_factory=dict)
+    clean: dict[str, Any] = field(default_factory=dict)
+    sft: dict[str, Any] | None = None
+    pretrain: dict[str, Any] = field(default_factory=dict)
+    benchmark: dict[str, Any] = field(default_factory=dict)
+    trainer: dict[str, Any] = field(default_factory=dict)
+    compute: dict[str, Any] = field(default_factory=dict)
+    tracker: dict[str, Any] = field(default_factory=dict)
+
+    # how much: one section a stage
+    passages: dict[str, Any] = field(default_factory=dict)
+    prompts: dict[str, Any] = field(default_factory=dict)
+    distil: dict[str, Any] = field(default_factory=dict)
+    round_1: dict[str, Any] = field(default_factory=dict)
+    round_2: dict[str, Any] = field(default_factory=dict)
+    candidates: dict[str, Any] = field(default_factory=dict)
+    select: dict[str, Any] = field(default_factory=dict)
+    generate: dict[str, Any] = field(default_factory=dict)
+    evaluate: dict[str, Any] = field(default_factory=dict)
+
+
+def register() -> None:
+    """Make `- schema` available to the defaults list of a primary config."""
+    ConfigStore.instance().store(name="schema", node=Root)

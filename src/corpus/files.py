@@ -1,0 +1,63 @@
+"""Local files named by paths and globs: found, checked and hashed."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+from src.core.errors import UserError
+
+
+def as_patterns(files: Iterable[str] | str) -> tuple[str, ...]:
+    """One path or several, as several: so that `corpus.files=my.jsonl` may be typed without brackets."""
+    return (files,) if isinstance(files, str) else tuple(files)
+
+
+def find_files(patterns: Iterable[str] | str) -> list[Path]:
+    """The files that the patterns name, sorted within each pattern, each file once.
+
+    Raises UserError for a pattern that matches nothing, naming what lies nearby.
+    """
+    found: dict[Path, None] = {}
+    for pattern in as_patterns(patterns):
+        expanded = str(Path(pattern).expanduser())
+        files = [path for path in _expand(expanded) if path.is_file()]
+        if not files:
+            raise _nothing(pattern, Path(expanded))
+        found.update(dict.fromkeys(files))
+    return list(found)
+
+
+def hash_files(files: Iterable[Path]) -> dict[str, str]:
+    """File name -> SHA-256 of its content; files of one name are numbered. Independent of the folder's place."""
+    hashes: dict[str, str] = {}
+    for path in files:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        name, count = path.name, 1
+        while name in hashes:
+            count += 1
+            name = f"{path.name}#{count}"
+        hashes[name] = digest
+    return hashes
+
+
+def _expand(pattern: str) -> list[Path]:
+    # pathlib's own glob takes no absolute pattern
+    return sorted(map(Path, glob.iglob(pattern, recursive=True))) if glob.has_magic(pattern) else [Path(pattern)]  # noqa: PTH207
+
+
+def _nothing(pattern: str, path: Path) -> UserError:
+    if path.is_dir():
+        return UserError(
+            f"'{pattern}' is a folder, not a file.", f"Name its files by a glob, for example {pattern}/*.jsonl"
+        )
+    problem = f"No file matches '{pattern}'." if glob.has_magic(str(path)) else f"There is no file '{pattern}'."
+    folder = path.parent
+    if not folder.is_dir():
+        return UserError(problem, f"The folder '{folder}' does not exist; paths are relative to {Path.cwd()}")
+    near = get_close_matches(path.name, [p.name for p in folder.iterdir()], n=1)
+    return UserError(problem, f"Did you mean '{folder / near[0]}'?" if near else f"Paths are relative to {Path.cwd()}")

@@ -1,0 +1,120 @@
+"""Passages from a data set on the Hugging Face Hub, or a local folder in its layout, streamed row by row."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from src.core.errors import UserError, require
+from src.core.records import Passage
+from src.corpus.base import BadRow, Reader
+from src.corpus.fields import Fields, lookup
+from src.corpus.files import as_patterns, hash_files
+
+
+@dataclass(frozen=True)
+class HuggingFaceReader(Reader):
+    """A split of a data set, never downloaded as a whole.
+
+    name: "owner/data" on the Hub, or a local folder of Parquet or JSON Lines files. config, split, data_files and
+        revision are those of `datasets.load_dataset`; pin `revision` to make a run repeatable for ever.
+    text, source, meta: see `Fields`; the source defaults to `name`.
+    score, min_score, max_score: keep rows whose field `score` lies in this range, ends included.
+    where: field -> value; keep rows that have exactly these values.
+    limit: stop after so many rows of the stream.
+    """
+
+    name: str
+    config: str | None = None
+    split: str = "train"
+    data_files: tuple[str, ...] | str = ()
+    revision: str | None = None
+    text: str = "text"
+    source: str | None = None
+    meta: dict[str, str] = field(default_factory=dict)
+    score: str | None = None
+    min_score: float | None = None
+    max_score: float | None = None
+    where: dict[str, str] = field(default_factory=dict)
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data_files", as_patterns(self.data_files))
+        if self.score is None and (self.min_score is not None or self.max_score is not None):
+            raise ValueError("min_score and max_score need score, the field that holds it")
+        if self.min_score is not None and self.max_score is not None and self.min_score > self.max_score:
+            raise ValueError(f"min_score {self.min_score} lies above max_score {self.max_score}")
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"limit must be at least 1, not {self.limit}")
+        self._fields()
+
+    def _fields(self) -> Fields:
+        return Fields(self.text, self.source, dict(self.meta))
+
+    def identity(self) -> dict[str, str]:
+        """Hashes of a local folder's files. A data set on the Hub is identified by the options alone."""
+        folder = Path(self.name)
+        return hash_files(sorted(p for p in folder.rglob("*") if p.is_file())) if folder.is_dir() else {}
+
+    def read(self) -> Iterator[Passage | BadRow]:
+        fields = self._fields()
+        for number, row in enumerate(islice(self._stream(), self.limit), start=1):
+            place = f"{self.name}, row {number}"
+            yield self._unwanted(row, place) or fields.passage(row, self.name, place)
+
+    def _unwanted(self, row: Mapping[str, Any], place: str) -> BadRow | None:
+        for path, value in self.where.items():
+            if str(_value(row, path)) != value:
+                return BadRow(place, f"{path} is not {value}", broken=False)
+        if self.score is None:
+            return None
+        score = _value(row, self.score)
+        if isinstance(score, bool) or not isinstance(score, int | float):
+            return BadRow(place, f"no number in '{self.score}'")
+        if self.min_score is not None and not score >= self.min_score:
+            return BadRow(place, f"{self.score} below {self.min_score}", broken=False)
+        if self.max_score is not None and not score <= self.max_score:
+            return BadRow(place, f"{self.score} above {self.max_score}", broken=False)
+        return None
+
+    def _stream(self) -> Iterator[dict[str, Any]]:
+        """Rows of the split. An error of the library or the network becomes one message that names the data set."""
+        require("datasets", "The corpus reader 'huggingface'")
+        import datasets
+
+        try:
+            yield from datasets.load_dataset(
+                self.name,
+                self.config,
+                split=self.split,
+                data_files=list(self.data_files) or None,
+                revision=self.revision,
+                streaming=True,
+            )
+        except UserError:
+            raise
+        except Exception as error:  # the library, its file systems and its decoders share no base class
+            first = (str(error) or type(error).__name__).splitlines()[0]
+            raise UserError(f"The data set '{self.name}' cannot be read: {first}", _mend(self.name)) from error
+
+
+def _value(row: Mapping[str, Any], path: str) -> Any:
+    try:
+        return lookup(row, path)
+    except KeyError:
+        return None
+
+
+def _mend(name: str) -> str:
+    if Path(name).exists():
+        return "Check config, split and data_files against the files in that folder."
+    if os.environ.get("HF_HUB_OFFLINE") == "1" or os.environ.get("HF_DATASETS_OFFLINE") == "1":
+        return "HF_HUB_OFFLINE is set: unset it, or name a local folder."
+    return (
+        "Check the name, config and split, and the network; "
+        "a gated data set needs its licence accepted on the Hub and `hf auth login`."
+    )

@@ -1,0 +1,85 @@
+"""Passages from JSON Lines files, plain or gzipped."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, cast
+
+from src.core.errors import UserError
+from src.core.records import Passage
+from src.corpus.base import BadRow, Reader
+from src.corpus.fields import Fields
+from src.corpus.files import as_patterns, find_files, hash_files
+
+SKIP_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class JsonlReader(Reader):
+    """One JSON object a line; lines that are none are reported with their number.
+
+    files: paths or globs. text, source, meta: see `Fields`; the source defaults to the file's name.
+    max_line_bytes: a longer line is reported and skipped, without ever being held in memory.
+    """
+
+    files: tuple[str, ...] | str
+    text: str = "text"
+    source: str | None = None
+    meta: dict[str, str] = field(default_factory=dict)
+    max_line_bytes: int = 8_000_000
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", as_patterns(self.files))
+        if not self.files:
+            raise ValueError("files must name at least one file")
+        if self.max_line_bytes < 1:
+            raise ValueError(f"max_line_bytes must be positive, not {self.max_line_bytes}")
+        self._fields()
+
+    def _fields(self) -> Fields:
+        return Fields(self.text, self.source, dict(self.meta))
+
+    def identity(self) -> dict[str, str]:
+        return hash_files(find_files(self.files))
+
+    def read(self) -> Iterator[Passage | BadRow]:
+        fields = self._fields()
+        for path in find_files(self.files):
+            source = path.name.removesuffix(".gz").removesuffix(".jsonl")
+            for number, line in read_lines(path, self.max_line_bytes):
+                place = f"{path}:{number}"
+                if line is None:
+                    yield BadRow(place, f"line longer than {self.max_line_bytes:,} bytes")
+                elif line.strip():
+                    yield _parse(line, fields, source, place)
+
+
+def _parse(line: bytes, fields: Fields, source: str, place: str) -> Passage | BadRow:
+    try:
+        row = json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return BadRow(place, "invalid UTF-8")
+    except (json.JSONDecodeError, RecursionError):
+        return BadRow(place, "invalid JSON")
+    return fields.passage(row, source, place)
+
+
+def read_lines(path: Path, limit: int) -> Iterator[tuple[int, bytes | None]]:
+    """Yield (line number from 1, line); None stands for a line longer than `limit` bytes."""
+    try:
+        # gzip's type stubs promise less than it returns: a binary file
+        with cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb") as file:
+            number = 0
+            while line := file.readline(limit + 1):
+                number += 1
+                whole = len(line) <= limit or line.endswith(b"\n")
+                if not whole:
+                    while (rest := file.readline(SKIP_BYTES)) and not rest.endswith(b"\n"):
+                        pass
+                yield number, line if whole else None
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise UserError(f"'{path}' is damaged: {error}.", "Fetch or write the file again.") from None

@@ -1,0 +1,85 @@
+"""Passages from Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from src.core.errors import UserError
+from src.core.records import Passage
+from src.corpus.base import BadRow, Reader
+from src.corpus.fields import Fields
+from src.corpus.files import as_patterns, find_files, hash_files
+
+BATCH_ROWS = 512
+
+
+@dataclass(frozen=True)
+class ParquetReader(Reader):
+    """One passage a row; only the columns that the mapping names are read.
+
+    files: paths or globs. text, source, meta: see `Fields`; the source defaults to the file's name.
+    """
+
+    files: tuple[str, ...] | str
+    text: str = "text"
+    source: str | None = None
+    meta: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", as_patterns(self.files))
+        if not self.files:
+            raise ValueError("files must name at least one file")
+        self._fields()
+
+    def _fields(self) -> Fields:
+        return Fields(self.text, self.source, dict(self.meta))
+
+    def identity(self) -> dict[str, str]:
+        return hash_files(find_files(self.files))
+
+    def read(self) -> Iterator[Passage | BadRow]:
+        fields = self._fields()
+        for path in find_files(self.files):
+            for number, row in enumerate(_rows(path, fields.columns()), start=1):
+                place = f"{path}, row {number}"
+                yield BadRow(place, "invalid UTF-8") if row is None else fields.passage(row, path.stem, place)
+
+
+def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any] | None]:
+    """Every row as a dictionary; None for one whose bytes are no UTF-8."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+        _check_columns(path, columns, file.schema_arrow.names)
+        for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+            yield from _batch_rows(batch)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise UserError(f"'{path}' cannot be read as Parquet: {reason}.", "Fetch or write the file again.") from None
+
+
+def _batch_rows(batch: Any) -> Iterator[dict[str, Any] | None]:
+    try:
+        yield from batch.to_pylist()
+        return
+    except UnicodeDecodeError:
+        pass
+    for position in range(batch.num_rows):  # one bad row must not cost its batch
+        try:
+            yield batch.slice(position, 1).to_pylist()[0]
+        except UnicodeDecodeError:
+            yield None
+
+
+def _check_columns(path: Path, wanted: list[str], there: list[str]) -> None:
+    for column in wanted:
+        if column not in there:
+            near = get_close_matches(column, there, n=1)
+            hint = f"Did you mean '{near[0]}'? " if near else ""
+            raise UserError(f"'{path}' has no column '{column}'.", f"{hint}It has: {', '.join(there)}")

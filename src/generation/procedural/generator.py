@@ -1,0 +1,111 @@
+"""The offline teacher as a `Generator`.
+
+It reads no prompt: `Request.context` tells it the stage, the kind and the passage. The passage's words choose the
+family, the request's id and seed choose the rest, so the same request gets the same answer anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import cast
+
+from src.core.errors import UserError
+from src.core.records import content_id, seed_from
+from src.generation.base import Completion, Generator, Request, Session
+
+MAX_HITS = 3
+HIT_FACTOR = 4  # one more keyword in the passage makes a family four times as likely
+
+
+@dataclass(frozen=True)
+class ProceduralGenerator(Generator):
+    """Writes a problem and its worked solution, both built by a small program and checked by another.
+
+    `error_rate`: the share of problems that get a deliberately wrong answer, to try verification on. In a worked
+    solution the slip runs through the steps; in a tool solution the box disagrees with the (true) output.
+
+    `Sampling` plays no part, `max_tokens` neither: problems are short by design (about 60 to 150 words). Tokens are
+    counted as words between blanks.
+    """
+
+    error_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.error_rate <= 1:
+            raise ValueError(f"error_rate must lie in [0, 1], not {self.error_rate}")
+
+    @property
+    def name(self) -> str:
+        return "procedural"
+
+    def identity(self) -> dict[str, str]:
+        """The text of the families: a reworded one writes other problems from the same config."""
+        sources = sorted(Path(__file__).parent.rglob("*.py"))
+        return {"families": content_id(*(s.read_text("utf-8") for s in sources))}
+
+    def open(self, model: str | None, cache: Path) -> Session:
+        return _Teacher(self.error_rate)
+
+
+class _Teacher(Session):
+    def __init__(self, error_rate: float):
+        self.error_rate = error_rate
+
+    def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        for request in requests:
+            text = write(request, self.error_rate)
+            yield Completion(
+                id=request.id,
+                text=text,
+                finish_reason="stop",
+                prompt_tokens=len(request.prompt.split()),
+                completion_tokens=len(text.split()),
+            )
+
+
+def write(request: Request, error_rate: float = 0.0) -> str:
+    """The problem for a request, as text with its two headings.
+
+    Raises UserError when the context lacks or misnames the stage, the kind or the split ("train", the default, or
+    "dev"; what is held out can't be asked for).
+    """
+    from src.generation.procedural.families import families_of
+    from src.generation.procedural.family import STAGES, Kind, Slice
+
+    context = request.context
+    stage = _choice(request, "stage", STAGES)
+    kind = cast(Kind, _choice(request, "kind", ("cot", "tool")))
+    part = cast(Slice, _choice(request, "split", ("train", "dev"), default="train"))
+    passage = context.get("passage", "")
+
+    rng = Random(seed_from("procedural", request.id, request.seed, stage, kind, part, passage))
+    families = families_of(stage, "seen")
+    family = rng.choices(families, weights=[_weight(f.topics, words_of(passage)) for f in families])[0]
+    wrong = rng.random() < error_rate
+    problem = family.tell(family.draw(rng, part), rng, stage=stage, kind=kind, cast="training", wrong=wrong)
+    return f"[Problem]\n{problem.question}\n\n[Solution]\n{problem.solution}\n"
+
+
+def words_of(passage: str) -> frozenset[str]:
+    """The passage's words in lower case, plurals also without their s."""
+    words = set(re.findall(r"[a-z]+", passage.lower()))
+    return frozenset(words | {w[:-1] for w in words if w.endswith("s")})
+
+
+def _weight(topics: frozenset[str], words: frozenset[str]) -> int:
+    """How likely a family is: never zero, and level above a few hits, so that no long passage always picks the same."""
+    return HIT_FACTOR ** min(len(topics & words), MAX_HITS)
+
+
+def _choice(request: Request, key: str, known: tuple[str, ...], default: str | None = None) -> str:
+    value = request.context.get(key, default)
+    if value not in known:
+        raise UserError(
+            f"The procedural teacher got {key}={value!r} in the context of request {request.id}.",
+            f"The context must give '{key}' as one of: {', '.join(known)}.",
+        )
+    return value

@@ -1,0 +1,52 @@
+"""Who the stories are about. Training and held-out problems share no name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+Cast = Literal["training", "held_out"]
+
+
+def _names(line: str) -> tuple[str, ...]:
+    return tuple(line.split())
+
+
+GIRLS: dict[Cast, tuple[str, ...]] = {
+    "training": _names("Anna Maria Lucy Emma Sofia Nina Priya Mei Fatima Clara Ella Rosa Leila Grace Hana Zoe"),
+    "held_out": _names("Olga Julia Amara Vera Ines Daisy Yuki Tara"),
+}
+BOYS: dict[Cast, tuple[str, ...]] = {
+    "training": _names("Tom Ben Sam Leo Omar Jack Ravi Ivan Hugo Max Noah Carlos Ken Paul Adam Luis"),
+    "held_out": _names("Peter Felix Kofi Oscar Diego Arjun Simon Theo"),
+}
+
+
+@dataclass(frozen=True)
+class Person:
+    name: str
+    he: str
+    his: str
+    him: str
+
+
+def names(cast: Cast) -> frozenset[str]:
+    return frozenset(GIRLS[cast] + BOYS[cast])
+
+
+def meet(rng: Random, cast: Cast) -> dict[str, str]:
+    """Two different people, as template values: {name}, {he}, {He}, {his}, {His}, {him} and {friend}."""
+    everyone = [Person(n, "she", "her", "her") for n in GIRLS[cast]] + [
+        Person(n, "he", "his", "him") for n in BOYS[cast]
+    ]
+    hero, friend = rng.sample(everyone, 2)
+    return {
+        "name": hero.name,
+        "he": hero.he,
+        "He": hero.he.capitalize(),
+        "his": hero.his,
+        "His": hero.his.capitalize(),
+        "him": hero.him,
+        "friend": friend.name,
+    }

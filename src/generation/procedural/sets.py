@@ -1,0 +1,108 @@
+"""Sets of problems: what a student is trained on, and what it is examined with.
+
+Balanced over stages, and over the families of a stage, by taking turns; so the first m of n problems are the m
+problems that one gets by asking for m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from random import Random
+from typing import Literal
+
+from src.core.errors import UserError
+from src.core.records import seed_from
+from src.generation.procedural.families import families_of
+from src.generation.procedural.family import STAGES, Family, Kind, Slice, SolvedProblem, Split
+from src.generation.procedural.people import Cast
+
+PATIENCE = 400  # repeats in a row after which a family's instances count as used up
+
+
+def held_out_problems(
+    split: Split, n: int, seed: int, stages: tuple[str, ...] | None = None, kind: Kind = "cot"
+) -> list[SolvedProblem]:
+    """A benchmark of `n` problems, no two with the same family and numbers, that no training set can contain.
+
+    `split` "seen": families the teacher writes, with numbers and names it never uses; "unseen": families it
+    never writes. Raises UserError for an unknown stage, and when the families hold fewer than `n` such problems.
+    """
+    problems = _turns(split, "held_out", "held_out", seed, stages, tool_share=float(kind == "tool"))
+    return _first(n, problems, f"held-out problems of split '{split}'")
+
+
+def training_problems(
+    n: int,
+    seed: int,
+    stages: tuple[str, ...] | None = None,
+    tool_share: float = 0.0,
+    split: Literal["train", "dev"] = "train",
+) -> Iterator[SolvedProblem]:
+    """`n` problems of the seen families with training names, a `tool_share` of them solved by a program.
+
+    "train" draws where the teacher draws, and may tell an instance again in other words; "dev" (influence
+    targets, tuning) is written neither by the teacher nor by the benchmark, and repeats nothing.
+    """
+    problems = _turns("seen", split, "training", seed, stages, tool_share)
+    return islice(problems, n) if split == "train" else iter(_first(n, problems, "dev problems"))
+
+
+def _first(n: int, problems: Iterator[SolvedProblem], what: str) -> list[SolvedProblem]:
+    found = list(islice(problems, n))
+    if len(found) < n:
+        raise UserError(f"Only {len(found)} of {n} {what} exist.", "Ask for fewer, or for more stages.")
+    return found
+
+
+def _turns(
+    split: Split, part: Slice, cast: Cast, seed: int, stages: Sequence[str] | None, tool_share: float
+) -> Iterator[SolvedProblem]:
+    """Stage after stage, and in each stage family after family, in an order that the seed shuffles."""
+    told: set[str] | None = None if part == "train" else set()
+    by_stage = []
+    for stage in known_stages(stages):
+        families = list(families_of(stage, split))
+        Random(seed_from("order", seed, stage)).shuffle(families)
+        by_stage.append(_round_robin([_stream(f, stage, part, cast, seed, tool_share, told) for f in families]))
+    return _round_robin(by_stage)
+
+
+def _stream(
+    family: Family, stage: str, part: Slice, cast: Cast, seed: int, tool_share: float, told: set[str] | None
+) -> Iterator[SolvedProblem]:
+    """One family's problems, without end; with `told`, the signatures seen so far, each instance once."""
+    rng = Random(seed_from("set", seed, family.name, stage, part))
+    repeats = 0
+    while repeats < PATIENCE:
+        instance = family.draw(rng, part)
+        if told is not None and instance.signature in told:
+            repeats += 1
+            continue
+        if told is not None:
+            told.add(instance.signature)
+            repeats = 0
+        kind: Kind = "tool" if rng.random() < tool_share else "cot"
+        yield family.tell(instance, rng, stage=stage, kind=kind, cast=cast)
+
+
+def _round_robin(streams: Sequence[Iterator[SolvedProblem]]) -> Iterator[SolvedProblem]:
+    """One of each in turn; a stream that ends leaves the round."""
+    live = list(streams)
+    while live:
+        ended = []
+        for stream in live:
+            if (problem := next(stream, None)) is None:
+                ended.append(stream)
+            else:
+                yield problem
+        live = [s for s in live if s not in ended]
+
+
+def known_stages(stages: Sequence[str] | None) -> tuple[str, ...]:
+    """The given stages, or all of them; an unknown one raises UserError."""
+    chosen = tuple(stages or STAGES)
+    for stage in chosen:
+        if stage not in STAGES:
+            raise UserError(f"Unknown education stage '{stage}'.", f"Choose from: {', '.join(STAGES)}.")
+    return chosen

@@ -1,0 +1,100 @@
+"""The method, as in Figure 2 of JiuZhang3.0: twelve nodes, nine kinds of stage.
+
+corpus -> prompts -> distill_1 -> synthesizer_1 -> candidates -> select -> distill_2 -> synthesizer_2
+       -> generate -> clean -> pretrain -> evaluate
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from src.config.build import bind
+from src.config.mistakes import Mistakes
+from src.core.fingerprint import stage_key
+from src.core.stage import Stage
+
+
+@dataclass(frozen=True)
+class Node:
+    """A stage in its place: its name in the method, its options, and the nodes that feed it, by input name."""
+
+    name: str
+    stage: Stage
+    inputs: dict[str, Node] = field(default_factory=dict)
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", stage_key(self.stage, {k: n.key for k, n in self.inputs.items()}))
+
+
+def method(cfg: Mapping[str, Any], mistakes: Mistakes) -> list[Node]:
+    """All nodes in the order of their work. Raises a `UserError` that lists every mistake of the configuration,
+    those that were found elsewhere before included."""
+    stage = StageBuilder(cfg, mistakes)
+
+    corpus = stage("corpus.Corpus", "passages", reader="corpus")
+    prompts = stage("prompts.Prompts", "prompts", prompt_set="prompt_set")
+    distil_1 = stage("distil.Distil", "distil", "round_1", teacher="teacher")
+    distil_2 = stage("distil.Distil", "distil", "round_2", teacher="teacher")
+    synthesizer = stage("synthesizer.Synthesizer", "synthesizer", trainer="trainer")
+    candidates = stage("generate.Generate", "candidates")
+    select = stage("select.Select", "select", selector="selector", trainer="trainer")
+    generate = stage("generate.Generate", "generate")
+    clean = stage("clean.Clean", "clean")
+    pretrain = stage("pretrain.Pretrain", "pretrain", sft="sft", trainer="trainer")
+    evaluate = stage("evaluate.Evaluate", "evaluate", benchmarks="benchmark")
+    mistakes.raise_if_any("Nothing was computed. `python -m src.train --cfg job` shows the whole configuration.")
+
+    passages = Node("corpus", corpus)
+    asked = Node("prompts", prompts, {"passages": passages})
+    taught_1 = Node("distill_1", distil_1, {"prompts": asked})
+    writer_1 = Node("synthesizer_1", synthesizer, {"prompts": asked, "distilled_1": taught_1})
+    drafts = Node("candidates", candidates, {"prompts": asked, "synthesizer": writer_1, "exclude": taught_1})
+    chosen = Node("select", select, {"prompts": asked, "candidates": drafts, "synthesizer": writer_1})
+    taught_2 = Node("distill_2", distil_2, {"prompts": chosen})
+    both = {"distilled_1": taught_1, "distilled_2": taught_2}
+    writer_2 = Node("synthesizer_2", synthesizer, {"prompts": asked, **both})
+    written = Node("generate", generate, {"prompts": asked, "synthesizer": writer_2})
+    cleaned = Node("clean", clean, {"generations": written})
+    student = Node("pretrain", pretrain, {"corpus": cleaned})
+    verdict = Node("evaluate", evaluate, {"pretrain": student})
+
+    to_select = [passages, asked, taught_1, writer_1, drafts, chosen]
+    return [*to_select, taught_2, writer_2, written, cleaned, student, verdict]
+
+
+class StageBuilder:
+    """Builds stages from sections of the config, collecting the mistakes of all of them.
+
+    `stage("distil.Distil", "distil", "round_1", teacher="teacher")` merges the sections `distil` and `round_1` and
+    feeds the node `teacher` to the field of that name; a mistake is reported under the path that the user typed.
+    """
+
+    def __init__(self, cfg: Mapping[str, Any], mistakes: Mistakes):
+        self.cfg, self.mistakes = cfg, mistakes
+
+    def __call__(self, target: str, *sections: str, **mounts: str) -> Stage:
+        options: dict[str, Any] = {"_target_": f"src.stages.{target}"}
+        homes: dict[str, str] = {}
+        for section in sections:
+            options.update(self.cfg[section] or {})
+            homes.update({name: f"{section}.{name}" for name in self.cfg[section] or {}})
+        for name, root in mounts.items():
+            options[name], homes[name] = self.cfg[root], root
+        found = Mistakes()
+        built = bind(options, sections[0], found)
+        for mistake in found:
+            if (line := _at_home(mistake, sections[0], homes)) not in self.mistakes:
+                self.mistakes.append(line)
+        return built
+
+
+def _at_home(mistake: str, section: str, homes: Mapping[str, str]) -> str:
+    """Replace the stage's own path of an option by where it stands in the config."""
+    for name, home in homes.items():
+        inner = f"{section}.{name}"
+        if mistake.startswith(inner) and mistake[len(inner)] in ".[:":
+            return home + mistake[len(inner) :]
+    return mistake

@@ -1,0 +1,128 @@
+"""One job: a composed configuration, checked, walked and recorded."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from src.config.build import bind
+from src.config.mistakes import Mistakes
+from src.core.errors import UserError
+from src.core.records import content_id
+from src.core.stage import Artifact
+from src.core.store import Store, full_disk_explained, write_json
+from src.pipeline.graph import Node, method
+from src.pipeline.plan import plan_lines
+from src.pipeline.runner import Runner, Visit, command_line, visits_as_dicts
+
+log = logging.getLogger(__name__)
+
+
+class Job:
+    """Checks the whole configuration when built: nothing runs before every mistake in it is mended."""
+
+    def __init__(self, cfg: DictConfig):
+        self.config = _plain(cfg)
+        mistakes = Mistakes()
+        self.compute = bind(self.config["compute"], "compute", mistakes)
+        self.tracker = bind(self.config["tracker"], "tracker", mistakes)
+        self.nodes: list[Node] = method(self.config, mistakes)
+        self.outputs = Path(self.config["outputs"]).absolute()
+        self.store = Store(self.outputs / "store")
+        self.study, self.name, self.seed = (self.config[k] for k in ("study", "name", "seed"))
+        self.folder = self.outputs / "runs" / self.study / f"{self.name}-s{self.seed}"
+
+    def show_plan(self) -> None:
+        """Print what would run, what is there already, and what the rest would cost."""
+        for line in plan_lines(self.nodes, self.store):
+            print(line)
+
+    def run(self) -> float | None:
+        """Walk the graph, record it, write the report; return the mean accuracy of the student."""
+        record = _Record(self)
+        tracker = self.tracker.start(self.study, f"{self.name}-s{self.seed}", self._id(), self.config, self.outputs)
+        runner = Runner(
+            self.store, self.compute, tracker, self.outputs / "cache", record.command, log.info, record.visited
+        )
+        log.info("%s / %s, seed %s", self.study, self.name, self.seed)
+        try:
+            with full_disk_explained(self.outputs):
+                made = runner.walk(self.nodes)
+        except BaseException as error:
+            record.end("failed", error)
+            tracker.finish(failed=True)
+            if HydraConfig.get().mode == RunMode.MULTIRUN and isinstance(error, Exception):
+                log.error("%s-s%s failed: %s", self.name, self.seed, error)  # the other jobs of the sweep go on
+            raise
+        record.end("complete")
+        tracker.finish(failed=False)
+        self._report()
+        return _mean_accuracy(made["evaluate"])
+
+    def _report(self) -> None:
+        from src.reporting import summary_lines, write_report
+
+        page = write_report(self.outputs, self.study)
+        for line in summary_lines(self.outputs, self.study):
+            log.info(line)
+        log.info("Report: %s", page)
+
+    def _id(self) -> str:
+        return content_id(self.study, self.name, self.seed, self.nodes[-1].key)
+
+
+class _Record:
+    """`run.json`, rewritten after every node, so that a report can tell what a killed run had done."""
+
+    def __init__(self, job: Job):
+        self.path, self.visits, self.clock = job.folder / "run.json", list[Visit](), time.monotonic()
+        self.command = command_line()
+        self.base: dict[str, Any] = {
+            "study": job.study,
+            "name": job.name,
+            "seed": job.seed,
+            "overrides": list(HydraConfig.get().overrides.task),
+            "command": self.command,
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "config": job.config,
+            "planned": {node.name: node.key for node in job.nodes},
+        }
+        self._write("running", None)
+
+    def visited(self, visit: Visit) -> None:
+        self.visits.append(visit)
+        self._write("running", None)
+
+    def end(self, status: str, error: BaseException | None = None) -> None:
+        self._write(status, None if error is None else f"{type(error).__name__}: {error}")
+
+    def _write(self, status: str, error: str | None) -> None:
+        seconds = round(time.monotonic() - self.clock, 2)
+        nodes = visits_as_dicts(self.visits)
+        with full_disk_explained(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(self.path, {**self.base, "status": status, "error": error, "seconds": seconds, "nodes": nodes})
+
+
+def _plain(cfg: DictConfig) -> dict[str, Any]:
+    """The configuration as plain values, every `${...}` resolved."""
+    try:
+        plain = OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        raise UserError(f"The configuration does not resolve: {error}", "Look at it with --cfg job.") from None
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def _mean_accuracy(evaluation: Artifact) -> float | None:
+    """Over benchmarks, unweighted; None when nothing was evaluated."""
+    values = [v for k, v in evaluation.manifest["metrics"].items() if k.endswith("/accuracy")]
+    return sum(values) / len(values) if values else None

@@ -1,0 +1,96 @@
+"""Prompt sets: which education stages are asked for, how often, and in what words."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Literal
+
+from src.core.records import Passage, Prompt, content_id, seed_from
+from src.prompts import templates
+from src.text.sentences import cut
+
+STAGES = ("grade_school", "middle_school", "high_school", "college", "amc8", "amc10", "amc12", "aime")
+
+Kind = Literal["cot", "tool"]
+
+
+def _uniform() -> dict[str, float]:
+    return dict.fromkeys(STAGES, 1.0)
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """Draws an education stage and a kind for each passage and writes the prompt.
+
+    stages: weight of each stage; they need not sum to one, and a stage of weight 0 is never drawn.
+    tool_share: share of prompts that ask for a solution by Python code.
+    form: "full" is written for a model that follows instructions; "brief" is the stage's name and the passage, all
+        that a model of a million parameters can make use of.
+    with_passage: False leaves the passage out of the text (the prompt still belongs to it).
+    chars, tool_chars: the passage is cut to so many characters, by kind.
+    single: one wording for all stages: the prompt no longer says which is wanted.
+    """
+
+    stages: dict[str, float] = field(default_factory=_uniform)
+    tool_share: float = 0.25
+    form: Literal["full", "brief"] = "full"
+    with_passage: bool = True
+    chars: int = 1_000
+    tool_chars: int = 2_000
+    single: bool = False
+
+    def __post_init__(self) -> None:
+        for stage, weight in self.stages.items():
+            _check_stage(stage)
+            if not 0 <= weight < float("inf"):
+                raise ValueError(f"the weight of '{stage}' must be at least 0, not {weight}")
+        if not self.drawn_stages:
+            raise ValueError("stages must give at least one stage a weight above 0")
+        if not 0 <= self.tool_share <= 1:
+            raise ValueError(f"tool_share must lie in [0, 1], not {self.tool_share}")
+        if min(self.chars, self.tool_chars) < 1:
+            raise ValueError("chars and tool_chars must be positive")
+
+    def identity(self) -> dict[str, str]:
+        """The hash of the templates' and examples' text, brief lines included."""
+        return {"templates": hashlib.sha256(templates.everything().encode()).hexdigest()}
+
+    @property
+    def drawn_stages(self) -> tuple[str, ...]:
+        """The stages of weight above 0, in the order of schooling (not of the config: order must not matter)."""
+        return tuple(stage for stage in STAGES if self.stages.get(stage, 0) > 0)
+
+    def prompts(self, passage: Passage, data_seed: int, count: int = 1) -> list[Prompt]:
+        """`count` prompts of different stages; they depend on the passage's id and the seed, on nothing else."""
+        dice = random.Random(seed_from("prompts", data_seed, passage.id))
+        return [self._prompt(passage, stage, dice) for stage in self._draw_stages(dice, count)]
+
+    def render(self, passage: Passage, stage: str, kind: Kind, example: str = "") -> str:
+        """The prompt's text. `example`: a solved problem, shown in full prompts of kind "tool"."""
+        _check_stage(stage)
+        text = cut(passage.text, self.tool_chars if kind == "tool" else self.chars) if self.with_passage else ""
+        if self.form == "brief":
+            return templates.brief("" if self.single else stage, kind, text)
+        return templates.full("" if self.single else stage, kind, text, example)
+
+    def _prompt(self, passage: Passage, stage: str, dice: random.Random) -> Prompt:
+        kind: Kind = "tool" if dice.random() < self.tool_share else "cot"
+        example = dice.choice(templates.tool_examples())  # drawn always, so that the dice fall alike for every kind
+        text = self.render(passage, stage, kind, example)
+        return Prompt(content_id(passage.id, stage, kind, text), passage.id, stage, kind, text)
+
+    def _draw_stages(self, dice: random.Random, count: int) -> list[str]:
+        """Weighted, without replacement: each stage gets the key u^(1/w), the greatest keys win (Efraimidis and
+        Spirakis 2006)."""
+        keys = {stage: dice.random() ** (1 / self.stages[stage]) for stage in self.drawn_stages}
+        return sorted(keys, key=lambda stage: (-keys[stage], stage))[:count]
+
+
+def _check_stage(stage: str) -> None:
+    if stage not in STAGES:
+        near = get_close_matches(stage, STAGES, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(STAGES)}"
+        raise ValueError(f"there is no education stage '{stage}'; {hint}")

@@ -1,0 +1,100 @@
+"""The same report as Markdown, and the numbers as CSV for whoever wants to draw their own picture."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from src.reporting.collect import Arm, Job, Manifest, Study
+from src.reporting.page import View
+from src.reporting.table import Table
+from src.reporting.text import words
+
+WHO = ("study", "arm", "job", "seed")
+ACCURACY_COLUMNS = (*WHO, "model", "benchmark", "group", "n", "accuracy", "low", "high", "mean_tokens", "key")
+STAGE_COLUMNS = (*WHO, "node", "reused", "seconds", "peak_memory_mb", "in", "kept", "rejected", "failed")
+
+
+def report(view: View, figure: str) -> str:
+    """The report's tables under headings; `figure` is the main drawing's file name, or empty."""
+    study = view.study
+    title = words(study.name)
+    parts = [f"# {title[:1].upper()}{title[1:]}"]
+    parts += [f"*{study.question}*"] if study.question else []
+    parts += view.answer
+    unfinished = [job.name for job in study.jobs if not job.complete] + study.missing_seeds
+    if unfinished:
+        parts.append(f"Not complete: {', '.join(unfinished)}.")
+    parts += [f"![Accuracy by benchmark]({figure})"] if figure else []
+    sections = (
+        ("Arms", "arms"),
+        ("Accuracy", "accuracy"),
+        ("By education stage", "stages"),
+        ("Rows through the stages", "funnel"),
+        ("Time and memory", "effort"),
+        ("Jobs", "jobs"),
+    )
+    for heading, name in sections:
+        if view.tables[name]:
+            parts += [f"## {heading}", markdown(view.tables[name])]
+            parts += [view.sharing.sentence] if name == "arms" else []
+    commands = dict.fromkeys(job.command for job in study.jobs if job.command)
+    if commands:
+        parts += ["## Commands", "```\n" + "\n".join(commands) + "\n```"]
+    if view.origins:
+        parts += ["## Versions", "\n".join(f"- {name}: {value}" for name, value in view.origins.items())]
+    return "\n\n".join(parts) + "\n"
+
+
+def markdown(table: Table) -> str:
+    """A GitHub table, its note beneath it."""
+    rule = ["---:" if column.numeric else "---" for column in table.columns]
+    rows = [[column.name for column in table.columns], rule, *([cell.plain for cell in row] for row in table.rows)]
+    lines = ["| " + " | ".join(_escaped(text) for text in row) + " |" for row in rows]
+    return "\n".join(lines) + (f"\n\n{table.note}" if table.note else "")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def write_accuracy(study: Study, path: Path) -> None:
+    """One line a model, benchmark and group of every job, with the artifact it comes from."""
+    rows = (
+        (*_who(study, arm, job), a.model, a.benchmark, a.group, a.n, a.accuracy, a.low, a.high, a.mean_tokens, m.key)
+        for arm in study.arms
+        for job in arm.jobs
+        if (m := job.manifest("evaluate"))
+        for a in job.accuracies
+    )
+    _write(path, ACCURACY_COLUMNS, rows)
+
+
+def write_stages(study: Study, path: Path) -> None:
+    """One line a node of every job."""
+    rows = (
+        (*_who(study, arm, job), node.name, node.reused, *_measures(m), m.key, m.commit, m.command)
+        for arm in study.arms
+        for job in arm.jobs
+        for node in job.nodes
+        if (m := node.manifest)
+    )
+    _write(path, (*STAGE_COLUMNS, "key", "commit", "command"), rows)
+
+
+def _who(study: Study, arm: Arm, job: Job) -> tuple[object, ...]:
+    return study.name, arm.name, job.name, job.seed
+
+
+def _measures(manifest: Manifest) -> tuple[object, ...]:
+    counts = manifest.counts
+    lost = (sum(counts.rejected.values()), sum(counts.failed.values()))
+    return round(manifest.seconds, 3), round(manifest.peak_memory_mb), counts.entered, counts.kept, *lost
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)

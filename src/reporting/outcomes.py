@@ -1,0 +1,99 @@
+"""Which questions each model solved: the rows from which studies are compared, question by question.
+
+An arm's scores are one array a benchmark, of shape (seeds, questions): the share of a question's samples that were
+judged right. Only questions that every compared job was asked are used, in the order of their ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from src.reporting.collect import STUDENT, UNTRAINED, Arm, Job
+from src.reporting.intervals import Estimate, accuracy_over_seeds, paired_difference
+
+Scores = dict[tuple[str, str], dict[str, float]]  # (model, benchmark) -> question id -> share of samples right
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two arms (or a student and its untrained self) on the questions and seeds they share."""
+
+    ours: Estimate
+    theirs: Estimate
+    difference: Estimate
+    benchmarks: tuple[str, ...]
+
+
+def job_scores(job: Job) -> Scores:
+    """A job's scores; empty when it was not evaluated or the predictions are gone."""
+    manifest = job.manifest("evaluate")
+    return _read_scores(manifest.path / "predictions") if manifest else {}
+
+
+@lru_cache(maxsize=64)
+def _read_scores(folder: Path) -> Scores:
+    scores: Scores = {}
+    for shard in sorted(folder.glob("*.parquet")):
+        table = pq.read_table(shard, columns=["model", "benchmark", "question_id", "verdict"])
+        for model, benchmark, question, verdict in zip(*(column.to_pylist() for column in table.columns)):
+            scores.setdefault((model, benchmark), {})[question] = sum(verdict) / len(verdict) if verdict else 0.0
+    return scores
+
+
+def benchmarks(jobs: Sequence[Job]) -> tuple[str, ...]:
+    """The benchmarks that occur, in the order in which the first job reports them."""
+    return tuple(dict.fromkeys(row.benchmark for job in jobs for row in job.accuracies if row.group == "all"))
+
+
+def strata(pairs: Sequence[tuple[Job, str]], names: Sequence[str]) -> list[list[np.ndarray]] | None:
+    """For each (job, model): a row of scores a benchmark, all over the same questions. None if there are none."""
+    scores = [(job_scores(job), model) for job, model in pairs]
+    result: list[list[np.ndarray]] = [[] for _ in pairs]
+    for name in names:
+        asked = [score.get((model, name), {}) for score, model in scores]
+        common = sorted(set.intersection(*(set(a) for a in asked))) if asked else []
+        if not common:
+            return None
+        for row, answers in zip(result, asked, strict=True):
+            row.append(np.array([answers[q] for q in common]))
+    return result if names else None
+
+
+def arm_accuracy(arm: Arm, names: Sequence[str], model: str = STUDENT) -> Estimate | None:
+    """An arm's mean accuracy over its seeds and the named benchmarks."""
+    rows = strata([(job, model) for job in arm.complete], names) if arm.complete else None
+    return accuracy_over_seeds(_stack(rows)) if rows else None
+
+
+def against_untrained(jobs: Sequence[Job], names: Sequence[str]) -> Comparison | None:
+    """The student beside the same model untrained, question by question."""
+    return _compare([(job, STUDENT) for job in jobs], [(job, UNTRAINED) for job in jobs], names)
+
+
+def against_arm(ours: Arm, theirs: Arm, names: Sequence[str]) -> Comparison | None:
+    """Two arms on the seeds that both completed; None when they share none."""
+    by_seed = {job.seed: job for job in theirs.complete}
+    pairs = [(job, by_seed[job.seed]) for job in ours.complete if job.seed in by_seed]
+    return _compare([(a, STUDENT) for a, _ in pairs], [(b, STUDENT) for _, b in pairs], names)
+
+
+def _compare(
+    ours: Sequence[tuple[Job, str]], theirs: Sequence[tuple[Job, str]], names: Sequence[str]
+) -> Comparison | None:
+    rows = strata([*ours, *theirs], names) if ours else None
+    if not rows:
+        return None
+    mine, other = _stack(rows[: len(ours)]), _stack(rows[len(ours) :])
+    return Comparison(
+        accuracy_over_seeds(mine), accuracy_over_seeds(other), paired_difference(mine, other), tuple(names)
+    )
+
+
+def _stack(rows: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    return [np.stack(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,152 @@
+"""The page: one HTML file with everything inside, for a desk, a phone and a printer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from src.reporting import plots, prose, samples, tables
+from src.reporting.collect import STUDENT, Arm, Job, Study
+from src.reporting.outcomes import against_untrained, arm_accuracy, benchmarks
+from src.reporting.plots import Plot
+from src.reporting.samples import Sample
+from src.reporting.table import Cell, Table, sources
+from src.reporting.tables import Sharing
+from src.reporting.text import duration, interval, number, percent, points, signed_interval, words
+from src.reporting.verdict import Contrast, answer, contrasts
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A large number at the top of the page."""
+
+    label: str
+    cell: Cell
+
+
+@dataclass(frozen=True)
+class View:
+    """All that a report says, before anybody chose how to set it."""
+
+    study: Study
+    baseline: Arm
+    shown: Job | None  # the job whose inside is shown: the baseline's first complete one
+    answer: list[str]
+    facts: list[Fact]
+    contrasts: list[Contrast]
+    tables: dict[str, Table]
+    plots: dict[str, list[Plot]]
+    sharing: Sharing
+    samples: list[Sample]
+    fidelity: dict[str, str]
+    origins: dict[str, str]
+
+
+def view(study: Study, baseline: Arm) -> View:
+    """Work out everything a report shows."""
+    found = contrasts(study, baseline)
+    shown = next(iter(baseline.complete or study.complete), None)
+    several = len(study.arms) > 1
+    made = {
+        "accuracy": tables.accuracy(study),
+        "arms": tables.arms(study, baseline, found) if several else Table((), ()),
+        "stages": tables.by_stage(shown) if shown else Table((), ()),
+        "funnel": tables.funnel(shown) if shown else Table((), ()),
+        "effort": tables.effort(study),
+        "jobs": tables.jobs(study),
+    }
+    select = shown.manifest("select") if shown else None
+    drawn: dict[str, list[Plot | None]] = {
+        "accuracy": [plots.accuracy(study)],
+        "stages": [*plots.stages(shown)] if shown else [],
+        "losses": [*plots.losses(study)],
+        "funnel": [plots.funnel(shown)] if shown else [],
+        "times": [plots.times(study)],
+        "selection": [plots.influence(samples.scores(select), select)] if select else [],
+    }
+    return View(
+        study=study,
+        baseline=baseline,
+        shown=shown,
+        answer=answer(study, baseline),
+        facts=_facts(study),
+        contrasts=found,
+        tables=made,
+        plots={name: [plot for plot in some if plot] for name, some in drawn.items()},
+        sharing=tables.sharing(study),
+        samples=samples.samples(shown) if shown else [],
+        fidelity=_flat(samples.fidelity(select)) if select else {},
+        origins=_origins(study),
+    )
+
+
+def render(shown: View) -> str:
+    """The page as HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"prose": prose.to_html, "words": words, "duration": duration, "number": number}
+    return environment.get_template("report.html").render(view=shown, study=shown.study, config=_config(shown.shown))
+
+
+def _facts(study: Study) -> list[Fact]:
+    """What a reader wants to know before reading: the student, its gain, the questions, the cost."""
+    done, names = study.complete, benchmarks(study.complete)
+    if not done:
+        return []
+    at = sources(job.manifest("evaluate") for job in done)
+    facts = []
+    result = against_untrained(done, names) if len(study.arms) == 1 else None
+    if result:
+        ours, gap = result.ours, result.difference
+        facts += [
+            Fact("student", Cell(f"{percent(ours.mean)} %", interval(ours.low, ours.high), at)),
+            Fact("untrained", Cell(f"{percent(result.theirs.mean)} %", "", at)),
+            Fact("gain, points", Cell(points(gap.mean), signed_interval(gap.low, gap.high), at)),
+        ]
+    else:
+        ranked = [(arm, arm_accuracy(arm, names, STUDENT)) for arm in study.arms]
+        facts += [
+            Fact(arm.name, Cell(f"{percent(e.mean)} %", interval(e.low, e.high), at)) for arm, e in ranked[:3] if e
+        ]
+    paid = tables.sharing(study)
+    facts.append(Fact("computing time", Cell(duration(paid.paid_seconds), "", tuple(study.artifacts.values()))))
+    return facts
+
+
+def _flat(found: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested results as 'a b' -> text, in the order in which they were written."""
+    rows: dict[str, str] = {}
+    for key, value in found.items():
+        name = f"{prefix}{words(str(key))}"
+        if isinstance(value, dict):
+            rows |= _flat(value, f"{name}: ")
+        else:
+            rows[name] = f"{value:.3g}" if isinstance(value, float) else str(value)
+    return rows
+
+
+def _origins(study: Study) -> dict[str, str]:
+    """Commits and package versions behind the study's artifacts; all of them, where they differ."""
+    made = study.artifacts.values()
+    commits = dict.fromkeys(m.commit + (" with uncommitted changes" if m.dirty else "") for m in made if m.commit)
+    versions: dict[str, dict[str, None]] = {}
+    for manifest in made:
+        for package, version in manifest.packages.items():
+            versions.setdefault(package, {})[version] = None
+    rows = {"commit": ", ".join(commits)} if commits else {}
+    return rows | {package: ", ".join(found) for package, found in sorted(versions.items())}
+
+
+def _config(job: Job | None) -> str:
+    return json.dumps(job.config, indent=2, ensure_ascii=False) if job and job.config else ""

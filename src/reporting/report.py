@@ -1,0 +1,60 @@
+"""Writes a study's report: a page, Markdown, two CSV files and the main drawing.
+
+A pure function of what the stages left: the same store gives the same bytes, whenever and wherever it is called.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+
+from src.core.errors import UserError
+from src.reporting import markdown, page
+from src.reporting.collect import Arm, Study, collect
+from src.reporting.plots import standalone
+
+
+def write_report(outputs: Path, study: str, baseline: str | None = None) -> Path:
+    """Write `outputs/reports/<study>/` and return the page's path.
+
+    Args:
+        outputs: the folder that holds `store/` and `runs/`.
+        study: the name of a folder in `outputs/runs`.
+        baseline: the arm that the others are compared with; by default the sweep's first.
+
+    Raises:
+        UserError: no such study, or no such arm; the message lists those that exist.
+    """
+    found = collect(outputs, study)
+    view = page.view(found, choose_baseline(found, baseline))
+    folder = outputs / "reports" / study
+    folder.mkdir(parents=True, exist_ok=True)
+    main = next(iter(view.plots["accuracy"]), None)
+    if main:
+        _replace(folder / "accuracy.svg", standalone(main.svg))
+    _replace(folder / "report.md", markdown.report(view, "accuracy.svg" if main else ""))
+    markdown.write_accuracy(found, folder / "accuracy.csv")
+    markdown.write_stages(found, folder / "stages.csv")
+    return _replace(folder / "index.html", page.render(view))
+
+
+def choose_baseline(study: Study, name: str | None) -> Arm:
+    """The arm of that name, or the sweep's first."""
+    if not study.arms:
+        return Arm("", ())
+    if name is None:
+        return study.arms[0]
+    names = [arm.name for arm in study.arms]
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f"Did you mean baseline={close[0]}? " if close else ""
+        raise UserError(f"Study '{study.name}' has no arm '{name}'.", f"{hint}Its arms: {', '.join(names)}.")
+    return study.arms[names.index(name)]
+
+
+def _replace(path: Path, text: str) -> Path:
+    """Write beside and rename: jobs of a parallel sweep may all write the report as they end."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(text, encoding="utf-8")
+    return beside.replace(path)

@@ -1,0 +1,318 @@
+"""The tables of a report, from what `collect` read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from src.reporting.collect import STUDENT, UNTRAINED, Accuracy, Arm, Job, Manifest, Study
+from src.reporting.intervals import Estimate
+from src.reporting.outcomes import against_untrained, arm_accuracy, benchmarks
+from src.reporting.table import EMPTY, UNKNOWN, Cell, Column, Table, sources
+from src.reporting.text import (
+    duration,
+    interval,
+    memory,
+    number,
+    p_value,
+    percent,
+    plural,
+    points,
+    signed_interval,
+    words,
+)
+from src.reporting.verdict import Contrast
+
+STAGE_ORDER = ("grade_school", "middle_school", "high_school", "college", "amc8", "amc10", "amc12", "aime")
+
+
+def accuracy(study: Study) -> Table:
+    """By benchmark: student, untrained, their paired difference. One block of rows an arm."""
+    several = len(study.arms) > 1
+    rows = [_accuracy_row(arm, benchmark, several) for arm in study.arms for benchmark in benchmarks(arm.complete)]
+    columns = (
+        Column("Arm", numeric=False),
+        Column("Benchmark", numeric=False),
+        Column("Student %", hint="share of questions solved, with its 95 % interval"),
+        Column("Untrained %", hint="the same model before any training, on the same questions"),
+        Column("Gain", hint="paired difference in percentage points"),
+        Column("Questions"),
+        Column("Tokens", hint="mean length of the student's answer"),
+    )
+    seeds = max((len(arm.complete) for arm in study.arms), default=0)
+    over = "questions and seeds" if seeds > 1 else "questions"
+    return Table(columns, tuple(rows), f"Brackets hold 95 % intervals over {over}.").without_empty_columns()
+
+
+def _accuracy_row(arm: Arm, benchmark: str, several: bool) -> tuple[Cell, ...]:
+    at = sources(job.manifest("evaluate") for job in arm.complete)
+    lines = [_line(job, STUDENT, benchmark) for job in arm.complete]
+    compared = against_untrained(arm.complete, [benchmark])
+    untrained = [_line(job, UNTRAINED, benchmark) for job in arm.complete]
+    gain = compared.difference if compared else None
+    tokens = [line.mean_tokens for line in lines if line and line.mean_tokens is not None]
+    return (
+        Cell(arm.name if several else ""),
+        Cell(words(benchmark)),
+        _share(lines, arm_accuracy(arm, [benchmark]), at),
+        _share(untrained, arm_accuracy(arm, [benchmark], UNTRAINED), at),
+        _difference(gain, at) if gain else UNKNOWN,
+        Cell(number(next((line.n for line in lines if line), 0)), sources=at),
+        Cell(number(sum(tokens) / len(tokens)), sources=at) if tokens else EMPTY,
+    )
+
+
+def _line(job: Job, model: str, benchmark: str, group: str = "all") -> Accuracy | None:
+    wanted = (model, benchmark, group)
+    return next((row for row in job.accuracies if (row.model, row.benchmark, row.group) == wanted), None)
+
+
+def _share(lines: Sequence[Accuracy | None], pooled: Estimate | None, at: tuple[Manifest, ...]) -> Cell:
+    """One job: what its evaluation wrote. Several seeds: the mean over them."""
+    known = [line for line in lines if line]
+    if not known:
+        return UNKNOWN
+    if len(known) == 1 or pooled is None:
+        return Cell(percent(known[0].accuracy), interval(known[0].low, known[0].high), at)
+    return Cell(percent(pooled.mean), interval(pooled.low, pooled.high), at)
+
+
+def _difference(gap: Estimate, at: tuple[Manifest, ...], p: float | None = None) -> Cell:
+    claimed = gap.excludes_zero and (p is None or p < 0.05)
+    tone = ("good" if gap.mean > 0 else "bad") if claimed else "quiet"
+    return Cell(points(gap.mean), signed_interval(gap.low, gap.high), at, tone)
+
+
+def by_stage(job: Job) -> Table:
+    """One job's accuracy by education stage, for the benchmarks that know one."""
+    at = sources([job.manifest("evaluate")])
+    groups = {(row.benchmark, row.group) for row in job.accuracies if row.group.startswith("stage:")}
+    names = [b for b in benchmarks([job]) if any(b == benchmark for benchmark, _ in groups)]
+    stages = sorted({group.removeprefix("stage:") for _, group in groups}, key=stage_rank)
+    rows = []
+    for stage in stages:
+        row = [Cell(words(stage))]
+        for name in names:
+            for model in (STUDENT, UNTRAINED):
+                line = _line(job, model, name, f"stage:{stage}")
+                row.append(Cell(percent(line.accuracy), interval(line.low, line.high), at) if line else UNKNOWN)
+            asked = _line(job, STUDENT, name, f"stage:{stage}")
+            row.append(Cell(number(asked.n), sources=at) if asked else UNKNOWN)
+        rows.append(tuple(row))
+    columns = [Column("Stage", numeric=False)]
+    for name in names:
+        prefix = f"{words(name)}: " if len(names) > 1 else ""
+        columns += [Column(f"{prefix}student %"), Column(f"{prefix}untrained %"), Column(f"{prefix}n")]
+    return Table(tuple(columns), tuple(rows))
+
+
+def stage_rank(stage: str) -> tuple[int, str]:
+    """The order of a school career, unknown stages last."""
+    return (STAGE_ORDER.index(stage) if stage in STAGE_ORDER else len(STAGE_ORDER), stage)
+
+
+def arms(study: Study, baseline: Arm, contrasts: Sequence[Contrast]) -> Table:
+    """For sweeps: the mean over benchmarks and seeds, the difference to the baseline, what it cost."""
+    names = benchmarks(study.complete)
+    against = {contrast.arm.name: contrast for contrast in contrasts}
+    rows = []
+    for arm in study.arms:
+        at = sources(job.manifest("evaluate") for job in arm.complete)
+        mean, contrast = arm_accuracy(arm, names), against.get(arm.name)
+        both = at + sources(job.manifest("evaluate") for job in baseline.complete)
+        cost = costs(arm.complete)
+        rows.append(
+            (
+                Cell(arm.name),
+                Cell(
+                    f"{len(arm.complete)} of {len(arm.jobs)}", tone="" if len(arm.complete) == len(arm.jobs) else "bad"
+                ),
+                Cell(percent(mean.mean), interval(mean.low, mean.high), at) if mean else UNKNOWN,
+                Cell("baseline", tone="quiet")
+                if arm is baseline
+                else _difference(contrast.comparison.difference, both, contrast.p)
+                if contrast
+                else UNKNOWN,
+                Cell(p_value(contrast.p), sources=both) if contrast else EMPTY,
+                *cost.cells(),
+            )
+        )
+    columns = (
+        Column("Arm", numeric=False),
+        Column("Seeds", hint="complete of started"),
+        Column("Mean %", hint="mean over benchmarks and seeds, with its 95 % interval"),
+        Column(f"Against {baseline.name}", hint="paired by question and seed, percentage points"),
+        Column("p", hint="two-sided, corrected for the number of arms (Holm)"),
+        Column("Teacher calls", hint="a job"),
+        Column("Dollars", hint="a job"),
+        Column("Tokens", hint="written by teacher and synthesizer, a job"),
+        Column("Time", hint="a job, had it run alone"),
+    )
+    note = (
+        f"Differences are paired: same questions, same seeds as {baseline.name}; the intervals cover the choice "
+        "of both. Costs are a job's own, as if nothing had been shared."
+    )
+    return Table(columns, tuple(rows), note).without_empty_columns()
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a job costs on average when it runs alone."""
+
+    calls: float
+    dollars: float
+    tokens: float
+    seconds: float
+    sources: tuple[Manifest, ...]
+
+    def cells(self) -> tuple[Cell, ...]:
+        def cell(value: float, text: str) -> Cell:
+            return Cell(text, sources=self.sources) if value else EMPTY
+
+        return (
+            cell(self.calls, number(self.calls)),
+            cell(self.dollars, f"{self.dollars:,.2f}"),
+            cell(self.tokens, number(self.tokens)),
+            cell(self.seconds, duration(self.seconds)),
+        )
+
+
+def costs(jobs: Sequence[Job]) -> Costs:
+    """Mean costs of the jobs: teacher calls from the distil stages, the rest over all nodes."""
+    nodes = [(node.kind, node.manifest) for job in jobs for node in job.nodes if node.manifest]
+    n = max(1, len(jobs))
+
+    def total(metric: str) -> float:
+        return sum(float(m.metrics.get(metric, 0) or 0) for _, m in nodes) / n
+
+    calls = sum(float(m.metrics.get("calls", m.counts.entered)) for kind, m in nodes if kind == "distil") / n
+    seconds = sum(m.seconds for _, m in nodes) / n
+    paid = sources(m for kind, m in nodes if kind in ("distil", "generate"))
+    return Costs(calls, total("dollars"), total("tokens"), seconds, paid)
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """What a sweep saved by computing shared stages once."""
+
+    planned: int  # nodes over all jobs
+    executed: int  # distinct artifacts behind them
+    alone_seconds: float  # had every job run all its nodes
+    paid_seconds: float
+
+    @property
+    def saved(self) -> int:
+        return self.planned - self.executed
+
+    @property
+    def sentence(self) -> str:
+        share = f", {100 * self.paid_seconds / self.alone_seconds:.0f} % of the" if self.alone_seconds else " of the"
+        return (
+            f"{plural(self.planned, 'node')} stand on {plural(self.executed, 'execution')}: sharing saved "
+            f"{number(self.saved)}. They took {duration(self.paid_seconds)}{share} {duration(self.alone_seconds)} "
+            "that the jobs would have taken one by one."
+        )
+
+
+def sharing(study: Study) -> Sharing:
+    """Executions and seconds with and without the common store."""
+    nodes = [node for job in study.jobs for node in job.nodes if node.manifest]
+    distinct = {node.key: node.manifest.seconds for node in nodes if node.manifest}
+    alone = sum(node.manifest.seconds for node in nodes if node.manifest)
+    return Sharing(len(nodes), len(distinct), alone, sum(distinct.values()))
+
+
+def funnel(job: Job) -> Table:
+    """Rows through the stages of one job: in = kept + rejected + failed, with every reason."""
+    rows = []
+    for node in job.nodes:
+        if node.manifest is None:
+            continue
+        counts, at = node.manifest.counts, sources([node.manifest])
+        why = [f"{words(reason)} {number(n)}" for reason, n in _largest_first(counts.rejected)]
+        why += [f"{words(reason)} {number(n)} (failed)" for reason, n in _largest_first(counts.failed)]
+        rows.append(
+            (
+                Cell(words(node.name)),
+                Cell(number(counts.entered), sources=at),
+                Cell(number(counts.kept), sources=at),
+                Cell(number(sum(counts.rejected.values())), sources=at, tone="" if counts.rejected else "quiet"),
+                Cell(number(sum(counts.failed.values())), sources=at, tone="bad" if counts.failed else "quiet"),
+                Cell(" · ".join(why), tone="quiet"),
+            )
+        )
+    columns = (
+        Column("Stage", numeric=False),
+        Column("In"),
+        Column("Kept"),
+        Column("Rejected"),
+        Column("Failed"),
+        Column("Why", numeric=False),
+    )
+    return Table(columns, tuple(rows))
+
+
+def _largest_first(reasons: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+
+
+def effort(study: Study) -> Table:
+    """Time and memory a stage, over the study: executions, how often one was reused."""
+    rows = []
+    for name in study.node_names:
+        nodes = [node for job in study.jobs for node in job.nodes if node.name == name and node.manifest]
+        made = {node.key: node.manifest for node in nodes if node.manifest}
+        if not made:
+            continue
+        at, seconds = sources(made.values()), sum(m.seconds for m in made.values())
+        reused = sum(node.reused for node in nodes)
+        peak = max(m.peak_memory_mb for m in made.values())
+        rows.append(
+            (
+                Cell(words(name)),
+                Cell(duration(seconds / len(made)), sources=at),
+                Cell(memory(peak), sources=at) if peak else UNKNOWN,
+                Cell(number(len(made)), sources=at),
+                Cell(number(reused) if reused else "–", tone="" if reused else "quiet"),
+                Cell(duration(seconds), sources=at),
+            )
+        )
+    columns = (
+        Column("Stage", numeric=False),
+        Column("Time", hint="an execution"),
+        Column("Peak memory"),
+        Column("Executed", hint="distinct executions that the study stands on"),
+        Column("Reused", hint="times a job found it done"),
+        Column("In total"),
+    )
+    return Table(columns, tuple(rows))
+
+
+def jobs(study: Study) -> Table:
+    """Every job with its state: what is missing stands here, not in a footnote."""
+    rows = []
+    for job in study.jobs:
+        tone = {"complete": "good", "failed": "bad"}.get(job.status, "quiet")
+        state = {"complete": "complete", "failed": "failed", "running": "not finished"}.get(job.status, job.status)
+        fresh = sum(not node.reused for node in job.nodes)
+        rows.append(
+            (
+                Cell(job.name),
+                Cell(state, tone=tone),
+                Cell(f"{fresh} new, {len(job.nodes) - fresh} reused" if job.nodes else ""),
+                Cell(duration(job.seconds) if job.seconds else ""),
+                Cell(job.started),
+                Cell((job.error or "").split("\n")[0]),
+            )
+        )
+    for gap in study.missing_seeds:
+        rows.append((Cell(gap), Cell("missing", tone="bad"), EMPTY, EMPTY, EMPTY, Cell("left no trace in runs/")))
+    columns = (
+        Column("Job", numeric=False),
+        Column("State", numeric=False),
+        Column("Stages", numeric=False),
+        Column("Time"),
+        Column("Started", numeric=False),
+        Column("Error", numeric=False),
+    )
+    return Table(columns, tuple(rows)).without_empty_columns()

@@ -1,0 +1,64 @@
+"""How numbers are written, the same on the page, in Markdown and on the terminal."""
+
+from __future__ import annotations
+
+import math
+
+MINUS, RANGE = "−", "–"
+
+
+def number(value: float) -> str:
+    """12345 -> '12,345'."""
+    return f"{value:,.0f}".replace("-", MINUS)
+
+
+def percent(share: float) -> str:
+    """0.3142 -> '31.4'. The column or the sentence says that it is per cent."""
+    return f"{100 * share:.1f}"
+
+
+def points(share: float) -> str:
+    """A difference of shares in percentage points, always signed: '+4.2', '−0.3'."""
+    text = f"{100 * share:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", MINUS)
+
+
+def interval(low: float, high: float) -> str:
+    return f"{percent(low)}{RANGE}{percent(high)}"
+
+
+def signed_interval(low: float, high: float) -> str:
+    return f"{points(low)} to {points(high)}"
+
+
+def p_value(p: float) -> str:
+    if math.isnan(p):
+        return ""
+    return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """95 -> '1 min 35 s'; 9000 -> '2 h 30 min'; 0.42 -> '0.4 s'."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+
+
+def memory(megabytes: float) -> str:
+    return f"{megabytes:,.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"
+
+
+def plural(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def words(name: str) -> str:
+    """'grade_school' -> 'grade school'; competitions keep their capitals."""
+    competitions = {"amc8": "AMC 8", "amc10": "AMC 10", "amc12": "AMC 12", "aime": "AIME"}
+    return competitions.get(name, name.replace("_", " "))

@@ -1,0 +1,83 @@
+"""The answer in plain sentences, and only where the interval allows one.
+
+A difference is claimed when its 95 % interval excludes zero; between several arms also p < 0.05 after Holm's
+correction. Otherwise the sentence says what the data cannot tell, and how large a difference they leave open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from src.reporting.collect import Arm, Study
+from src.reporting.intervals import Estimate, holm
+from src.reporting.outcomes import Comparison, against_arm, against_untrained, benchmarks
+from src.reporting.text import percent, plural, points, signed_interval
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """An arm against the baseline; `p` is corrected for the number of arms compared."""
+
+    arm: Arm
+    comparison: Comparison
+    p: float
+
+    @property
+    def claimed(self) -> bool:
+        return self.comparison.difference.excludes_zero and self.p < 0.05
+
+
+def contrasts(study: Study, baseline: Arm) -> list[Contrast]:
+    """Every other arm against the baseline over all benchmarks, on shared seeds and questions."""
+    names = benchmarks(study.complete)
+    found = [(arm, against_arm(arm, baseline, names)) for arm in study.arms if arm is not baseline]
+    known = [(arm, comparison) for arm, comparison in found if comparison]
+    corrected = holm([comparison.difference.p for _, comparison in known])
+    return [Contrast(arm, comparison, p) for (arm, comparison), p in zip(known, corrected, strict=True)]
+
+
+def answer(study: Study, baseline: Arm) -> list[str]:
+    """One sentence a finding: the student against its untrained self, or the arms against the baseline."""
+    if not study.complete:
+        return ["No job of this study is complete yet, so there is nothing to conclude."]
+    if len(study.arms) < 2:
+        return [_training_helped(study)]
+    found = contrasts(study, baseline)
+    if not found:
+        return [f"No arm shares a complete seed with {baseline.name} yet, so nothing can be compared."]
+    return [*(_contrast_sentence(c, baseline) for c in found), *_caution(found)]
+
+
+def _training_helped(study: Study) -> str:
+    names = benchmarks(study.complete)
+    result = against_untrained(study.complete, names)
+    if result is None:
+        return "The student was not evaluated beside the same model untrained, so its gain is unknown."
+    ours, theirs, gap = result.ours, result.theirs, result.difference
+    where = f"{plural(gap.questions, 'question')}" + (f" of {len(names)} benchmarks" if len(names) > 1 else "")
+    numbers = f"{percent(ours.mean)} % against {percent(theirs.mean)} % on {where}"
+    if gap.low > 0:
+        return f"Training on the synthesised corpus helps: the student solves {numbers} ({_gap(gap)})."
+    if gap.high < 0:
+        return f"The student is worse than the same model untrained: {numbers} ({_gap(gap)})."
+    return f"No gain over the untrained model can be claimed: {numbers} ({_gap(gap)})."
+
+
+def _contrast_sentence(contrast: Contrast, baseline: Arm) -> str:
+    result, name = contrast.comparison, contrast.arm.name
+    numbers = f"{percent(result.ours.mean)} % against {percent(result.theirs.mean)} % ({_gap(result.difference)})"
+    if contrast.claimed:
+        verb = "beats" if result.difference.mean > 0 else "falls behind"
+        return f"{name} {verb} {baseline.name}: {numbers}."
+    return f"{name} and {baseline.name} cannot be told apart: {numbers}."
+
+
+def _gap(gap: Estimate) -> str:
+    return f"{points(gap.mean)} points, 95 % interval {signed_interval(gap.low, gap.high)}"
+
+
+def _caution(found: list[Contrast]) -> list[str]:
+    alone = [c.arm.name for c in found if c.comparison.difference.seeds == 1]
+    if not alone:
+        return []
+    return [f"{' and '.join(alone)}: one seed only, so the interval leaves out the luck of the training."]

@@ -1,0 +1,37 @@
+"""One spelling for texts that look the same, without touching what they mean."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Control characters but tab and newline; soft hyphen, zero-width marks, byte-order mark.
+_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
+_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+_TRAILING = re.compile(r"[ \t]+(?=\n|\Z)")
+_BLANK_LINES = re.compile(r"\n{3,}")
+_NOT_WORDS = re.compile(r"[\s.,;:!?'\"`*_~()\[\]{}$\\]+")
+
+
+def normalise(text: str) -> str:
+    """Plain newlines and spaces, composed accents, no invisible characters, no trailing or doubled blank space.
+
+    Composition is NFC: the compatibility forms (NFKC) would turn x² into x2. Lone surrogates, which no UTF-8 file
+    can hold, become U+FFFD. Normalising twice changes nothing.
+    """
+    text = text.encode("utf-8", "replace").decode() if _has_surrogate(text) else text
+    text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = unicodedata.normalize("NFC", _SPACES.sub(" ", text))
+    return _BLANK_LINES.sub("\n\n", _TRAILING.sub("", text)).strip()
+
+
+def question_key(question: str) -> str:
+    """What two copies of one question share: letter case, spaces, punctuation and mark-up are gone.
+
+    Digits, operators and signs stay: "3 + 5" and "3 - 5" are different questions.
+    """
+    return _NOT_WORDS.sub(" ", normalise(question).casefold()).strip()
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= c <= "\udfff" for c in text) if not text.isascii() else False

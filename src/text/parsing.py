@@ -1,0 +1,206 @@
+r"""Reading what a generator wrote: question, worked solution, final answer.
+
+The one format, written and read here:
+
+    [Problem]
+    <question>
+
+    [Solution]
+    <worked solution, final answer in \boxed{}>
+
+A solution of kind "tool" is a ```python block, an ```output block with what it printed, and a sentence with the box.
+Generators stray from it; what can be mended without guessing is mended, and the repair is recorded by name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from src.core.records import Generation, Problem, content_id
+from src.text.boxed import last_boxed
+from src.text.normalise import normalise
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedProblem:
+    """A generation, read. `answer` is None where the solution holds no box; `repairs` names what was mended."""
+
+    question: str
+    solution: str
+    answer: str | None
+    repairs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a text is no problem: a short phrase, the same for all texts of its sort."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    kind: str  # "problem" or "solution"
+    start: int
+    end: int
+
+
+# The tag as it is asked for, also dressed up: "**[Problem]**", "## [Solution]:", "[New Problem]".
+_TAG = re.compile(r"^[ \t#*_>]*\[(?:new )?(problem|solution)\][ \t*_:]*", re.IGNORECASE | re.MULTILINE)
+# The same thing said in another way, looked for only where the tag is missing: "## Question", "Solution:".
+_VARIANT = re.compile(
+    r"""^[ \t>]*(?:
+        (?:\#{1,6}|\*\*|__)[ \t]*(?:new[ \t]+)?(?P<a>problem|question|solution|answer)(?:[ \t]+statement)?
+            [ \t]*[:.]?[ \t]*(?:\*\*|__)?[ \t]*:?[ \t]*$
+      | (?:\*\*|__)?(?:new[ \t]+)?(?P<b>problem|question|solution)[ \t]*:[ \t]*(?:\*\*|__)?[ \t]*
+      | <(?P<c>problem|question|solution)>[ \t]*
+    )""",
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+)
+_WRAPPING_FENCE = re.compile(
+    r"\A```(?:text|markdown|md|latex|plaintext)?[ \t]*\n(?=[\s#*_>]*\[?(?:new )?problem)", re.I
+)
+_FENCE = re.compile(r"^[ \t]*(```|~~~)", re.MULTILINE)
+_CODE = re.compile(r"^[ \t]*```[ \t]*(?:python|py)\w*[ \t]*\n", re.MULTILINE | re.IGNORECASE)
+
+
+def parse_generation(text: str, kind: str) -> ParsedProblem | Rejection:
+    """Read a generation of kind "cot" or "tool"."""
+    repairs: list[str] = []
+    text = _unwrap(normalise(text), repairs)
+    if not text:
+        return Rejection("empty generation")
+    sections = _split(text, kind, repairs)
+    if isinstance(sections, Rejection):
+        return sections
+    question, solution = sections
+    if not question:
+        return Rejection("empty question")
+    if not solution:
+        return Rejection("empty solution")
+    if kind == "tool":
+        if not _CODE.search(solution):
+            return Rejection("no code block")
+        if len(_FENCE.findall(solution)) % 2:
+            return Rejection("unclosed code block")
+    return ParsedProblem(question, solution, last_boxed(solution) or None, tuple(repairs))
+
+
+def format_response(question: str, solution: str) -> str:
+    """What a generator is taught to write: the inverse of `parse_generation` on texts that hold no tag of their own."""
+    return f"[Problem]\n{question}\n\n[Solution]\n{solution}"
+
+
+def format_pretraining(problem: Problem) -> tuple[str, str]:
+    """(prompt, response) in the format of the paper's released corpora; the loss falls on the response only."""
+    header = "## Code Solution" if problem.kind == "tool" else "## Solution"
+    return f"## Question\n{problem.question}\n\n{header}\n", problem.solution
+
+
+def to_problem(generation: Generation, parsed: ParsedProblem, round: int) -> Problem:
+    """The record of a parsed generation. Its id is the hash of the prompt and of what was written for it."""
+    return Problem(
+        id=content_id(generation.prompt_id, parsed.question, parsed.solution),
+        prompt_id=generation.prompt_id,
+        passage_id=generation.passage_id,
+        stage=generation.stage,
+        kind=generation.kind,
+        question=parsed.question,
+        solution=parsed.solution,
+        answer=parsed.answer,
+        generator=generation.generator,
+        round=round,
+    )
+
+
+def _unwrap(text: str, repairs: list[str]) -> str:
+    """Take off a code fence around the whole text."""
+    opening = _WRAPPING_FENCE.match(text)
+    if opening is None:
+        return text
+    repairs.append("code fence")
+    inner = text[opening.end() :]
+    return inner[: inner.rfind("```")].rstrip() if len(_FENCE.findall(inner)) % 2 else inner
+
+
+def _split(text: str, kind: str, repairs: list[str]) -> tuple[str, str] | Rejection:
+    headers = _headers(text, repairs)
+    first_solution = next((h for h in headers if h.kind == "solution"), None)
+    if first_solution is None:
+        return _split_without_solution(text, headers, kind, repairs)
+    before = [h for h in headers if h.start < first_solution.start]
+    if not before:
+        repairs.append("missing problem tag")
+    question = _question(text, before, first_solution.start, repairs)
+    return question, _solution(text, headers, first_solution, repairs)
+
+
+def _headers(text: str, repairs: list[str]) -> list[_Header]:
+    """All headers outside code blocks: tags, and variants of a kind that has no tag."""
+    fenced = _fenced_spans(text)
+    tags = [_Header(m[1].lower(), m.start(), m.end()) for m in _TAG.finditer(text)]
+    headers = [h for h in tags if not _inside(h.start, fenced)]
+    missing = {"problem", "solution"} - {h.kind for h in headers}
+    for match in _VARIANT.finditer(text) if missing else ():
+        name = (match["a"] or match["b"] or match["c"]).lower()
+        header = _Header({"question": "problem", "answer": "solution"}.get(name, name), match.start(), match.end())
+        if header.kind in missing and not _inside(header.start, fenced):
+            headers.append(header)
+            if "header variant" not in repairs:
+                repairs.append("header variant")
+    return sorted(headers, key=lambda h: h.start)
+
+
+def _question(text: str, before: list[_Header], end: int, repairs: list[str]) -> str:
+    """The text between the last problem header that has any before the solution, and the solution."""
+    starts = [h.end for h in before] or [0]
+    stops = [h.start for h in before[1:]] + [end]
+    pieces = [text[a:b].strip() for a, b in zip(starts, stops, strict=True)]
+    if len(pieces) > 1:
+        repairs.append("doubled header")
+    if before and text[: before[0].start].strip():
+        repairs.append("text before the problem")
+    return next((piece for piece in reversed(pieces) if piece), "")
+
+
+def _solution(text: str, headers: list[_Header], first: _Header, repairs: list[str]) -> str:
+    """The text from the solution header to the next header; empty solutions before a doubled header are skipped."""
+    start = first.end
+    for header in headers:
+        if header.start <= first.start:
+            continue
+        if header.kind == "solution" and not text[start : header.start].strip():
+            repairs.append("doubled header")
+            start = header.end
+            continue
+        repairs.append("second problem cut off" if header.kind == "problem" else "second solution cut off")
+        return text[start : header.start].strip()
+    return text[start:].strip()
+
+
+def _split_without_solution(
+    text: str, headers: list[_Header], kind: str, repairs: list[str]
+) -> tuple[str, str] | Rejection:
+    """A tool problem shows where its solution begins even without a header: at the code."""
+    code = _CODE.search(text) if kind == "tool" else None
+    if not headers:
+        return Rejection("no problem or solution header")
+    if code is None or headers[0].start > code.start():
+        return Rejection("no solution header")
+    repairs.append("missing solution tag")
+    before = [h for h in headers if h.start < code.start()]
+    after = next((h.start for h in headers if h.start > code.start()), None)
+    if after is not None:
+        repairs.append("second problem cut off")
+    return _question(text, before, code.start(), repairs), text[code.start() : after].strip()
+
+
+def _fenced_spans(text: str) -> list[tuple[int, int]]:
+    """Where code blocks lie; an unclosed one hides nothing, so that what follows it can still be found."""
+    marks = [m.start() for m in _FENCE.finditer(text)]
+    return list(zip(marks[::2], marks[1::2], strict=False))
+
+
+def _inside(position: int, spans: list[tuple[int, int]]) -> bool:
+    return any(start <= position < end for start, end in spans)

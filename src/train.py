@@ -1,0 +1,34 @@
+"""The whole method: `python -m src.train`, or a study of it: `python -m src.train +experiment=X`.
+
+corpus -> prompts -> distill_1 -> synthesizer_1 -> candidates -> select -> distill_2 -> synthesizer_2
+       -> generate -> clean -> pretrain -> evaluate, then a report.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from src.config import resolvers, schema
+from src.config.overrides import checked_main
+
+schema.register()
+resolvers.register()
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+def run(cfg: DictConfig) -> float | None:
+    """One job. Returns the student's mean accuracy, which a sweeper may maximise."""
+    from src.pipeline.job import Job
+
+    job = Job(cfg)
+    if cfg.plan:
+        job.show_plan()
+        return None
+    return job.run()
+
+
+if __name__ == "__main__":
+    checked_main(run, sys.argv[1:], "config")

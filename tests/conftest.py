@@ -1,0 +1,25 @@
+"""Nothing in the tests reaches a network or a user's account."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("quiet", deadline=None)  # a busy machine is not a failing test
+settings.load_profile("quiet")
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("WANDB_MODE", "offline")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Public benchmark and corpus samples beside the checkout; absent for most people."""
+    if not SHARED_DATA.exists():
+        pytest.skip(f"no sample data at {SHARED_DATA}")
+    return SHARED_DATA

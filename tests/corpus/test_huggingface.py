@@ -1,0 +1,79 @@
+import json
+
+import pytest
+
+from src.core.errors import UserError
+from src.core.records import Passage
+from src.corpus.huggingface import HuggingFaceReader
+
+pytest.importorskip("datasets")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    data = tmp_path / "data"
+    data.mkdir()
+    rows = [
+        {"q": "Q" * 9, "a": "A" * 9, "source": "stack" if i % 2 else "other", "meta": {"score": i / 10}}
+        for i in range(10)
+    ]
+    (data / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return data
+
+
+def read(**options):
+    rows = list(HuggingFaceReader(**options).read())
+    return [r for r in rows if isinstance(r, Passage)], [r for r in rows if not isinstance(r, Passage)]
+
+
+def test_rows_are_chosen_by_value_and_score_and_the_rest_is_accounted_for(folder):
+    good, left_out = read(
+        name=str(folder),
+        text="{q:.3}{a:.2}",
+        where={"source": "stack"},
+        score="meta.score",
+        min_score=0.3,
+        max_score=0.7,
+        meta={"score": "meta.score"},
+        source="se",
+    )
+    assert [p.meta["score"] for p in good] == ["0.3", "0.5", "0.7"]
+    assert {(p.text, p.source) for p in good} == {("QQQAA", "se")}
+    assert len(left_out) == 7 and not any(row.broken for row in left_out)
+    assert {row.reason for row in left_out} == {"source is not stack", "meta.score below 0.3", "meta.score above 0.7"}
+
+
+def test_limit_stops_the_stream(folder):
+    good, _ = read(name=str(folder), text="q", limit=4)
+    assert len(good) == 4
+
+
+def test_a_missing_score_is_a_bad_row(folder):
+    good, bad = read(name=str(folder), text="q", score="quality", min_score=0.5)
+    assert not good and {row.reason for row in bad} == {"no number in 'quality'"} and all(row.broken for row in bad)
+
+
+def test_an_unknown_split_is_one_error_that_names_the_data_set(folder):
+    with pytest.raises(UserError, match=f"The data set '{folder}' cannot be read"):
+        read(name=str(folder), split="tset")
+
+
+def test_identity_of_a_local_folder_follows_its_files(folder):
+    before = HuggingFaceReader(str(folder)).identity()
+    (folder / "train.jsonl").write_text("{}\n")
+    assert before != HuggingFaceReader(str(folder)).identity()
+    assert HuggingFaceReader("owner/data").identity() == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_score": 0.5}, "need score"),
+        ({"score": "s", "min_score": 0.9, "max_score": 0.1}, "lies above"),
+        ({"limit": 0}, "at least 1"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        HuggingFaceReader("owner/data", **options)

@@ -1,0 +1,158 @@
+"""JSON Lines and Parquet readers: good rows, bad rows, missing files."""
+
+import gzip
+import json
+import tracemalloc
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from src.core.errors import UserError
+from src.core.records import Passage
+from src.corpus.base import BadRow
+from src.corpus.jsonl import JsonlReader
+from src.corpus.parquet import ParquetReader
+
+
+def split(reader):
+    rows = list(reader.read())
+    return [r for r in rows if isinstance(r, Passage)], [r for r in rows if isinstance(r, BadRow)]
+
+
+def test_jsonl_maps_fields_to_text_source_and_meta(tmp_path):
+    file = tmp_path / "notes.jsonl"
+    file.write_text(json.dumps({"title": "Primes", "page": {"body": "Two is prime.", "url": "u"}}) + "\n")
+    reader = JsonlReader(str(file), text="{title}\n\n{page.body:.6}", meta={"url": "page.url", "author": "author"})
+    (passage,), bad = split(reader)
+    assert (passage.text, passage.source, passage.meta) == ("Primes\n\nTwo is", "notes", {"url": "u"})
+    assert bad == []
+
+
+def test_every_broken_line_is_reported_with_its_number_and_reason(tmp_path):
+    lines = [
+        b'{"text": "fine"}',
+        b'{"text": "torn',
+        b'{"text": "caf\xe9"}',
+        b'{"body": "elsewhere"}',
+        b'{"text": "  "}',
+        b'{"text": 7}',
+        b'{"text": null}',
+        b'["text"]',
+        b'{"text": "' + b"x" * 300 + b'"}',
+        b"",
+        b'{"text": "fine too"}',
+    ]
+    file = tmp_path / "mixed.jsonl"
+    file.write_bytes(b"\n".join(lines))
+    good, bad = split(JsonlReader((str(file),), max_line_bytes=200))
+    assert [p.text for p in good] == ["fine", "fine too"]
+    assert [(b.place.rpartition(":")[2], b.reason) for b in bad] == [
+        ("2", "invalid JSON"),
+        ("3", "invalid UTF-8"),
+        ("4", "no field 'text'"),
+        ("5", "empty text"),
+        ("6", "field 'text' is int, not text"),
+        ("7", "no field 'text'"),
+        ("8", "not an object with fields"),
+        ("9", "line longer than 200 bytes"),
+    ]
+    assert all(b.broken and b.place.startswith(str(file)) for b in bad)
+
+
+def test_a_ten_megabyte_line_is_skipped_without_being_held(tmp_path):
+    file = tmp_path / "long.jsonl"
+    file.write_bytes(b'{"text": "' + b"x" * 10_000_000 + b'"}\n{"text": "short"}\n')
+    tracemalloc.start()
+    good, bad = split(JsonlReader(str(file), max_line_bytes=100_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [p.text for p in good] == ["short"]
+    assert [b.reason for b in bad] == ["line longer than 100,000 bytes"]
+    assert peak < 6_000_000
+
+
+def test_a_line_of_exactly_the_limit_is_read(tmp_path):
+    file = tmp_path / "a.jsonl"
+    line = b'{"text": "abc"}'
+    file.write_bytes(line + b"\n" + line)
+    good, bad = split(JsonlReader(str(file), max_line_bytes=len(line)))
+    assert len(good) == 2 and not bad
+
+
+def test_globs_are_read_in_sorted_order_and_gzip_is_opened(tmp_path):
+    with gzip.open(tmp_path / "b.jsonl.gz", "wt") as packed:
+        packed.write('{"text": "second"}\n')
+    (tmp_path / "a.jsonl").write_text('{"text": "first"}\n')
+    good, _ = split(JsonlReader(f"{tmp_path}/*.jsonl*"))
+    assert [(p.source, p.text) for p in good] == [("a", "first"), ("b", "second")]
+
+
+def test_a_truncated_gzip_file_is_one_clear_error(tmp_path):
+    file = tmp_path / "a.jsonl.gz"
+    file.write_bytes(gzip.compress(b'{"text": "x"}\n' * 1000)[:-10])
+    with pytest.raises(UserError, match=r"a\.jsonl\.gz' is damaged"):
+        list(JsonlReader(str(file)).read())
+
+
+def test_missing_files_are_named_with_the_nearest_one(tmp_path):
+    (tmp_path / "passages.jsonl").write_text("{}\n")
+    with pytest.raises(UserError, match=r"There is no file '.*passage\.jsonl'") as error:
+        list(JsonlReader(f"{tmp_path}/passage.jsonl").read())
+    assert "passages.jsonl" in error.value.mend
+    with pytest.raises(UserError, match="No file matches"):
+        JsonlReader(f"{tmp_path}/*.txt").identity()
+    with pytest.raises(UserError, match="is a folder"):
+        list(JsonlReader(str(tmp_path)).read())
+
+
+def test_identity_follows_content_not_place(tmp_path):
+    for folder, text in (("a", "x"), ("b", "x"), ("c", "y")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "t.jsonl").write_text(text)
+    a, b, c = (JsonlReader(f"{tmp_path}/{folder}/t.jsonl").identity() for folder in "abc")
+    assert a == b != c
+
+
+@pytest.mark.parametrize("text", ["", "no {field", "{}"])
+def test_a_mapping_that_names_no_field_is_refused(text):
+    with pytest.raises(ValueError, match=r"field|template"):
+        JsonlReader("a.jsonl", text=text)
+
+
+def test_parquet_reads_only_the_mapped_columns_and_reports_bad_rows(tmp_path):
+    file = tmp_path / "book.parquet"
+    table = {"body": ["Sets.", None, "", "Groups."], "info": [{"lang": "en"}] * 4, "other": [1, 2, 3, 4]}
+    pq.write_table(pa.table(table), file)
+    good, bad = split(ParquetReader(str(file), text="body", meta={"lang": "info.lang"}))
+    assert [(p.text, p.source, p.meta) for p in good] == [
+        ("Sets.", "book", {"lang": "en"}),
+        ("Groups.", "book", {"lang": "en"}),
+    ]
+    assert [(b.place, b.reason) for b in bad] == [
+        (f"{file}, row 2", "no field 'body'"),
+        (f"{file}, row 3", "empty text"),
+    ]
+
+
+def test_parquet_bytes_that_are_no_utf8_cost_their_row_only(tmp_path):
+    file = tmp_path / "book.parquet"
+    column = pa.StringArray.from_buffers(
+        3,
+        pa.py_buffer(b"\x00\x00\x00\x00\x02\x00\x00\x00\x04\x00\x00\x00\x06\x00\x00\x00"),
+        pa.py_buffer(b"ok\xff\xfeok"),
+    )
+    pq.write_table(pa.table({"text": column}), file)
+    good, bad = split(ParquetReader(str(file)))
+    assert len(good) == 2
+    assert [(b.place, b.reason) for b in bad] == [(f"{file}, row 2", "invalid UTF-8")]
+
+
+def test_a_missing_column_and_a_broken_file_are_refused_by_name(tmp_path):
+    pq.write_table(pa.table({"texts": ["a"]}), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match="has no column 'text'") as error:
+        list(ParquetReader(f"{tmp_path}/a.parquet").read())
+    assert "Did you mean 'texts'?" in error.value.mend
+    (tmp_path / "b.parquet").write_bytes(b"PAR1 not really")
+    with pytest.raises(UserError, match=r"b\.parquet' cannot be read as Parquet"):
+        list(ParquetReader(f"{tmp_path}/b.parquet").read())

@@ -1,0 +1,152 @@
+import dataclasses
+import random
+import sys
+
+import pytest
+
+from src.core.errors import UserError
+from src.generation.base import Request, Sampling
+from src.generation.vllm import VLLMGenerator
+from tests.generation.tiny import LENGTH, write_tiny_llama
+
+SMALL = {"dtype": "float32", "kv_cache_gb": 0.1}
+
+
+def requests(n):
+    """Lengths are skewed on purpose: stragglers must not hold up the rest."""
+    for i in range(n):
+        sampling = Sampling(max_tokens=90 if i % 10 == 0 else 5 + i % 7)
+        yield Request(
+            id=f"r{i}", prompt=f"Question {i}: what is {i} + {i}? " * (1 + i % 3), seed=1000 + i, sampling=sampling
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_num_seqs": 0}, "max_num_seqs must be at least 1, not 0"),
+        ({"max_model_len": 0}, "max_model_len must be at least 1, not 0"),
+        ({"gpu_memory_utilization": 1.5}, "gpu_memory_utilization must lie in"),
+        ({"kv_cache_gb": 0}, "kv_cache_gb must be above 0"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        VLLMGenerator(**options)
+
+
+def test_opening_without_a_model_or_without_vllm_is_one_clear_message(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="given no model"):
+        VLLMGenerator().open(model=None, cache=tmp_path)
+    with pytest.raises(UserError, match=r"no config\.json"):
+        VLLMGenerator().open(model=str(tmp_path), cache=tmp_path)
+    with pytest.raises(UserError, match="There is no model at"):
+        VLLMGenerator().open(model=str(tmp_path / "gone"), cache=tmp_path)
+    monkeypatch.setattr("src.core.errors.find_spec", lambda name: None)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="needs the package 'vllm'"):
+        VLLMGenerator().open(model=str(tmp_path), cache=tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+class TestEngine:
+    @pytest.fixture(scope="class")
+    def session(self, tiny_llama, tmp_path_factory):
+        with VLLMGenerator(max_num_seqs=32, **SMALL).open(tiny_llama, tmp_path_factory.mktemp("cache")) as session:
+            yield session
+
+    def test_every_sampling_field_reaches_the_engine(self, session):
+        from src.generation.vllm_session import sampling_params
+
+        unusual = Sampling(0.5, 0.9, 7, 0.01, 33, 1.3, ("###",))
+        defaults, params = Sampling(), sampling_params(unusual, seed=11)
+        for option in dataclasses.fields(Sampling):
+            asked = getattr(unusual, option.name)
+            assert asked != getattr(defaults, option.name), f"{option.name}: give it an unusual value here"
+            reached = getattr(params, option.name)
+            assert (tuple(reached) if option.name == "stop" else reached) == asked, option.name
+        assert params.seed == 11
+
+    def test_seeds_matter_and_texts_do_not_depend_on_order(self, session):
+        asked = list(requests(80))
+        texts = {c.id: c for c in session.stream(asked)}
+        assert texts.keys() == {r.id for r in asked}
+        assert {c.finish_reason for c in texts.values()} <= {"stop", "length"}
+        random.Random(3).shuffle(asked)
+        assert {c.id: c for c in session.stream(asked)} == texts
+        reseeded = [dataclasses.replace(r, seed=r.seed + 500) for r in asked]
+        assert {c.id: c for c in session.stream(reseeded)} != texts
+
+    def test_new_requests_enter_while_a_long_one_runs(self, session):
+        """With chunks, the long first text would end before any request of the second chunk begins."""
+        long = Request("long", "a", 0, Sampling(max_tokens=200, temperature=0.01))
+        short = [Request(f"s{i}", "b", i, Sampling(max_tokens=2)) for i in range(300)]
+        order = [c.id for c in session.stream([long, *short])]
+        assert order.index("long") > 250
+
+    def test_stop_strings_end_the_text_and_are_cut(self, session):
+        request = Request("a", "0 1 2", seed=4, sampling=Sampling(max_tokens=60))
+        free = next(session.stream([request])).text
+        stop = free[5]
+        stopped = next(session.stream([dataclasses.replace(request, sampling=Sampling(max_tokens=60, stop=(stop,)))]))
+        assert stopped.text == free[: free.index(stop)]
+        assert stopped.finish_reason == "stop"
+
+    def test_prompts_that_do_not_fit_are_errors_of_their_own(self, session):
+        asked = [
+            Request("long", "x" * LENGTH, 0),
+            Request("empty", "", 0),
+            Request("fine", "x", 0, Sampling(max_tokens=3)),
+        ]
+        done = {c.id: c for c in session.stream(asked)}
+        assert done["long"].finish_reason == "error"
+        assert done["long"].error == f"prompt too long: {LENGTH} tokens, and the model takes {LENGTH} with the text"
+        assert done["empty"].error == "prompt is empty"
+        assert done["fine"].completion_tokens == 3
+        assert done["fine"].prompt_tokens == 1
+
+    def test_two_requests_of_one_id_both_end(self, session):
+        twice = [Request("a", "x", 0, Sampling(max_tokens=4))] * 2
+        assert [c.id for c in session.stream(twice)] == ["a", "a"]
+
+    def test_a_reader_that_stops_early_leaves_nothing_running(self, session):
+        stream = session.stream(requests(40))
+        next(stream)
+        stream.close()
+        assert session._engine.get_num_unfinished_requests() == 0
+        assert len(list(session.stream(requests(5)))) == 5
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+def test_one_model_after_another_in_one_process_and_batch_size_changes_no_text(tiny_llama, tmp_path):
+    import torch
+
+    def texts(model, seqs):
+        with VLLMGenerator(max_num_seqs=seqs, **SMALL).open(model, tmp_path) as session:
+            return {c.id: c.text for c in session.stream(requests(40))}
+
+    set_num_threads = torch.set_num_threads
+    many, few, other = texts(tiny_llama, 32), texts(tiny_llama, 3), texts(write_tiny_llama(tmp_path / "b", seed=1), 32)
+    assert many == few
+    assert many != other
+    assert torch.set_num_threads is set_num_threads
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+def test_a_broken_model_folder_is_one_clear_message(tiny_llama, tmp_path):
+    import shutil
+
+    broken = shutil.copytree(tiny_llama, tmp_path / "broken")
+    (broken / "model.safetensors").write_bytes(b"not a model")
+    with pytest.raises(UserError, match=r"vLLM could not start with the model .*broken"):
+        VLLMGenerator(**SMALL).open(str(broken), tmp_path)
+
+
+def test_defining_and_checking_loads_no_engine():
+    import subprocess
+
+    code = "import src.generation.vllm, sys; assert not {'torch', 'vllm', 'transformers'} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", code], check=True)

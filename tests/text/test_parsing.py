@@ -1,0 +1,113 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from src.core.records import Generation
+from src.text.normalise import normalise
+from src.text.parsing import (
+    ParsedProblem,
+    Rejection,
+    format_pretraining,
+    format_response,
+    parse_generation,
+    to_problem,
+)
+
+CODE = "```python\nprint(2 + 2)\n```\n```output\n4\n```\nIt is \\boxed{4}."
+
+
+def parsed(text, kind="cot"):
+    result = parse_generation(text, kind)
+    assert isinstance(result, ParsedProblem), result
+    return result
+
+
+def test_the_form_that_is_asked_for_needs_no_repair():
+    result = parsed("[Problem]\nWhat is 2 + 2?\n\n[Solution]\nAdd: \\boxed{4}.")
+    assert result == ParsedProblem("What is 2 + 2?", "Add: \\boxed{4}.", "4", ())
+
+
+@pytest.mark.parametrize(
+    ("text", "repairs"),
+    [
+        ("What is 2 + 2?\n\n[Solution]\nAdd.", ("missing problem tag",)),
+        ("[Problem]\n[Problem]\nWhat is 2 + 2?\n[Solution]\nAdd.", ("doubled header",)),
+        ("[Problem]\nWhat is 2 + 2?\n[Solution]\n\n[Solution]\nAdd.", ("doubled header",)),
+        ("[Problem]\nWhat is 2 + 2?\n[Solution]\nAdd.\n\n[Problem]\nWhat is 3?", ("second problem cut off",)),
+        ("[Problem] What is 2 + 2?\n[Solution] Add.\n[Solution] Or count.", ("second solution cut off",)),
+        ("Sure, here it is.\n\n[Problem]\nWhat is 2 + 2?\n[Solution]\nAdd.", ("text before the problem",)),
+        ("```\n[Problem]\nWhat is 2 + 2?\n[Solution]\nAdd.\n```", ("code fence",)),
+        ("```markdown\n[Problem]\nWhat is 2 + 2?\n[Solution]\nAdd.", ("code fence",)),
+        ("**[Problem]**\nWhat is 2 + 2?\n\n## [Solution]:\nAdd.", ()),
+        ("[New Problem]\nWhat is 2 + 2?\n[solution]\nAdd.", ()),
+        ("## Problem\nWhat is 2 + 2?\n\n## Solution\nAdd.", ("header variant",)),
+        ("**Problem:** What is 2 + 2?\n\n**Solution:** Add.", ("header variant",)),
+        ("Question: What is 2 + 2?\nSolution: Add.", ("header variant",)),
+        ("<problem>What is 2 + 2?\n<solution>Add.", ("header variant",)),
+        ("[Problem]\nWhat is 2 + 2?\n\n**Solution**\nAdd.", ("header variant",)),
+    ],
+)
+def test_what_can_be_mended_is_mended_and_recorded(text, repairs):
+    result = parsed(text)
+    assert (result.question, result.solution) == ("What is 2 + 2?", "Add.")
+    assert result.repairs == repairs
+
+
+def test_a_tool_solution_begins_at_its_code_when_the_tag_is_missing():
+    result = parsed(f"[Problem]\nWhat is 2 + 2?\n\n{CODE}", "tool")
+    assert result == ParsedProblem("What is 2 + 2?", CODE, "4", ("missing solution tag",))
+
+
+def test_comments_in_code_are_no_headers():
+    code = CODE.replace("print", "# Problem: add\n# [Solution]\nprint")
+    assert parsed(f"[Problem]\nWhat is 2 + 2?\n\n[Solution]\n{code}", "tool").solution == code
+
+
+def test_a_closing_fence_inside_stays_when_the_wrapping_one_goes():
+    text = f"```\n[Problem]\nWhat is 2 + 2?\n\n[Solution]\n{CODE}\n```"
+    assert parsed(text, "tool").solution == CODE
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "reason"),
+    [
+        ("", "cot", "empty generation"),
+        (" \n\u200b", "cot", "empty generation"),
+        ("The moon is round.", "cot", "no problem or solution header"),
+        ("[Problem]\nWhat is 2 + 2?", "cot", "no solution header"),
+        ("[Problem]\n\n[Solution]\nAdd.", "cot", "empty question"),
+        ("[Problem]\nWhat is 2 + 2?\n[Solution]\n", "cot", "empty solution"),
+        ("[Problem]\nWhat is 2 + 2?\n[Solution]\nAdd.", "tool", "no code block"),
+        ("[Problem]\nWhat is 2 + 2?\n[Solution]\n```python\nprint(4)", "tool", "unclosed code block"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_for_a_reason(text, kind, reason):
+    assert parse_generation(text, kind) == Rejection(reason)
+
+
+lines = st.lists(st.text(alphabet="ab7 +$\\{}.é", max_size=20), min_size=1, max_size=4)
+texts = lines.map("\n".join).map(normalise).filter(bool)
+
+
+@given(texts, texts)
+def test_reading_what_was_written_gives_it_back(question, solution):
+    result = parsed(format_response(question, solution))
+    assert (result.question, result.solution, result.repairs) == (question, solution, ())
+
+
+@given(st.text(alphabet="[]Problem\nSolution*#: `~py", max_size=120), st.sampled_from(["cot", "tool"]))
+def test_nothing_that_a_model_writes_breaks_the_parser(text, kind):
+    result = parse_generation(text, kind)
+    if isinstance(result, ParsedProblem):
+        assert result.question == result.question.strip() != ""
+        assert result.solution == result.solution.strip() != ""
+
+
+def test_the_pretraining_format_is_the_papers():
+    def problem(kind):
+        row = Generation("g", "p", "t", "amc8", kind, "", "stop", 1, "student")
+        return to_problem(row, ParsedProblem("Q?", "S.", "4"), round=0)
+
+    assert format_pretraining(problem("cot")) == ("## Question\nQ?\n\n## Solution\n", "S.")
+    assert format_pretraining(problem("tool")) == ("## Question\nQ?\n\n## Code Solution\n", "S.")
+    assert (problem("cot").answer, problem("cot").generator, problem("cot").round) == ("4", "student", 0)
