@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from src.core.errors import UserError
+from src.modeling.recipe import Recipe
 from src.selection.gradients import Parameter
 
 Direction = Literal["adam", "less", "preconditioned", "sgd"]
@@ -42,20 +43,15 @@ class Moments:
 
     @classmethod
     def load(
-        cls,
-        path: Path,
-        parameters: Sequence[Parameter],
-        device: torch.device | str = "cpu",
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
+        cls, path: Path, step: int, parameters: Sequence[Parameter], recipe: Recipe, device: torch.device | str = "cpu"
     ) -> Moments:
-        """Read `exp_avg.<parameter>`, `exp_avg_sq.<parameter>` and `step` for the given parameters.
+        """Read `m.<parameter>` and `v.<parameter>` for the given parameters; `recipe` is what the model was trained by.
 
         Raises `UserError` when the file lacks one or has it in another shape: moments of another model.
         """
         from safetensors import safe_open
 
-        moments: dict[str, dict[str, Tensor]] = {"exp_avg": {}, "exp_avg_sq": {}}
+        moments: dict[str, dict[str, Tensor]] = {"m": {}, "v": {}}
         with safe_open(path, framework="pt", device=str(device)) as file:
             there = set(file.keys())
             for parameter in parameters:
@@ -66,11 +62,11 @@ class Moments:
                         fault = "is missing" if found is None else f"has {found.numel()} numbers, not {parameter.size}"
                         raise UserError(
                             f"{path} does not belong to this model: {key} {fault}.",
-                            "Each checkpoint needs the moments saved with it; delete the folder to train it again.",
+                            "Each checkpoint needs the moments saved with it, and selector.layers may name only layers "
+                            "that the warm-up trains.",
                         )
                     values[parameter.name] = found
-            step = int(file.get_tensor("step"))
-        return cls(step, moments["exp_avg"], moments["exp_avg_sq"], betas, eps)
+        return cls(step, moments["m"], moments["v"], recipe.betas, recipe.eps)
 
     def direction(self, kind: Direction, parameter: str, first: int, gradients: Tensor) -> Tensor:
         """The update direction for elements [first, first + k) of a parameter; `gradients` is samples x k.

@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 
 from src.core.progress import Progress
 from src.core.records import Example, Score
+from src.modeling.trainer import Trainer
 
 OVERALL = "overall"
 
@@ -33,12 +34,14 @@ class Reference:
     """What a selector may use besides the candidates.
 
     model: the reference model, a Hugging Face folder. work: survives a kill, deleted at the end of the stage. cache:
-    shared by all runs, for things keyed by their content. seed: of whatever is trained. log(values, step): curves.
+    shared by all runs, for things keyed by their content. trainer: where training runs. seed: of whatever is trained.
+    log(values, step): curves.
     """
 
     model: Path
     work: Path
     cache: Path
+    trainer: Trainer = field(default_factory=Trainer)
     seed: int = 0
     log: Callable[[Mapping[str, float], int], None] = lambda values, step: None
     progress: Callable[..., Progress] = Progress
@@ -72,7 +75,6 @@ class Selector(ABC):
     well the synthesizer writes. top_k: this many. threshold: every candidate whose overall score is at least this.
     """
 
-    name: str
     fraction: float | None = None
     top_k: int | None = None
     threshold: float | None = None

@@ -17,7 +17,7 @@ class _Unscored(Selector):
         super().__post_init__()
         if self.threshold is not None:
             raise ValueError(
-                f"the selector '{self.name}' has no score that a threshold could cut: set fraction or top_k"
+                f"the selector {type(self).__name__} has no score that a threshold could cut: set fraction or top_k"
             )
 
 
@@ -25,7 +25,6 @@ class _Unscored(Selector):
 class Random(_Unscored):
     """A shuffled pool: each candidate's draw depends on its id and `data_seed` alone."""
 
-    name: str = "random"
     data_seed: int = 0
 
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
@@ -35,8 +34,6 @@ class Random(_Unscored):
 @dataclass(frozen=True, kw_only=True)
 class NoSelection(_Unscored):
     """The pool as it comes, in the order of the corpus: the first so many."""
-
-    name: str = "none"
 
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
         return Ranking([Score(c.id, OVERALL, float(-i)) for i, c in enumerate(candidates)])

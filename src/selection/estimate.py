@@ -21,14 +21,17 @@ from filelock import FileLock
 from torch import Tensor
 
 from src.core.errors import UserError
+from src.core.fingerprint import describe
 from src.core.records import Example, Score, content_id, read_table, write_table
+from src.modeling.loading import load_tokenizer
+from src.modeling.moments import Moment
 from src.selection.adam import Direction, Moments
 from src.selection.base import Ranking, Reference, Target
 from src.selection.gradients import Encoded, PerSampleGradients, batches, encode
 from src.selection.projection import Sketch
 from src.selection.scoring import add_scores, task_vector, weights, with_overall
 from src.selection.store import GradientStore
-from src.selection.warmup import Checkpoint, hashed_files, load, load_tokenizer, warm_up
+from src.selection.warmup import hashed_files, load, warm_up
 
 if TYPE_CHECKING:
     from src.selection.influence import Influence
@@ -78,7 +81,7 @@ def _estimate(
     options: Influence, candidates: list[Example], targets: dict[str, list[Example]], reference: Reference
 ) -> Ranking:
     checkpoints = warm_up(options, candidates, reference)
-    shares = weights([checkpoint.learning_rate for checkpoint in checkpoints])
+    shares = weights([checkpoint.lr for checkpoint in checkpoints])
     found = _Found()
     for i, (checkpoint, share) in enumerate(zip(checkpoints, shares)):
         what = f"gradients at checkpoint {i + 1} of {len(checkpoints)}"
@@ -97,7 +100,7 @@ def _estimate(
 
 def _add_checkpoint(
     options: Influence,
-    checkpoint: Checkpoint,
+    checkpoint: Moment,
     share: float,
     candidates: list[Example],
     targets: dict[str, list[Example]],
@@ -106,10 +109,12 @@ def _add_checkpoint(
     found: _Found,
 ) -> None:
     """Project all gradients at one checkpoint and add its share of the scores."""
-    model, tokenizer = load(checkpoint, reference.model), load_tokenizer(reference.model)
+    model, tokenizer = load(checkpoint, reference), load_tokenizer(reference.model)
     with PerSampleGradients(model, options.layers) as gradients:
         recipe = options.warmup
-        moments = Moments.load(checkpoint.moments, gradients.parameters, model.device, recipe.betas, recipe.eps)
+        moments = Moments.load(
+            checkpoint.folder / "adam.safetensors", checkpoint.step, gradients.parameters, recipe, model.device
+        )
         projector = Projector(gradients, moments, Sketch(options.dimension, options.projection_seed))
         tasks = {}
         for name, examples in targets.items():
@@ -192,9 +197,10 @@ def _reasons(skipped: dict[str, str]) -> str:
 
 def _key(options: Influence, candidates: list[Example], targets: dict[str, list[Example]], reference: Reference) -> str:
     """Hash of all that the scores depend on, and of nothing else: not the rule, not the batch size."""
-    settings = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
-    for elsewhere in ("name", "fraction", "top_k", "threshold", "batch_tokens", "trainer", "targets"):
-        del settings[elsewhere]
+    elsewhere = ("fraction", "top_k", "threshold", "batch_rows", "targets")
+    names = (field.name for field in dataclasses.fields(options) if field.name not in elsewhere)
+    settings = {name: describe(getattr(options, name)) for name in names}
+    settings |= {"version": VERSION, "seed": reference.seed}
     return content_id(
         json.dumps(
             {"version": VERSION, "seed": reference.seed, **settings}, sort_keys=True, default=dataclasses.asdict

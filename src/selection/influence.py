@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from src.core.records import Example
+from src.modeling.recipe import Recipe
 from src.selection.base import Ranking, Reference, Selector, Target
 
 
@@ -20,17 +21,15 @@ class Influence(Selector):
     """Options of the estimate.
 
     targets: benchmarks by name; their training or dev examples are the target tasks, at most `target_rows` of each.
-    warmup: the recipe that trains on `warmup_fraction` of the candidates (at least `warmup_rows`); `trainer` runs it.
+    warmup: the recipe that trains on `warmup_fraction` of the candidates (at least `warmup_rows`).
     checkpoints: this many, at equal distances, the last at the end.
     layers: shell patterns of the linear layers whose gradients count ("*.lora_*" with a LoRA recipe).
     direction: see `src.selection.adam`. dimension: length of a projected gradient.
-    batch_tokens: padded tokens in one pass; a machine fact. Texts are cut to the recipe's `sequence_length`.
+    batch_rows: rows of the recipe's `sequence_length`, to which texts are cut, in one pass (or more, if shorter).
     """
 
-    name: str = "influence"
     targets: dict[str, Any]
-    warmup: Any
-    trainer: Any
+    warmup: Recipe
     warmup_fraction: float = 0.05
     warmup_rows: int = 64
     checkpoints: int = 4
@@ -39,7 +38,7 @@ class Influence(Selector):
     dimension: int = 8192
     projection_seed: int = 0
     target_rows: int = 256
-    batch_tokens: int = 8192
+    batch_rows: int = 8
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,9 +51,14 @@ class Influence(Selector):
                 raise ValueError(f"target '{name}' is no benchmark with dev examples, but a {type(target).__name__}")
         if not 0 < self.warmup_fraction <= 1:
             raise ValueError(f"warmup_fraction must lie in (0, 1], not {self.warmup_fraction}")
-        for option in ("warmup_rows", "checkpoints", "dimension", "target_rows", "batch_tokens"):
+        for option in ("warmup_rows", "checkpoints", "dimension", "target_rows", "batch_rows"):
             if (value := getattr(self, option)) < 1:
                 raise ValueError(f"{option} must be at least 1, not {value}")
+
+    @property
+    def batch_tokens(self) -> int:
+        """Padded tokens in one pass."""
+        return self.batch_rows * self.warmup.sequence_length
 
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
         from src.selection.estimate import rank  # loads torch

@@ -1,7 +1,7 @@
 """Warm-up: a short training of the reference model on some of the candidates, for checkpoints with Adam's moments.
 
-It goes through the one training function, which leaves `checkpoints/<i>/` with the model (or its adapter),
-`moments.safetensors` and the learning rate at that step.
+It goes through the one training function, which keeps a `Moment` at each of the fractions asked for: the model or its
+adapter, Adam's moments, the step and the learning rate.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,42 +16,32 @@ from src.core.records import Example, seed_from
 from src.selection.base import Reference
 
 if TYPE_CHECKING:
+    from src.modeling.moments import Moment
     from src.selection.influence import Influence
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A model in the middle of its warm-up. `folder` holds an adapter or a whole model."""
+def warm_up(options: Influence, candidates: Sequence[Example], reference: Reference) -> list[Moment]:
+    """Train, and return the kept checkpoints in order. Done before: they are there and are used."""
+    from src.modeling.moments import Moment
+    from src.modeling.training import train
 
-    folder: Path
-    learning_rate: float
-
-    @property
-    def moments(self) -> Path:
-        return self.folder / "moments.safetensors"
-
-
-def warm_up(options: Influence, candidates: Sequence[Example], reference: Reference) -> list[Checkpoint]:
-    """Train, and return the checkpoints in order. Done before: the checkpoints are there and are used."""
     folder = reference.work / "warmup"
-    if not (folder / "done").exists():
-        from src.modeling.training import train
-
-        fractions = [(i + 1) / options.checkpoints for i in range(options.checkpoints)]
-        train(
+    kept = folder / "kept.json"
+    if not kept.exists():
+        summary = train(
             base=reference.model,
             examples=warmup_sample(options, candidates, reference.seed),
             recipe=options.warmup,
-            trainer=options.trainer,
-            out=folder,
-            work=reference.work / "warmup_progress",
+            trainer=reference.trainer,
+            out=folder / "model",
+            work=folder,
             seed=reference.seed,
             log=reference.log,
             progress=reference.progress,
-            checkpoints=fractions,
+            checkpoints=[(i + 1) / options.checkpoints for i in range(options.checkpoints)],
         )
-        (folder / "done").touch()
-    return [_checkpoint(folder / "checkpoints" / str(i)) for i in range(options.checkpoints)]
+        kept.write_text(json.dumps([str(moment.folder.relative_to(folder)) for moment in summary.moments]))
+    return [Moment.of(folder / name) for name in json.loads(kept.read_text())]
 
 
 def warmup_sample(options: Influence, candidates: Sequence[Example], seed: int) -> list[Example]:
@@ -61,25 +50,20 @@ def warmup_sample(options: Influence, candidates: Sequence[Example], seed: int) 
     return sorted(candidates, key=lambda row: (seed_from("warm-up", seed, row.id), row.id))[:count]
 
 
-def load_tokenizer(model: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(model)
-
-
-def load(checkpoint: Checkpoint, base: Path) -> Any:
-    """The model at a checkpoint, ready for gradients: on a GPU if there is one."""
+def load(checkpoint: Moment, reference: Reference) -> Any:
+    """The model at a checkpoint, in float32, on the trainer's device."""
     import torch
-    from transformers import AutoModelForCausalLM
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    from src.modeling.loading import load_model
+
     adapter = (checkpoint.folder / "adapter_config.json").exists()
-    model: Any = AutoModelForCausalLM.from_pretrained(base if adapter else checkpoint.folder, dtype=torch.float32)
+    model = load_model(reference.model if adapter else checkpoint.folder, "sdpa")
     if adapter:
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, checkpoint.folder)
-    return model.to(device).eval()
+        model = PeftModel.from_pretrained(model, str(checkpoint.folder))
+    device = reference.trainer.device
+    return model.to(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device).eval()
 
 
 def hashed_files(model: Path) -> dict[str, str]:
@@ -92,8 +76,3 @@ def hashed_files(model: Path) -> dict[str, str]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _checkpoint(folder: Path) -> Checkpoint:
-    state = json.loads((folder / "state.json").read_text())
-    return Checkpoint(folder, state["lr"])

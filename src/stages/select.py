@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from src.core.errors import UserError
 from src.core.records import Example, Generation, Passage, Prompt, Score, write_table
 from src.core.stage import Stage, StageContext
+from src.modeling.trainer import Trainer
 from src.selection.base import Ranking, Reference, Selector
 from src.selection.fidelity import report
 from src.text.parsing import Rejection, format_pretraining, parse_generation, to_problem
@@ -24,7 +25,7 @@ class Select(Stage):
     """Ranks what the synthesizer wrote for the candidate prompts and takes the best prompts.
 
     Inputs: `candidates` (table generations), `prompts` (table prompts), `synthesizer` (model/: the reference model);
-    `corpus` (table passages) if given, for counts by source. Leaves: tables `prompts` (chosen, best first) and
+    `passages` (table passages) if given, for counts by source. Leaves: tables `prompts` (chosen, best first) and
     `scores`, and `fidelity.json`.
 
     A generation that cannot be parsed has no score. Where the rule asks for more prompts than have one, the rest is
@@ -36,12 +37,13 @@ class Select(Stage):
     heavy: ClassVar[bool] = True
 
     selector: Selector
+    trainer: Trainer = field(default_factory=Trainer)
     seed: int = 0
 
     def run(self, ctx: StageContext) -> None:
         pool = _read_pool(ctx)
         model = ctx.inputs["synthesizer"].path / "model"
-        reference = Reference(model, ctx.work, ctx.cache, self.seed, ctx.log, ctx.progress)
+        reference = Reference(model, ctx.work, ctx.cache, self.trainer, self.seed, ctx.log, ctx.progress)
         ranking = self.selector.rank(list(pool.candidates.values()), reference)
         chosen, filled = choose(self.selector, ranking, pool.prompts)
         _count(ctx, ranking, pool, set(chosen))
@@ -134,9 +136,9 @@ def _groups(ctx: StageContext, prompts: Mapping[str, Prompt]) -> dict[str, dict[
         "stage": {id: prompt.stage for id, prompt in prompts.items()},
         "kind": {id: prompt.kind for id, prompt in prompts.items()},
     }
-    if "corpus" in ctx.inputs:
+    if "passages" in ctx.inputs:
         passages = {prompt.passage_id for prompt in prompts.values()}
-        rows = ctx.inputs["corpus"].table("passages", Passage)
+        rows = ctx.inputs["passages"].table("passages", Passage)
         sources = {row.id: row.source for row in rows if row.id in passages}
         groups["source"] = {id: sources.get(prompt.passage_id, "unknown") for id, prompt in prompts.items()}
     return groups

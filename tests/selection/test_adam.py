@@ -5,6 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from src.core.errors import UserError
+from src.modeling.recipe import Recipe
 from src.selection.adam import Moments
 from src.selection.gradients import Parameter
 
@@ -61,22 +62,16 @@ def test_a_slice_is_the_slice_of_the_whole(kind):
 
 def test_moments_survive_a_file(tmp_path):
     _, _, moments = trained(5)
-    save_file(
-        {
-            "exp_avg.w": moments.mean["w"].view(4, 5),
-            "exp_avg_sq.w": moments.square["w"].view(4, 5),
-            "step": torch.tensor(5),
-        },
-        tmp_path / "moments.safetensors",
-    )
-    read = Moments.load(tmp_path / "moments.safetensors", [PARAMETER])
+    path = tmp_path / "adam.safetensors"
+    save_file({"m.w": moments.mean["w"].view(4, 5), "v.w": moments.square["w"].view(4, 5)}, path)
+    read = Moments.load(path, 5, [PARAMETER], Recipe(lr=1.0))
     assert read.step == 5 and torch.equal(read.mean["w"], moments.mean["w"])
 
 
 def test_moments_of_another_model_are_refused(tmp_path):
-    path = tmp_path / "moments.safetensors"
-    save_file({"exp_avg.w": torch.zeros(4, 4), "exp_avg_sq.w": torch.zeros(4, 4), "step": torch.tensor(1)}, path)
-    with pytest.raises(UserError, match=r"exp_avg\.w has 16 numbers, not 20"):
-        Moments.load(path, [PARAMETER])
-    with pytest.raises(UserError, match=r"exp_avg\.other is missing"):
-        Moments.load(path, [Parameter("other", 4, 5)])
+    path = tmp_path / "adam.safetensors"
+    save_file({"m.w": torch.zeros(4, 4), "v.w": torch.zeros(4, 4)}, path)
+    with pytest.raises(UserError, match=r"m\.w has 16 numbers, not 20"):
+        Moments.load(path, 1, [PARAMETER], Recipe(lr=1.0))
+    with pytest.raises(UserError, match=r"m\.other is missing"):
+        Moments.load(path, 1, [Parameter("other", 4, 5)], Recipe(lr=1.0))

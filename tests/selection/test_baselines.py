@@ -14,7 +14,7 @@ from src.selection.baselines import NoSelection, Random
         ({"fraction": 0.5, "top_k": 3}, "not fraction and top_k"),
         ({"fraction": 1.5}, r"fraction must lie in \(0, 1\], not 1.5"),
         ({"top_k": 0}, "top_k must be at least 1, not 0"),
-        ({"threshold": 0.1}, "'random' has no score that a threshold could cut"),
+        ({"threshold": 0.1}, "Random has no score that a threshold could cut"),
     ],
 )
 def test_rules_that_make_no_sense_are_refused(options, message):

@@ -18,7 +18,6 @@ from src.stages.select import Select
 class Scored(Selector):
     """Stands in for influence: the longer the response, the better; one candidate cannot be scored."""
 
-    name: str = "scored"
     unscored: str = ""
 
     def rank(self, candidates, reference) -> Ranking:
@@ -45,8 +44,8 @@ def context(tmp_path: Path) -> StageContext:
     write_table(tmp_path / "candidates" / "generations", Generation, rows)
     write_table(tmp_path / "prompts" / "prompts", Prompt, prompts)
     passages = [Passage(f"passage-{id}", "wiki" if id < "p2" else "arxiv", "...") for id in ids]
-    write_table(tmp_path / "corpus" / "passages", Passage, passages)
-    names = ("candidates", "prompts", "synthesizer", "corpus")
+    write_table(tmp_path / "passages" / "passages", Passage, passages)
+    names = ("candidates", "prompts", "synthesizer", "passages")
     for folder in ("out", "work"):
         (tmp_path / folder).mkdir()
     inputs = {name: Artifact(tmp_path / name) for name in names}
