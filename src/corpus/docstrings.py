@@ -14,7 +14,7 @@ _OPTION = re.compile(r"^\s*(?:\.\. (?:plot|image|figure|versionadded|versionchan
 _ROLE = re.compile(r":(?:\w+:)*?(\w+):`([^`]*)`")
 _TARGET = re.compile(r"\s*<[^>]*>")
 _TICKS = re.compile(r"(``?)([^`\n]+)\1_?_?")
-_CITATION = re.compile(r"\s*\[[\w-]+\]_")
+_CITATION = re.compile(r"(?:\s*,)?(?:\s+(?:see|in|from|by|and|also))*\s*\[[\w-]+\]_")
 _UNREAD = re.compile(
     r"see also|references?|external links|sources|(?:other )?parameters|raises|yields|attributes", re.IGNORECASE
 )

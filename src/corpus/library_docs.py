@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import gc
 import re
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -53,18 +55,36 @@ class LibraryDocs(Reader):
 
     def _module(self, library: str, module: str, path: Path) -> Iterator[Passage | BadRow]:
         try:
-            with warnings.catch_warnings():  # a library's stray escapes are its own affair
-                warnings.simplefilter("ignore", SyntaxWarning)
-                tree = ast.parse(path.read_bytes())
+            with _collector_paused():
+                docstrings = list(_docstrings(_parse(path), module))
         except (SyntaxError, ValueError) as error:
             yield BadRow(str(path), f"not Python: {type(error).__name__}")
             return
-        for name, raw in _docstrings(tree, module):
+        for name, raw in docstrings:
             if len(raw) < self.min_chars:
                 continue
             text = prose(raw)
             if len(text) >= self.min_chars and is_mathematical(text):
                 yield passage(library, text, {"object": name})
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Syntax trees are many small objects without cycles: looking for cycles among them doubles the time (5.3 s of
+    parsing instead of 2.6 s for the three default libraries)."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _parse(path: Path) -> ast.Module:
+    with warnings.catch_warnings():  # a library's stray escapes are its own affair
+        warnings.simplefilter("ignore", SyntaxWarning)
+        return ast.parse(path.read_bytes())
 
 
 def _root(library: str) -> Path:
@@ -91,7 +111,7 @@ def _modules(root: Path) -> list[Path]:
 
 
 def _docstrings(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
-    """(dotted name, docstring) of the module, its public classes, functions and methods, in file order."""
+    """(dotted name, docstring) of the module, its classes, functions and methods, in file order."""
     waiting: list[tuple[str, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]] = [(module, tree)]
     while waiting:
         name, node = waiting.pop()

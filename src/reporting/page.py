@@ -16,7 +16,7 @@ from src.reporting.plots import Plot
 from src.reporting.samples import Sample
 from src.reporting.table import Cell, Table, sources
 from src.reporting.tables import Sharing
-from src.reporting.text import duration, interval, number, percent, points, signed_interval, words
+from src.reporting.text import duration, interval, percent, points, signed_interval, words
 from src.reporting.verdict import Contrast, answer, contrasts
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -95,7 +95,7 @@ def render(shown: View) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"prose": prose.to_html, "words": words, "duration": duration, "number": number}
+    environment.filters |= {"prose": prose.to_html, "excerpt": prose.excerpt, "words": words, "duration": duration}
     return environment.get_template("report.html").render(view=shown, study=shown.study, config=_config(shown.shown))
 
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Bar = tuple[float, float, float]  # mean, low, high
+Group = tuple[str, Sequence[Bar | None]]
+
 WIDTH = 4.4 * 100  # CSS pixels; matplotlib counts 100 to the inch below
 INK, QUIET, RULE, PAPER = "#1c1e21", "#5b616a", "#d9dbde", "#fdfdfc"
 FIRST, SECOND, PALE, LOST = "#0072b2", "#e69f00", "#b9c0c7", "#d55e00"
@@ -76,6 +79,7 @@ def accuracy(study: Study) -> Plot | None:
 def stages(job: Job) -> list[Plot]:
     """One figure a benchmark: accuracy by education stage, student beside untrained."""
     plots = []
+    largest = max((row.high for row in job.accuracies if row.group.startswith("stage:")), default=1.0)
     for name in benchmarks([job]):
         rows = [row for row in job.accuracies if row.benchmark == name and row.group.startswith("stage:")]
         order = sorted({row.group.removeprefix("stage:") for row in rows}, key=stage_rank)
@@ -87,7 +91,7 @@ def stages(job: Job) -> list[Plot]:
             for stage in order
         ]
         with _figure(0.62 + 0.47 * len(groups)) as figure:
-            _grouped_bars(figure.subplots(), groups, [FIRST, PALE])
+            _grouped_bars(figure.subplots(), groups, [FIRST, PALE], largest)
             _legend(figure, ["student", "untrained"], [FIRST, PALE])
             svg = _themed(figure, f"stages-{name}")
         caption = f"{words(name).capitalize()} by education stage, in %."
@@ -176,6 +180,7 @@ def influence(values: Sequence[float], manifest: Manifest) -> Plot | None:
     with _figure(2.1) as figure:
         axes = figure.subplots()
         axes.hist(values, bins=min(40, max(8, len(values) // 12)), color=FIRST, edgecolor=PAPER, linewidth=0.6)
+        axes.locator_params(axis="x", nbins=6)
         axes.set_xlabel("score")
         axes.set_ylabel("candidates")
         svg = _themed(figure, "scores")
@@ -186,7 +191,7 @@ def influence(values: Sequence[float], manifest: Manifest) -> Plot | None:
 _BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center", "color": INK, "fontsize": 8.6}
 
 
-def _share(arm: Arm, benchmark: str, model: str) -> tuple[float, float, float] | None:
+def _share(arm: Arm, benchmark: str, model: str) -> Bar | None:
     if len(arm.complete) == 1:
         rows = arm.complete[0].accuracies
         wanted = (model, benchmark, "all")
@@ -195,7 +200,7 @@ def _share(arm: Arm, benchmark: str, model: str) -> tuple[float, float, float] |
     return (pooled.mean, pooled.low, pooled.high) if pooled else None
 
 
-def _triple(row: Accuracy | None) -> tuple[float, float, float] | None:
+def _triple(row: Accuracy | None) -> Bar | None:
     return (row.accuracy, row.low, row.high) if row else None
 
 
@@ -203,12 +208,13 @@ def _evaluations(jobs: Sequence[Job]) -> tuple[Manifest, ...]:
     return tuple({m.key: m for job in jobs if (m := job.manifest("evaluate"))}.values())
 
 
-def _grouped_bars(
-    axes: Axes, groups: Sequence[tuple[str, Sequence[tuple[float, float, float] | None]]], colours: Sequence[str]
-) -> None:
-    """Horizontal bars, a group a label; each with its whisker and its number at the whisker's end."""
+def _grouped_bars(axes: Axes, groups: Sequence[Group], colours: Sequence[str], largest: float | None = None) -> None:
+    """Horizontal bars, a group a label; each with its whisker and its number at the whisker's end.
+
+    `largest` is where the scale ends, for figures that are to be compared; else the longest whisker decides.
+    """
     thickness = 0.78 / len(colours)
-    largest = max(bar[2] for _, bars in groups for bar in bars if bar)
+    largest = largest or max(bar[2] for _, bars in groups for bar in bars if bar)
     for row, (_, bars) in enumerate(groups):
         for index, (bar, colour) in enumerate(zip(bars, colours, strict=True)):
             if bar is None:
@@ -216,6 +222,7 @@ def _grouped_bars(
             mean, low, high = bar
             y = row + (index - (len(colours) - 1) / 2) * thickness
             axes.barh(y, mean, thickness * 0.86, color=colour)
+            axes.plot([low, high], [y, y], color=PAPER, linewidth=3.2, solid_capstyle="butt")  # legible on the bar too
             axes.plot([low, high], [y, y], color=INK, linewidth=1.1, solid_capstyle="butt")
             axes.annotate(percent(mean), (max(high, mean), y), (5, 0), **_BESIDE)
     _row_axis(axes, [name for name, _ in groups], largest)

@@ -13,6 +13,7 @@ from src.text.boxed import boxed
 
 _FENCE = re.compile(r"```(\w*)[ \t]*\n(.*?)(?:\n```|$)", re.S)
 LONGEST = 2_400  # characters of one text
+EXCERPT = 280
 
 
 def to_html(text: str) -> Markup:
@@ -27,6 +28,12 @@ def to_html(text: str) -> Markup:
     if cut:
         parts.append(Markup('<p class="quiet">… cut here</p>'))
     return Markup("").join(parts)
+
+
+def excerpt(text: str) -> str:
+    """The opening of a passage on one line, cut at a word."""
+    line = " ".join(text.split())
+    return line if len(line) <= EXCERPT else line[:EXCERPT].rsplit(" ", 1)[0] + " …"
 
 
 def _block(language: str, code: str) -> Markup:

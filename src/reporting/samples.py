@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from src.core.records import Problem, read_table
+from src.core.records import Passage, Problem, read_table
 from src.reporting.collect import Job, Manifest
 from src.reporting.tables import stage_rank
 
@@ -18,44 +18,78 @@ READ_AT_MOST = 20_000  # rows of a table: enough to choose from, whatever the co
 
 @dataclass(frozen=True)
 class Sample:
-    """One stage's pair. Either side may be missing: a stage that was switched off, a writer that failed at it."""
+    """One stage's pair. Either side may be missing: a stage that was switched off, a writer that failed at it.
+
+    `passage` is the text that both were written from, or empty when they are about different ones.
+    """
 
     stage: str
     teacher: Problem | None
     synthesizer: Problem | None
     teacher_source: Manifest | None
     synthesizer_source: Manifest | None
+    passage: str = ""
 
 
 def samples(job: Job) -> list[Sample]:
-    """One problem a stage and writer: of those read, the one whose id sorts first, which is as good as drawn by lot."""
+    """One problem a stage and writer, about the same passage where there is one.
+
+    Of those that qualify it is the one whose id sorts first: as good as drawn by lot, and the same every time.
+    """
     teacher, first = _by_stage(job, ("distil_1", "distil_2"))
     synthesizer, second = _by_stage(job, ("clean",))
-    return [
-        Sample(stage, teacher.get(stage), synthesizer.get(stage), first, second)
+    pairs = {
+        stage: _pair(teacher.get(stage, {}), synthesizer.get(stage, {}))
         for stage in sorted(teacher.keys() | synthesizer.keys(), key=stage_rank)
+    }
+    shared = {a.passage_id for a, b in pairs.values() if a and b and a.passage_id == b.passage_id}
+    texts = _passages(job, shared)
+    return [
+        Sample(
+            stage, a, b, first, second, texts.get(a.passage_id, "") if a and b and a.passage_id == b.passage_id else ""
+        )
+        for stage, (a, b) in pairs.items()
     ]
 
 
-def _by_stage(job: Job, nodes: tuple[str, ...]) -> tuple[dict[str, Problem], Manifest | None]:
-    """From the first of the nodes that is there."""
+ByPassage = dict[str, Problem]
+
+
+def _pair(teacher: ByPassage, synthesizer: ByPassage) -> tuple[Problem | None, Problem | None]:
+    common = [synthesizer[passage] for passage in teacher.keys() & synthesizer.keys()]
+    if common:
+        chosen = min(common, key=_id)
+        return teacher[chosen.passage_id], chosen
+    return min(teacher.values(), key=_id, default=None), min(synthesizer.values(), key=_id, default=None)
+
+
+def _id(problem: Problem) -> str:
+    return problem.id
+
+
+def _by_stage(job: Job, nodes: tuple[str, ...]) -> tuple[dict[str, ByPassage], Manifest | None]:
+    """Stage -> passage -> problem, from the first of the nodes that is there."""
     for node in nodes:
         manifest = job.manifest(node)
-        if manifest and any((manifest.path / "problems").glob("*.parquet")):
-            chosen: dict[str, Problem] = {}
-            for problem in _head(manifest):
-                best = chosen.get(problem.stage)
-                if best is None or problem.id < best.id:
-                    chosen[problem.stage] = problem
-            return chosen, manifest
+        if manifest and _has(manifest, "problems"):
+            found: dict[str, ByPassage] = {}
+            for problem in islice(read_table(manifest.path / "problems", Problem), READ_AT_MOST):
+                of_stage = found.setdefault(problem.stage, {})
+                of_stage[problem.passage_id] = min(problem, of_stage.get(problem.passage_id, problem), key=_id)
+            return found, manifest
     return {}, None
 
 
-def _head(manifest: Manifest) -> Iterator[Problem]:
-    for count, problem in enumerate(read_table(manifest.path / "problems", Problem)):
-        if count == READ_AT_MOST:
-            return
-        yield problem
+def _passages(job: Job, wanted: set[str]) -> dict[str, str]:
+    manifest = job.manifest("corpus")
+    if not wanted or manifest is None or not _has(manifest, "passages"):
+        return {}
+    rows = islice(read_table(manifest.path / "passages", Passage), READ_AT_MOST)
+    return {passage.id: passage.text for passage in rows if passage.id in wanted}
+
+
+def _has(manifest: Manifest, table: str) -> bool:
+    return any((manifest.path / table).glob("*.parquet"))
 
 
 def scores(manifest: Manifest) -> list[float]:

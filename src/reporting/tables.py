@@ -27,12 +27,17 @@ STAGE_ORDER = ("grade_school", "middle_school", "high_school", "college", "amc8"
 
 
 def accuracy(study: Study) -> Table:
-    """By benchmark: student, untrained, their paired difference. One block of rows an arm."""
+    """By benchmark, and arm by arm: student, untrained, their paired difference."""
     several = len(study.arms) > 1
-    rows = [_accuracy_row(arm, benchmark, several) for arm in study.arms for benchmark in benchmarks(arm.complete)]
+    rows = [
+        _accuracy_row(arm, benchmark, several)
+        for benchmark in benchmarks(study.complete)
+        for arm in study.arms
+        if arm.complete
+    ]
     columns = (
-        Column("Arm", numeric=False),
         Column("Benchmark", numeric=False),
+        Column("Arm", numeric=False),
         Column("Student %", hint="share of questions solved, with its 95 % interval"),
         Column("Untrained %", hint="the same model before any training, on the same questions"),
         Column("Gain", hint="paired difference in percentage points"),
@@ -41,7 +46,7 @@ def accuracy(study: Study) -> Table:
     )
     seeds = max((len(arm.complete) for arm in study.arms), default=0)
     over = "questions and seeds" if seeds > 1 else "questions"
-    return Table(columns, tuple(rows), f"Brackets hold 95 % intervals over {over}.").without_empty_columns()
+    return Table(columns, tuple(rows), f"Beside each share its 95 % interval over {over}.").without_empty_columns()
 
 
 def _accuracy_row(arm: Arm, benchmark: str, several: bool) -> tuple[Cell, ...]:
@@ -52,8 +57,8 @@ def _accuracy_row(arm: Arm, benchmark: str, several: bool) -> tuple[Cell, ...]:
     gain = compared.difference if compared else None
     tokens = [line.mean_tokens for line in lines if line and line.mean_tokens is not None]
     return (
-        Cell(arm.name if several else ""),
         Cell(words(benchmark)),
+        Cell(arm.name if several else ""),
         _share(lines, arm_accuracy(arm, [benchmark]), at),
         _share(untrained, arm_accuracy(arm, [benchmark], UNTRAINED), at),
         _difference(gain, at) if gain else UNKNOWN,
@@ -229,8 +234,8 @@ def funnel(job: Job) -> Table:
         if node.manifest is None:
             continue
         counts, at = node.manifest.counts, sources([node.manifest])
-        why = [f"{words(reason)} {number(n)}" for reason, n in _largest_first(counts.rejected)]
-        why += [f"{words(reason)} {number(n)} (failed)" for reason, n in _largest_first(counts.failed)]
+        why = [_together(f"{words(reason)} {number(n)}") for reason, n in _largest_first(counts.rejected)]
+        why += [_together(f"{words(reason)} {number(n)} (failed)") for reason, n in _largest_first(counts.failed)]
         rows.append(
             (
                 Cell(words(node.name)),
@@ -250,6 +255,11 @@ def funnel(job: Job) -> Table:
         Column("Why", numeric=False),
     )
     return Table(columns, tuple(rows))
+
+
+def _together(text: str) -> str:
+    """Lines break between reasons, not inside one."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _largest_first(reasons: dict[str, int]) -> list[tuple[str, int]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from src.reporting.collect import Arm, Study
 from src.reporting.intervals import Estimate, holm
 from src.reporting.outcomes import Comparison, against_arm, against_untrained, benchmarks
-from src.reporting.text import percent, plural, points, signed_interval
+from src.reporting.text import listed, percent, plural, points, signed_interval, words
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,12 @@ def answer(study: Study, baseline: Arm) -> list[str]:
     if not study.complete:
         return ["No job of this study is complete yet, so there is nothing to conclude."]
     if len(study.arms) < 2:
-        return [_training_helped(study)]
+        return [_training_helped(study), *_where(study)]
     found = contrasts(study, baseline)
     if not found:
         return [f"No arm shares a complete seed with {baseline.name} yet, so nothing can be compared."]
-    return [*(_contrast_sentence(c, baseline) for c in found), *_caution(found)]
+    sentences = [*(_contrast_sentence(c, baseline) for c in found), *_caution(found)]
+    return [sentence[:1].upper() + sentence[1:] for sentence in sentences]
 
 
 def _training_helped(study: Study) -> str:
@@ -61,6 +62,24 @@ def _training_helped(study: Study) -> str:
     if gap.high < 0:
         return f"The student is worse than the same model untrained: {numbers} ({_gap(gap)})."
     return f"No gain over the untrained model can be claimed: {numbers} ({_gap(gap)})."
+
+
+def _where(study: Study) -> list[str]:
+    """On which of several benchmarks the gain can be claimed, corrected for their number."""
+    found = [(name, against_untrained(study.complete, [name])) for name in benchmarks(study.complete)]
+    gaps = [(words(name), result.difference) for name, result in found if result]
+    if len(gaps) < 2:
+        return []
+    corrected = holm([gap.p for _, gap in gaps])
+    better = [name for (name, gap), p in zip(gaps, corrected) if p < 0.05 and gap.mean > 0]
+    worse = [name for (name, gap), p in zip(gaps, corrected) if p < 0.05 and gap.mean < 0]
+    open_ = [name for name, _ in gaps if name not in better + worse]
+    parts = [
+        f"{text} {listed(names)}"
+        for text, names in (("better on", better), ("worse on", worse), ("no difference can be claimed on", open_))
+        if names
+    ]
+    return [f"By benchmark: {'; '.join(parts)}."]
 
 
 def _contrast_sentence(contrast: Contrast, baseline: Arm) -> str:
@@ -80,4 +99,4 @@ def _caution(found: list[Contrast]) -> list[str]:
     alone = [c.arm.name for c in found if c.comparison.difference.seeds == 1]
     if not alone:
         return []
-    return [f"{' and '.join(alone)}: one seed only, so the interval leaves out the luck of the training."]
+    return [f"{listed(alone)}: one seed only, so the interval leaves out the luck of the training."]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import ClassVar
 
 from src.core.records import Generation, Problem, content_id, write_table
 from src.core.stage import Stage, StageContext
+from src.text.contamination import AsksQuestions, ContaminationIndex, Decontamination, Overlap
 from src.text.normalise import question_key
 from src.text.parsing import ParsedProblem, Rejection, parse_generation, to_problem
 from src.text.quality import Rules
@@ -22,6 +22,9 @@ class Clean(Stage):
 
     rules: what is asked of a parsed problem; None asks nothing.
     duplicates: whether a question that stood before may stand again; compared without case, spaces and punctuation.
+    decontamination: how problems are compared with the questions of `benchmarks`; None compares nothing. All that is
+        found is listed in `contaminated.jsonl`.
+    benchmarks: whose questions must not be in the corpus.
     samples: rejected generations to list for each reason.
     """
 
@@ -30,6 +33,8 @@ class Clean(Stage):
 
     rules: Rules | None = field(default_factory=Rules)
     duplicates: bool = False
+    decontamination: Decontamination | None = None
+    benchmarks: dict[str, AsksQuestions] = field(default_factory=dict)
     samples: int = 20
 
     def __post_init__(self) -> None:
@@ -39,14 +44,18 @@ class Clean(Stage):
     def run(self, ctx: StageContext) -> None:
         generations = ctx.inputs["generations"]
         total = generations.count("generations")
+        index = self.decontamination.index(self.benchmarks) if self.decontamination else None
+        ctx.summary["benchmark_questions_compared"] = len(index) if index is not None else 0
         with (
             ctx.progress("cleaning", total=total, unit="generations") as bar,
-            RejectedSamples(ctx.out / "rejected.jsonl", self.samples) as rejected,
+            Rejected(ctx, self.samples) as rejected,
         ):
-            write_table(ctx.out / "problems", Problem, self._problems(ctx, rejected, bar.advance))
+            write_table(ctx.out / "problems", Problem, self._problems(ctx, index, rejected, bar.advance))
         ctx.summary["kept_share"] = ctx.tally.kept / ctx.tally.entered if ctx.tally.entered else 0.0
 
-    def _problems(self, ctx: StageContext, rejected: RejectedSamples, advance: Callable[[], None]) -> Iterator[Problem]:
+    def _problems(
+        self, ctx: StageContext, index: ContaminationIndex | None, rejected: Rejected, advance: Callable[[], None]
+    ) -> Iterator[Problem]:
         seen: set[int] = set()
         for generation in ctx.inputs["generations"].table("generations", Generation):
             ctx.tally.enter()
@@ -54,53 +63,62 @@ class Clean(Stage):
             if generation.finish_reason == "error":
                 ctx.tally.fail("generation failed")
                 continue
-            verdict = self._judge(generation, seen)
-            if isinstance(verdict, Rejection):
-                ctx.tally.reject(verdict.reason)
-                rejected.add(generation, verdict.reason)
-                continue
-            ctx.tally.keep()
-            for repair in verdict.repairs:
-                ctx.summary[f"repaired/{repair}"] = ctx.summary.get(f"repaired/{repair}", 0) + 1
-            yield to_problem(generation, verdict, round=0)
+            parsed = self._parse(generation)
+            if isinstance(parsed, Rejection):
+                rejected.add(generation, parsed.reason)
+            elif index is not None and (overlap := index.find(parsed.question)):
+                rejected.add_contaminated(generation, overlap)
+            elif not self.duplicates and _seen_before(parsed.question, seen):
+                rejected.add(generation, "duplicate question")
+            else:
+                ctx.tally.keep()
+                for repair in parsed.repairs:
+                    ctx.summary[f"repaired/{repair}"] = ctx.summary.get(f"repaired/{repair}", 0) + 1
+                yield to_problem(generation, parsed, round=0)
 
-    def _judge(self, generation: Generation, seen: set[int]) -> ParsedProblem | Rejection:
-        """Parse, ask the rules, look for the question among those kept before."""
+    def _parse(self, generation: Generation) -> ParsedProblem | Rejection:
+        """Parse and ask the rules."""
         parsed = parse_generation(generation.text, generation.kind)
-        if isinstance(parsed, Rejection):
+        if isinstance(parsed, Rejection) or self.rules is None:
             return parsed
-        if self.rules is not None and (reason := self.rules.reason(parsed)):
-            torn = generation.finish_reason == "length" and reason in CUT_OFF_SYMPTOMS
-            return Rejection("cut off at the token limit" if torn else reason)
-        if not self.duplicates:
-            key = int(content_id(question_key(parsed.question)), 16)
-            if key in seen:
-                return Rejection("duplicate question")
-            seen.add(key)
-        return parsed
+        reason = self.rules.reason(parsed)
+        if reason in CUT_OFF_SYMPTOMS and generation.finish_reason == "length":
+            return Rejection("cut off at the token limit")
+        return Rejection(reason) if reason else parsed
 
 
 # What a solution looks like that the token limit cut short: the limit is the reason, not the look.
 CUT_OFF_SYMPTOMS = frozenset({"no boxed answer", "unbalanced LaTeX"})
 
 
-class RejectedSamples:
-    """Lists the first few rejected generations of each reason; used in a `with` block."""
+def _seen_before(question: str, seen: set[int]) -> bool:
+    key, before = int(content_id(question_key(question)), 16), len(seen)
+    seen.add(key)
+    return len(seen) == before
 
-    def __init__(self, path: Path, most: int):
-        self._path, self._most = path, most
-        self._listed: Counter[str] = Counter()
 
-    def __enter__(self) -> RejectedSamples:
-        self._file = self._path.open("w", encoding="utf-8")
+class Rejected:
+    """Tallies rejections and lists the first few of each reason; contaminated ones are all listed. Used in a `with`."""
+
+    def __init__(self, ctx: StageContext, samples: int):
+        self._ctx, self._samples = ctx, samples
+
+    def __enter__(self) -> Rejected:
+        self._sampled = (self._ctx.out / "rejected.jsonl").open("w", encoding="utf-8")
+        self._contaminated = (self._ctx.out / "contaminated.jsonl").open("w", encoding="utf-8")
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._file.close()
+        self._sampled.close()
+        self._contaminated.close()
 
     def add(self, generation: Generation, reason: str) -> None:
-        if self._listed[reason] >= self._most:
-            return
-        self._listed[reason] += 1
-        row = {"reason": reason, "id": generation.id, "stage": generation.stage, "kind": generation.kind}
-        self._file.write(json.dumps({**row, "text": generation.text}, ensure_ascii=False) + "\n")
+        self._ctx.tally.reject(reason)
+        if self._ctx.tally.rejected[reason] <= self._samples:
+            row = {"reason": reason, "id": generation.id, "stage": generation.stage, "kind": generation.kind}
+            self._sampled.write(json.dumps({**row, "text": generation.text}, ensure_ascii=False) + "\n")
+
+    def add_contaminated(self, generation: Generation, overlap: Overlap) -> None:
+        self.add(generation, f"contaminated by {overlap.benchmark}")
+        row = {"id": generation.id, **dataclasses.asdict(overlap)}
+        self._contaminated.write(json.dumps(row, ensure_ascii=False) + "\n")

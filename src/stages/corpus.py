@@ -28,7 +28,7 @@ class Corpus(Stage):
 
     chars: a passage is cut to this length, back to a sentence end; as long as the longest prompt wants it.
     min_chars: shorter ones are rejected.
-    limit: at most so many passages; which ones hangs on their content alone, neither on order nor on files.
+    limit: at most so many passages; which ones hangs on their content and `data_seed`, neither on order nor on files.
     """
 
     kind: ClassVar[str] = "corpus"
@@ -38,6 +38,7 @@ class Corpus(Stage):
     chars: int = 2_000
     min_chars: int = 100
     limit: int | None = None
+    data_seed: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_chars <= self.chars or self.chars < 1:
@@ -83,7 +84,7 @@ class Corpus(Stage):
         """The `limit` passages whose ids hash lowest, in that order: shuffled, and the same from any order."""
         heap: list[tuple[int, str, Passage]] = []  # the greatest hash on top, as a negative number
         for row in passages:
-            entry = (-int(content_id("draw", row.id), 16), row.id, row)
+            entry = (-int(content_id("draw", self.data_seed, row.id), 16), row.id, row)
             if len(heap) < limit:
                 heap.append(entry)
                 if len(heap) == limit:

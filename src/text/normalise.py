@@ -10,7 +10,7 @@ _INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _TRAILING = re.compile(r"[ \t]+(?=\n|\Z)")
 _BLANK_LINES = re.compile(r"\n{3,}")
-_NOT_WORDS = re.compile(r"[\s.,;:!?'\"`*_~()\[\]{}$\\]+")
+_NOT_WORDS = re.compile(r"(?:[\s.,;:!?'\"`~()\[\]{}$\\]|\*\*|__)+")
 
 
 def normalise(text: str) -> str:

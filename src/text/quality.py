@@ -17,6 +17,7 @@ _OUTPUT = re.compile(r"^[ \t]*```[ \t]*output.*?^[ \t]*```[ \t]*$", re.DOTALL | 
 
 _LEFTOVER = re.compile(
     r"\[(?:new )?(?:problem|solution)\]|^#+ *(?:new problem|guidelines|math text|solved example)\b"
+    r"|\[(?:(?:grade|middle|high)_school|college|amc(?:8|10|12)|aime|any)(?: code)?\]"
     r"|\{(?:passage|example)\}|<\|[\w ]+\|>|</?s>"
     r"|\bas an ai\b|\bas a language model\b|\bhere is (?:a|the) (?:new )?problem\b",
     re.IGNORECASE | re.MULTILINE,

@@ -1,3 +1,4 @@
+import gzip
 import json
 
 import pytest
@@ -42,6 +43,14 @@ def test_rows_are_chosen_by_value_and_score_and_the_rest_is_accounted_for(folder
     assert {(p.text, p.source) for p in good} == {("QQQAA", "se")}
     assert len(left_out) == 7 and not any(row.broken for row in left_out)
     assert {row.reason for row in left_out} == {"source is not stack", "meta.score below 0.3", "meta.score above 0.7"}
+
+
+def test_data_files_choose_among_a_folders_files(folder):
+    (folder / "books").mkdir()
+    with gzip.open(folder / "books" / "a.jsonl.gz", "wt") as packed:
+        packed.write('{"q": "from a book"}\n')
+    good, _ = read(name=str(folder), data_files="books/*", text="q")
+    assert [p.text for p in good] == ["from a book"]
 
 
 def test_limit_stops_the_stream(folder):

@@ -91,7 +91,7 @@ References
 def test_prose_keeps_the_mathematics_and_drops_the_machinery():
     assert prose(DOCSTRING) == (
         "Compute the $n$-th cyclotomic polynomial.\n\nExplanation:\n\n"
-        "It is the product of $x - \\zeta$ over primitive roots, see roots and.\n\n"
+        "It is the product of $x - \\zeta$ over primitive roots, see roots.\n\n"
         "\\Phi_n(x) = \\prod (x - \\zeta)\n\nExamples:\n\ncyclotomic_poly(4, x)\nx**2 + 1"
     )
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,7 @@ from src.prompts.sets import PromptSet
 from src.stages.clean import Clean
 from src.stages.corpus import Corpus
 from src.stages.prompts import Prompts
+from src.text.contamination import Decontamination
 from src.text.quality import Rules
 
 
@@ -71,6 +73,8 @@ def test_a_limit_draws_by_content_whatever_the_order(context):
     assert drawn[0] == drawn[1] and len(drawn[0]) == 30
     assert {p.id for p in drawn[0]} != {p.id for p in rows[:30]}
     assert first.tally.rejected == {"over the limit": 170}
+    other = run(Corpus(Rows(rows), min_chars=1, limit=30, data_seed=1), context("c"))
+    assert list(read_table(other.out / "passages", Passage)) != drawn[0]
 
 
 def test_a_limit_above_the_corpus_keeps_all(context):
@@ -176,7 +180,7 @@ def test_clean_keeps_good_problems_and_gives_reasons_for_the_rest(clean):
         "cut off at the token limit": 1,
     }
     assert ctx.tally.failed == {"generation failed": 1}
-    assert ctx.summary == {"kept_share": 2 / 7, "repaired/second problem cut off": 1}
+    assert ctx.summary == {"kept_share": 2 / 7, "repaired/second problem cut off": 1, "benchmark_questions_compared": 0}
     listed = [json.loads(line) for line in (ctx.out / "rejected.jsonl").open()]
     assert [row["id"] for row in listed] == ["g2", "g3", "g4", "g5"]
 
@@ -191,6 +195,28 @@ def test_rules_and_duplicates_can_be_switched_off(clean):
     bare = "[Problem]\nHow?\n[Solution]\nSo."
     ctx = clean([generation(n, bare) for n in range(3)], rules=None, duplicates=True)
     assert ctx.tally.kept == 3
+
+
+@dataclass(frozen=True)
+class Exam:
+    texts: tuple[str, ...]
+
+    def questions(self):
+        return [SimpleNamespace(id=f"q{i}", text=text) for i, text in enumerate(self.texts)]
+
+
+def test_contaminated_problems_are_removed_and_all_listed(clean):
+    exam = Exam(("Unrelated?", "what is the sum of 2 and 3"))
+    rows = [generation(n) for n in (1, 3, 4)] + [generation(9, GOOD.format(n=3, sum=5))]
+    ctx = clean(rows, decontamination=Decontamination(), benchmarks={"exam": exam}, samples=1)
+    assert ctx.tally.rejected == {"contaminated by exam": 2} and ctx.tally.kept == 2
+    assert ctx.summary["benchmark_questions_compared"] == 2
+    listed = [json.loads(line) for line in (ctx.out / "contaminated.jsonl").open()]
+    assert [(row["id"], row["benchmark"], row["question_id"], row["how"]) for row in listed] == [
+        ("g3", "exam", "q1", "same question"),
+        ("g9", "exam", "q1", "same question"),
+    ]
+    assert len((ctx.out / "rejected.jsonl").read_text().splitlines()) == 1
 
 
 def test_rules_are_options(clean):

@@ -31,4 +31,6 @@ def test_normalising_twice_changes_nothing_and_utf8_can_hold_it(text):
 def test_copies_share_a_key_and_different_questions_do_not():
     assert question_key("What is  $3+5$?") == question_key("what is 3+5")
     assert question_key("What is 3 + 5?") != question_key("What is 3 - 5?")
+    assert question_key("**Problem** What is 2*3?") == question_key("problem: what is 2*3")
+    assert question_key("What is 2*3?") != question_key("What is 2.3?")
     assert question_key("Find 1.5 times 2.") != question_key("Find 15 times 2.")

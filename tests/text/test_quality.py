@@ -31,6 +31,7 @@ def test_a_good_problem_passes():
         ({"answer": "because " * 40}, "boxed answer too long"),
         ({"question": GOOD.question + "\n# Guidelines\nWrite one problem."}, "leftover prompt text"),
         ({"solution": GOOD.solution + " As an AI, I hope this helps."}, "leftover prompt text"),
+        ({"solution": GOOD.solution + "\n[grade_school code] The integers"}, "leftover prompt text"),
         ({"question": "Find the area of the triangle in the figure, whose base is 4."}, "refers to a missing figure"),
         ({"question": "The roof is built as shown. How high is it, if it is 8 wide?"}, "refers to a missing figure"),
         ({"question": "According to the passage, how many primes are below 20?"}, "refers to a missing passage"),

@@ -11,6 +11,7 @@ Templates are plain `str.format` strings; the format spec says what is wanted:
 from __future__ import annotations
 
 from fractions import Fraction
+from math import gcd
 
 IRREGULAR = {
     "child": "children",
@@ -137,6 +138,11 @@ def dressed(value: object) -> object:
     if isinstance(value, Fraction):
         return Ratio(value)
     return Word(value) if isinstance(value, str) else value
+
+
+def unreduced(top: int, bottom: int) -> str:
+    """What stands before a fraction in lowest terms: `18/22 = ` before 9/11; nothing where nothing cancels."""
+    return f"{top}/{bottom} = " if gcd(top, bottom) > 1 else ""
 
 
 def polynomial(*coefficients: int, variable: str = "x") -> str:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from src.generation.procedural.families import amc8, amc10, college, grade_school, high_school, middle_school
+from src.generation.procedural.families import (
+    aime,
+    amc8,
+    amc10,
+    amc12,
+    college,
+    grade_school,
+    high_school,
+    middle_school,
+)
 from src.generation.procedural.family import STAGES, Family, Split
 
-MODULES = (grade_school, middle_school, high_school, college, amc8, amc10)
+MODULES = (grade_school, middle_school, high_school, college, amc8, amc10, amc12, aime)
 
 FAMILIES: tuple[Family, ...] = tuple(f for m in MODULES for f in vars(m).values() if isinstance(f, Family))
 

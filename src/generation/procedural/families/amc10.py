@@ -7,6 +7,7 @@ from math import comb, gcd
 from typing import Any
 
 from src.generation.procedural.family import Values, family
+from src.generation.procedural.language import unreduced
 
 
 def _even_divisors_agree(v: Any) -> bool:
@@ -168,7 +169,7 @@ def squares_of_the_roots(p: int, q: int) -> Values | None:
     steps=(
         "The first die can show {low} to {high}: {good:way}.",
         "There are {m} * {n} = {all} outcomes.",
-        "The probability is {good}/{all}, in lowest terms {answer}.",
+        "The probability is {raw}{answer}.",
     ),
     closing="The probability is {answer}.",
     program="""
@@ -183,7 +184,14 @@ def sum_of_two_dice(m: int, n: int, s: int) -> Values | None:
     if high - low < 1 or s > m + n:
         return None
     good = high - low + 1
-    return {"low": low, "high": high, "good": good, "all": m * n, "answer": Fraction(good, m * n)}
+    return {
+        "low": low,
+        "high": high,
+        "good": good,
+        "all": m * n,
+        "raw": unreduced(good, m * n),
+        "answer": Fraction(good, m * n),
+    }
 
 
 def _heron_agrees(v: Any) -> bool:
@@ -241,7 +249,7 @@ def triangle_from_coordinates(a: int, b: int, c: int, d: int) -> Values | None:
     steps=(
         "1/(n(n + 1)) = 1/n - 1/(n + 1), so all but the first and last cancel.",
         "The sum is 1/{a} - 1/{b1}.",
-        "{b1} - {a} = {gap} and {a} * {b1} = {product}, so in lowest terms it is {answer}.",
+        "{b1} - {a} = {gap} and {a} * {b1} = {product}, so it is {raw}{answer}.",
     ),
     closing="The sum is {answer}.",
     program="""
@@ -254,7 +262,11 @@ def telescoping_sum(a: int, b: int) -> Values | None:
     if b < a + 3:
         return None
     gap, product = b + 1 - a, a * (b + 1)
-    return {"a1": a + 1, "a2": a + 2, "b1": b + 1, "gap": gap, "product": product, "answer": Fraction(gap, product)}
+    return {
+        **{"a1": a + 1, "a2": a + 2, "b1": b + 1, "gap": gap, "product": product},
+        "raw": unreduced(gap, product),
+        "answer": Fraction(gap, product),
+    }
 
 
 def _trailing_zeros(n: int) -> int:

@@ -6,6 +6,7 @@ from fractions import Fraction
 from math import gcd
 
 from src.generation.procedural.family import Values, family
+from src.generation.procedural.language import unreduced
 
 
 @family(
@@ -85,7 +86,7 @@ def multiples_of_either(a: int, b: int, top: int) -> Values | None:
     steps=(
         "In all there are {red} + {blue} + {green} = {all:{item}}.",
         "Blue or green: {blue} + {green} = {good}.",
-        "The probability is {good}/{all}, in lowest terms {answer}.",
+        "The probability is {raw}{answer}.",
     ),
     closing="The probability is {answer}.",
     program="""
@@ -97,7 +98,7 @@ def multiples_of_either(a: int, b: int, top: int) -> Values | None:
 )
 def not_the_red_one(red: int, blue: int, green: int) -> Values:
     total, good = red + blue + green, blue + green
-    return {"all": total, "good": good, "answer": Fraction(good, total)}
+    return {"all": total, "good": good, "raw": unreduced(good, total), "answer": Fraction(good, total)}
 
 
 @family(

@@ -1,0 +1,96 @@
+"""The one place that knows how packed documents are kept from seeing each other.
+
+Transformers hands every attention layer the keyword arguments of the forward call; our own attention function,
+registered under the name "documents", reads the documents' lengths from there. On a CPU it calls the causal kernel
+once a document, which costs the sum of squared lengths instead of the square of the sum (on a 2-core machine a whole
+training step of a 1.1M-parameter model with 1,024 packed tokens: 73 ms, against 120 ms with a mask). On a GPU it is
+the variable-length flash kernel that torch brings along.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+NAME = "documents"
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The lengths of the documents that lie one after another in a row of tokens."""
+
+    lengths: tuple[int, ...]
+    offsets: torch.Tensor  # int32, on the tokens' device: where each begins, and where the last one ends
+
+    @classmethod
+    def of(cls, lengths: list[int]) -> Documents:
+        return cls(tuple(lengths), torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32))
+
+    def to(self, device: Any, **kwargs: Any) -> Documents:
+        return Documents(self.lengths, self.offsets.to(device, **kwargs))
+
+    def arguments(self, attention: str) -> dict[str, Any]:
+        """What to hand to the model's forward call, besides position ids that restart."""
+        if attention == NAME:
+            return {"documents": self}
+        if attention == "flash_attention_2":
+            longest = max(self.lengths)
+            bounds = {"cu_seq_lens_q": self.offsets, "cu_seq_lens_k": self.offsets}
+            return {**bounds, "max_length_q": longest, "max_length_k": longest}
+        return {}  # sdpa and eager read the documents from the position ids
+
+
+def documents_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    documents: Documents | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Causal attention within each document. Shapes (1, heads, tokens, head size) -> (1, tokens, heads, head size)."""
+    if documents is None:
+        documents = Documents.of([query.shape[2]]).to(query.device)
+    if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16) and not dropout:
+        return _varlen(query, key, value, scaling, documents), None
+    groups = query.shape[1] // key.shape[1]
+    if groups > 1:
+        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    lengths = list(documents.lengths)
+    parts = [
+        functional.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True, scale=scaling)
+        for q, k, v in zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True)
+    ]
+    return torch.cat(parts, 2).transpose(1, 2), None
+
+
+def _varlen(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None, documents: Documents
+) -> torch.Tensor:
+    from torch.nn.attention.varlen import varlen_attn
+
+    q, k, v = (x[0].transpose(0, 1).contiguous() for x in (query, key, value))
+    bounds, longest, grouped = documents.offsets, max(documents.lengths), query.shape[1] != key.shape[1]
+    causal = (-1, 0)  # any distance to the left, none to the right
+    out = varlen_attn(q, k, v, bounds, bounds, longest, longest, scale=scaling, window_size=causal, enable_gqa=grouped)
+    assert isinstance(out, torch.Tensor)
+    return out.unsqueeze(0)
+
+
+def choose(config: Any, wanted: str, longest: int) -> str:
+    """The implementation to load a model with. `config`: the model's; `longest`: the longest document."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(NAME, documents_attention)
+    if wanted != "auto":
+        return wanted
+    window = getattr(config, "sliding_window", None)
+    plain = not (window and window < longest) and not getattr(config, "attn_logit_softcapping", None)
+    sinks = "gpt_oss" in str(getattr(config, "model_type", ""))
+    return NAME if plain and not sinks else "sdpa"

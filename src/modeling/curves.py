@@ -1,0 +1,108 @@
+"""What training shows while it runs: the progress line, and the points of its curves."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from src.core.progress import Progress
+from src.modeling.module import CausalLM
+from src.modeling.plan import Plan
+
+
+class Curves(pl.Callback):
+    """Logs a point at most every `seconds`, with the mean loss since the last one; and at the last step.
+
+    The points also go to `path`: after a kill those up to step `start` are logged again and the later ones, which will
+    be computed again, dropped, so that the curves of a resumed run have neither gaps nor doubles.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        log: Callable[[dict[str, float], int], None],
+        progress: Callable[..., Progress],
+        plan: Plan,
+        start: int,
+        seconds: float,
+    ):
+        self._emit, self.plan, self.every = log, plan, seconds  # not "log": Lightning overwrites that
+        self.first_loss = self.final_loss = float("nan")
+        self.tokens, self.seconds = 0, 0.0
+        self._boundaries = {b.step: f"{b.corpus}, epoch {b.epoch + 1}" for b in plan.boundaries}
+        self._epoch = ""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept = self._replay(path, start)
+        self._file = path.open("w")
+        for line in kept:
+            self._file.write(line + "\n")
+        self._file.flush()
+        done = sum(plan.tokens(step) for step in range(start))
+        self._bar = progress("training", total=plan.total_tokens, unit="tokens", done=done)
+        self._pending: list[float] = []
+
+    def _replay(self, path: Path, start: int) -> list[str]:
+        kept = []
+        for line in path.read_text().split("\n") if path.exists() else []:
+            try:
+                point = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # the torn last line of a killed run, or the empty one
+            if point["step"] <= start:
+                kept.append(line)
+                self._note_loss(point["loss"])
+                self._emit({k: v for k, v in point.items() if k != "step"}, point["step"])
+        return kept
+
+    def _note_loss(self, loss: float) -> None:
+        if self.first_loss != self.first_loss:
+            self.first_loss = loss
+        self.final_loss = loss
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        self._began = self._last = time.monotonic()
+        self._last_tokens = 0
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        module: CausalLM = pl_module
+        now = time.monotonic()
+        self.seconds = now - self._began
+        self.tokens += batch.tokens
+        self._epoch = self._boundaries.get(batch.step, self._epoch)
+        self._pending.append(module.last.loss)
+        note = f"loss {module.last.loss:.3f}, lr {module.last.lr:.1e}, step {module.steps_done:,}/{self.plan.steps:,}"
+        self._bar.advance(batch.tokens, note=f"{note} ({self._epoch})" if self._epoch else note)
+        last = module.steps_done == self.plan.steps
+        if module.steps_done == 1 or last or now - self._last >= self.every:
+            self._point(module, batch.step, now)
+
+    def _point(self, module: CausalLM, step: int, now: float) -> None:
+        speed = (self.tokens - self._last_tokens) / max(now - self._last, 1e-9)
+        mean = sum(self._pending) / len(self._pending)
+        values = {
+            "loss": mean,
+            "lr": module.last.lr,
+            "grad_norm": module.last.grad_norm,
+            "tokens_per_second": speed,
+            "epoch_boundary": float(step in self._boundaries),
+        }
+        self._pending.clear()
+        self._last, self._last_tokens = now, self.tokens
+        self._note_loss(mean)
+        if module.global_rank == 0:
+            self._file.write(json.dumps({"step": step + 1, **values}) + "\n")
+            self._file.flush()
+            self._emit(values, step + 1)
+
+    def __enter__(self) -> Curves:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._bar.__exit__(*exc)
+        self._file.close()

@@ -1,0 +1,110 @@
+"""Models in from, and out to, plain Hugging Face folders."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from src.core.errors import UserError
+from src.modeling.recipe import LoRA, Recipe
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
+
+
+def quiet() -> None:
+    """Transformers' own bars and advice off: our progress says what happens."""
+    import transformers
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+
+
+def _load(what: str, base: str | Path, load: Any, **options: Any) -> Any:
+    quiet()
+    try:
+        return load(str(base), **options)
+    except (OSError, ValueError) as error:
+        first = str(error).strip().split("\n")[0]
+        raise UserError(
+            f"The {what} of '{base}' cannot be loaded: {first}",
+            "Name a Hugging Face model that can be reached from here, or a folder with config.json, weights and "
+            "tokenizer files; a gated model needs `hf auth login`.",
+        ) from None
+
+
+def load_config(base: str | Path) -> PretrainedConfig:
+    """Raises UserError when it is neither a model folder nor a name that can be reached."""
+    from transformers import AutoConfig
+
+    return _load("configuration", base, AutoConfig.from_pretrained)
+
+
+def load_tokenizer(base: str | Path) -> PreTrainedTokenizerBase:
+    """With a pad token: a tokenizer that has none pads with its end token."""
+    from transformers import AutoTokenizer
+
+    tokenizer = _load("tokenizer", base, AutoTokenizer.from_pretrained)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(base: str | Path, attention: str, dtype: torch.dtype = torch.float32) -> Any:
+    """The causal language model, with weights of `dtype`."""
+    from transformers import AutoModelForCausalLM
+
+    return _load("model", base, AutoModelForCausalLM.from_pretrained, dtype=dtype, attn_implementation=attention)
+
+
+def fetch(name: str, revision: str | None) -> str:
+    """Bring a model of the hub to this machine (or find it there already); returns its folder."""
+    from huggingface_hub import snapshot_download
+
+    kinds = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+    return str(_load("model", name, snapshot_download, revision=revision, allow_patterns=kinds))
+
+
+def longest_row(config: PretrainedConfig, recipe: Recipe) -> int:
+    """How many tokens a document may have: no more than a sequence, nor than the model has positions."""
+    positions = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return min(recipe.sequence_length, positions) if positions else recipe.sequence_length
+
+
+def add_lora(model: Any, lora: LoRA, seed: int) -> Any:
+    """The model with adapters, which alone are trained."""
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(seed)
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,  # type: ignore[arg-type]  # peft divides it by r, a fraction does no harm
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.targets),
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)
+
+
+def save_model(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, out: Path) -> None:
+    """A folder that transformers and vLLM load: weights, configuration, tokenizer, generation defaults.
+
+    Appears complete or not at all. `model` is given up: its weights may be cast in place.
+    """
+    half = out.with_name(out.name + ".half")
+    shutil.rmtree(half, ignore_errors=True)
+    model = model.merge_and_unload() if recipe.lora else model
+    model = model.to(torch.bfloat16 if recipe.precision == "bf16" else torch.float32)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.save_pretrained(half)
+    tokenizer.save_pretrained(half)
+    shutil.rmtree(out, ignore_errors=True)
+    half.replace(out)

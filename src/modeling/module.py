@@ -1,0 +1,138 @@
+"""The one LightningModule: a causal language model, its loss, its optimizer step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch.nn import functional
+
+from src.core.errors import UserError
+from src.core.records import seed_from
+from src.modeling.data import MicroBatch, StepBatch
+from src.modeling.recipe import Recipe
+from src.modeling.rows import Rows
+
+
+def loss_sum(model: torch.nn.Module, batch: MicroBatch, attention: str) -> torch.Tensor:
+    """Cross-entropy in nats, summed over the trained tokens (a scalar in float32).
+
+    Only those tokens pass through the vocabulary matrix: most of the work of a small model lies there. No attention
+    mask is passed, for an all-ones mask would let documents see each other.
+    """
+    output = model(
+        input_ids=batch.tokens,
+        position_ids=batch.positions,
+        logits_to_keep=batch.predicts,
+        use_cache=False,
+        **batch.documents.arguments(attention),
+    )
+    return functional.cross_entropy(output.logits[0].float(), batch.targets, reduction="sum")
+
+
+@dataclass
+class StepResult:
+    """What a step leaves for those who look: the loss is a mean over the trained tokens of all devices."""
+
+    loss: float = 0.0
+    grad_norm: float = 0.0
+    lr: float = 0.0
+    skipped: bool = False
+
+
+class CausalLM(pl.LightningModule):
+    """Trains `model` by `recipe` for `total_steps` steps. `steps_done` counts optimizer steps, over resumes.
+
+    One item of the loader is a whole optimizer step (`StepBatch`), so accumulation happens here: the loss of every
+    micro-batch is divided by the trained tokens of the *global* batch, which makes the gradient that of one big batch
+    however it is cut.
+    """
+
+    def __init__(self, model: Any, recipe: Recipe, total_steps: int, attention: str, rows: Rows, seed: int):
+        super().__init__()
+        self.model, self.recipe, self.total_steps = model, recipe, total_steps
+        self.attention, self.rows, self.seed = attention, rows, seed
+        self.automatic_optimization = False
+        self.steps_done = self.skipped = 0
+        self.last = StepResult()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW; weight decay spares what has fewer than two dimensions (norms, biases)."""
+        trainable = [p for p in self.model.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": self.recipe.weight_decay},
+            {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        groups = [group for group in groups if group["params"]]
+        return torch.optim.AdamW(groups, lr=self.recipe.lr, betas=self.recipe.betas, eps=self.recipe.eps, fused=True)
+
+    def learning_rate(self, step: int) -> float:
+        return self.recipe.lr * self.recipe.schedule.factor(step, self.total_steps)
+
+    def training_step(self, batch: StepBatch, batch_idx: int) -> None:
+        optimizer = self.optimizers()
+        assert not isinstance(optimizer, list)
+        rate = self.learning_rate(batch.step)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        # Dropout is drawn from the step's own seed, so that no generator's state needs saving.
+        torch.manual_seed(seed_from(self.seed, "step", batch.step, self.global_rank))
+        loss = self._accumulate(batch)
+        if not torch.isfinite(loss):
+            self._bad_loss(batch, float(loss))
+            optimizer.zero_grad(set_to_none=True)
+            self.last = StepResult(float(loss), 0.0, rate, skipped=True)
+        else:
+            norm = self._clip()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            self.last = StepResult(float(loss), float(norm), rate)
+        self.steps_done = batch.step + 1
+
+    def _accumulate(self, batch: StepBatch) -> torch.Tensor:
+        """Gradients of the whole step; returns its loss. Devices are averaged by their strategy, hence `world`."""
+        world = self.trainer.world_size
+        total = torch.zeros((), device=self.device)
+        for i, part in enumerate(batch.parts):
+            with self._unsynchronised() if i + 1 < len(batch.parts) else nullcontext():
+                loss = loss_sum(self.model, part, self.attention) / max(batch.trained_tokens, 1)
+                self.manual_backward(loss * (world if part.real else 0))
+            if part.real:
+                total += loss.detach()
+        if world > 1:
+            torch.distributed.all_reduce(total)
+        return total
+
+    def _unsynchronised(self) -> AbstractContextManager[Any]:
+        wrapped: Any = self.trainer.strategy.model
+        return wrapped.no_sync() if hasattr(wrapped, "no_sync") else nullcontext()
+
+    def _clip(self) -> torch.Tensor:
+        parameters = [p for p in self.model.parameters() if p.grad is not None]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.recipe.grad_clip or float("inf"))
+        return norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # sharded parameters have a sharded norm
+
+    def _bad_loss(self, batch: StepBatch, loss: float) -> None:
+        self.skipped += 1
+        if self.recipe.on_bad_loss == "skip":
+            return
+        ids = self.rows.ids(row for part in batch.parts for row in part.rows)
+        raise UserError(
+            f"The loss became {loss} at step {batch.step} of {self.total_steps}, on these rows: {', '.join(ids[:40])}"
+            + (f" and {len(ids) - 40} more." if len(ids) > 40 else "."),
+            "Lower the recipe's lr, lengthen the warm-up, or set on_bad_loss=skip.",
+        )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["steps_done"], checkpoint["skipped"] = self.steps_done, self.skipped
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.steps_done, self.skipped = checkpoint["steps_done"], checkpoint["skipped"]
+
+    def named_trainable(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
+        """The parameters that are trained, by the model's own names for them."""
+        return ((name, p) for name, p in self.model.named_parameters() if p.requires_grad)

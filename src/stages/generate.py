@@ -1,0 +1,101 @@
+"""Stages `candidates` and `generate`: the synthesizer writes problems, few to choose among or millions to keep."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from src.core.errors import UserError
+from src.core.records import Generation, Problem, Prompt, content_id, seed_from, write_table
+from src.core.stage import Stage, StageContext
+from src.generation.base import Generator, Request, Sampling
+from src.stages.asking import Ask, Asking, sampling_by_kind, sampling_for
+from src.stages.drawing import draw
+from src.text.synthesis_format import synthesis_prompt
+
+
+@dataclass(frozen=True)
+class Generate(Stage):
+    """Reads `prompts` and the model of `synthesizer`, writes the table `generations`: raw texts, sorted by id.
+
+    engine: what runs the model.
+    sampling: by the prompt's kind, "cot" and "tool".
+    prompts: a seeded draw of so many; None takes all.
+    samples_per_prompt: texts for each prompt, with seeds of their own.
+    max_failed: the share of texts that may fail for good; beyond it the stage stops, and goes on when run again.
+
+    Where `exclude` is among the inputs, prompts for which it holds a problem are left out.
+    """
+
+    kind: ClassVar[str] = "generate"
+    version: ClassVar[int] = 1
+    heavy: ClassVar[bool] = True
+
+    engine: Generator
+    sampling: dict[str, Sampling]
+    prompts: int | None = None
+    samples_per_prompt: int = 1
+    data_seed: int = 0
+    max_failed: float = 0.05
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sampling", sampling_by_kind(self.sampling))
+        if self.prompts is not None and self.prompts < 1:
+            raise ValueError(f"prompts must be at least 1, not {self.prompts}")
+        if self.samples_per_prompt < 1:
+            raise ValueError(f"samples_per_prompt must be at least 1, not {self.samples_per_prompt}")
+        if not 0 <= self.max_failed <= 1:
+            raise ValueError(f"max_failed must lie in [0, 1], not {self.max_failed}")
+
+    def estimate(self) -> dict[str, float]:
+        """`tokens`: if every text is as long as it may be. Empty when all prompts are taken: how many is not known."""
+        if self.prompts is None:
+            return {}
+        longest = max(sampling.max_tokens for sampling in self.sampling.values())
+        return {"tokens": self.prompts * self.samples_per_prompt * longest}
+
+    def run(self, ctx: StageContext) -> None:
+        asked = sum(1 for _ in self._chosen(ctx)) * self.samples_per_prompt
+        if not asked:
+            raise UserError("There are no prompts to write problems for.", "Is the corpus large enough for all rounds?")
+        ctx.tally.enter(asked)
+        synthesizer = ctx.inputs.get("synthesizer")
+        model = str(synthesizer.path / "model") if synthesizer else None
+        asking = Asking(ctx, self.engine.name, durable=False)
+        asking.all(self._asks(ctx), asked, lambda: self.engine.open(model=model, cache=ctx.cache))
+        asking.settle(asked, self.max_failed)
+        write_table(ctx.out / "generations", Generation, _counted(ctx, asking))
+        ctx.summary["tokens_per_second"] = asking.tokens_per_second
+
+    def _chosen(self, ctx: StageContext) -> Iterator[Prompt]:
+        excluded: set[str] = set()
+        if "exclude" in ctx.inputs:
+            excluded = {problem.prompt_id for problem in ctx.inputs["exclude"].table("problems", Problem)}
+
+        def open_to_draw() -> Iterator[Prompt]:
+            return (p for p in ctx.inputs["prompts"].table("prompts", Prompt) if p.id not in excluded)
+
+        return draw(open_to_draw, self.prompts, self.data_seed)
+
+    def _asks(self, ctx: StageContext) -> Iterator[Ask]:
+        for prompt in self._chosen(ctx):
+            context = {"stage": prompt.stage, "kind": prompt.kind, "passage": prompt.text}
+            sampling, text = sampling_for(prompt, self.sampling), synthesis_prompt(prompt)
+            for sample in range(self.samples_per_prompt):
+                id = content_id("generate", prompt.id, sample)
+                yield prompt, Request(id, text, seed_from(self.data_seed, id), sampling, context)
+
+
+def _counted(ctx: StageContext, asking: Asking) -> Iterator[Generation]:
+    reasons: Counter[str] = Counter()
+    tokens = 0
+    for text, _ in asking.answers():
+        ctx.tally.keep()
+        tokens += text.tokens
+        reasons[text.finish_reason] += 1
+        yield text
+    ctx.summary["tokens"] = tokens
+    for reason, n in reasons.items():
+        ctx.summary[f"finish/{reason}"] = n / reasons.total()

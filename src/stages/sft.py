@@ -1,0 +1,97 @@
+"""Supervised fine-tuning sets: rows that the pre-training reads last, in their order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from src.core.errors import UserError
+from src.core.records import Example, content_id
+
+
+class SFTSet(ABC):
+    """An option of the `sft` group."""
+
+    @abstractmethod
+    def examples(self) -> Iterator[Example]:
+        """The rows, the same ones in the same order every time."""
+
+    def identity(self) -> dict[str, str]:
+        """What the options do not say and the rows depend on."""
+        return {}
+
+
+@dataclass(frozen=True)
+class ProceduralSFT(SFTSet):
+    """`n` problems built and solved by the procedural families that training may see, drawn by `seed`."""
+
+    n: int = 2_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise ValueError(f"n must be at least 1, not {self.n}")
+
+    def examples(self) -> Iterator[Example]:
+        from src.generation.procedural import training_problems
+        from src.text.parsing import format_pretraining
+
+        for problem in training_problems(self.n, self.seed):
+            prompt, response = format_pretraining(problem)
+            yield Example(problem.id, "procedural SFT", prompt, response)
+
+
+@dataclass(frozen=True)
+class JsonlSFT(SFTSet):
+    """Rows of a local JSONL file: `prompt` and `response` name its fields."""
+
+    path: str
+    prompt: str = "input"
+    response: str = "output"
+
+    def __post_init__(self) -> None:
+        for name in ("path", "prompt", "response"):
+            if not getattr(self, name):
+                raise ValueError(f"{name} must not be empty")
+
+    def examples(self) -> Iterator[Example]:
+        """Raises UserError that names the line, where one cannot be used: a fine-tuning set is not for guessing."""
+        for number, line in enumerate(self._lines(), start=1):
+            if not line.strip():
+                continue
+            prompt, response = self._fields(line, number)
+            yield Example(content_id(prompt, response), Path(self.path).name, prompt, response)
+
+    def _lines(self) -> Iterator[str]:
+        try:
+            with Path(self.path).expanduser().open(encoding="utf-8") as file:
+                yield from file
+        except OSError as error:
+            raise UserError(f"{self.path}: {error.strerror}.", "Set sft.path to a JSONL file.") from None
+        except UnicodeDecodeError as error:
+            raise UserError(f"{self.path} is not UTF-8 text ({error.reason}).", "Convert it, e.g. with iconv.") from None
+
+    def _fields(self, line: str, number: int) -> tuple[str, str]:
+        where = f"{self.path}, line {number}"
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{where}: no JSON ({error.msg}).", "Mend or delete the line.") from None
+        if not isinstance(row, dict) or not all(isinstance(row.get(f), str) for f in (self.prompt, self.response)):
+            has = ", ".join(row) if isinstance(row, dict) else type(row).__name__
+            raise UserError(
+                f"{where}: expected texts under '{self.prompt}' and '{self.response}', found {has}.",
+                "Set sft.prompt and sft.response to the names of the file's fields.",
+            )
+        return row[self.prompt], row[self.response]
+
+    def identity(self) -> dict[str, str]:
+        path = Path(self.path).expanduser()
+        if not path.is_file():
+            raise UserError(f"There is no file {self.path}.", "Set sft.path to a JSONL file.")
+        with path.open("rb") as file:
+            return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}

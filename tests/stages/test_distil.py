@@ -1,0 +1,141 @@
+import json
+
+import pytest
+
+from src.core.errors import UserError
+from src.core.records import Passage, Problem, Prompt, read_table
+from src.stages.distil import Distil
+from tests.stages.writers import Killed, Scripted, artifact, context, prompts, table_bytes
+
+SAMPLING = {"cot": {"temperature": 0.7}, "tool": {"temperature": 0.2}}
+
+
+def distil(tmp_path, rows, name="a", try_=0, **options):
+    scripted = {k: options.pop(k) for k in ("backwards", "lifetime", "heal") if k in options}
+    stage = Distil(Scripted(tmp_path / name / "log", **scripted), **{"calls": 1000, "sampling": SAMPLING, **options})
+    source = tmp_path / "prompts"
+    ctx = context(tmp_path / name, try_, prompts=artifact(source, "prompts", Prompt, rows))
+    stage.run(ctx)
+    ctx.tally.check()
+    return ctx
+
+
+def asked(tmp_path, name="a"):
+    lines = (tmp_path / name / "log").read_text().splitlines()
+    return [line.split(maxsplit=3) for line in lines if not line.startswith("open")]
+
+
+def test_every_call_is_kept_rejected_for_a_reason_or_failed(tmp_path):
+    rows = [
+        p
+        for word, n in {"please": 10, "cut": 3, "chatter": 2, "boxless": 1, "fails": 1}.items()
+        for p in prompts(n, word)
+    ]
+    ctx = distil(tmp_path, rows, max_failed=0.1)
+    assert ctx.tally.as_dict() == {
+        "in": 17,
+        "kept": 10,
+        "rejected": {"cut off at the token limit": 3, "no boxed answer": 1, "no problem or solution header": 2},
+        "failed": {"server error": 1},
+    }
+    assert ctx.summary == {"calls": 17, "prompt_tokens": 160, "completion_tokens": 277, "dollars": 0.0}
+    problems = list(read_table(ctx.out / "problems", Problem))
+    assert len(problems) == 10
+    assert {p.generator for p in problems} == {"scripted"}
+    assert {p.round for p in problems} == {1}
+    assert all(p.answer is not None and p.answer in p.solution for p in problems)
+    letters = [json.loads(line) for line in (ctx.out / "dead_letter.jsonl").read_text().splitlines()]
+    assert [(row["prompt_id"], row["error"]) for row in letters] == [("pfails0000", "server error: 500")]
+
+
+def test_answers_may_be_missing_where_none_is_required(tmp_path):
+    ctx = distil(tmp_path, prompts(1, "boxless"), require_answer=False)
+    assert [p.answer for p in read_table(ctx.out / "problems", Problem)] == [None]
+
+
+def test_the_bytes_do_not_depend_on_the_order_of_completion(tmp_path):
+    one, two = distil(tmp_path, prompts(30), "a"), distil(tmp_path, prompts(30), "b", backwards=True)
+    assert table_bytes(one.out / "problems") == table_bytes(two.out / "problems")
+
+
+def test_a_killed_stage_goes_on_asks_nothing_twice_and_ends_the_same(tmp_path):
+    whole = distil(tmp_path, prompts(30), "whole")
+    for try_ in range(3):
+        with pytest.raises(Killed):
+            distil(tmp_path, prompts(30), "killed", try_, lifetime=7)
+    last = distil(tmp_path, prompts(30), "killed", 3)
+    assert table_bytes(last.out / "problems") == table_bytes(whole.out / "problems")
+    assert last.summary == whole.summary
+    ids = [line[0] for line in asked(tmp_path, "killed")]
+    assert len(ids) == len(set(ids)) == 30
+
+
+def test_too_many_failures_stop_the_stage_and_only_these_are_asked_again(tmp_path):
+    rows = prompts(18) + prompts(2, "fails")
+    with pytest.raises(UserError, match=r"2 of 20 texts could not be had from scripted: 2 x server error"):
+        distil(tmp_path, rows)
+    healed = distil(tmp_path, rows, try_=1, heal=True)
+    assert healed.tally.as_dict()["kept"] == 20
+    assert len(asked(tmp_path)) == 22
+    assert not (healed.out / "dead_letter.jsonl").exists()
+
+
+def test_a_draw_is_seeded_and_ranked_prompts_are_taken_in_order(tmp_path):
+    def drawn(name, **options):
+        return {
+            p.prompt_id for p in read_table(distil(tmp_path, prompts(50), name, **options).out / "problems", Problem)
+        }
+
+    assert drawn("rank", calls=5, order="rank") == {f"pplease{i:04d}" for i in range(5)}
+    five, ten, other = drawn("five", calls=5), drawn("ten", calls=10), drawn("other", calls=5, data_seed=1)
+    assert len(five) == 5
+    assert five < ten
+    assert five != other
+
+
+def test_sampling_follows_the_kind_and_seeds_the_prompt_and_the_round(tmp_path):
+    rows = prompts(2) + prompts(2, "code", kind="tool")
+    distil(tmp_path, rows, "one")
+    distil(tmp_path, rows, "two", round=2)
+    assert {(line[2], line[3].split()[-1]) for line in asked(tmp_path, "one")} == {("0.7", "please'"), ("0.2", "code'")}
+    seeds = [line[1] for name in ("one", "two") for line in asked(tmp_path, name)]
+    assert len(set(seeds)) == 8
+
+
+def test_the_teacher_is_told_the_passage(tmp_path):
+    told = {}
+
+    class Listening(Scripted):
+        def open(self, model, cache):
+            session = super().open(model, cache)
+            answer = session.answer
+            session.answer = lambda request: told.update({request.prompt: dict(request.context)}) or answer(request)
+            return session
+
+    passages = [Passage(f"passage{i}", "test", f"text {i}") for i in range(2)]
+    ctx = context(
+        tmp_path / "a",
+        prompts=artifact(tmp_path / "prompts", "prompts", Prompt, prompts(2)),
+        passages=artifact(tmp_path / "passages", "passages", Passage, passages),
+    )
+    Distil(Listening(tmp_path / "log"), calls=2, sampling=SAMPLING).run(ctx)
+    assert told["Passage 1, please"] == {"stage": "college", "kind": "cot", "passage": "text 1"}
+
+
+def test_prompts_of_a_kind_without_sampling_are_named(tmp_path):
+    with pytest.raises(UserError, match="prompts of kind tool, but sampling is given for cot only"):
+        distil(tmp_path, prompts(1, kind="tool"), sampling={"cot": {}})
+
+
+def test_no_prompts_is_one_clear_message(tmp_path):
+    with pytest.raises(UserError, match="no prompts for the teacher"):
+        distil(tmp_path, [])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"calls": 0}, {"round": 0}, {"order": "best"}, {"max_failed": 2}, {"sampling": {}}, {"sampling": {"prose": {}}}],
+)
+def test_options_that_make_no_sense_are_refused(tmp_path, options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        Distil(**{"teacher": Scripted(tmp_path / "log"), "calls": 1, "sampling": SAMPLING, **options})

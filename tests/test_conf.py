@@ -1,0 +1,114 @@
+"""Every option of every group and every arm of every experiment composes and passes the preflight."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from src.config import resolvers, schema
+from src.config.build import bind
+from src.config.mistakes import Mistakes
+from src.pipeline.graph import method
+
+CONF = Path(__file__).parents[1] / "conf"
+MOUNTS = {"generator": ["generator@teacher", "generator@synthesis"]}
+LISTS = {"benchmark"}
+NOT_OPTIONS = {"experiment", "hydra"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered():
+    schema.register()
+    resolvers.register()
+
+
+def options():
+    for path in sorted(CONF.glob("*/*.yaml")):
+        group, option = path.parent.name, path.stem
+        if group not in NOT_OPTIONS:
+            for mount in MOUNTS.get(group, [group]):
+                yield f"{mount}=[{option}]" if group in LISTS else f"{mount}={option}"
+
+
+def experiments():
+    return sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+
+
+def composed(overrides):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("config", overrides=overrides, return_hydra_config=True)
+
+
+def preflight(overrides, local_files):
+    """The nodes that the overrides give, with every value left open (`???`) filled by a local file or folder."""
+    cfg = composed(overrides)
+    plain = OmegaConf.to_container(cfg, resolve=False)
+    del plain["hydra"]
+    for dotted in open_values(plain):
+        kind = "model" if dotted.endswith("name") else "file"
+        OmegaConf.update(cfg, dotted, str(local_files[kind]), force_add=True)
+    from hydra.core.hydra_config import HydraConfig
+
+    HydraConfig.instance().set_config(cfg)
+    plain = {k: v for k, v in OmegaConf.to_container(cfg, resolve=True).items() if k != "hydra"}
+    mistakes = Mistakes()
+    bind(plain["compute"], "compute", mistakes)
+    bind(plain["tracker"], "tracker", mistakes)
+    return method(plain, mistakes)
+
+
+def open_values(node, path=""):
+    for key, value in node.items():
+        if isinstance(value, dict):
+            yield from open_values(value, f"{path}{key}.")
+        elif value == "???":
+            yield f"{path}{key}"
+
+
+@pytest.fixture
+def local_files(tmp_path):
+    file, model = tmp_path / "rows.jsonl", tmp_path / "model"
+    file.write_text('{"text": "A triangle has three sides.", "question": "1+1?", "answer": "2"}\n')
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    return {"file": file, "model": model}
+
+
+@pytest.mark.parametrize("override", options())
+def test_option(override, local_files):
+    nodes = preflight([override], local_files)
+    assert len({node.name for node in nodes}) == 12
+
+
+@pytest.mark.parametrize("scale", sorted(path.stem for path in (CONF / "scale").glob("*.yaml")))
+@pytest.mark.parametrize("experiment", experiments())
+def test_every_arm_of_every_experiment_at_every_scale(experiment, scale, local_files):
+    base = [f"+experiment={experiment}", f"scale={scale}"]
+    params = composed(base).hydra.sweeper.params or {}
+    axes = [OverridesParser.create().parse_override(f"{key}={value}") for key, value in params.items()]
+    arms = product(*([f"{axis.get_key_element()}={v}" for v in axis.sweep_string_iterator()] for axis in axes))
+    keys = {tuple(node.key for node in preflight([*base, *arm], local_files)) for arm in arms}
+    sizes = [len(list(axis.sweep_string_iterator())) for axis in axes]
+    expected = 1
+    for size in sizes:
+        expected *= size
+    assert len(keys) == expected, "two arms are the same"
+
+
+def test_every_experiment_opens_with_its_question():
+    for name in experiments():
+        lines = (CONF / "experiment" / f"{name}.yaml").read_text().splitlines()
+        assert lines[0] == "# @package _global_"
+        assert lines[1].startswith("# Question: ")
+
+
+def test_every_option_says_what_it_is_and_stays_small():
+    for path in CONF.glob("*/*.yaml"):
+        lines = path.read_text().splitlines()
+        assert any(line.startswith("# ") and "@package" not in line for line in lines[:2]), (
+            f"{path}: no opening line"
+        )
+        assert len(lines) <= 45, f"{path} is {len(lines)} lines long"
