@@ -125,7 +125,9 @@ def _add_checkpoint(
                     f"{recipe.sequence_length} tokens.",
                     "Raise it, or choose a target with shorter questions.",
                 )
-            blocks = (projector.project(batch, "sgd")[0] for batch in batches(usable, options.batch_tokens))
+            blocks = (
+                projector.project(batch, options.target_direction)[0] for batch in batches(usable, options.batch_tokens)
+            )
             tasks[name] = task_vector(blocks)
         folder = reference.work / "gradients" / checkpoint.folder.name
         with (

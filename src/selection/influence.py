@@ -24,7 +24,8 @@ class Influence(Selector):
     warmup: the recipe that trains on `warmup_fraction` of the candidates (at least `warmup_rows`).
     checkpoints: this many, at equal distances, the last at the end.
     layers: shell patterns of the linear layers whose gradients count ("*.lora_*" with a LoRA recipe).
-    direction: see `src.selection.adam`. dimension: length of a projected gradient.
+    direction, target_direction: of candidates and of targets, see `src.selection.adam`.
+    dimension: the length of a projected gradient.
     batch_rows: rows of the recipe's `sequence_length`, to which texts are cut, in one pass (or more, if shorter).
     """
 
@@ -35,6 +36,7 @@ class Influence(Selector):
     checkpoints: int = 4
     layers: tuple[str, ...] = ("*.lora_*",)
     direction: Literal["adam", "less", "preconditioned", "sgd"] = "adam"
+    target_direction: Literal["preconditioned", "sgd"] = "sgd"
     dimension: int = 8192
     projection_seed: int = 0
     target_rows: int = 256
