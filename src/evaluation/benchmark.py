@@ -18,7 +18,7 @@ from src.evaluation.prompting import Style, corpus_prompt, with_choices
 from src.evaluation.puzzle import puzzle_gold
 from src.evaluation.question import Question, named
 from src.evaluation.rows import Row, file_digest, hub_rows, read_rows
-from src.text.answers import AnswerType
+from src.text.answers import NUMBER, AnswerType
 from src.text.boxed import last_boxed
 
 FIELDS = ("question", "answer", "solution", "choices", "stage", "subject")
@@ -124,13 +124,13 @@ class ProceduralBenchmark(Benchmark):
         return self._draw("dev")
 
     def _draw(self, split: Literal["seen", "unseen", "dev"]) -> Iterator[Question]:
-        from src.generation.procedural import held_out_problems, training_problems
+        from src.generation.procedural.sets import held_out_problems, training_problems
 
-        dev = split == "dev"
-        drawn = (
-            training_problems(self.n, self.seed, split="dev") if dev else held_out_problems(split, self.n, self.seed)
-        )
-        for problem in drawn:
+        if split == "dev":
+            problems = training_problems(self.n, self.seed, split="dev")
+        else:
+            problems = iter(held_out_problems(split, self.n, self.seed))
+        for problem in problems:
             yield Question(problem.question, problem.answer, problem.stage, problem.family, solution=problem.solution)
 
 
@@ -197,12 +197,12 @@ class TableBenchmark(Benchmark):
     """Questions in rows. `fields` maps our names to the row's: question, answer, solution, choices, stage, subject.
 
     A value with braces is a template over the row ("{Body} {Question}"), else the name of one field.
-    answer_from: how the gold answer lies in its field: as it is, in the last box, or after "####".
+    answer_from: how the gold answer lies in its field: as it is, in the last box, after "####", or as its first number.
     keep: only rows whose fields have these values.
     """
 
     fields: dict[str, str]
-    answer_from: Literal["field", "boxed", "hashes"] = "field"
+    answer_from: Literal["field", "boxed", "hashes", "number"] = "field"
     keep: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -252,8 +252,11 @@ class TableBenchmark(Benchmark):
                 gold = last_boxed(text)
             case "hashes":
                 gold = text.rpartition("####")[2].strip() if "####" in text else None
+            case "number":
+                found = NUMBER.search(text)
+                gold = found[0] if found else None
             case _:
-                gold = text.strip()
+                gold = text
         if not gold:
             raise row.error(f"no answer can be read from the field '{name}'", "Check `answer_from`, or mend the row.")
         return gold
@@ -279,25 +282,32 @@ def boxed_at_end(solution: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class FileBenchmark(TableBenchmark):
-    """A local `.jsonl`, `.json` or `.parquet` file; `dev_path` is its training or dev part."""
+    """A local `.jsonl`, `.json` or `.parquet` file; `dev_path` is its training or dev part.
+
+    Paths are relative to `benchmark_dir`, where that is set.
+    """
 
     path: str
     dev_path: str | None = None
+    benchmark_dir: str | None = None
 
     @property
     def source(self) -> str:
         return Path(self.path).name
 
     def identity(self) -> dict[str, str]:
-        return {"sha256": file_digest(Path(self.path))}
+        return {"sha256": file_digest(self._file(self.path))}
 
     def rows(self) -> Iterator[Row]:
-        return read_rows(Path(self.path))
+        return read_rows(self._file(self.path))
 
     def dev_rows(self) -> Iterator[Row]:
         if self.dev_path is None:
             raise UserError(f"{self.source} has no training or dev part.", "Set its `dev_path`.")
-        return read_rows(Path(self.dev_path))
+        return read_rows(self._file(self.dev_path))
+
+    def _file(self, path: str) -> Path:
+        return Path(self.benchmark_dir or "", path).expanduser()
 
 
 @dataclass(frozen=True, kw_only=True)

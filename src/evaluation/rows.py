@@ -26,7 +26,11 @@ class Row:
         return UserError(f"{self.where}: {problem}.", mend)
 
     def value(self, name: str) -> Any:
-        """A field's value. Raises UserError when it is not there or null. "a.b" looks inside a."""
+        """A field's value. "a.b" looks inside a; "a|b" is the one of the two that the row has.
+
+        Raises UserError when it is not there or null.
+        """
+        name = next((option for option in name.split("|") if option in self.values), name)
         value: Any = self.values
         for part in name.split("."):
             if not isinstance(value, dict) or part not in value:
