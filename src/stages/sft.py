@@ -73,7 +73,9 @@ class JsonlSFT(SFTSet):
         except OSError as error:
             raise UserError(f"{self.path}: {error.strerror}.", "Set sft.path to a JSONL file.") from None
         except UnicodeDecodeError as error:
-            raise UserError(f"{self.path} is not UTF-8 text ({error.reason}).", "Convert it, e.g. with iconv.") from None
+            raise UserError(
+                f"{self.path} is not UTF-8 text ({error.reason}).", "Convert it, e.g. with iconv."
+            ) from None
 
     def _fields(self, line: str, number: int) -> tuple[str, str]:
         where = f"{self.path}, line {number}"
