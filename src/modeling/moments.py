@@ -47,10 +47,13 @@ class SaveMoments(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
         module: CausalLM = pl_module
         step = module.steps_done
-        if step in self.steps and trainer.is_global_zero:
+        if step not in self.steps:
+            return
+        if trainer.is_global_zero:
             before = max((s for s in self.steps if s < step), default=0)
             rates = [module.learning_rate(s) for s in range(before, step)]
             self._save(module, trainer.optimizers[0], step, sum(rates) / len(rates))
+        trainer.strategy.barrier()
 
     def _save(self, module: CausalLM, optimizer: torch.optim.Optimizer, step: int, lr: float) -> None:
         from safetensors.torch import save_file
