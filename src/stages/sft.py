@@ -49,7 +49,7 @@ class ProceduralSFT(SFTSet):
             raise ValueError(f"tool_share must lie in [0, 1], not {self.tool_share}")
 
     def examples(self) -> Iterator[Example]:
-        from src.generation.procedural import training_problems
+        from src.generation.procedural.sets import training_problems
         from src.text.parsing import format_pretraining
 
         for problem in training_problems(self.n, self.seed, tool_share=self.tool_share):

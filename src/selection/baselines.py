@@ -1,0 +1,39 @@
+"""Selectors that look at no gradient: what influence has to beat at the same number of teacher calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from src.core.records import Example, Score, seed_from
+from src.selection.base import OVERALL, Ranking, Reference, Selector
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Unscored(Selector):
+    """A threshold asks for a score that means something."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.threshold is not None:
+            raise ValueError(
+                f"the selector {type(self).__name__} has no score that a threshold could cut: set fraction or top_k"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Random(_Unscored):
+    """A shuffled pool: each candidate's draw depends on its id and `data_seed` alone."""
+
+    data_seed: int = 0
+
+    def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
+        return Ranking([Score(c.id, OVERALL, seed_from("random", self.data_seed, c.id) / 2**31) for c in candidates])
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoSelection(_Unscored):
+    """The pool as it comes, in the order of the corpus: the first so many."""
+
+    def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
+        return Ranking([Score(c.id, OVERALL, float(-i)) for i, c in enumerate(candidates)])

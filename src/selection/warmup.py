@@ -1,0 +1,78 @@
+"""Warm-up: a short training of the reference model on some of the candidates, for checkpoints with Adam's moments.
+
+It goes through the one training function, which keeps a `Moment` at each of the fractions asked for: the model or its
+adapter, Adam's moments, the step and the learning rate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src.core.records import Example, seed_from
+from src.selection.base import Reference
+
+if TYPE_CHECKING:
+    from src.modeling.moments import Moment
+    from src.selection.influence import Influence
+
+
+def warm_up(options: Influence, candidates: Sequence[Example], reference: Reference) -> list[Moment]:
+    """Train, and return the kept checkpoints in order. Done before: they are there and are used."""
+    from src.modeling.moments import Moment
+    from src.modeling.training import train
+
+    folder = reference.work / "warmup"
+    kept = folder / "kept.json"
+    if not kept.exists():
+        summary = train(
+            base=reference.model,
+            examples=warmup_sample(options, candidates, reference.seed),
+            recipe=options.warmup,
+            trainer=reference.trainer,
+            out=folder / "model",
+            work=folder,
+            seed=reference.seed,
+            log=reference.log,
+            progress=reference.progress,
+            checkpoints=[(i + 1) / options.checkpoints for i in range(options.checkpoints)],
+        )
+        kept.write_text(json.dumps([str(moment.folder.relative_to(folder)) for moment in summary.moments]))
+    return [Moment.of(folder / name) for name in json.loads(kept.read_text())]
+
+
+def warmup_sample(options: Influence, candidates: Sequence[Example], seed: int) -> list[Example]:
+    """The share of candidates to train on: drawn by id, so that a candidate's part does not depend on its place."""
+    count = min(len(candidates), max(options.warmup_rows, round(options.warmup_fraction * len(candidates))))
+    return sorted(candidates, key=lambda row: (seed_from("warm-up", seed, row.id), row.id))[:count]
+
+
+def load(checkpoint: Moment, reference: Reference) -> Any:
+    """The model at a checkpoint, in float32, on the trainer's device."""
+    import torch
+
+    from src.modeling.loading import load_model
+
+    adapter = (checkpoint.folder / "adapter_config.json").exists()
+    model = load_model(reference.model if adapter else checkpoint.folder, "sdpa")
+    if adapter:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, str(checkpoint.folder))
+    device = reference.trainer.device
+    return model.to(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device).eval()
+
+
+def hashed_files(model: Path) -> dict[str, str]:
+    """SHA-256 of every file of a model folder that decides what it computes, by relative name."""
+    kept = (".safetensors", ".bin", ".json", ".model", ".txt", ".jinja")
+    files = (path for path in sorted(model.rglob("*")) if path.suffix in kept)
+    return {str(path.relative_to(model)): _sha256(path) for path in files}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

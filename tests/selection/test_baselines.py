@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+
+from src.core.records import Score
+from src.selection.base import Ranking
+from src.selection.baselines import NoSelection, Random
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "exactly one of fraction, top_k and threshold, not none"),
+        ({"fraction": 0.5, "top_k": 3}, "not fraction and top_k"),
+        ({"fraction": 1.5}, r"fraction must lie in \(0, 1\], not 1.5"),
+        ({"top_k": 0}, "top_k must be at least 1, not 0"),
+        ({"threshold": 0.1}, "Random has no score that a threshold could cut"),
+    ],
+)
+def test_rules_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Random(**options)
+
+
+def test_wanted_never_exceeds_the_pool_and_is_never_zero():
+    assert [NoSelection(top_k=7).wanted(n) for n in (3, 7, 20)] == [3, 7, 7]
+    assert [NoSelection(fraction=0.1).wanted(n) for n in (1, 24, 26)] == [1, 2, 3]
+
+
+def test_ties_are_broken_by_id():
+    ranking = Ranking([Score(id, target, 1.0) for id in "cab" for target in ("overall", "x")])
+    assert [id for id, _ in ranking.order()] == ["a", "b", "c"]

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from src.core.records import Example, Score
+from src.selection.base import Ranking
+from src.selection.fidelity import report, spearman
+
+
+def test_spearman_of_known_cases():
+    assert spearman([1, 2, 3, 4], [10, 20, 30, 1000]) == 1
+    assert spearman([1, 2, 3, 4], [4, 3, 2, 1]) == -1
+    assert spearman([1, 2, 2, 3], [1, 2, 3, 4]) == pytest.approx(0.9487, abs=1e-4)  # scipy.stats.spearmanr
+    assert spearman([1, 1, 1], [1, 2, 3]) is None and spearman([1], [2]) is None
+
+
+@given(st.lists(st.integers(-9, 9), min_size=3, max_size=30))
+def test_spearman_looks_at_ranks_only(values):
+    found = spearman(values, [v**3 + 5 for v in values])
+    assert found in (None, 1)
+
+
+def test_samples_losses_and_agreement_of_targets():
+    ids = [f"c{i}" for i in range(9)]
+    scores = [
+        Score(id, target, value) for i, id in enumerate(ids) for target, value in (("overall", i), ("a", i), ("b", -i))
+    ]
+    candidates = {id: Example(id, "x", "question", "r" * i) for i, id in enumerate(ids)}
+    ranking = Ranking(scores, {"gone": "gradient is zero"}, {id: 9.0 - i for i, id in enumerate(ids)})
+    found = report(ranking, candidates, {"stage": dict.fromkeys(ids, "amc8")}, ids[-2:])
+    assert found["spearman"] == {"response_characters": 1.0, "loss": -1.0, "a with b": -1.0}
+    assert found["skipped"] == {"gradient is zero": 1}
+    assert found["selected"] == {"stage": {"amc8": {"pool": 9, "selected": 2}}}
+    shown = {part: [row["id"] for row in rows] for part, rows in found["samples"].items()}
+    assert shown == {"top": ["c8", "c7", "c6"], "middle": ["c5", "c4", "c3"], "bottom": ["c2", "c1", "c0"]}
+    assert [row["selected"] for row in found["samples"]["top"]] == [True, True, False]

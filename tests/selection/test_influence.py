@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from src.core.errors import UserError
+from src.core.records import Example
+from src.modeling.recipe import LoRA, Recipe
+from src.modeling.schedules import Linear
+from src.modeling.trainer import Trainer
+from src.selection import estimate
+from src.selection.base import Ranking, Reference
+from src.selection.influence import Influence
+from tests.selection.conftest import Families, example, write_reference
+
+LORA = LoRA(rank=8, alpha=16, dropout=0.1)
+WARMUP = Recipe(lr=3e-3, schedule=Linear(), epochs=4, sequence_length=256, batch_sequences=2, lora=LORA)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reference model that has seen a little of every family, as a synthesizer has."""
+    from src.modeling.training import train
+
+    folder = tmp_path_factory.mktemp("reference")
+    base = write_reference(folder / "base")
+    rows = [example(family, 500 + i) for family in range(10) for i in range(40)]
+    recipe = Recipe(lr=3e-3, epochs=1, sequence_length=256, batch_sequences=4)
+    train(base, rows, recipe, Trainer(threads=1), folder / "model", folder / "work", seed=0)
+    return folder / "model"
+
+
+def reference(model: Path, tmp_path: Path, name: str = "a") -> Reference:
+    (tmp_path / name).mkdir(exist_ok=True)
+    return Reference(model, tmp_path / name / "work", tmp_path / name / "cache", Trainer(threads=1))
+
+
+def influence(**options) -> Influence:
+    given = {"warmup": WARMUP, "targets": {"sharing": Families((3,))}, "fraction": 0.1, "dimension": 1024}
+    return Influence(**{**given, "checkpoints": 2, "warmup_fraction": 0.3, "batch_rows": 8, **options})
+
+
+def pool(each: int) -> list[Example]:
+    return [example(family, i) for family in range(10) for i in range(each)]
+
+
+def average_precision(ranking: Ranking, family: str, candidates: list[Example]) -> float:
+    """Of the order by the score for the target `family`, where that family's candidates are the relevant ones."""
+    relevant = {candidate.id for candidate in candidates if candidate.source == family}
+    scores = sorted((-score.value, score.id) for score in ranking.scores if score.target == family)
+    hits, total = 0, 0.0
+    for place, (_, id) in enumerate(scores, 1):
+        if id in relevant:
+            hits += 1
+            total += hits / place
+    return total / len(relevant)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "directions",
+    [{"direction": "adam"}, {"direction": "preconditioned", "target_direction": "preconditioned"}],
+    ids=str,
+)
+def test_planted_relevance_comes_out_on_top(model, tmp_path, directions):
+    """Every family in turn is the target; a random order would have an average precision of 0.1."""
+    candidates = pool(20)
+    targets = {f"family{i}": Families((i,), 20) for i in range(10)}
+    selector = influence(targets=targets, direction=direction, target_direction=of_targets)
+    ranking = selector.rank(candidates, reference(model, tmp_path))
+    found = [average_precision(ranking, family, candidates) for family in targets]
+    assert sum(found) / len(found) >= 0.8, found
+    assert ranking.facts["checkpoints"] == 2 and set(ranking.loss) == {c.id for c in candidates}
+
+
+@pytest.mark.slow
+def test_same_choice_whatever_the_batch_the_order_or_a_kill(model, tmp_path, monkeypatch):
+    candidates = pool(5)
+    straight = influence().rank(candidates, reference(model, tmp_path, "a"))
+    other = influence(batch_rows=1).rank(candidates[::-1], reference(model, tmp_path, "b"))
+    killed = reference(model, tmp_path, "c")
+    real = estimate.fill
+
+    def dies_after_some(store, projector, rows, direction, batch_tokens):
+        yield from real(store, projector, rows[:20], direction, batch_tokens)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(estimate, "fill", dies_after_some)
+    with pytest.raises(KeyboardInterrupt):
+        influence().rank(candidates, killed)
+    monkeypatch.setattr(estimate, "fill", real)
+    resumed = influence().rank(candidates, killed)
+    for ranking in (other, resumed):
+        assert [id for id, _ in ranking.order()][:12] == [id for id, _ in straight.order()][:12]
+        assert dict(ranking.order()) == pytest.approx(dict(straight.order()), abs=2e-3)
+
+
+def test_scores_are_computed_once_for_all_rules(model, tmp_path, monkeypatch):
+    at = reference(model, tmp_path)
+    first = influence().rank(pool(2), at)
+    monkeypatch.setattr(estimate, "_estimate", lambda *args: pytest.fail("computed again"))
+    again = influence(fraction=None, threshold=0.2).rank(pool(2), dataclasses.replace(at, work=tmp_path / "elsewhere"))
+    assert again == first
+    with pytest.raises(pytest.fail.Exception, match="computed again"):
+        influence(projection_seed=1).rank(pool(2), at)
+
+
+def test_candidates_without_a_usable_gradient_are_named(model, tmp_path):
+    empty = Example("empty", "x", "## Question\nNothing\n", "")
+    long = Example("long", "x", "## Question\n" + "Very long. " * 60, "too late")
+    ranking = influence().rank([*pool(2), empty, long], reference(model, tmp_path))
+    assert ranking.skipped == {"empty": "no response tokens", "long": "no response tokens"}
+    assert len(ranking.order()) == 20
+
+
+def test_a_broken_gradient_does_not_touch_its_neighbours(model, tmp_path, monkeypatch):
+    """One token's embedding is not a number: the rows that hold it are skipped, the others keep their gradients."""
+    candidates = pool(2)
+    real = estimate.load
+
+    def poisoned(*args):
+        found = real(*args)
+        token = estimate.load_tokenizer(model)("B").input_ids[0]
+        head, embedding = found.get_output_embeddings(), found.get_input_embeddings()
+        head.weight = torch.nn.Parameter(head.weight.detach().clone())
+        with torch.no_grad():
+            embedding.weight[token] = float("nan")
+        return found
+
+    monkeypatch.setattr(estimate, "load", poisoned)
+    bad = {c.id for c in candidates if "B" in c.prompt + c.response}
+    ranking = influence().rank(candidates, reference(model, tmp_path))
+    assert bad and ranking.skipped == dict.fromkeys(sorted(bad), "gradient is not finite")
+    assert {id for id, _ in ranking.order()} == {c.id for c in candidates} - bad
+
+
+def test_a_target_without_dev_examples_is_refused_by_name(model, tmp_path):
+    with pytest.raises(UserError, match=r"target 'sharing' has no training or dev examples.*"):
+        influence(targets={"sharing": Families((3,), 0)}).rank(pool(1), reference(model, tmp_path))
+
+
+def test_layers_that_the_warmup_does_not_train_are_refused(model, tmp_path):
+    with pytest.raises(UserError, match=r"m\..*gate_proj\.weight is missing"):
+        influence(layers=["*.gate_proj"]).rank(pool(1), reference(model, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"targets": {}}, "targets is empty"),
+        ({"targets": {"x": 3}}, "target 'x' is no benchmark with dev examples, but a int"),
+        ({"warmup_fraction": 0.0}, r"warmup_fraction must lie in \(0, 1\]"),
+        ({"dimension": 0}, "dimension must be at least 1"),
+        ({"top_k": 3}, "not fraction and top_k"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        influence(**options)

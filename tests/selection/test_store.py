@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import torch
+
+from src.selection.store import GradientStore
+
+
+def unit(n: int, d: int = 16) -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.randn(n, d, generator=torch.Generator().manual_seed(n)), dim=1)
+
+
+def read(store: GradientStore) -> dict[str, torch.Tensor]:
+    return {id: row for ids, rows in store.blocks() for id, row in zip(ids, rows)}
+
+
+def test_rows_come_back_in_half_precision_over_many_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr("src.selection.store.SHARD_ROWS", 4)
+    monkeypatch.setattr("src.selection.store.BLOCK_ROWS", 3)
+    rows, ids = unit(11), [f"r{i}" for i in range(11)]
+    with GradientStore(tmp_path, 16) as store:
+        store.append(ids[:6], rows[:6], [{"loss": 1.0}] * 6)
+        store.skip("bad", "gradient is not finite")
+        store.append(ids[6:], rows[6:], [{"loss": 2.0}] * 5)
+        found = read(store)
+        assert store.skipped() == {"bad": "gradient is not finite"}
+    assert list(found) == ids
+    torch.testing.assert_close(torch.stack(list(found.values())), rows, rtol=1e-3, atol=1e-4)
+    assert len(list(tmp_path.glob("*.f16"))) == 3
+
+
+def test_a_row_that_was_not_journalled_is_written_again(tmp_path):
+    with GradientStore(tmp_path, 16) as store:
+        store.append(["a", "b"], unit(2), [{}, {}])
+    journal = next((tmp_path / "journal").glob("*.jsonl"))
+    journal.write_text(journal.read_text().splitlines()[0] + '\n{"id": "b", "ro')  # killed in the middle of b's line
+    with GradientStore(tmp_path, 16) as store:
+        assert set(store.facts) == {"a"}
+        store.append(["c"], unit(3)[2:], [{}])
+        found = read(store)
+    assert list(found) == ["a", "c"]
+    torch.testing.assert_close(found["c"], unit(3)[2], rtol=1e-3, atol=1e-4)
