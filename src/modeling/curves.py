@@ -46,7 +46,8 @@ class Curves(pl.Callback):
             self._file.write(line + "\n")
         self._file.flush()
         done = sum(plan.tokens(step) for step in range(start))
-        self._bar = progress("training", total=plan.total_tokens, unit="tokens", done=done) if ranks.is_first() else None
+        bar = progress("training", total=plan.total_tokens, unit="tokens", done=done)
+        self._bar = bar if ranks.is_first() else None
         self._pending: list[float] = []
 
     def _replay(self, path: Path, start: int) -> list[str]:
