@@ -108,7 +108,5 @@ def test_every_experiment_opens_with_its_question():
 def test_every_option_says_what_it_is_and_stays_small():
     for path in CONF.glob("*/*.yaml"):
         lines = path.read_text().splitlines()
-        assert any(line.startswith("# ") and "@package" not in line for line in lines[:2]), (
-            f"{path}: no opening line"
-        )
+        assert any(line.startswith("# ") and "@package" not in line for line in lines[:2]), f"{path}: no opening line"
         assert len(lines) <= 45, f"{path} is {len(lines)} lines long"

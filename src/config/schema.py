@@ -23,6 +23,7 @@ class Root:
     data_seed: int = MISSING
     plan: bool = False
     outputs: str = MISSING
+    benchmark_dir: str | None = None
 
     # groups: one option file each
     corpus: dict[str, Any] = field(default_factory=dict)

@@ -1,10 +1,16 @@
-"""What texts cost."""
+"""What texts cost, what may be spent, and how fast: kept in one place for all jobs that spend together."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from src.generation.base import Generator
+from src.generation.cache import Database
+
+MILLION = 1_000_000
 
 
 @runtime_checkable
@@ -19,3 +25,117 @@ class Priced(Protocol):
 def dollars(generator: Generator, prompt_tokens: int, completion_tokens: int) -> float:
     """The price of so many tokens; 0 for a generator that costs no money."""
     return generator.dollars(prompt_tokens, completion_tokens) if isinstance(generator, Priced) else 0.0
+
+
+@dataclass(frozen=True)
+class Price:
+    """Dollars for a million tokens."""
+
+    prompt: float
+    completion: float
+
+    def __post_init__(self) -> None:
+        if self.prompt < 0 or self.completion < 0:
+            raise ValueError(f"a price must be at least 0, not {self}")
+
+    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / MILLION
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The most that may be spent on an account, ever; None: no limit. `max_tokens` counts prompts and texts."""
+
+    max_calls: int | None = None
+    max_tokens: int | None = None
+    max_dollars: float | None = None
+
+    def __post_init__(self) -> None:
+        for option, limit in asdict(self).items():
+            if limit is not None and limit < 0:
+                raise ValueError(f"{option} must be at least 0, not {limit}")
+
+
+@dataclass(frozen=True)
+class Spent:
+    """A sum of calls, or the cost of one."""
+
+    calls: int = 0
+    tokens: int = 0
+    dollars: float = 0.0
+
+    def __sub__(self, other: Spent) -> Spent:
+        return Spent(self.calls - other.calls, self.tokens - other.tokens, self.dollars - other.dollars)
+
+    def __str__(self) -> str:
+        return f"{self.calls:,} calls, {self.tokens:,} tokens, ${self.dollars:,.2f}"
+
+
+class BudgetExhausted(Exception):  # noqa: N818  it is no error: it is the budget, doing its work
+    """A call would pass a limit. The text says which."""
+
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS accounts (
+    name TEXT PRIMARY KEY, calls INTEGER NOT NULL, tokens INTEGER NOT NULL, dollars REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rates (name TEXT PRIMARY KEY, free_at REAL NOT NULL) WITHOUT ROWID
+"""
+
+
+class Ledger:
+    """Sums by account, in SQLite: they hold across processes and restarts.
+
+    A call first books the most it can cost, in the transaction that checks the limits, and pays back what it did not
+    use when its answer is there. So no number of parallel jobs passes a limit, and a job that is killed leaves its
+    calls in flight booked at their highest: they may have been charged.
+    """
+
+    def __init__(self, path: Path):
+        self._database = Database(path, _SCHEMA)
+
+    def book(self, account: str, most: Spent, budget: Budget) -> None:
+        """Raises BudgetExhausted, and books nothing, where a limit would be passed."""
+        with self._database.transaction():
+            before = self.spent(account)
+            for field in fields(Spent):
+                limit = getattr(budget, f"max_{field.name}")
+                if limit is not None and getattr(before, field.name) + getattr(most, field.name) > limit:
+                    raise BudgetExhausted(f"max_{field.name}={limit:,} does not allow another call")
+            self._add(account, most)
+
+    def settle(self, account: str, booked: Spent, actual: Spent) -> None:
+        """Replace a booking by what the call did cost; `Spent()` for a call that was not charged."""
+        with self._database.transaction():
+            self._add(account, actual - booked)
+
+    def spent(self, account: str) -> Spent:
+        """What the account has spent, calls in flight at their highest."""
+        columns = ", ".join(field.name for field in fields(Spent))
+        row = self._database.execute(f"SELECT {columns} FROM accounts WHERE name = ?", (account,)).fetchone()
+        return Spent(*row) if row else Spent()
+
+    def wait_seconds(self, name: str, amount: float, per_minute: float) -> float:
+        """How long to wait before using up `amount` of a rate that all jobs share; the turn is taken by asking.
+
+        `name` has a time at which it is free again; each use moves that time on by its share of a minute. A pause of
+        up to a second is made up for, so that a rate is reached although no job asks evenly.
+        """
+        now = time.time()
+        with self._database.transaction():
+            row = self._database.execute("SELECT free_at FROM rates WHERE name = ?", (name,)).fetchone()
+            start = max(row[0] if row else 0.0, now - 1.0)
+            self._database.execute(
+                "INSERT OR REPLACE INTO rates VALUES (?, ?)", (name, start + amount * 60 / per_minute)
+            )
+        return max(0.0, start - now)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _add(self, account: str, change: Spent) -> None:
+        self._database.execute(
+            "INSERT INTO accounts VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
+            "calls = calls + excluded.calls, tokens = tokens + excluded.tokens, dollars = dollars + excluded.dollars",
+            (account, change.calls, change.tokens, change.dollars),
+        )

@@ -18,7 +18,12 @@ START, END, PAD = "<s>", "</s>", "<pad>"
 
 
 def build(options: TinyLlama, folder: Path, texts: Texts, seed: int) -> Path:
-    """Write tokenizer, configuration and random weights to `folder`, complete or not at all; returns it."""
+    """Write tokenizer, configuration and random weights to `folder`, complete or not at all; returns it.
+
+    A folder that is there is left as it is: it belongs to this very run, begun before a kill.
+    """
+    if folder.exists():
+        return folder
     import torch
     from transformers import GenerationConfig, LlamaForCausalLM
 
@@ -35,8 +40,6 @@ def build(options: TinyLlama, folder: Path, texts: Texts, seed: int) -> Path:
     )
     model.save_pretrained(half)
     tokenizer.save_pretrained(half)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     return half.replace(folder)
 
 

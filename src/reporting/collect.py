@@ -31,6 +31,7 @@ NODES = (
     "pretrain",
     "evaluate",
 )
+NO_CHOICE = {"seed", "study", "name", "plan", "outputs", "compute", "tracker", "hydra", "experiment"}
 STUDENT, UNTRAINED = "student", "untrained"
 
 
@@ -109,6 +110,7 @@ class Job:
 
     path: Path
     name: str
+    label: str = ""  # the arm: the name without the seed
     overrides: tuple[str, ...] = ()
     command: str = ""
     seed: int | None = None
@@ -125,16 +127,9 @@ class Job:
         return self.status == "complete"
 
     @property
-    def label(self) -> str:
-        """The job's name without its seed: what its sisters of other seeds are called too."""
-        return (
-            self.name if self.seed is None else re.sub(rf"[-_]?(s|seed)[=_]?{self.seed}$", "", self.name) or self.name
-        )
-
-    @property
     def choices(self) -> tuple[str, ...]:
-        """The overrides that make it another arm: all but the seed."""
-        return tuple(sorted(o for o in self.overrides if o.lstrip("+").partition("=")[0] != "seed"))
+        """The overrides that make it another arm: not its seed, nor where and how it ran."""
+        return tuple(sorted(o for o in self.overrides if o.lstrip("+~").split("=")[0].split(".")[0] not in NO_CHOICE))
 
     def manifest(self, node: str) -> Manifest | None:
         return next((n.manifest for n in self.nodes if n.name == node), None)
@@ -283,17 +278,18 @@ def _read_job(path: Path, store: Path, remarks: list[str]) -> Job:
     if not isinstance(row, dict):
         what = "cannot be read" if (path / "run.json").exists() else "is missing"
         remarks.append(f"{path.name}: run.json {what}; the job counts as missing.")
-        return Job(path, path.name)
+        return Job(path, path.name, path.name)
     nodes = tuple(_read_node(node, store) for node in row.get("nodes", ()))
     job = Job(
         path=path,
-        name=str(row.get("name") or path.name),
+        name=path.name,
+        label=_without_seed(str(row.get("name") or path.name), row.get("seed")),
         overrides=tuple(row.get("overrides") or ()),
         command=row.get("command") or "",
         seed=row.get("seed"),
         number=row.get("number") or 0,
         status=row.get("status") or "missing",
-        error=row.get("error"),
+        error=(row.get("error") or "").removeprefix("UserError: ") or None,
         started=row.get("started") or "",
         seconds=row.get("seconds") or 0.0,
         nodes=nodes,
@@ -303,6 +299,11 @@ def _read_job(path: Path, store: Path, remarks: list[str]) -> Job:
     if job.complete and gone:
         remarks.append(f"{job.name}: the store no longer holds {', '.join(gone)}; run its command again to restore.")
     return job
+
+
+def _without_seed(name: str, seed: int | None) -> str:
+    """Folders are called name-s0, name-s1, ...; a record may repeat that or say the name alone."""
+    return name if seed is None else re.sub(rf"[-_]?(s|seed)[=_]?{seed}$", "", name) or name
 
 
 def _read_node(row: dict[str, Any], store: Path) -> Node:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from src.reporting.collect import Arm, Job, Manifest, Study
 from src.reporting.page import View
@@ -59,7 +59,7 @@ def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def write_accuracy(study: Study, path: Path) -> None:
+def accuracy_csv(study: Study) -> str:
     """One line a model, benchmark and group of every job, with the artifact it comes from."""
     rows = (
         (*_who(study, arm, job), a.model, a.benchmark, a.group, a.n, a.accuracy, a.low, a.high, a.mean_tokens, m.key)
@@ -68,10 +68,10 @@ def write_accuracy(study: Study, path: Path) -> None:
         if (m := job.manifest("evaluate"))
         for a in job.accuracies
     )
-    _write(path, ACCURACY_COLUMNS, rows)
+    return _csv(ACCURACY_COLUMNS, rows)
 
 
-def write_stages(study: Study, path: Path) -> None:
+def stages_csv(study: Study) -> str:
     """One line a node of every job."""
     rows = (
         (*_who(study, arm, job), node.name, node.reused, *_measures(m), m.key, m.commit, m.command)
@@ -80,7 +80,7 @@ def write_stages(study: Study, path: Path) -> None:
         for node in job.nodes
         if (m := node.manifest)
     )
-    _write(path, (*STAGE_COLUMNS, "key", "commit", "command"), rows)
+    return _csv((*STAGE_COLUMNS, "key", "commit", "command"), rows)
 
 
 def _who(study: Study, arm: Arm, job: Job) -> tuple[object, ...]:
@@ -93,8 +93,9 @@ def _measures(manifest: Manifest) -> tuple[object, ...]:
     return round(manifest.seconds, 3), round(manifest.peak_memory_mb), counts.entered, counts.kept, *lost
 
 
-def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -40,7 +40,8 @@ def job_scores(job: Job) -> Scores:
 def _read_scores(folder: Path) -> Scores:
     scores: Scores = {}
     for shard in sorted(folder.glob("*.parquet")):
-        table = pq.read_table(shard, columns=["model", "benchmark", "question_id", "verdict"])
+        # not pq.read_table: that loads pyarrow.dataset and with it pandas, half a second
+        table = pq.ParquetFile(shard).read(["model", "benchmark", "question_id", "verdict"])
         for model, benchmark, question, verdict in zip(*(column.to_pylist() for column in table.columns)):
             scores.setdefault((model, benchmark), {})[question] = sum(verdict) / len(verdict) if verdict else 0.0
     return scores

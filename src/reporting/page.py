@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
@@ -14,7 +13,8 @@ from src.reporting.collect import STUDENT, Arm, Job, Study
 from src.reporting.outcomes import against_untrained, arm_accuracy, benchmarks
 from src.reporting.plots import Plot
 from src.reporting.samples import Sample
-from src.reporting.table import Cell, Table, sources
+from src.reporting.selection import Selection, selection
+from src.reporting.table import EMPTY_TABLE, Cell, Table, sources
 from src.reporting.tables import Sharing
 from src.reporting.text import duration, interval, percent, points, signed_interval, words
 from src.reporting.verdict import Contrast, answer, contrasts
@@ -44,8 +44,9 @@ class View:
     plots: dict[str, list[Plot]]
     sharing: Sharing
     samples: list[Sample]
-    fidelity: dict[str, str]
+    selection: Selection
     origins: dict[str, str]
+    benchmarks: tuple[str, ...]
 
 
 def view(study: Study, baseline: Arm) -> View:
@@ -55,20 +56,21 @@ def view(study: Study, baseline: Arm) -> View:
     several = len(study.arms) > 1
     made = {
         "accuracy": tables.accuracy(study),
-        "arms": tables.arms(study, baseline, found) if several else Table((), ()),
-        "stages": tables.by_stage(shown) if shown else Table((), ()),
-        "funnel": tables.funnel(shown) if shown else Table((), ()),
+        "arms": tables.arms(study, baseline, found) if several else EMPTY_TABLE,
+        "stages": tables.by_stage(shown) if shown else EMPTY_TABLE,
+        "funnel": tables.funnel(shown) if shown else EMPTY_TABLE,
         "effort": tables.effort(study),
         "jobs": tables.jobs(study),
     }
     select = shown.manifest("select") if shown else None
+    chosen = selection(select)
     drawn: dict[str, list[Plot | None]] = {
         "accuracy": [plots.accuracy(study)],
         "stages": [*plots.stages(shown)] if shown else [],
         "losses": [*plots.losses(study)],
         "funnel": [plots.funnel(shown)] if shown else [],
         "times": [plots.times(study)],
-        "selection": [plots.influence(samples.scores(select), select)] if select else [],
+        "selection": [plots.influence(chosen.values, select)] if select else [],
     }
     return View(
         study=study,
@@ -81,8 +83,9 @@ def view(study: Study, baseline: Arm) -> View:
         plots={name: [plot for plot in some if plot] for name, some in drawn.items()},
         sharing=tables.sharing(study),
         samples=samples.samples(shown) if shown else [],
-        fidelity=_flat(samples.fidelity(select)) if select else {},
+        selection=chosen,
         origins=_origins(study),
+        benchmarks=benchmarks(study.complete),
     )
 
 
@@ -122,18 +125,6 @@ def _facts(study: Study) -> list[Fact]:
     paid = tables.sharing(study)
     facts.append(Fact("computing time", Cell(duration(paid.paid_seconds), "", tuple(study.artifacts.values()))))
     return facts
-
-
-def _flat(found: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested results as 'a b' -> text, in the order in which they were written."""
-    rows: dict[str, str] = {}
-    for key, value in found.items():
-        name = f"{prefix}{words(str(key))}"
-        if isinstance(value, dict):
-            rows |= _flat(value, f"{name}: ")
-        else:
-            rows[name] = f"{value:.3g}" if isinstance(value, float) else str(value)
-    return rows
 
 
 def _origins(study: Study) -> dict[str, str]:

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -144,7 +143,7 @@ def funnel(job: Job) -> Plot | None:
         _legend(figure, ["kept", "rejected or failed"], [FIRST, SECOND])
         svg = _themed(figure, "funnel")
     at = tuple(n.manifest for n in job.nodes if n.manifest)
-    return Plot("funnel", "Rows through the stages", "Each bar is what entered; the number is what was kept.", svg, at)
+    return Plot("funnel", "Kept of what entered", "Each bar is what entered; the number is what was kept.", svg, at)
 
 
 def times(study: Study) -> Plot | None:
@@ -345,8 +344,5 @@ def standalone(svg: str) -> str:
         svg = svg.replace(f"var(--{variable})", colour)
     head, _, body = svg.partition(">")
     ground = f'<rect width="100%" height="100%" fill="{PAPER}"/>'
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{head} font-family="Helvetica, Arial, sans-serif">{ground}{body}'
-
-
-def write_svg(plot: Plot, path: Path) -> None:
-    path.write_text(standalone(plot.svg), encoding="utf-8")
+    look = 'width="660" font-family="Helvetica, Arial, sans-serif"'
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{head} {look}>{ground}{body}'

@@ -34,8 +34,8 @@ def write_report(outputs: Path, study: str, baseline: str | None = None) -> Path
     if main:
         _replace(folder / "accuracy.svg", standalone(main.svg))
     _replace(folder / "report.md", markdown.report(view, "accuracy.svg" if main else ""))
-    markdown.write_accuracy(found, folder / "accuracy.csv")
-    markdown.write_stages(found, folder / "stages.csv")
+    _replace(folder / "accuracy.csv", markdown.accuracy_csv(found))
+    _replace(folder / "stages.csv", markdown.stages_csv(found))
     return _replace(folder / "index.html", page.render(view))
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
-
-import pyarrow.parquet as pq
 
 from src.core.records import Passage, Problem, read_table
 from src.reporting.collect import Job, Manifest
@@ -90,25 +86,3 @@ def _passages(job: Job, wanted: set[str]) -> dict[str, str]:
 
 def _has(manifest: Manifest, table: str) -> bool:
     return any((manifest.path / table).glob("*.parquet"))
-
-
-def scores(manifest: Manifest) -> list[float]:
-    """The overall scores that a selector gave; empty when it gives none."""
-    folder = manifest.path / "scores"
-    values: list[float] = []
-    for shard in sorted(folder.glob("*.parquet")):
-        table = pq.read_table(shard, columns=["target", "value"], filters=[("target", "=", "overall")])
-        values += table.column("value").to_pylist()
-        if len(values) >= READ_AT_MOST:
-            break
-    return values
-
-
-def fidelity(manifest: Manifest) -> dict[str, Any]:
-    """What the selection checked of itself (`fidelity.json`); empty when it did not."""
-    path = manifest.path / "fidelity.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -14,7 +14,8 @@ from src.reporting.report import choose_baseline
 from src.reporting.table import Table
 from src.reporting.verdict import answer, contrasts
 
-WIDTH = 100
+WIDTH = 200  # no cell is ever folded; the columns below are for the page
+LEFT_OUT = {"Dollars", "Teacher tokens", "Synthesized tokens", "Tokens"}
 
 
 def summary_lines(outputs: Path, study: str, baseline: str | None = None) -> list[str]:
@@ -41,10 +42,11 @@ def _missing(study: Study) -> list[str]:
 
 def _lines(table: Table) -> list[str]:
     shown = RichTable(box=None, pad_edge=False, header_style="none", padding=(0, 2, 0, 0))
-    for column in table.columns:
-        shown.add_column(column.name, justify="right" if column.numeric else "left")
+    kept = [i for i, column in enumerate(table.columns) if column.name not in LEFT_OUT]
+    for i in kept:
+        shown.add_column(table.columns[i].name, justify="right" if table.columns[i].numeric else "left", no_wrap=True)
     for row in table.rows:
-        shown.add_row(*(cell.plain for cell in row))
+        shown.add_row(*(row[i].plain for i in kept))
     console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, markup=False)
     console.print(shown)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]

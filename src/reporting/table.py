@@ -56,6 +56,7 @@ class Table:
         return Table(tuple(self.columns[i] for i in keep), rows, self.note)
 
 
+EMPTY_TABLE = Table((), ())
 EMPTY = Cell("")
 UNKNOWN = Cell("–", tone="quiet")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from src.reporting.collect import STUDENT, UNTRAINED, Accuracy, Arm, Job, Manifest, Study
 from src.reporting.intervals import Estimate
-from src.reporting.outcomes import against_untrained, arm_accuracy, benchmarks
+from src.reporting.outcomes import arm_accuracy, benchmarks
 from src.reporting.table import EMPTY, UNKNOWN, Cell, Column, Table, sources
 from src.reporting.text import (
     duration,
@@ -21,7 +21,7 @@ from src.reporting.text import (
     signed_interval,
     words,
 )
-from src.reporting.verdict import Contrast
+from src.reporting.verdict import Contrast, Gain, gains
 
 STAGE_ORDER = ("grade_school", "middle_school", "high_school", "college", "amc8", "amc10", "amc12", "aime")
 
@@ -29,8 +29,9 @@ STAGE_ORDER = ("grade_school", "middle_school", "high_school", "college", "amc8"
 def accuracy(study: Study) -> Table:
     """By benchmark, and arm by arm: student, untrained, their paired difference."""
     several = len(study.arms) > 1
+    gained = {arm.name: {gain.benchmark: gain for gain in gains(arm.complete)} for arm in study.arms}
     rows = [
-        _accuracy_row(arm, benchmark, several)
+        _accuracy_row(arm, benchmark, gained[arm.name].get(benchmark), several)
         for benchmark in benchmarks(study.complete)
         for arm in study.arms
         if arm.complete
@@ -46,22 +47,21 @@ def accuracy(study: Study) -> Table:
     )
     seeds = max((len(arm.complete) for arm in study.arms), default=0)
     over = "questions and seeds" if seeds > 1 else "questions"
-    return Table(columns, tuple(rows), f"Beside each share its 95 % interval over {over}.").without_empty_columns()
+    note = f"Beside each share its 95 % interval over {over}. A gain is set bold where it can be claimed."
+    return Table(columns, tuple(rows), note).without_empty_columns()
 
 
-def _accuracy_row(arm: Arm, benchmark: str, several: bool) -> tuple[Cell, ...]:
+def _accuracy_row(arm: Arm, benchmark: str, gain: Gain | None, several: bool) -> tuple[Cell, ...]:
     at = sources(job.manifest("evaluate") for job in arm.complete)
     lines = [_line(job, STUDENT, benchmark) for job in arm.complete]
-    compared = against_untrained(arm.complete, [benchmark])
     untrained = [_line(job, UNTRAINED, benchmark) for job in arm.complete]
-    gain = compared.difference if compared else None
     tokens = [line.mean_tokens for line in lines if line and line.mean_tokens is not None]
     return (
         Cell(words(benchmark)),
         Cell(arm.name if several else ""),
         _share(lines, arm_accuracy(arm, [benchmark]), at),
         _share(untrained, arm_accuracy(arm, [benchmark], UNTRAINED), at),
-        _difference(gain, at) if gain else UNKNOWN,
+        _difference(gain.difference, at, gain.claimed) if gain else UNKNOWN,
         Cell(number(next((line.n for line in lines if line), 0)), sources=at),
         Cell(number(sum(tokens) / len(tokens)), sources=at) if tokens else EMPTY,
     )
@@ -75,15 +75,12 @@ def _line(job: Job, model: str, benchmark: str, group: str = "all") -> Accuracy 
 def _share(lines: Sequence[Accuracy | None], pooled: Estimate | None, at: tuple[Manifest, ...]) -> Cell:
     """One job: what its evaluation wrote. Several seeds: the mean over them."""
     known = [line for line in lines if line]
-    if not known:
-        return UNKNOWN
-    if len(known) == 1 or pooled is None:
+    if len(known) == 1:
         return Cell(percent(known[0].accuracy), interval(known[0].low, known[0].high), at)
-    return Cell(percent(pooled.mean), interval(pooled.low, pooled.high), at)
+    return Cell(percent(pooled.mean), interval(pooled.low, pooled.high), at) if pooled else UNKNOWN
 
 
-def _difference(gap: Estimate, at: tuple[Manifest, ...], p: float | None = None) -> Cell:
-    claimed = gap.excludes_zero and (p is None or p < 0.05)
+def _difference(gap: Estimate, at: tuple[Manifest, ...], claimed: bool) -> Cell:
     tone = ("good" if gap.mean > 0 else "bad") if claimed else "quiet"
     return Cell(points(gap.mean), signed_interval(gap.low, gap.high), at, tone)
 
@@ -135,7 +132,7 @@ def arms(study: Study, baseline: Arm, contrasts: Sequence[Contrast]) -> Table:
                 Cell(percent(mean.mean), interval(mean.low, mean.high), at) if mean else UNKNOWN,
                 Cell("baseline", tone="quiet")
                 if arm is baseline
-                else _difference(contrast.comparison.difference, both, contrast.p)
+                else _difference(contrast.comparison.difference, both, contrast.claimed)
                 if contrast
                 else UNKNOWN,
                 Cell(p_value(contrast.p), sources=both) if contrast else EMPTY,
@@ -150,7 +147,8 @@ def arms(study: Study, baseline: Arm, contrasts: Sequence[Contrast]) -> Table:
         Column("p", hint="two-sided, corrected for the number of arms (Holm)"),
         Column("Teacher calls", hint="a job"),
         Column("Dollars", hint="a job"),
-        Column("Tokens", hint="written by teacher and synthesizer, a job"),
+        Column("Teacher tokens", hint="read and written by the teacher, a job"),
+        Column("Synthesized tokens", hint="written by the synthesizer, a job"),
         Column("Time", hint="a job, had it run alone"),
     )
     note = (
@@ -166,7 +164,8 @@ class Costs:
 
     calls: float
     dollars: float
-    tokens: float
+    teacher_tokens: float
+    written_tokens: float
     seconds: float
     sources: tuple[Manifest, ...]
 
@@ -177,23 +176,28 @@ class Costs:
         return (
             cell(self.calls, number(self.calls)),
             cell(self.dollars, f"{self.dollars:,.2f}"),
-            cell(self.tokens, number(self.tokens)),
+            cell(self.teacher_tokens, number(self.teacher_tokens)),
+            cell(self.written_tokens, number(self.written_tokens)),
             cell(self.seconds, duration(self.seconds)),
         )
 
 
 def costs(jobs: Sequence[Job]) -> Costs:
     """Mean costs of the jobs: teacher calls from the distil stages, the rest over all nodes."""
-    nodes = [(node.kind, node.manifest) for job in jobs for node in job.nodes if node.manifest]
+    made = [node.manifest for job in jobs for node in job.nodes if node.manifest]
     n = max(1, len(jobs))
 
-    def total(metric: str) -> float:
-        return sum(float(m.metrics.get(metric, 0) or 0) for _, m in nodes) / n
+    def total(kind: str, *metrics: str) -> float:
+        return sum(float(m.metrics.get(name) or 0) for m in made if m.stage == kind for name in metrics) / n
 
-    calls = sum(float(m.metrics.get("calls", m.counts.entered)) for kind, m in nodes if kind == "distil") / n
-    seconds = sum(m.seconds for _, m in nodes) / n
-    paid = sources(m for kind, m in nodes if kind in ("distil", "generate"))
-    return Costs(calls, total("dollars"), total("tokens"), seconds, paid)
+    return Costs(
+        calls=total("distil", "calls"),
+        dollars=total("distil", "dollars") + total("generate", "dollars"),
+        teacher_tokens=total("distil", "prompt_tokens", "completion_tokens"),
+        written_tokens=total("generate", "tokens"),
+        seconds=sum(m.seconds for m in made) / n,
+        sources=sources(m for m in made if m.stage in ("distil", "generate")),
+    )
 
 
 @dataclass(frozen=True)
@@ -243,7 +247,7 @@ def funnel(job: Job) -> Table:
                 Cell(number(counts.kept), sources=at),
                 Cell(number(sum(counts.rejected.values())), sources=at, tone="" if counts.rejected else "quiet"),
                 Cell(number(sum(counts.failed.values())), sources=at, tone="bad" if counts.failed else "quiet"),
-                Cell(" · ".join(why), tone="quiet"),
+                Cell(" · ".join(why), sources=at if why else (), tone="quiet"),
             )
         )
     columns = (

@@ -6,9 +6,10 @@ correction. Otherwise the sentence says what the data cannot tell, and how large
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from src.reporting.collect import Arm, Study
+from src.reporting.collect import Arm, Job, Study
 from src.reporting.intervals import Estimate, holm
 from src.reporting.outcomes import Comparison, against_arm, against_untrained, benchmarks
 from src.reporting.text import listed, percent, plural, points, signed_interval, words
@@ -55,8 +56,9 @@ def _training_helped(study: Study) -> str:
     if result is None:
         return "The student was not evaluated beside the same model untrained, so its gain is unknown."
     ours, theirs, gap = result.ours, result.theirs, result.difference
-    where = f"{plural(gap.questions, 'question')}" + (f" of {len(names)} benchmarks" if len(names) > 1 else "")
-    numbers = f"{percent(ours.mean)} % against {percent(theirs.mean)} % on {where}"
+    asked = plural(gap.questions, "question")
+    where = f"in the mean of {len(names)} benchmarks with {asked}" if len(names) > 1 else f"of {asked}"
+    numbers = f"{percent(ours.mean)} % against {percent(theirs.mean)} % {where}"
     if gap.low > 0:
         return f"Training on the synthesised corpus helps: the student solves {numbers} ({_gap(gap)})."
     if gap.high < 0:
@@ -64,22 +66,41 @@ def _training_helped(study: Study) -> str:
     return f"No gain over the untrained model can be claimed: {numbers} ({_gap(gap)})."
 
 
+@dataclass(frozen=True)
+class Gain:
+    """The student against its untrained self on one benchmark; `p` is corrected for the number of benchmarks."""
+
+    benchmark: str
+    difference: Estimate
+    p: float
+
+    @property
+    def claimed(self) -> bool:
+        return self.difference.excludes_zero and self.p < 0.05
+
+
+def gains(jobs: Sequence[Job]) -> list[Gain]:
+    """For each benchmark that both were asked."""
+    found = [(name, against_untrained(jobs, [name])) for name in benchmarks(jobs)]
+    known = [(name, result.difference) for name, result in found if result]
+    corrected = holm([difference.p for _, difference in known])
+    return [Gain(name, difference, p) for (name, difference), p in zip(known, corrected, strict=True)]
+
+
 def _where(study: Study) -> list[str]:
-    """On which of several benchmarks the gain can be claimed, corrected for their number."""
-    found = [(name, against_untrained(study.complete, [name])) for name in benchmarks(study.complete)]
-    gaps = [(words(name), result.difference) for name, result in found if result]
-    if len(gaps) < 2:
+    """On which of several benchmarks the gain can be claimed."""
+    found = gains(study.complete)
+    if len(found) < 2:
         return []
-    corrected = holm([gap.p for _, gap in gaps])
-    better = [name for (name, gap), p in zip(gaps, corrected) if p < 0.05 and gap.mean > 0]
-    worse = [name for (name, gap), p in zip(gaps, corrected) if p < 0.05 and gap.mean < 0]
-    open_ = [name for name, _ in gaps if name not in better + worse]
+    better = [words(g.benchmark) for g in found if g.claimed and g.difference.mean > 0]
+    worse = [words(g.benchmark) for g in found if g.claimed and g.difference.mean < 0]
+    undecided = [words(g.benchmark) for g in found if not g.claimed]
     parts = [
         f"{text} {listed(names)}"
-        for text, names in (("better on", better), ("worse on", worse), ("no difference can be claimed on", open_))
+        for text, names in (("better on", better), ("worse on", worse), ("no difference can be claimed on", undecided))
         if names
     ]
-    return [f"By benchmark: {'; '.join(parts)}."]
+    return [f"By benchmark, corrected for asking {len(found)} times: {'; '.join(parts)}."]
 
 
 def _contrast_sentence(contrast: Contrast, baseline: Arm) -> str:

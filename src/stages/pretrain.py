@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from src.core.records import Example, Problem
@@ -12,7 +12,7 @@ from src.core.stage import Stage, StageContext
 from src.modeling.recipe import Recipe
 from src.modeling.sources import ModelSource
 from src.modeling.trainer import Trainer
-from src.stages.sft import SFTSet
+from src.stages.sft import NoSFT, SFTSet
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Pretrain(Stage):
     model: ModelSource
     recipe: Recipe
     trainer: Trainer
-    sft: SFTSet | None = None
+    sft: SFTSet = field(default_factory=NoSFT)
     seed: int = 0
 
     def run(self, ctx: StageContext) -> None:
@@ -39,9 +39,7 @@ class Pretrain(Stage):
 
         made = ctx.work / "base"
         base = self.model.prepare(made, lambda: self._texts(ctx), self.seed, ctx.cache)
-        corpora = [Corpus("corpus", lambda: _corpus(ctx))]
-        if self.sft is not None:
-            corpora.append(Corpus("sft", self.sft.examples, order="in_order"))
+        corpora = [Corpus("corpus", lambda: _corpus(ctx)), Corpus("sft", self.sft.examples, order="in_order")]
         summary = train(
             base, corpora, self.recipe, self.trainer, ctx.out / "model", ctx.work, self.seed, ctx.log, ctx.progress
         )
@@ -51,7 +49,7 @@ class Pretrain(Stage):
 
     def _texts(self, ctx: StageContext) -> Iterator[str]:
         """What a tokenizer made here is trained on: rows of both sets in turn, for it may read only the front."""
-        streams = [_corpus(ctx)] + ([self.sft.examples()] if self.sft is not None else [])
+        streams = [_corpus(ctx), self.sft.examples()]
         while streams:
             for stream in list(streams):
                 if (example := next(stream, None)) is None:

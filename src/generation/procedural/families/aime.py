@@ -7,6 +7,7 @@ from math import comb, gcd, isqrt
 from typing import Any
 
 from src.generation.procedural.family import Values, family
+from src.generation.procedural.language import unreduced
 
 
 @family(
@@ -51,7 +52,7 @@ def last_two_digits(a: int, n: int) -> Values | None:
     steps=(
         "Pairs of one color: {r2} + {b2} + {g2} = {good}.",
         "All pairs: {n} * {n1} / 2 = {all}.",
-        "{good}/{all} in lowest terms is {top}/{bottom}.",
+        "The probability is {raw}{top}/{bottom}.",
         "{top} + {bottom} = {answer}.",
     ),
     closing="The answer is {answer}.",
@@ -75,6 +76,7 @@ def two_of_one_color(red: int, blue: int, green: int) -> Values:
         "n1": n - 1,
         "good": sum(pairs),
         "all": comb(n, 2),
+        "raw": unreduced(sum(pairs), comb(n, 2)),
         "top": chance.numerator,
         "bottom": chance.denominator,
         "answer": chance.numerator + chance.denominator,
@@ -101,7 +103,7 @@ def _same_color(*colors: int) -> Fraction:
         "({y0} - {last}) / {a} + 1 = {answer}.",
     ),
     closing="There are {answer:pair}.",
-    program="print(sum(1 for x in range(1, {n}) for y in range(1, {n}) if {a} * x + {b} * y == {n}))",
+    program="print(sum(1 for x in range(1, {n}) if {a} * x < {n} and ({n} - {a} * x) % {b} == 0))",
     check=lambda v: sum((v.n - v.b * y) % v.a == 0 for y in range(1, (v.n - 1) // v.b + 1)) == v.answer,
 )
 def pairs_on_a_line(a: int, b: int, n: int) -> Values | None:
@@ -135,7 +137,12 @@ def _divisor_sum_agrees(v: Any) -> bool:
 @family(
     "aime",
     topics="divisor sum prime factor factorization multiplicative sigma number theory divide perfect",
-    numbers={"a": range(1, 6), "b": range(1, 4), "p": (2, 3, 5), "q": (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)},
+    numbers={
+        "a": range(1, 8),
+        "b": range(1, 4),
+        "p": (2, 3, 5, 7, 11),
+        "q": (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73),
+    },
     wordings=(
         "What is the sum of all positive divisors of {n}?",
         "Add up every positive integer that divides {n}. What is the total?",

@@ -19,7 +19,7 @@ def _even_divisors_agree(v: Any) -> bool:
 @family(
     "amc10",
     topics="divisor divide factor prime factorization even number theory exponent count multiplicity integer",
-    numbers={"a": range(2, 7), "b": range(1, 6), "c": range(1, 5), "p": (3, 5, 7), "q": (5, 7, 11, 13)},
+    numbers={"a": range(2, 7), "b": range(2, 7), "c": range(2, 6), "p": (3, 5, 7), "q": (5, 7, 11, 13)},
     wordings=(
         "How many even positive divisors does 2^{a} * {p}^{b} * {q}^{c} have?",
         "Count the positive divisors of 2^{a} * {p}^{b} * {q}^{c} that are even.",
@@ -53,7 +53,7 @@ def even_divisors(a: int, b: int, c: int, p: int, q: int) -> Values | None:
     wordings=(
         "What is the smallest positive integer that leaves remainder {a} when divided by {m} and remainder {b} when "
         "divided by {k}?",
-        "Find the least positive n with n = {a} modulo {m} and n = {b} modulo {k}.",
+        "Find the least positive n that is congruent to {a} modulo {m} and to {b} modulo {k}.",
     ),
     steps=(
         "Try {a} and add {m} each time: {tried}.",
@@ -213,7 +213,7 @@ def _heron_agrees(v: Any) -> bool:
     ),
     steps=(
         "The cross product is {a} * {d:()} - {c} * {b:()} = {ad} {minus_bc:+} = {cross}.",
-        "The area is half its size: {size} / 2 = {half}.",
+        "The area is half of {size}, that is {answer}.",
     ),
     closing="The area is {answer}.",
     program="""
@@ -233,7 +233,6 @@ def triangle_from_coordinates(a: int, b: int, c: int, d: int) -> Values | None:
         "minus_bc": -b * c,
         "cross": cross,
         "size": abs(cross),
-        "half": f"{abs(cross) // 2}.5" if cross % 2 else str(abs(cross) // 2),
         "answer": area,
     }
 
@@ -288,7 +287,7 @@ def _trailing_zeros(n: int) -> int:
         "How many zeros are at the end of {n}! (the product 1 * 2 * ... * {n})?",
         "{n}! ends in how many zeros?",
     ),
-    steps=("Count the factors 5: {terms}.", "{sum} = {answer}."),
+    steps=("Count the factors 5, rounding down: {terms}.", "{sum} = {answer}."),
     closing="The answer is {answer}.",
     program="""
         count = 0

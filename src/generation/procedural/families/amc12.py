@@ -265,7 +265,7 @@ def angle_addition(first: int, second: int, what: int, sign: int) -> Values | No
 @family(
     "amc12",
     topics="combination choose committee binomial select subset group combinatorics count least ways",
-    numbers={"boys": range(3, 11), "girls": range(3, 11), "k": range(3, 6), "captain": (0, 1)},
+    numbers={"boys": range(3, 13), "girls": range(3, 13), "k": range(3, 6), "captain": (0, 1)},
     words={"group": ("committee", "team", "jury")},
     wordings=(
         "A {group} of {k} is chosen from {boys} boys and {girls} girls, with at least one girl{extra}. "
@@ -277,7 +277,7 @@ def angle_addition(first: int, second: int, what: int, sign: int) -> Values | No
         "All choices: {k} of {n} gives {all}.",
         "Without a girl: {k} of {boys} gives {bad}.",
         "With a girl: {all} - {bad} = {good}.",
-        "{end}",
+        "{lead}{answer}.",
     ),
     closing="There are {answer:way}.",
     program="""
@@ -297,7 +297,7 @@ def committee_with_a_girl(boys: int, girls: int, k: int, captain: int) -> Values
         "good": good,
         "factor": factor,
         "extra": " and one member as its head" if captain else "",
-        "end": f"Any of the {k} can be the head: {good} * {k} = {good * k}." if captain else f"That is {good}.",
+        "lead": f"Any of the {k} can be the head: {good} * {k} = " if captain else "So the answer is ",
         "answer": good * factor,
     }
 

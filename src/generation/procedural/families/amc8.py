@@ -10,9 +10,42 @@ from src.generation.procedural.language import unreduced
 
 
 @family(
+    "middle_school",
+    "amc8",
+    topics="gcd greatest common divisor factor divide multiple lcm euclid coprime integer number theory",
+    numbers={"g": range(2, 20), "a": range(2, 13), "b": range(2, 13)},
+    wordings=(
+        "{name} has {m:rose} and {n:lily}. {He} makes identical bunches with nothing left over. "
+        "What is the largest possible number of bunches?",
+        "Find the greatest common divisor of {m} and {n}.",
+        "{m} boys and {n} girls form equal teams, each with the same number of boys and of girls. "
+        "What is the largest possible number of teams?",
+    ),
+    steps=("We need the greatest common divisor.", "{chain}", "So the divisor is {answer}."),
+    closing="The answer is {answer}.",
+    program="""
+        a, b = {m}, {n}
+        while b:
+            a, b = b, a % b
+        print(a)
+    """,
+    check=lambda v: max(d for d in range(1, v.m + 1) if v.m % d == 0 and v.n % d == 0) == v.answer,
+)
+def largest_groups(g: int, a: int, b: int) -> Values | None:
+    if a <= b or gcd(a, b) > 1:
+        return None
+    x, y = g * a, g * b
+    chain = []
+    while y:
+        chain.append(f"{x} = {x // y} * {y} + {x % y}.")
+        x, y = y, x % y
+    return {"m": g * a, "n": g * b, "chain": " ".join(chain), "answer": g}
+
+
+@family(
     "amc8",
     topics="pair game tournament team graph edge complete combination handshake clique count vertex play",
-    numbers={"n": range(4, 16), "m": range(4, 16), "k": range(1, 4)},
+    numbers={"n": range(4, 22), "m": range(4, 22), "k": range(1, 4)},
     words={"player": ("team", "player", "club")},
     wordings=(
         "One group has {n:{player}}, another has {m}. In each group every two {player:s} meet {times}. "

@@ -23,7 +23,7 @@ def _derivative_agrees(v: Any) -> bool:
     topics="derivative differentiate slope tangent calculus polynomial diff gradient rate point function",
     numbers={"a": range(1, 6), "b": NONZERO, "c": NONZERO, "d": range(-9, 10), "k": range(-4, 6)},
     wordings=(
-        "Let f(x) = {f}. Find f'{k:()}.",
+        "Let f(x) = {f}. Find f'({k}).",
         "What is the slope of the tangent to y = {f} at x = {k}?",
         "Evaluate the derivative of {f} at x = {k}.",
     ),
@@ -319,7 +319,7 @@ def edges_from_degrees(a: int, b: int, c: int, p: int, q: int, r: int) -> Values
     steps=(
         "The trace is {a} {d:+} = {trace}.",
         "The determinant is {a:()} * {d:()} - {b} * {c:()} = {ad} {minus_bc:+} = {det}.",
-        "Two numbers with sum {trace} and product {det} are {p} and {q}. The larger is {answer}.",
+        "{p} {q:+} = {trace} and {p} * {q:()} = {det}, so the larger is {answer}.",
     ),
     closing="The larger eigenvalue is {answer}.",
     program="""

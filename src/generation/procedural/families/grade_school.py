@@ -152,7 +152,7 @@ def times_as_many(a: int, k: int, more: int) -> Values:
     wordings=(
         "A book has {total:page}. {name} {verb} {pages:page} a day for {days:day}. How many pages are left?",
         "{name} {verb} {pages:page} of a book each day. The book has {total:page}. "
-        "After {days:day}, how many pages are still to do?",
+        "After {days:day}, how many pages are left?",
     ),
     steps=(
         "In {days:day} {name} {verb} {days} * {pages} = {done:page}.",
@@ -236,7 +236,7 @@ def laps_around(wide: int, long: int, laps: int) -> Values | None:
     "grade_school",
     topics="sum total day more fewer list sequence accumulate series term partial increase decrease compare",
     numbers={"first": range(8, 41), "up": range(2, 16), "down": range(2, 16)},
-    words={"did": ("sold", "baked", "packed", "made"), "item": ("cake", "pie", "card", "kite", "basket")},
+    words={"did": ("sold", "packed", "made"), "item": ("cake", "pie", "card", "kite", "basket")},
     wordings=(
         "On Monday {name} {did} {first:{item}}, on Tuesday {up:more} than on Monday, and on Wednesday {down} fewer "
         "than on Tuesday. How many {item:s} is that in all?",

@@ -17,11 +17,11 @@ TRIPLES = ((3, 4, 5), (6, 8, 10), (5, 12, 13), (9, 12, 15), (8, 15, 17), (12, 16
     wordings=(
         "Find the larger root of {poly} = 0.",
         "The equation {poly} = 0 has two solutions. What is the larger one?",
-        "For which largest x is {poly} equal to 0?",
+        "What is the largest x for which {poly} equals 0?",
     ),
     steps=(
         "{start}",
-        "Two numbers with sum {total} and product {product} are {r} and {s}.",
+        "Split it: {r} {s:+} = {total} and {r:()} * {s:()} = {product}.",
         "So x = {r} or x = {s}. The larger is {answer}.",
     ),
     closing="The larger root is {answer}.",
@@ -272,12 +272,12 @@ def two_years_of_growth(base: int, p: int, q: int) -> Values | None:
     split="unseen",
     numbers={"p": (2, 3, 5, 10), "m": range(2, 7), "q": (2, 3, 4, 10), "n": range(1, 6), "k": range(2, 8)},
     wordings=(
-        "Compute {k} * log_{p}{pm:()} + log_{q}{qn:()}, where log_b is the logarithm to base b.",
-        "What is {k} times log_{p}{pm:()} plus log_{q}{qn:()}? Here log_b means the logarithm to base b.",
+        "Compute {k} * log_{p}({pm}) + log_{q}({qn}), where log_b is the logarithm to base b.",
+        "What is {k} times log_{p}({pm}) plus log_{q}({qn})? Here log_b means the logarithm to base b.",
     ),
     steps=(
-        "{p}^{m} = {pm}, so log_{p}{pm:()} = {m}.",
-        "{q}^{n} = {qn}, so log_{q}{qn:()} = {n}.",
+        "{p}^{m} = {pm}, so log_{p}({pm}) = {m}.",
+        "{q}^{n} = {qn}, so log_{q}({qn}) = {n}.",
         "{k} * {m} + {n} = {km} + {n} = {answer}.",
     ),
     closing="The value is {answer}.",

@@ -294,39 +294,6 @@ def up_and_down(start: int, up: int, down: int) -> Values:
 
 @family(
     "middle_school",
-    "amc8",
-    topics="gcd greatest common divisor factor divide multiple lcm euclid coprime integer number theory",
-    numbers={"g": range(2, 20), "a": range(2, 13), "b": range(2, 13)},
-    wordings=(
-        "{name} has {m:rose} and {n:lily}. {He} makes identical bunches with nothing left over. "
-        "What is the largest possible number of bunches?",
-        "Find the greatest common divisor of {m} and {n}.",
-        "{m} boys and {n} girls form equal teams, each with the same number of boys and of girls. "
-        "What is the largest possible number of teams?",
-    ),
-    steps=("We need the greatest common divisor.", "{chain}", "So the divisor is {answer}."),
-    closing="The answer is {answer}.",
-    program="""
-        a, b = {m}, {n}
-        while b:
-            a, b = b, a % b
-        print(a)
-    """,
-    check=lambda v: max(d for d in range(1, v.m + 1) if v.m % d == 0 and v.n % d == 0) == v.answer,
-)
-def largest_groups(g: int, a: int, b: int) -> Values | None:
-    if a <= b or gcd(a, b) > 1:
-        return None
-    x, y = g * a, g * b
-    chain = []
-    while y:
-        chain.append(f"{x} = {x // y} * {y} + {x % y}.")
-        x, y = y, x % y
-    return {"m": g * a, "n": g * b, "chain": " ".join(chain), "answer": g}
-
-
-@family(
-    "middle_school",
     topics="consecutive sequence integer sum arithmetic progression odd even parity term",
     split="unseen",
     numbers={"first": range(1, 200), "count": (3, 5), "step": (1, 2)},
@@ -392,7 +359,7 @@ def surface_of_a_box(a: int, b: int, c: int) -> Values:
     ),
     steps=(
         "Subtract: {a}n < {c} - {b} = {room}.",
-        "So {a}n is at most {most}, and {most} / {a} = {quotient} with remainder {remainder}.",
+        "So {a}n is at most {most}, and {most} = {quotient} * {a} + {remainder}.",
         "So n can be 1 to {answer}.",
     ),
     closing="There are {answer} such integers.",

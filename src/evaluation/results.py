@@ -1,0 +1,178 @@
+"""From answers to predictions, and from predictions to accuracies by benchmark and group."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from src.core.records import Prediction, content_id, seed_from
+from src.core.stage import Tally
+from src.evaluation.asking import Answer, Asked, answers_of
+from src.evaluation.benchmark import LETTERS, Benchmark
+from src.evaluation.canonical import canonical, squeezed
+from src.evaluation.grading import Grader, Pair, Verdict, quick_verdict
+from src.evaluation.metrics import majority, mean_with_interval, pass_at_k
+from src.evaluation.question import Question
+from src.text.answers import AnswerType, extract_answer
+
+SHOWN = 3  # right and wrong samples shown per model and benchmark
+SHOWN_CHARS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A prediction with what the tables need besides: its benchmark's subject and the tokens of each sample."""
+
+    prediction: Prediction
+    subject: str
+    tokens: tuple[int, ...]
+    finished: tuple[bool, ...]
+
+
+def judge(
+    label: str,
+    plan: Sequence[Asked],
+    answers: Mapping[str, Answer],
+    benchmarks: Mapping[str, Benchmark],
+    grader: Grader,
+    tally: Tally,
+) -> list[Judged]:
+    """Extract and grade every sample. In the tally a sample is kept, or failed: never answered, or never judged."""
+    readings = [_read(asked, answers, benchmarks[asked.benchmark].answer_type) for asked in plan]
+    kinds = [benchmarks[asked.benchmark].answer_type for asked in plan]
+    pairs = [
+        Pair(asked.question.gold, answer, kind)
+        for asked, kind, extracted in zip(plan, kinds, readings)
+        for answer in extracted
+    ]
+    verdicts = iter(grader.grade_all(pairs))
+    judged = []
+    for asked, extracted in zip(plan, readings):
+        written = list(answers_of(asked, answers))
+        given = list(islice(verdicts, len(written)))
+        judged.append(_judged(label, asked, written, extracted, [_with_error(a, v) for a, v in zip(written, given)]))
+        _count(judged[-1].prediction, tally)
+    return judged
+
+
+def _read(asked: Asked, answers: Mapping[str, Answer], kind: AnswerType) -> list[str | None]:
+    """The extracted answers; for choices, an answer that repeats one choice's text counts as its letter."""
+    extracted = (extract_answer(answer.text, kind) for answer in answers_of(asked, answers))
+    return [_as_letter(answer, asked.question) if kind == "choice" else answer for answer in extracted]
+
+
+def _as_letter(answer: str | None, question: Question) -> str | None:
+    if answer is None or answer in LETTERS:
+        return answer
+    same = (quick_verdict(choice, answer) for choice in question.choices or ())
+    return next((letter for letter, verdict in zip(LETTERS, same) if verdict and verdict.correct), answer)
+
+
+def _with_error(answer: Answer, verdict: Verdict) -> Verdict:
+    return Verdict(False, "error") if answer.finish_reason == "error" else verdict
+
+
+def _judged(
+    label: str, asked: Asked, written: list[Answer], extracted: list[str | None], verdicts: list[Verdict]
+) -> Judged:
+    prediction = Prediction(
+        id=content_id(label, asked.benchmark, asked.question.id),
+        model=label,
+        benchmark=asked.benchmark,
+        question_id=asked.question.id,
+        stage=asked.question.stage,
+        prompt=asked.prompt,
+        gold=asked.question.gold,
+        samples=[answer.text for answer in written],
+        extracted=extracted,
+        verdict=[verdict.correct for verdict in verdicts],
+        reasons=[verdict.reason for verdict in verdicts],
+    )
+    return Judged(
+        prediction,
+        asked.question.subject,
+        tuple(answer.tokens for answer in written),
+        tuple(answer.finish_reason == "stop" for answer in written),
+    )
+
+
+def _count(prediction: Prediction, tally: Tally) -> None:
+    for reason in prediction.reasons:
+        tally.enter()
+        if reason in ("error", "timeout", "crash"):
+            tally.fail({"error": "the model gave no answer"}.get(reason, f"grader: {reason}"))
+        else:
+            tally.keep()
+
+
+def accuracies(judged: Iterable[Judged]) -> list[dict[str, Any]]:
+    """One row per model, benchmark and group: "all", then "stage:..." and "subject:..." where there are any."""
+    groups: dict[tuple[str, str, str], list[Judged]] = defaultdict(list)
+    for item in judged:
+        prediction = item.prediction
+        names = ["all", f"stage:{prediction.stage}", f"subject:{item.subject}"]
+        for name in names:
+            if not name.endswith(":"):
+                groups[prediction.model, prediction.benchmark, name].append(item)
+    return [
+        {"model": model, "benchmark": benchmark, "group": group, **_measure(items, (benchmark, group))}
+        for (model, benchmark, group), items in groups.items()
+    ]
+
+
+def _measure(items: Sequence[Judged], name: tuple[str, ...]) -> dict[str, Any]:
+    """The figures of one group. Accuracy is the mean over samples (pass@1); a time-out counts as wrong and is shown."""
+    scores = [sum(item.prediction.verdict) / len(item.prediction.verdict) for item in items]
+    estimate = mean_with_interval(scores, seed=seed_from(*name))
+    samples = len(items[0].prediction.verdict)
+    tokens = [count for item in items for count in item.tokens]
+    reasons = [reason for item in items for reason in item.prediction.reasons]
+    return {
+        "n": len(items),
+        "samples": samples,
+        "accuracy": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "mean_tokens": sum(tokens) / len(tokens),
+        "finished": sum(flag for item in items for flag in item.finished) / len(tokens),
+        "unanswered": reasons.count("no answer") / len(reasons),
+        "timeouts": reasons.count("timeout"),
+        **(_many_samples(items, samples) if samples > 1 else {}),
+    }
+
+
+def _many_samples(items: Sequence[Judged], samples: int) -> dict[str, float]:
+    ks = [2**i for i in range(1, samples.bit_length()) if 2**i <= samples]
+    rights = [sum(item.prediction.verdict) for item in items]
+    passes = {f"pass@{k}": sum(pass_at_k(samples, right, k) for right in rights) / len(rights) for k in ks}
+    return {**passes, f"maj@{samples}": sum(map(_majority_right, items)) / len(items)}
+
+
+def _majority_right(item: Judged) -> bool:
+    spelled = [None if a is None else squeezed(canonical(a)) for a in item.prediction.extracted]
+    winner = majority(spelled)
+    return winner is not None and item.prediction.verdict[winner]
+
+
+def shown_samples(judged: Iterable[Judged]) -> Iterator[dict[str, Any]]:
+    """The first few right and wrong answers per model and benchmark, for people."""
+    shown: dict[tuple[str, str, bool], int] = defaultdict(int)
+    for item in judged:
+        prediction = item.prediction
+        key = (prediction.model, prediction.benchmark, prediction.verdict[0])
+        shown[key] += 1
+        if shown[key] <= SHOWN:
+            yield {
+                "model": prediction.model,
+                "benchmark": prediction.benchmark,
+                "stage": prediction.stage,
+                "correct": prediction.verdict[0],
+                "reason": prediction.reasons[0],
+                "gold": prediction.gold,
+                "extracted": prediction.extracted[0],
+                "prompt": prediction.prompt[-SHOWN_CHARS:],
+                "text": prediction.samples[0][:SHOWN_CHARS],
+            }

@@ -1,0 +1,121 @@
+"""Text from any server that speaks OpenAI's protocol: OpenAI, `vllm serve`, and most others."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from src.core.errors import UserError, require
+from src.generation.base import Generator, Sampling
+from src.generation.budget import Budget, Price
+
+if TYPE_CHECKING:
+    from src.generation.openai_session import OpenAISession
+
+
+@dataclass(frozen=True)
+class OpenAIGenerator(Generator):
+    """Options of the client.
+
+    model: as the server calls it.
+    base_url: where the server is, with its version path.
+    api: "chat" sends the prompt as a user's message; "completions" has it continued, for base models.
+    api_key_env: the environment variable that holds the key; None for servers that want none.
+    system: a system message to go before every prompt.
+    family: whose model it is, for the cache; None: the server's host name, whatever its port.
+    token_limit: the name under which the server knows the longest text.
+    send_seed: some servers refuse seeds.
+    concurrency: calls at a time. requests_per_minute, tokens_per_minute: shared by all jobs that use the cache folder.
+    timeout: seconds for one whole try; max_retries: tries after the first.
+    prices: by model name. account: what the calls are booked on; `budget`: the most that may be booked on it.
+    """
+
+    model: str
+    base_url: str = "https://api.openai.com/v1"
+    api: Literal["chat", "completions"] = "chat"
+    api_key_env: str | None = "OPENAI_API_KEY"
+    system: str | None = None
+    family: str | None = None
+    token_limit: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    send_seed: bool = True
+    concurrency: int = 32
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    timeout: float = 180.0
+    max_retries: int = 6
+    prices: dict[str, Price] = field(default_factory=dict)
+    account: str = "default"
+    budget: Budget = field(default_factory=Budget)
+
+    def __post_init__(self) -> None:
+        prices = {name: p if isinstance(p, Price) else Price(**p) for name, p in self.prices.items()}
+        object.__setattr__(self, "prices", prices)
+        if urlsplit(self.base_url).scheme not in ("http", "https"):
+            raise ValueError(f"base_url must begin with http:// or https://, not {self.base_url!r}")
+        for option in ("concurrency", "timeout", "requests_per_minute", "tokens_per_minute"):
+            value = getattr(self, option)
+            if value is not None and value <= 0:
+                raise ValueError(f"{option} must be above 0, not {value}")
+        if self.max_retries < 0:
+            raise ValueError(f"max_retries must be at least 0, not {self.max_retries}")
+        if self.budget.max_dollars is not None and self.model not in self.prices:
+            known = ", ".join(self.prices) or "none"
+            raise ValueError(f"prices must hold {self.model} when budget.max_dollars is set; it holds {known}")
+
+    @property
+    def name(self) -> str:
+        return Path(self.model).name
+
+    def dollars(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """The price of so many tokens; 0 for a model that `prices` does not hold."""
+        price = self.prices.get(self.model)
+        return price.of(prompt_tokens, completion_tokens) if price else 0.0
+
+    def payload(self, prompt: str, sampling: Sampling, seed: int) -> dict[str, Any]:
+        """What is sent. Fields that OpenAI's protocol does not have go along only where they say something."""
+        said: dict[str, Any] = {"model": self.model, "temperature": sampling.temperature, "top_p": sampling.top_p}
+        if self.api == "chat":
+            system = [{"role": "system", "content": self.system}] if self.system else []
+            said |= {"messages": [*system, {"role": "user", "content": prompt}], self.token_limit: sampling.max_tokens}
+        else:
+            said |= {
+                "prompt": f"{self.system}\n\n{prompt}" if self.system else prompt,
+                "max_tokens": sampling.max_tokens,
+            }
+        if sampling.stop:
+            said["stop"] = list(sampling.stop)
+        if self.send_seed:
+            said["seed"] = seed
+        extra = {"top_k": sampling.top_k, "min_p": sampling.min_p}
+        if sampling.repetition_penalty != 1:
+            extra["repetition_penalty"] = sampling.repetition_penalty
+        if extra := {name: value for name, value in extra.items() if value}:
+            said["extra_body"] = extra
+        return said
+
+    def question(self, prompt: str, sampling: Sampling, seed: int) -> dict[str, Any]:
+        """What an answer is kept under: what is sent, and to whom. The seed counts even where it cannot be sent, so
+        that two samples of a prompt are two answers."""
+        family = self.family or urlsplit(self.base_url).hostname
+        return {"family": family, "api": self.api, "seed": seed, **self.payload(prompt, sampling, seed)}
+
+    def open(self, model: str | None, cache: Path) -> OpenAISession:
+        """`model`, a folder, cannot be sent to a server: UserError. So is a key that is not set."""
+        if model is not None:
+            raise UserError(
+                f"generator=openai talks to a server, and cannot load the model {model}.",
+                "Take generator=vllm for it, or serve it and give its name and base_url.",
+            )
+        require("openai", "generator=openai")
+        key = "none" if self.api_key_env is None else os.environ.get(self.api_key_env, "").strip()
+        if not key:
+            raise UserError(
+                f"generator=openai finds no key: the environment variable {self.api_key_env} is not set.",
+                f"export {self.api_key_env}=... or set api_key_env=null for a server that wants none.",
+            )
+        from src.generation.openai_session import OpenAISession
+
+        return OpenAISession(self, key, cache)

@@ -1,0 +1,277 @@
+"""The live client: calls side by side, tried again where that can help, kept before they are handed on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Iterable, Iterator
+from email.utils import parsedate_to_datetime
+from json import JSONDecodeError
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import openai
+
+from src.core.errors import UserError
+from src.generation.base import Completion, Request, Session
+from src.generation.budget import BudgetExhausted, Ledger, Spent
+from src.generation.cache import AnswerCache, answer_key
+
+if TYPE_CHECKING:
+    from src.generation.openai import OpenAIGenerator
+
+FIRST_DELAY, LONGEST_DELAY = 0.5, 60.0
+CONNECT_SECONDS = 10.0
+TRIES_TO_REACH = 3  # a server that never answered is tried no more often
+REFUSALS_TO_GIVE_UP = 10  # bad requests before the first answer: then it is not the prompts
+FRAME_TOKENS = 32  # what a chat template puts around a message, at most
+
+
+class Unreadable(Exception):  # noqa: N818  a reason to try again
+    """The server answered, and the answer is none."""
+
+
+class OpenAISession(Session):
+    """Owns an event loop, which runs while `stream` waits. The key stays inside the client."""
+
+    def __init__(self, options: OpenAIGenerator, key: str, cache: Path):
+        self._options, self._key = options, key
+        self._loop = asyncio.Runner()
+        patience = openai.Timeout(options.timeout, connect=min(options.timeout, CONNECT_SECONDS))
+        self._client = openai.AsyncOpenAI(api_key=key, base_url=options.base_url, timeout=patience, max_retries=0)
+        self._cache = AnswerCache(cache / "answers.sqlite")
+        self._ledger = Ledger(cache / "ledger.sqlite")
+        self._answered = self._refused = self._charging = 0
+        self._not_before = 0.0  # the server asked for a pause: it holds for all calls
+
+    def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Raises UserError when no call can succeed: after calls in flight have ended and their texts were yielded."""
+        source = iter(requests)
+        tasks: set[asyncio.Task[Completion]] = set()
+        fatal: UserError | None = None
+        exhausted = False
+        try:
+            while True:
+                while len(tasks) < self._options.concurrency and not exhausted and fatal is None:
+                    request = next(source, None)
+                    if request is None:
+                        exhausted = True
+                    elif (kept := self._kept(request)) is not None:
+                        yield kept
+                    else:
+                        tasks.add(self._loop.get_loop().create_task(self._answer(request)))
+                if not tasks:
+                    break
+                done, tasks = self._loop.run(_first_done(tasks))
+                for task in done:
+                    if isinstance(error := task.exception(), UserError):
+                        fatal = fatal or error
+                    else:
+                        yield task.result()
+        finally:
+            if tasks:
+                self._loop.run(_cancel(tasks))
+        if fatal is not None:
+            raise fatal
+
+    def close(self) -> None:
+        self._loop.run(self._client.close())
+        self._loop.close()
+        self._cache.close()
+        self._ledger.close()
+
+    def _kept(self, request: Request) -> Completion | None:
+        return self._cache.get(self._key_of(request), request.id)
+
+    def _key_of(self, request: Request) -> str:
+        return answer_key(self._options.question(request.prompt, request.sampling, request.seed))
+
+    async def _answer(self, request: Request) -> Completion:
+        """Try until there is an answer, or none to be had."""
+        reason = ""
+        for attempt in range(self._options.max_retries + 1):
+            await self._wait_for_turn(request)
+            try:
+                return await self._call(request)
+            except openai.APIStatusError as error:
+                if (final := self._judge(request, error)) is not None:
+                    return final
+                reason, asked_delay = f"server error: HTTP {error.status_code}", _retry_after(error)
+            except TimeoutError:
+                reason, asked_delay = f"timeout: no answer in {self._options.timeout:g} s", None
+            except (openai.APIConnectionError, Unreadable) as error:
+                reason, asked_delay = f"broken answer: {self._clean(error)}", None
+                if (
+                    isinstance(error, openai.APIConnectionError)
+                    and not self._answered
+                    and attempt + 1 >= TRIES_TO_REACH
+                ):
+                    raise self._unreachable(error) from None
+            delay = min(LONGEST_DELAY, FIRST_DELAY * 2**attempt) * random.uniform(0.5, 1.0)
+            if asked_delay is not None:
+                self._not_before = max(self._not_before, time.monotonic() + asked_delay)
+            if attempt < self._options.max_retries:
+                await asyncio.sleep(max(delay, asked_delay or 0.0))
+        tries = self._options.max_retries + 1
+        return Completion(request.id, "", "error", error=f"{reason}, {tries} tries")
+
+    async def _wait_for_turn(self, request: Request) -> None:
+        options, seconds = self._options, 0.0
+        if options.requests_per_minute is not None:
+            seconds = self._ledger.wait_seconds(f"{options.base_url} requests", 1, options.requests_per_minute)
+        if options.tokens_per_minute is not None:
+            tokens = (
+                len(request.prompt) / 4 + request.sampling.max_tokens
+            )  # four characters a token: it is a rate, no limit
+            waiting = self._ledger.wait_seconds(f"{options.base_url} tokens", tokens, options.tokens_per_minute)
+            seconds = max(seconds, waiting)
+        await asyncio.sleep(max(seconds, self._not_before - time.monotonic(), 0.0))
+
+    async def _call(self, request: Request) -> Completion:
+        """One try, booked before it is sent. What may have been charged stays booked."""
+        most = await self._book(request)
+        charged = most
+        try:
+            async with asyncio.timeout(self._options.timeout):
+                reply = await self._send(request)
+            answer = _read(reply, request)
+            self._answered += 1
+            self._cache.put(self._key_of(request), answer)
+            charged = self._cost(answer.prompt_tokens, answer.completion_tokens)
+            return answer
+        except openai.APIStatusError:
+            charged = Spent()
+            raise
+        except openai.APIConnectionError as error:
+            if _never_sent(error):
+                charged = Spent()
+            elif isinstance(error, openai.APITimeoutError):
+                raise TimeoutError from None
+            raise
+        except (JSONDecodeError, openai.APIResponseValidationError, UnicodeDecodeError):
+            raise Unreadable("no JSON") from None
+        finally:
+            self._charging -= 1
+            self._ledger.settle(self._options.account, most, charged)
+
+    async def _send(self, request: Request) -> Any:
+        payload = self._options.payload(request.prompt, request.sampling, request.seed)
+        if self._options.api == "chat":
+            return await self._client.chat.completions.create(**payload)
+        return await self._client.completions.create(**payload)
+
+    async def _book(self, request: Request) -> Spent:
+        """Book the most the call can cost: no text has more tokens than bytes. Near the limit it waits for calls of
+        ours to give back what they do not need; raises UserError when there are none and the limit still stands."""
+        text = f"{self._options.system or ''}{request.prompt}"
+        most = self._cost(len(text.encode()) + FRAME_TOKENS, request.sampling.max_tokens)
+        while True:
+            try:
+                self._ledger.book(self._options.account, most, self._options.budget)
+            except BudgetExhausted as limit:
+                if not self._charging:
+                    spent = self._ledger.spent(self._options.account)
+                    raise UserError(
+                        f"The budget of account {self._options.account} is used up ({spent}): {limit}.",
+                        "Raise generator budget limits to go on: every answer so far is kept, and paid for once.",
+                    ) from None
+                await asyncio.sleep(0.05)
+            else:
+                self._charging += 1
+                return most
+
+    def _cost(self, prompt_tokens: int, completion_tokens: int) -> Spent:
+        dollars = self._options.dollars(prompt_tokens, completion_tokens)
+        return Spent(1, prompt_tokens + completion_tokens, dollars)
+
+    def _judge(self, request: Request, error: openai.APIStatusError) -> Completion | None:
+        """A final completion, None to try again; raises UserError for what no other request would be spared."""
+        status, code, said = error.status_code, str(error.code or ""), self._clean(error)
+        where = f"The server at {self._options.base_url}"
+        if status in (401, 403):
+            key = f"the key in {self._options.api_key_env}" if self._options.api_key_env else "a call without a key"
+            raise UserError(f"{where} refuses {key} (HTTP {status}): {said}", "Is it the right key for it?") from None
+        if status == 404:
+            model = self._options.model
+            raise UserError(
+                f"{where} does not know the model {model} (HTTP 404): {said}", "Check model and base_url."
+            ) from None
+        if status == 429 and code == "insufficient_quota":
+            raise UserError(f"{where} says that the account has no credit left: {said}", "Top it up.") from None
+        if status in (408, 409, 429) or status >= 500:
+            return None
+        self._refused += 1
+        if not self._answered and self._refused >= REFUSALS_TO_GIVE_UP:
+            raise UserError(
+                f"{where} refused the first {self._refused} requests (HTTP {status}): {said}",
+                "Does it know all the sampling options that are set?",
+            ) from None
+        return Completion(request.id, "", "error", error=f"{_refusal(code, said)}: {said}")
+
+    def _unreachable(self, error: Exception) -> UserError:
+        return UserError(
+            f"There is no answer from {self._options.base_url}: {self._clean(error)}",
+            "Is the server running, base_url right, and the network up?",
+        )
+
+    def _clean(self, error: Exception) -> str:
+        """The error's text in one line, without the key, should the server repeat it."""
+        text = " ".join(str(error).split())
+        if error.__cause__ is not None and isinstance(error, openai.APIConnectionError):
+            text = f"{text} {error.__cause__}"
+        return text.replace(self._key, "***") if self._key != "none" else text
+
+
+def _read(reply: Any, request: Request) -> Completion:
+    """Raises Unreadable for an answer without a choice."""
+    choices = getattr(reply, "choices", None)
+    if not choices:
+        raise Unreadable("no choices in it")
+    choice, usage = choices[0], getattr(reply, "usage", None)
+    message = getattr(choice, "message", None)
+    text = choice.text if message is None else message.content or getattr(message, "refusal", None) or ""
+    prompt_tokens = usage.prompt_tokens if usage else len(request.prompt.encode())
+    completion_tokens = usage.completion_tokens if usage else len(text.encode())
+    reason, error = choice.finish_reason, None
+    if reason not in ("stop", "length"):
+        error = "content filter" if reason == "content_filter" else f"unknown finish reason: {reason}"
+        reason = "error"
+    return Completion(request.id, text, reason, prompt_tokens, completion_tokens, error)
+
+
+def _refusal(code: str, said: str) -> str:
+    """A short name, the same for all refusals of a sort, for the counts."""
+    if code == "context_length_exceeded" or "context length" in said:
+        return "prompt too long"
+    return "content filter" if "content_filter" in code or "content_policy" in code else "bad request"
+
+
+def _retry_after(error: openai.APIStatusError) -> float | None:
+    """Seconds that the server asks to wait: a number of them, or a date."""
+    header = error.response.headers.get("retry-after")
+    if header is None:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _never_sent(error: Exception) -> bool:
+    """Whether the connection was not even made: then nothing can have been charged."""
+    return type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout")
+
+
+async def _first_done(tasks: set[asyncio.Task[Completion]]) -> tuple[set[Any], set[Any]]:
+    return await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _cancel(tasks: set[asyncio.Task[Completion]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

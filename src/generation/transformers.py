@@ -1,0 +1,48 @@
+"""Text by plain transformers: for machines that vLLM does not run on, and for small tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from src.generation.base import Generator
+from src.generation.models import local_model, model_name
+
+if TYPE_CHECKING:
+    from src.generation.transformers_session import TransformersSession
+
+
+@dataclass(frozen=True)
+class TransformersGenerator(Generator):
+    """Options of the fallback engine.
+
+    model: a Hugging Face folder or name; None when the stage brings the model.
+    batch_size: texts written at a time. It shifts logits by rounding alone (about 1e-6 in float32), so it changes a
+        text only where two tokens all but tie; in half precision that is not so rare.
+    device: "auto" takes the GPU where there is one.
+    max_model_len: tokens of prompt and text together; None takes what the model was made for.
+    """
+
+    model: str | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    batch_size: int = 16
+    max_model_len: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {self.batch_size}")
+        if self.max_model_len is not None and self.max_model_len < 1:
+            raise ValueError(f"max_model_len must be at least 1, not {self.max_model_len}")
+
+    @property
+    def name(self) -> str:
+        return model_name(self.model, "transformers")
+
+    def open(self, model: str | None, cache: Path) -> TransformersSession:
+        """Raises UserError when the model cannot be found or loaded."""
+        path = local_model(model or self.model, "generator=transformers")
+        from src.generation.transformers_session import TransformersSession
+
+        return TransformersSession(self, path)

@@ -1,0 +1,115 @@
+"""The last stage: benchmarks put to the trained model, and to the same model untrained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from src.core.errors import UserError
+from src.core.journal import Journal
+from src.core.records import Prediction, write_table
+from src.core.stage import Stage, StageContext
+from src.evaluation.benchmark import Benchmark
+from src.evaluation.prompting import Style
+from src.generation.base import Generator
+
+STUDENT, UNTRAINED = "student", "untrained"
+
+
+@dataclass(frozen=True)
+class Evaluate(Stage):
+    """Writes `predictions`, `accuracy.json` and `samples.json`.
+
+    samples: answers per question; accuracy is their mean. More than one needs a temperature above 0.
+    prompting: the style for benchmarks that ask for none of their own; shots: worked examples with "few_shot".
+    baseline: also evaluate the model that training started from.
+    """
+
+    kind: ClassVar[str] = "evaluate"
+    version: ClassVar[int] = 1
+    heavy: ClassVar[bool] = True
+
+    benchmarks: dict[str, Benchmark]
+    engine: Generator
+    samples: int = 1
+    temperature: float = 0.0
+    top_p: float = 1.0
+    prompting: Style = "corpus"
+    shots: int = 4
+    baseline: bool = True
+    data_seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.benchmarks:
+            raise ValueError("benchmarks must name at least one benchmark")
+        if self.samples < 1:
+            raise ValueError(f"samples must be at least 1, not {self.samples}")
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError(f"{self.samples} samples at temperature 0 are all the same: raise the temperature")
+        if self.shots < 0:
+            raise ValueError(f"shots must be at least 0, not {self.shots}")
+
+    def run(self, ctx: StageContext) -> None:
+        trained = ctx.inputs["pretrain"].path
+        models = {UNTRAINED: base_model(trained)} if self.baseline else {}
+        self.evaluate({**models, STUDENT: str(trained / "model")}, ctx)
+
+    def evaluate(self, models: Mapping[str, str], ctx: StageContext) -> list[dict[str, Any]]:
+        """Evaluate models by label, one after the other; return the rows of `accuracy.json`."""
+        from src.evaluation.asking import Asking, collect, load_questions
+        from src.evaluation.grading import Grader
+        from src.evaluation.results import accuracies, judge, shown_samples
+
+        asking = Asking(self.samples, self.temperature, self.top_p, self.prompting, self.shots, self.data_seed)
+        questions = load_questions(self.benchmarks)
+        plans = {label: asking.plan(label, model, self.benchmarks, questions) for label, model in models.items()}
+        total = sum(len(asked.requests) for plan in plans.values() for asked in plan)
+        with Journal(ctx.work / "answers") as journal, ctx.progress("evaluate", total=total, unit="answers") as bar:
+            answers = {
+                label: collect(plan, lambda m=models[label]: self.engine.open(m, ctx.cache), journal, bar)  # type: ignore[misc]
+                for label, plan in plans.items()
+            }
+        with Grader() as grader:
+            judged = [
+                item
+                for label, plan in plans.items()
+                for item in judge(label, plan, answers[label], self.benchmarks, grader, ctx.tally)
+            ]
+        write_table(ctx.out / "predictions", Prediction, (item.prediction for item in judged))
+        rows = accuracies(judged)
+        _write_json(ctx.out / "accuracy.json", rows)
+        _write_json(ctx.out / "samples.json", list(shown_samples(judged)))
+        ctx.summary.update(_summary(rows))
+        return rows
+
+    def estimate(self) -> dict[str, float]:
+        """An upper bound: every answer as long as its benchmark allows."""
+        models = 2 if self.baseline else 1
+        sizes = (
+            (getattr(b, "n", None) or getattr(b, "size", None) or b.limit or 0, b) for b in self.benchmarks.values()
+        )
+        return {"tokens": float(sum(size * b.max_tokens for size, b in sizes) * self.samples * models)}
+
+
+def base_model(trained: Path) -> str:
+    """The model that training started from: the folder `base`, or the name in `base.txt`."""
+    if (trained / "base").is_dir():
+        return str(trained / "base")
+    if (trained / "base.txt").is_file():
+        return (trained / "base.txt").read_text(encoding="utf-8").strip()
+    raise UserError(f"{trained} does not say which model it started from.", "Set the option `baseline` to false.")
+
+
+def _summary(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """The student's accuracies as "gsm8k/accuracy", other models' as "gsm8k/untrained"."""
+    whole = [row for row in rows if row["group"] == "all"]
+    named = {f"{r['benchmark']}/{'accuracy' if r['model'] == STUDENT else r['model']}": r["accuracy"] for r in whole}
+    timeouts = {f"{r['benchmark']}/timeouts": float(r["timeouts"]) for r in whole if r["timeouts"]}
+    return {**named, **timeouts}
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,165 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from src.core.errors import UserError
+from src.evaluation.benchmark import Benchmark, FileBenchmark, HubBenchmark, ProceduralBenchmark, ReasoningGym
+from src.evaluation.puzzle import solves
+
+CONF = Path(__file__).resolve().parents[2] / "conf" / "benchmark"
+DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "benchmarks"
+FIELDS = {"question": "q", "answer": "a"}
+
+
+def options():
+    return sorted(path.stem for path in CONF.glob("*.yaml"))
+
+
+def build(name: str, **changes) -> Benchmark:
+    node = OmegaConf.load(CONF / f"{name}.yaml")
+    return instantiate(OmegaConf.merge(node[name], changes), _convert_="all")
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(*rows, name="rows.jsonl", **changes):
+        path = tmp_path / name
+        path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+        return FileBenchmark(**{"path": str(path), "fields": FIELDS, **changes})
+
+    return write
+
+
+@pytest.mark.parametrize("name", options())
+def test_every_option_names_itself_and_can_be_built(name):
+    node = yaml.safe_load((CONF / f"{name}.yaml").read_text())
+    assert list(node) == [name]
+    assert (CONF / f"{name}.yaml").read_text().startswith("# ")
+    benchmark = build(name, **({"path": "x.jsonl"} if name == "jsonl" else {}))
+    assert isinstance(benchmark, Benchmark)
+    assert isinstance(benchmark.stop, tuple)
+    assert benchmark.source
+
+
+@pytest.mark.parametrize("name", [n for n in options() if (DATA / f"{n}.jsonl").is_file() and n != "jsonl"])
+def test_published_files_are_read(name):
+    benchmark = build(name, benchmark_dir=str(DATA))
+    questions = benchmark.questions()
+    assert len(questions) == sum(1 for _ in (DATA / f"{name}.jsonl").open())
+    assert len({q.id for q in questions}) == len(questions)
+    if benchmark.answer_type == "choice":
+        assert all(q.choices and q.gold in "ABCDE"[: len(q.choices)] for q in questions)
+
+
+def test_ids_depend_on_content_and_twins_are_told_apart(table):
+    one, two = {"q": "1+1?", "a": 2}, {"q": "1+2?", "a": 3}
+    first, second = table(one, two, one).questions(), table(two, one, one, name="b.jsonl").questions()
+    assert {q.id for q in first} == {q.id for q in second}
+    assert len({q.id for q in first}) == 3
+
+
+def test_a_limit_is_a_sample_that_does_not_depend_on_the_rest(table):
+    rows = [{"q": f"{i}?", "a": i} for i in range(50)]
+    few, more = table(*rows, limit=5).questions(), table(*rows, limit=20).questions()
+    assert len(few) == 5
+    assert set(few) <= set(more)
+    assert [q.text for q in table(*rows, every=10).questions()] == ["0?", "10?", "20?", "30?", "40?"]
+
+
+def test_templates_numbers_and_choices(table):
+    row = {"Body": "Two apples", "Question": "How many?", "Answer": 2.0, "options": ["A)two", "B)three"]}
+    fields = {"question": "{Body}. {Question}", "answer": "Answer"}
+    question = table(row, fields=fields).questions()[0]
+    assert (question.text, question.gold) == ("Two apples. How many?", "2")
+    fields = {"question": "Question", "answer": "letter", "choices": "options"}
+    question = table({**row, "letter": "B"}, fields=fields, answer_type="choice").questions()[0]
+    assert (question.choices, question.gold) == (("two", "three"), "B")
+    question = table({**row, "letter": 1}, fields=fields, answer_type="choice").questions()[0]
+    assert question.gold == "B"
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "match"),
+    [
+        (['{"q": "1?", "a": null}'], {}, r"rows\.jsonl, line 1: the field 'a' is null"),
+        (['{"q": "1?", "a": 1}', '{"q": "", "a": 1}'], {}, r"line 2: the field 'q' is empty"),
+        (['{"problem": "1?", "a": 1}'], {}, r"line 1: there is no field 'q', but: a, problem"),
+        (['{"q": "1?", "a"'], {}, r"line 1 is no JSON"),
+        (["[1, 2]"], {}, r"line 1 holds list"),
+        ([], {}, r"rows\.jsonl is empty"),
+        (['{"q": "1?", "a": "no mark"}'], {"answer_from": "hashes"}, r"line 1: no answer can be read"),
+        (['{"q": "1?", "a": "Z"}'], {"answer_type": "choice"}, r"names none of the choices"),
+        (['{"q": "1?", "a": "1"}'], {"keep": {"a": "2"}}, r"holds no question"),
+    ],
+)
+def test_bad_rows_are_named(table, rows, changes, match):
+    with pytest.raises(UserError, match=match) as error:
+        table(*rows, **changes).questions()
+    assert error.value.mend
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"gone\.jsonl"):
+        FileBenchmark(path=str(tmp_path / "gone.jsonl"), fields=FIELDS).identity()
+
+
+def test_what_cannot_be_had_from_the_hub_is_named(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UserError, match=r"nobody/nothing.*split 'test'"):
+        HubBenchmark(repo="nobody/nothing", fields=FIELDS).questions()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"fields": {"question": "q"}}, {"fields": {**FIELDS, "x": "y"}}, {"limit": 0}, {"every": 0}]
+)
+def test_senseless_options_are_refused(changes):
+    with pytest.raises(ValueError):
+        FileBenchmark(**{"path": "x", "fields": FIELDS, **changes})
+
+
+def test_dev_examples_are_training_rows(tmp_path):
+    train = tmp_path / "gsm8k_train.jsonl"
+    train.write_text(json.dumps({"question": "1+1?", "answer": "It is <<1+1=2>>2.\n#### 2"}) + "\n")
+    example = next(iter(build("gsm8k", benchmark_dir=str(tmp_path)).dev_examples()))
+    assert example.prompt == "## Question\n1+1?\n\n## Solution\n"
+    assert example.response == "It is 2.\nThe answer is $\\boxed{2}$."
+
+
+def test_a_benchmark_without_a_dev_part_says_so(table):
+    with pytest.raises(UserError, match="no training or dev part"):
+        list(table({"q": "1?", "a": 1}).dev_examples())
+
+
+@pytest.mark.parametrize("name", [n for n in options() if n.startswith("rg_")])
+def test_reasoning_gym_draws_the_same_questions_twice(name):
+    questions = build(name, size=5).questions()
+    assert questions == build(name, size=5).questions()
+    assert len(questions) == 5
+    dev = list(build(name, size=5).dev_examples())
+    assert dev
+    assert not {q.text for q in questions} & {e.prompt.split("\n")[1] for e in dev}
+
+
+def test_countdown_solutions_solve_their_puzzles():
+    import reasoning_gym
+
+    entries = reasoning_gym.create_dataset("countdown", size=5, seed=0, min_numbers=3, max_numbers=4)
+    for entry, question in zip(entries, build("rg_countdown", size=5).questions()):
+        assert solves(question.gold, entry["answer"]) == (True, "number")
+
+
+def test_an_unknown_gym_data_set_is_a_user_error():
+    with pytest.raises(UserError, match="no_such"):
+        ReasoningGym(dataset="no_such").questions()
+
+
+def test_procedural_splits_share_no_question():
+    pytest.importorskip("src.generation.procedural.sets")
+    splits = {s: ProceduralBenchmark(split=s, n=40).questions() for s in ("seen", "unseen", "dev")}
+    texts = [q.text for questions in splits.values() for q in questions]
+    assert len(texts) == len(set(texts)) == 120
+    assert not {q.subject for q in splits["seen"]} & {q.subject for q in splits["unseen"]}

@@ -1,0 +1,298 @@
+import dataclasses
+import email.utils
+import json
+import logging
+import random
+import time
+import traceback
+
+import pytest
+
+from src.core.errors import UserError
+from src.generation import openai_session
+from src.generation.base import Request, Sampling
+from src.generation.budget import Budget, Ledger, Price
+from src.generation.openai import OpenAIGenerator
+from tests.generation.loopback import serving, text_for
+
+KEY = "sk-very-secret-0123456789"
+
+
+@pytest.fixture(autouse=True)
+def key_and_quick_retries(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setattr(openai_session, "FIRST_DELAY", 0.01)
+
+
+def client(server, **options):
+    return OpenAIGenerator(**{"model": "teacher", "base_url": server.url, "concurrency": 8, "timeout": 5.0, **options})
+
+
+def requests(n):
+    return [Request(f"r{i}", f"prompt {i}", seed=i, sampling=Sampling(max_tokens=20)) for i in range(n)]
+
+
+def ask(generator, cache, asked):
+    with generator.open(None, cache) as session:
+        return {c.id: c for c in session.stream(asked)}
+
+
+def refusing(status, message="no", code=None, headers=None):
+    return lambda n, body: (status, {"message": message, "code": code}, headers or {})
+
+
+def test_every_sampling_field_reaches_the_server(tmp_path):
+    unusual = Sampling(0.5, 0.9, 7, 0.01, 33, 1.3, ("###",))
+    with serving() as server:
+        ask(client(server, system="Be brief."), tmp_path, [Request("a", "hello", 11, unusual)])
+        [body] = server.bodies
+    renamed = {"max_tokens": "max_completion_tokens"}
+    for option in dataclasses.fields(Sampling):
+        asked = getattr(unusual, option.name)
+        assert asked != option.default, f"{option.name}: give it an unusual value here"
+        assert body[renamed.get(option.name, option.name)] == (list(asked) if option.name == "stop" else asked), (
+            option.name
+        )
+    assert body["seed"] == 11
+    assert body["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hello"}]
+
+
+def test_fields_that_say_nothing_are_not_sent(tmp_path):
+    """OpenAI's own servers refuse names they do not know."""
+    with serving() as server:
+        ask(client(server, send_seed=False), tmp_path, requests(1))
+        assert server.bodies[0].keys() == {"model", "messages", "temperature", "top_p", "max_completion_tokens"}
+
+
+def test_calls_run_side_by_side_within_bounds(tmp_path):
+    with serving() as server:
+        assert len(ask(client(server, concurrency=5), tmp_path, requests(60))) == 60
+        assert 2 <= server.most_running <= 5
+
+
+def faults_in_a_third_of_calls(n, body):
+    rng = random.Random(n)
+    if rng.random() < 0.67:
+        return None
+    limited = (429, {"message": "slow down", "code": "rate_limit"}, {"Retry-After": "0.05"})
+    return rng.choice([limited, (500, {"message": "oops"}, {}), (503, {}, {}), "hang up", "torn", "malformed", "empty"])
+
+
+def test_under_all_faults_every_request_ends_right_and_a_second_run_pays_nothing(tmp_path):
+    with serving(faults_in_a_third_of_calls) as server:
+        done = ask(client(server, max_retries=12), tmp_path, requests(80))
+        assert {id: c.text for id, c in done.items()} == {
+            r.id: text_for({"messages": [{"role": "user", "content": r.prompt}], "seed": r.seed}) for r in requests(80)
+        }
+        assert set(server.answered.values()) == {1}
+        calls = len(server.bodies)
+        assert ask(client(server), tmp_path, requests(80)) == done
+        assert len(server.bodies) == calls
+
+
+def test_answers_are_kept_by_all_that_is_asked_and_by_nothing_else(tmp_path):
+    [request] = requests(1)
+    with serving() as server:
+        first = ask(client(server), tmp_path, [request])["r0"]
+        again = [
+            (client(server, concurrency=1, timeout=9, account="other", prices={"teacher": Price(1, 1)}), request),
+            (client(server), dataclasses.replace(request, id="another id")),
+        ]
+        for generator, same in again:
+            assert ask(generator, tmp_path, [same])[same.id] == dataclasses.replace(first, id=same.id)
+        assert len(server.bodies) == 1
+        new = [
+            (client(server, model="other"), request),
+            (client(server, system="Be brief."), request),
+            (client(server, family="elsewhere"), request),
+            (client(server), dataclasses.replace(request, seed=5)),
+            (client(server), dataclasses.replace(request, prompt="other")),
+            (client(server), dataclasses.replace(request, sampling=Sampling(max_tokens=21))),
+        ]
+        for n, (generator, other) in enumerate(new, start=2):
+            ask(generator, tmp_path, [other])
+            assert len(server.bodies) == n
+
+
+def test_an_answer_is_kept_before_it_is_handed_on(tmp_path):
+    with serving() as server:
+        with client(server).open(None, tmp_path) as session:
+            stream = session.stream(requests(1))
+            next(stream)
+            stream.close()  # the reader dies here
+        ask(client(server), tmp_path, requests(1))
+        assert len(server.bodies) == 1
+
+
+def test_a_text_cut_at_the_limit_is_paid_once(tmp_path):
+    with serving(lambda n, body: "length") as server:
+        for _ in range(2):
+            assert ask(client(server), tmp_path, requests(1))["r0"].finish_reason == "length"
+        assert len(server.bodies) == 1
+
+
+def test_what_the_server_will_not_write_is_an_error_with_a_reason(tmp_path):
+    too_long = (
+        400,
+        {"message": "This model's maximum context length is 8 tokens", "code": "context_length_exceeded"},
+        {},
+    )
+    faults = [None, too_long, (400, {"message": "odd prompt"}, {}), "content_filter"]
+    with serving(lambda n, body: faults[int(body["messages"][0]["content"].split()[1])]) as server:
+        done = ask(client(server, concurrency=1), tmp_path, requests(4))
+        assert [done[f"r{i}"].error and done[f"r{i}"].error.partition(":")[0] for i in range(4)] == [
+            None,
+            "prompt too long",
+            "bad request",
+            "content filter",
+        ]
+        assert len(server.bodies) == 4
+
+
+@pytest.mark.parametrize("as_date", [False, True])
+def test_retry_after_is_honoured_by_all_calls(tmp_path, as_date):
+    asked = email.utils.formatdate(time.time() + 2, usegmt=True) if as_date else "0.6"
+    with serving(lambda n, body: (429, {"message": "wait"}, {"Retry-After": asked}) if n == 0 else None) as server:
+        ask(client(server, concurrency=1), tmp_path, requests(3))
+        assert server.times[1] - server.times[0] >= (0.9 if as_date else 0.6)
+
+
+def test_what_fails_for_good_is_an_error_and_the_rest_goes_on(tmp_path):
+    with serving(lambda n, body: (500, {}, {}) if "prompt 3" in str(body) else None) as server:
+        done = ask(client(server, max_retries=2), tmp_path, requests(6))
+    assert done["r3"].error == "server error: HTTP 500, 3 tries"
+    assert sum(c.finish_reason == "stop" for c in done.values()) == 5
+
+
+def test_a_slow_answer_is_given_up(tmp_path):
+    with serving(lambda n, body: "slow" if n == 0 else None) as server:
+        started = time.monotonic()
+        assert ask(client(server, timeout=0.3), tmp_path, requests(1))["r0"].finish_reason == "stop"
+        assert time.monotonic() - started < 0.95
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (refusing(401, f"Incorrect API key provided: {KEY}"), r"refuses the key in OPENAI_API_KEY \(HTTP 401\)"),
+        (refusing(404, "no such model"), r"does not know the model teacher \(HTTP 404\)"),
+        (refusing(429, "pay first", "insufficient_quota"), "no credit left: .*pay first"),
+        (refusing(400, "unknown option top_k"), r"refused the first 10 requests .*unknown option top_k"),
+    ],
+)
+def test_what_no_request_can_survive_is_one_clear_message(tmp_path, fault, message):
+    with serving(fault) as server, pytest.raises(UserError, match=message) as caught:
+        ask(client(server), tmp_path, requests(40))
+    assert len(server.bodies) < 25
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_server_that_is_not_there_is_one_clear_message(tmp_path):
+    with serving() as server:
+        url = server.url
+    with pytest.raises(UserError, match=f"There is no answer from {url}"):
+        ask(OpenAIGenerator(model="teacher", base_url=url), tmp_path, requests(3))
+
+
+def test_a_missing_key_and_a_model_folder_are_refused(tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with pytest.raises(UserError, match="OPENAI_API_KEY is not set"):
+        OpenAIGenerator(model="teacher").open(None, tmp_path)
+    with pytest.raises(UserError, match="cannot load the model"):
+        OpenAIGenerator(model="teacher", api_key_env=None).open("folder", tmp_path)
+
+
+def test_the_key_is_nowhere_but_in_the_request(tmp_path, caplog, capfd):
+    caplog.set_level(logging.DEBUG)
+    with serving(faults_in_a_third_of_calls) as server:
+        generator = client(server)
+        with generator.open(None, tmp_path) as session:
+            list(session.stream(requests(20)))
+            assert KEY not in repr(session) + repr(generator) + str(dataclasses.asdict(generator))
+    captured = capfd.readouterr()
+    assert KEY not in caplog.text + captured.out + captured.err
+    for path in tmp_path.rglob("*"):
+        assert KEY.encode() not in path.read_bytes(), path
+
+
+def test_a_fatal_error_comes_after_the_texts_that_were_paid_for(tmp_path):
+    got = []
+    with serving(lambda n, body: (401, {"message": "revoked"}, {}) if n == 10 else None) as server:
+        with client(server).open(None, tmp_path) as session, pytest.raises(UserError, match="revoked"):
+            got.extend(session.stream(requests(60)))
+        assert len(got) == server.answered.total() >= 10
+
+
+class TestBudget:
+    @pytest.mark.parametrize(
+        ("budget", "most"),
+        [
+            (Budget(max_calls=0), 0),
+            (Budget(max_calls=13), 13),
+            (Budget(max_tokens=200), 20),  # a call costs 10, and is booked at 60 before it is sent
+            (Budget(max_dollars=0.002), 20),  # ten dollars for a million tokens: a call costs 0.0001
+        ],
+    )
+    def test_no_call_passes_it_not_even_after_a_restart(self, tmp_path, budget, most):
+        got = {}
+        with serving() as server:
+            generator = client(server, budget=budget, prices={"teacher": Price(10, 10)})
+            for _ in range(2):
+                with generator.open(None, tmp_path) as session, pytest.raises(UserError, match="used up") as caught:
+                    for completion in session.stream(requests(40)):
+                        got[completion.id] = completion
+            assert len(got) == server.answered.total() <= most
+            assert len(got) >= most * 0.6  # it is used, not only kept
+        assert "max_" in str(caught.value)
+
+    def test_kept_answers_cost_nothing(self, tmp_path):
+        with serving() as server:
+            ask(client(server), tmp_path, requests(5))
+            assert len(ask(client(server, budget=Budget(max_calls=0)), tmp_path, requests(5))) == 5
+
+    def test_the_ledger_agrees_with_the_server(self, tmp_path):
+        def refusals(n, body):
+            return (500, {}, {}) if n % 3 == 0 else None
+
+        with serving(refusals) as server:
+            ask(client(server, prices={"teacher": Price(2, 30)}), tmp_path, requests(30))
+        spent = Ledger(tmp_path / "ledger.sqlite").spent("default")
+        assert (spent.calls, spent.tokens) == (30, 300)
+        assert spent.dollars == pytest.approx(30 * (7 * 2 + 3 * 30) / 1e6)
+
+    def test_a_call_that_may_have_been_charged_stays_booked(self, tmp_path):
+        with serving(lambda n, body: "hang up" if n == 0 else None) as server:
+            ask(client(server), tmp_path, requests(1))
+        assert Ledger(tmp_path / "ledger.sqlite").spent("default").calls == 2
+
+    def test_a_limit_in_dollars_wants_a_price(self):
+        with pytest.raises(ValueError, match="prices must hold teacher"):
+            OpenAIGenerator(model="teacher", budget=Budget(max_dollars=1))
+
+
+def test_requests_per_minute_are_kept(tmp_path):
+    with serving() as server:
+        ask(client(server, requests_per_minute=600), tmp_path, requests(18))
+        times = sorted(server.times)
+    assert times[-1] - times[0] >= 0.6  # 10 a second, and a burst of 10 at the start
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"base_url": "api.openai.com"},
+        {"concurrency": 0},
+        {"timeout": 0},
+        {"max_retries": -1},
+        {"requests_per_minute": 0},
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        OpenAIGenerator(**{"model": "teacher", **options})
+
+
+def test_the_configs_prices_are_plain_numbers():
+    generator = OpenAIGenerator(model="a", prices={"a": {"prompt": 1.0, "completion": 2.0}})
+    assert generator.dollars(1_000_000, 500_000) == 2.0
+    assert json.loads(json.dumps(dataclasses.asdict(generator)))["prices"] == {"a": {"prompt": 1.0, "completion": 2.0}}

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from src.core.errors import UserError
+from src.core.records import Example
+from src.modeling import loading
+from src.modeling.plan import make_plan
+from src.modeling.rows import Corpus, Rows, tokenize
+
+
+def table(base: Path, examples: list[Example], recipe: Any, folder: Path, limit: int = 96) -> Rows:
+    return tokenize([Corpus("all", lambda: examples)], loading.load_tokenizer(base), recipe, limit, folder)
+
+
+def test_a_row_is_prompt_response_end(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
+    made, tokenizer = table(base, rows, recipe(), tmp_path), loading.load_tokenizer(base)
+    for i in (0, 7, 59):
+        tokens = made.tokens[made.offsets[i] : made.offsets[i + 1]]
+        split = made.prompts[i]
+        assert tokenizer.decode(tokens[:split]) == rows[i].prompt
+        assert tokenizer.decode(tokens[split:-1]) == rows[i].response
+        assert tokens[-1] == tokenizer.eos_token_id
+    assert made.ids([3, 5]) == ["row-3", "row-5"]
+    assert made.counts["tokens"] == made.lengths.sum() == len(made.tokens)
+
+
+def test_what_does_not_fit_is_counted(base: Path, recipe: Any, tmp_path: Path) -> None:
+    rows = [
+        Example("long", "t", "Q?\n", "word " * 60),
+        Example("prompt", "t", "word " * 60, "A"),
+        Example("empty", "t", "Q?\n", ""),
+        Example("good", "t", "Q?\n", "A"),
+    ]
+    cut = table(base, rows, recipe(), tmp_path / "cut", limit=24).counts
+    assert (cut["rows"], cut["kept"], cut["truncated"]) == (4, 2, 1)
+    assert cut["dropped_prompt_fills_sequence"] == cut["dropped_empty_response"] == 1
+    dropped = table(base, rows, recipe(overlong="drop"), tmp_path / "dropped", limit=24)
+    assert dropped.counts["dropped_overlong"] == 2 and dropped.lengths.max() <= 24
+
+
+def test_finished_rows_are_not_made_again(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
+    first = table(base, rows, recipe(), tmp_path)
+    assert table(base, [], recipe(), tmp_path).counts == first.counts
+
+
+def test_no_row_left_is_an_error_with_the_reasons(base: Path, recipe: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"No row is left to train on.*1 dropped_empty_response"):
+        table(base, [Example("a", "t", "Q", "")], recipe(), tmp_path)
+
+
+def test_a_tokenizer_without_an_end_is_an_error(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
+    tokenizer = loading.load_tokenizer(base)
+    tokenizer.eos_token = None
+    with pytest.raises(UserError, match="has no end token"):
+        tokenize([Corpus("all", lambda: rows)], tokenizer, recipe(), 96, tmp_path)
+
+
+@pytest.mark.parametrize(("epochs", "packing"), [(1, True), (2.5, True), (3, False), (0.4, True)])
+def test_epochs_read_every_row_as_often(
+    base: Path, rows: list[Example], recipe: Any, tmp_path: Path, epochs: float, packing: bool
+) -> None:
+    made = table(base, rows, recipe(), tmp_path)
+    plan = make_plan(made, recipe(epochs=epochs, packing=packing), ("shuffled",), seed=1)
+    times = np.bincount(plan.bins.rows, minlength=60)
+    assert times.sum() == round(60 * epochs)
+    assert times.max() - times.min() <= 1
+    assert plan.total_tokens == made.lengths[plan.bins.rows].sum()
+
+
+def test_corpora_follow_each_other_and_a_budget_shortens_both(
+    base: Path, rows: list[Example], recipe: Any, tmp_path: Path
+) -> None:
+    corpora = [Corpus("first", lambda: rows[:40]), Corpus("last", lambda: rows[40:], order="in_order")]
+    made = tokenize(corpora, loading.load_tokenizer(base), recipe(), 96, tmp_path)
+    plan = make_plan(made, recipe(), ("shuffled", "in_order"), seed=0)
+    which = [made.corpus[row] for i in range(len(plan.bins)) for row in plan.bins[i]]
+    assert which == sorted(which)
+    assert [b.corpus for b in plan.boundaries] == ["first", "last"]
+    half = make_plan(made, recipe(max_tokens=made.counts["tokens"] // 2), ("shuffled", "in_order"), seed=0)
+    assert abs(half.total_tokens - made.counts["tokens"] / 2) < 100
+    assert {int(made.corpus[row]) for row in half.bins.rows} == {0, 1}
+    three = make_plan(made, recipe(max_steps=3, epochs=None), ("shuffled", "in_order"), seed=0)
+    assert three.steps <= 3
+
+
+def test_the_seed_decides_the_order(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
+    made = table(base, rows, recipe(), tmp_path)
+    one, same, other = (make_plan(made, recipe(), ("shuffled",), seed).bins.rows for seed in (0, 0, 1))
+    assert np.array_equal(one, same) and not np.array_equal(one, other)

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from src.core.errors import UserError
+from src.core.records import Example
+from src.modeling.checkpoints import CheckpointFolder
+from src.modeling.recipe import LoRA
+from src.modeling.trainer import Trainer
+from src.modeling.training import train
+from tests.modeling.tiny import CPU
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_training_learns_and_leaves_a_plain_model_folder(
+    base: Path, rows: list[Example], recipe: Any, tmp_path: Path
+) -> None:
+    points: list[tuple[int, dict[str, float]]] = []
+    summary = train(
+        base,
+        rows,
+        recipe(epochs=12),
+        CPU,
+        tmp_path / "model",
+        tmp_path / "work",
+        seed=0,
+        log=lambda values, step: points.append((step, values)),
+    )
+    assert summary.final_loss < 0.5 * summary.first_loss
+    assert [step for step, _ in points] == list(range(1, summary.steps + 1))
+    assert {"loss", "lr", "grad_norm", "tokens_per_second"} <= points[0][1].keys()
+    assert summary.rows["kept"] == 60 and summary.tokens == 12 * summary.rows["tokens"]
+    assert all(isinstance(value, int | float) for value in summary.scalars().values())
+
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
+    assert model.generation_config.eos_token_id == tokenizer.eos_token_id
+    assert next(model.parameters()).dtype == torch.float32
+    assert not (REPOSITORY / "lightning_logs").exists()
+
+
+def test_the_same_seed_gives_the_same_bytes(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
+    weights = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(base, rows[:20], recipe(), CPU, tmp_path / name / "model", tmp_path / name / "work", seed)
+        weights.append((tmp_path / name / "model" / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1] != weights[2]
+
+
+RUN = """
+import sys, time
+from pathlib import Path
+from src.modeling import curves
+from src.modeling.training import train
+from tests.modeling.tiny import CPU, addition
+from src.modeling.recipe import Recipe
+from src.modeling.schedules import WSD
+import dataclasses
+folder, base, slow = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+trainer = dataclasses.replace(CPU, checkpoint_minutes=0)
+recipe = Recipe(lr=1e-2, schedule=WSD(), sequence_length=96, batch_sequences=2, epochs=4)
+def log(values, step):
+    time.sleep(slow)
+    with (folder / "log.txt").open("a") as file:
+        file.write(f"{step} {values['loss']!r} {values['grad_norm']!r}\\n")
+train(base, [addition(i) for i in range(60)], recipe, trainer, folder / "model", folder / "work", 0, log=log)
+"""
+
+
+def start(folder: Path, base: Path, slow: float) -> subprocess.Popen[bytes]:
+    folder.mkdir(exist_ok=True)
+    return subprocess.Popen([sys.executable, "-c", RUN, str(folder), str(base), str(slow)], cwd=REPOSITORY)
+
+
+@pytest.mark.slow
+def test_a_killed_training_ends_as_if_it_had_not_been(base: Path, tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    straight = start(whole, base, 0)
+    victim = start(killed, base, 0.2)
+    deadline = time.monotonic() + 120
+    while len(_lines(killed)) < 8 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    seen = len(_lines(killed))
+    assert 8 <= seen < 30, "killed in the middle"
+    (killed / "log.txt").unlink()
+    assert start(killed, base, 0).wait() == straight.wait() == 0
+    assert _lines(killed) == _lines(whole), "losses to the last bit, none twice, none missing"
+    name = "model/model.safetensors"
+    assert (killed / name).read_bytes() == (whole / name).read_bytes()
+
+
+def _lines(folder: Path) -> list[str]:
+    path = folder / "log.txt"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class FakeTrainer:
+        is_global_zero = True
+
+        class strategy:  # noqa: N801
+            barrier = staticmethod(lambda: None)
+
+        def save_checkpoint(self, path: Path) -> None:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"weights")
+
+    checkpoints = CheckpointFolder(tmp_path / "c", owner="me", keep=2)
+    for step in (1, 2, 3):
+        checkpoints.save(FakeTrainer(), step)  # type: ignore[arg-type]
+    assert checkpoints.latest() == (tmp_path / "c" / "step-00000003.ckpt", 3)
+    assert len(list((tmp_path / "c").glob("*.ckpt"))) == 2
+    (tmp_path / "c" / "step-00000003.ckpt").write_bytes(b"weight")
+    assert checkpoints.latest() == (tmp_path / "c" / "step-00000002.ckpt", 2)
+    assert "damaged and passed over" in capsys.readouterr().err
+    with pytest.raises(UserError, match="belongs to another training"):
+        CheckpointFolder(tmp_path / "c", owner="you").latest()
+
+
+def test_moments_are_kept_for_influence(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
+    summary = train(base, rows, recipe(epochs=2), CPU, tmp_path / "model", tmp_path / "work", 0, checkpoints=(0.5, 1.0))
+    half, end = summary.moments
+    assert end.step == summary.steps and half.step == -(-summary.steps // 2)
+    assert 0 < end.lr < half.lr <= 1e-2, "the mean rate since the checkpoint before"
+    model = AutoModelForCausalLM.from_pretrained(half.folder)
+    moments = load_file(half.folder / "adam.safetensors")
+    for name, parameter in model.named_parameters():
+        assert moments[f"m.{name}"].shape == moments[f"v.{name}"].shape == parameter.shape
+        assert (moments[f"v.{name}"] >= 0).all()
+    final = load_file(tmp_path / "model" / "model.safetensors")
+    assert all(torch.equal(final[k], v) for k, v in load_file(end.folder / "model.safetensors").items())
+
+
+def test_lora_trains_adapters_and_leaves_a_merged_model(
+    base: Path, rows: list[Example], recipe: Any, tmp_path: Path
+) -> None:
+    settings = recipe(epochs=4, lora=LoRA(rank=4, alpha=8, dropout=0.1))
+    summary = train(base, rows, settings, CPU, tmp_path / "model", tmp_path / "work", 0, checkpoints=(1.0,))
+    before, after = (load_file(folder / "model.safetensors") for folder in (base, tmp_path / "model"))
+    assert before.keys() == after.keys()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {name for name in before if any(f"{p}_proj" in name for p in "qkvo") and "self_attn" in name}
+    assert any(
+        name.startswith("m.") and "lora_A" in name for name in load_file(summary.moments[0].folder / "adam.safetensors")
+    )
+
+
+def test_bf16_computes_in_bfloat16_and_stores_it(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
+    train(base, rows[:10], recipe(precision="bf16"), CPU, tmp_path / "model", tmp_path / "work", 0)
+    assert {t.dtype for t in load_file(tmp_path / "model" / "model.safetensors").values()} == {torch.bfloat16}
+    assert json.loads((tmp_path / "model" / "config.json").read_text())["dtype"] == "bfloat16"
+
+
+def test_a_loss_that_is_not_finite_names_its_rows(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
+    wild = recipe(lr=1e30, grad_clip=None, epochs=3)
+    with pytest.raises(UserError, match=r"The loss became (nan|inf) at step \d+ of \d+, on these rows: row-"):
+        train(base, rows, wild, CPU, tmp_path / "model", tmp_path / "work", 0)
+    wild = recipe(lr=1e30, grad_clip=None, epochs=3, on_bad_loss="skip")
+    assert train(base, rows, wild, CPU, tmp_path / "model2", tmp_path / "work2", 0).skipped_steps > 0
+
+
+def test_more_devices_than_sequences_are_refused(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="2 sequences cannot be dealt to 1 x 4 = 4 devices"):
+        train(base, rows, recipe(), Trainer(device="cpu", devices=4), tmp_path / "m", tmp_path / "w", 0)
+
+
+def test_a_base_that_is_no_model_is_an_error(rows: list[Example], recipe: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be loaded"):
+        train(tmp_path, rows, recipe(), CPU, tmp_path / "model", tmp_path / "work", 0)

@@ -1,0 +1,23 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from src.reporting import write_report
+from tests.reporting import fake_store
+
+
+@pytest.fixture(scope="session")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with one finished job and one sweep of six, the last of which failed. Not to be written to."""
+    folder = tmp_path_factory.mktemp("outputs")
+    fake_store.demo(folder)
+    fake_store.sweep(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pages(outputs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The reports on that store: the page of each study."""
+    copied = Path(shutil.copytree(outputs, tmp_path_factory.mktemp("reports") / "outputs"))
+    return {study: write_report(copied, study) for study in ("demo", "ablation_no_influence")}

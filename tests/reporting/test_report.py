@@ -1,0 +1,132 @@
+import csv
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from src.core.errors import UserError
+from src.reporting import summary_lines, write_report
+from tests.reporting.fake_store import FakeJob, build
+
+ROOT = Path(__file__).parents[2]
+FILES = {"index.html", "report.md", "accuracy.csv", "stages.csv", "accuracy.svg"}
+
+
+@pytest.fixture
+def copied(outputs: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(outputs, tmp_path / "outputs"))
+
+
+class _Links(HTMLParser):
+    """Collects ids, links and whatever a browser would fetch."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.inside: list[str] = []
+        self.fetched: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        values = dict(attrs)
+        if identifier := values.get("id"):
+            self.ids.append(identifier)
+        target = values.get("href") or values.get("xlink:href") or ""
+        if target.startswith("#"):
+            self.inside.append(target[1:])
+        elif target and not target.startswith("data:,"):
+            self.fetched.append(target)
+        if source := values.get("src"):
+            self.fetched.append(source)
+
+
+@pytest.mark.parametrize("study", ["demo", "ablation_no_influence"])
+def test_the_page_is_whole_in_itself(pages: dict[str, Path], study: str) -> None:
+    text = pages[study].read_text()
+    page = _Links(text)
+    assert page.fetched == [] and "@import" not in text and not re.search(r"url\((?!#)", text)
+    assert "script" not in page.tags
+    assert len(page.ids) == len(set(page.ids))
+    assert set(page.inside) <= set(page.ids)
+    assert {p.name for p in pages[study].parent.iterdir()} == FILES
+
+
+def test_the_same_store_gives_the_same_bytes(copied: Path, pages: dict[str, Path]) -> None:
+    folder, before = write_report(copied, "demo").parent, pages["demo"].parent
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {p.name: p.read_bytes() for p in before.iterdir()}
+
+
+def test_what_models_wrote_cannot_break_the_page(pages: dict[str, Path]) -> None:
+    text = pages["demo"].read_text()
+    assert "gives &lt;" in text and not re.search(r"gives <\d", text)
+
+
+def test_colours_follow_the_reader_s_theme_and_the_file_stands_alone(pages: dict[str, Path]) -> None:
+    page = pages["demo"]
+    drawings = re.findall(r"<svg.*?</svg>", page.read_text(), flags=re.S)
+    assert drawings and not any(re.search(r"#[0-9a-fA-F]{6}", d) for d in drawings)
+    assert "var(--" not in (page.parent / "accuracy.svg").read_text()
+
+
+def test_csv_holds_every_group_of_every_job_with_its_key(pages: dict[str, Path]) -> None:
+    folder = pages["ablation_no_influence"].parent
+    with (folder / "accuracy.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 5 * 2 * (3 + 16)  # complete jobs x models x (benchmarks + stages of two)
+    assert all((folder.parents[1] / "store" / "evaluate" / row["key"]).is_dir() for row in rows)
+    with (folder / "stages.csv").open() as file:
+        stages = list(csv.DictReader(file))
+    assert all(int(r["in"]) == int(r["kept"]) + int(r["rejected"]) + int(r["failed"]) for r in stages)
+
+
+def test_a_study_in_which_nothing_worked_still_has_a_page(tmp_path: Path) -> None:
+    build(tmp_path, "s", [FakeJob("a", status="failed", error="boom <here>")])
+    text = write_report(tmp_path, "s").read_text()
+    assert "nothing to conclude" in text and "boom &lt;here&gt;" in text
+    assert "Not complete: a" in "\n".join(summary_lines(tmp_path, "s"))
+
+
+def test_an_empty_run_folder_is_a_report_of_nothing(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "s").mkdir(parents=True)
+    assert "nothing to conclude" in write_report(tmp_path, "s").read_text()
+
+
+def test_another_baseline_can_be_named(copied: Path) -> None:
+    text = "\n".join(summary_lines(copied, "ablation_no_influence", "random"))
+    assert "Influence and random cannot be told apart" in text and "Against random" in text
+    with pytest.raises(UserError, match=r"Did you mean baseline=random\? Its arms: influence, random, none"):
+        write_report(copied, "ablation_no_influence", "randm")
+
+
+def test_the_command_writes_the_page(copied: Path) -> None:
+    done = _run(["-m", "src.report", "study=demo", f"outputs={copied}"])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip().endswith(str(copied / "reports" / "demo" / "index.html"))
+    assert "seen families" in done.stdout
+
+
+def test_a_report_loads_no_ml_library(copied: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; import src.report; from src.reporting import write_report\n"
+        f"assert 'matplotlib' not in sys.modules; write_report(Path({str(copied)!r}), 'demo')\n"
+        "assert not {'torch', 'transformers', 'vllm', 'sympy', 'pandas'} & set(sys.modules)"
+    )
+    done = _run(["-c", code])
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("words", "said"), [(["study=demmo"], "Did you mean study=demo?"), ([], "Say study=NAME")])
+def test_the_command_explains_a_wrong_study(copied: Path, words: list[str], said: str) -> None:
+    done = _run(["-m", "src.report", f"outputs={copied}", *words])
+    assert done.returncode != 0
+    assert said in done.stderr and "Traceback" not in done.stderr
+
+
+def _run(words: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=60)

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+from src.reporting import markdown, tables
+from src.reporting.collect import NODES, collect
+from src.reporting.page import view
+from src.reporting.report import choose_baseline
+from src.reporting.table import Cell, Table
+from tests.reporting.fake_store import SECONDS, FakeJob, build
+
+
+def test_sharing_counts_what_was_not_executed(tmp_path: Path) -> None:
+    jobs = [FakeJob(f"{arm}-s{seed}", seed, shared=5) for arm in "ab" for seed in (0, 1)]
+    build(tmp_path, "s", jobs)
+    found = tables.sharing(collect(tmp_path, "s"))
+    # five nodes once, five more once an arm, the last two once a job
+    assert (found.planned, found.executed) == (48, 5 + 2 * 5 + 4 * 2)
+    assert found.saved == 48 - 23
+    alone = 4 * sum(SECONDS.values())
+    assert abs(found.alone_seconds - alone) < 0.05 * alone
+    assert found.paid_seconds < found.alone_seconds
+
+
+def test_every_row_is_accounted_for_with_its_reason(outputs: Path) -> None:
+    rows = {row[0].text: [cell.text for cell in row] for row in tables.funnel(collect(outputs, "demo").jobs[0]).rows}
+    assert len(rows) == len(NODES)
+    entered, kept, rejected, failed, why = rows["corpus"][1:]
+    assert (entered, kept, rejected, failed) == ("4,113", "3,518", "592", "3")
+    assert why.replace("\N{NO-BREAK SPACE}", " ") == "too short 402 · not mathematical 190 · bad line 3 (failed)"
+
+
+def test_every_number_of_a_result_names_its_artifact(outputs: Path) -> None:
+    for study in ("demo", "ablation_no_influence"):
+        found = collect(outputs, study)
+        shown = view(found, choose_baseline(found, None))
+        for name in ("accuracy", "stages", "funnel", "arms"):
+            for row in shown.tables[name].rows:
+                for cell in row[2 if name == "arms" else 1 :]:
+                    assert cell.sources or not any(c.isdigit() for c in cell.text), (name, cell)
+
+
+def test_a_failed_job_is_named_and_its_seed_left_out_of_the_mean(outputs: Path) -> None:
+    found = collect(outputs, "ablation_no_influence")
+    rows = {row[0].text: row for row in tables.jobs(found).rows}
+    assert rows["none-s1"][1].text == "failed"
+    assert rows["none-s1"][-1].text.startswith("No space left")
+    arms = {row[0].text: row for row in view(found, found.arms[0]).tables["arms"].rows}
+    assert arms["none"][1].text == "1 of 2"
+
+
+def test_reused_stages_are_marked(outputs: Path) -> None:
+    rows = {
+        row[0].text: [cell.text for cell in row]
+        for row in tables.effort(collect(outputs, "ablation_no_influence")).rows
+    }
+    assert rows["corpus"][3:5] == ["1", "5"]  # executed once, found done by the five other jobs
+    assert rows["pretrain"][3] == "5"
+
+
+def test_markdown_keeps_bars_and_intervals_in_their_cells() -> None:
+    table = Table((tables.Column("a|b", numeric=False), tables.Column("n")), ((Cell("x"), Cell("1", "0–2")),), "Note.")
+    assert markdown.markdown(table) == "| a\\|b | n |\n| --- | ---: |\n| x | 1 (0–2) |\n\nNote."

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+from src.reporting.collect import Study, collect
+from src.reporting.verdict import answer, contrasts
+from tests.reporting.fake_store import FakeJob, build
+
+
+def _told(folder: Path, jobs: list[FakeJob]) -> tuple[Study, list[str]]:
+    build(folder, "s", jobs)
+    study = collect(folder, "s")
+    return study, answer(study, study.arms[0])
+
+
+def test_a_clear_gain_is_claimed_and_located(outputs: Path) -> None:
+    study = collect(outputs, "demo")
+    first, second = answer(study, study.arms[0])
+    assert first.startswith("Training on the synthesised corpus helps")
+    assert "better on seen families" in second and "no difference can be claimed on" in second
+
+
+def test_an_untrained_student_earns_no_claim(tmp_path: Path) -> None:
+    _, (first, *_) = _told(tmp_path, [FakeJob("a", skill=0.02)])
+    assert first.startswith("No gain over the untrained model can be claimed")
+
+
+def test_equal_arms_are_not_ranked(tmp_path: Path) -> None:
+    jobs = [FakeJob(f"{arm}-s{seed}", seed) for arm in ("a", "b") for seed in range(3)]
+    _, (first, *_) = _told(tmp_path, jobs)
+    assert first.startswith("B and a cannot be told apart")
+
+
+def test_a_far_worse_arm_falls_behind(tmp_path: Path) -> None:
+    jobs = [
+        FakeJob(f"{arm}-s{seed}", seed, skill=skill) for arm, skill in (("a", 1.6), ("b", 0.3)) for seed in range(3)
+    ]
+    study, (first, *_) = _told(tmp_path, jobs)
+    assert first.startswith("B falls behind a")
+    (contrast,) = contrasts(study, study.arms[0])
+    assert contrast.claimed and contrast.comparison.difference.mean < 0
+    (mirrored,) = contrasts(study, study.arms[1])
+    assert mirrored.comparison.difference.mean == -contrast.comparison.difference.mean
+
+
+def test_one_seed_is_said_to_be_one_seed(outputs: Path) -> None:
+    study = collect(outputs, "ablation_no_influence")
+    assert answer(study, study.arms[0])[-1].startswith("None: one seed only")
+
+
+def test_nothing_complete_concludes_nothing(tmp_path: Path) -> None:
+    _, told = _told(tmp_path, [FakeJob("a", status="failed", error="boom")])
+    assert told == ["No job of this study is complete yet, so there is nothing to conclude."]

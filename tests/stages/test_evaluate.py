@@ -1,0 +1,189 @@
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from src.core.errors import UserError
+from src.core.records import Prediction, seed_from
+from src.core.stage import Artifact, StageContext
+from src.evaluation.benchmark import FileBenchmark
+from src.generation.base import Completion, Generator, Session
+from src.stages.evaluate import Evaluate
+
+QUESTIONS = 40
+
+
+class Adder(Session):
+    """Adds right when it is the trained model, and always says 3 when it is not."""
+
+    def __init__(self, model: str, asked: list[str], fail_after: int | None):
+        self.trained, self.asked, self.fail_after = model.endswith("model"), asked, fail_after
+
+    def stream(self, requests: Iterable) -> Iterator[Completion]:
+        for request in reversed(list(requests)):
+            if self.fail_after is not None and len(self.asked) >= self.fail_after:
+                raise KeyboardInterrupt
+            self.asked.append(request.id)
+            a, b = (int(word) for word in request.prompt.partition("\n")[2].partition("?")[0].split() if word.isdigit())
+            lucky = request.sampling.temperature == 0 or request.seed % 2
+            total = a + b if self.trained and lucky else 3
+            yield Completion(request.id, f"We add.\nThe answer is $\\boxed{{{total}}}$.", "stop", 20, 9)
+
+
+@dataclass(frozen=True)
+class FakeEngine(Generator):
+    asked: list
+    opened: list
+    fail_after: int | None = None
+
+    @property
+    def name(self) -> str:
+        return "fake"
+
+    @contextmanager
+    def open(self, model, cache):
+        self.opened.append(model)
+        yield Adder(model, self.asked, self.fail_after)
+
+
+@pytest.fixture
+def sums(tmp_path):
+    path = tmp_path / "sums.jsonl"
+    rows = ({"q": f"What is {i} and {i + 1} ?", "a": 2 * i + 1, "level": f"level {i % 2}"} for i in range(QUESTIONS))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return FileBenchmark(
+        path=str(path), fields={"question": "q", "answer": "a", "stage": "level"}, answer_type="number"
+    )
+
+
+@pytest.fixture
+def context(tmp_path):
+    trained = tmp_path / "pretrain"
+    (trained / "model").mkdir(parents=True)
+    (trained / "base").mkdir()
+
+    def make(name: str = "out") -> StageContext:
+        out = tmp_path / name
+        out.mkdir()
+        inputs = {"pretrain": Artifact(trained)}
+        return StageContext(out=out, work=tmp_path / "work", inputs=inputs, cache=tmp_path / "cache")
+
+    return make
+
+
+def accuracy(ctx: StageContext) -> dict[tuple[str, str], dict]:
+    return {(row["model"], row["group"]): row for row in json.loads((ctx.out / "accuracy.json").read_text())}
+
+
+def test_the_student_stands_beside_the_untrained_model(sums, context):
+    ctx, engine = context(), FakeEngine([], [])
+    Evaluate(benchmarks={"sums": sums}, engine=engine).run(ctx)
+    rows = accuracy(ctx)
+    assert rows["student", "all"]["accuracy"] == 1.0
+    assert rows["student", "all"]["low"] > 0.9
+    assert rows["untrained", "all"]["accuracy"] == 1 / QUESTIONS
+    assert rows["student", "stage:level 1"]["n"] == QUESTIONS // 2
+    assert rows["student", "all"]["mean_tokens"] == 9
+    assert ctx.summary == {"sums/untrained": 1 / QUESTIONS, "sums/accuracy": 1.0}
+    assert [Path(model).name for model in engine.opened] == ["base", "model"]
+    ctx.tally.check()
+    assert ctx.tally.kept == 2 * QUESTIONS
+
+
+def test_every_answer_is_on_record(sums, context):
+    ctx = context()
+    Evaluate(benchmarks={"sums": sums}, engine=FakeEngine([], []), baseline=False).run(ctx)
+    predictions = list(Artifact(ctx.out).table("predictions", Prediction))
+    assert len({p.id for p in predictions}) == QUESTIONS
+    first = predictions[0]
+    assert first.prompt == "## Question\nWhat is 0 and 1 ?\n\n## Solution\n"
+    assert (first.gold, first.extracted, first.verdict, first.reasons) == ("1", ["1"], [True], ["string"])
+    shown = json.loads((ctx.out / "samples.json").read_text())
+    assert {s["correct"] for s in shown} == {True}
+
+
+def test_a_killed_evaluation_goes_on_and_ends_the_same(sums, context):
+    stage = {"benchmarks": {"sums": sums}}
+    whole = context("whole")
+    whole.work = whole.work / "other"
+    Evaluate(engine=FakeEngine([], []), **stage).run(whole)
+    ctx, asked = context("killed"), []
+    with pytest.raises(KeyboardInterrupt):
+        Evaluate(engine=FakeEngine(asked, [], fail_after=50), **stage).run(ctx)
+    again: list[str] = []
+    Evaluate(engine=FakeEngine(again, []), **stage).run(ctx)
+    assert len(asked) + len(again) == 2 * QUESTIONS
+    for path in (p for p in whole.out.rglob("*") if p.is_file()):
+        assert path.read_bytes() == (ctx.out / path.relative_to(whole.out)).read_bytes(), path.name
+
+
+def test_a_finished_model_starts_no_engine_again(sums, context):
+    first, second = context("a"), context("b")
+    Evaluate(benchmarks={"sums": sums}, engine=FakeEngine([], [])).run(first)
+    engine = FakeEngine([], [])
+    Evaluate(benchmarks={"sums": sums}, engine=engine).run(second)
+    assert engine.opened == []
+
+
+def test_several_samples_give_pass_at_k_and_a_majority(sums, context):
+    ctx = context()
+    Evaluate(benchmarks={"sums": sums}, engine=FakeEngine([], []), samples=4, temperature=0.8, baseline=False).run(ctx)
+    row = accuracy(ctx)["student", "all"]
+    question_seeds = [[seed_from(0, question.id, sample) % 2 for sample in range(4)] for question in sums.questions()]
+    expected = sum(map(sum, question_seeds)) / (4 * QUESTIONS)
+    assert row["accuracy"] == pytest.approx(expected, abs=0.03)  # "3" is right by luck once
+    assert row["accuracy"] < row["pass@2"] < row["pass@4"]
+    assert "maj@4" in row
+
+
+def test_the_base_model_may_be_a_name(sums, context):
+    ctx, engine = context(), FakeEngine([], [])
+    trained = ctx.inputs["pretrain"].path
+    (trained / "base").rmdir()
+    (trained / "base.txt").write_text("org/small\n")
+    Evaluate(benchmarks={"sums": sums}, engine=engine).run(ctx)
+    assert engine.opened[0] == "org/small"
+    (trained / "base.txt").unlink()
+    with pytest.raises(UserError, match="which model it started from"):
+        Evaluate(benchmarks={"sums": sums}, engine=engine).run(ctx)
+
+
+def test_a_failed_request_is_counted_and_wrong(sums, context):
+    class Broken(FakeEngine):
+        @contextmanager
+        def open(self, model, cache):
+            class Nothing(Session):
+                def stream(self, requests):
+                    for request in requests:
+                        yield Completion(request.id, "", "error", error="boom")
+
+            yield Nothing()
+
+    ctx = context()
+    Evaluate(benchmarks={"sums": sums}, engine=Broken([], []), baseline=False).run(ctx)
+    ctx.tally.check()
+    assert ctx.tally.failed == {"the model gave no answer": QUESTIONS}
+    assert accuracy(ctx)["student", "all"]["accuracy"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"benchmarks": {}}, "benchmarks"),
+        ({"samples": 0}, "samples"),
+        ({"samples": 2}, "temperature"),
+        ({"shots": -1}, "shots"),
+    ],
+)
+def test_senseless_options_are_refused(sums, options, match):
+    with pytest.raises(ValueError, match=match):
+        Evaluate(**{"benchmarks": {"sums": sums}, "engine": FakeEngine([], []), **options})
+
+
+def test_an_error_names_the_benchmark(context, tmp_path):
+    lost = FileBenchmark(path=str(tmp_path / "lost.jsonl"), fields={"question": "q", "answer": "a"})
+    with pytest.raises(UserError, match=r"'sums'.*lost\.jsonl"):
+        Evaluate(benchmarks={"sums": lost}, engine=FakeEngine([], [])).run(context())

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from src.core.errors import UserError
+from src.core.records import Problem, write_table
+from src.core.stage import Artifact, StageContext
+from src.modeling.recipe import Recipe
+from src.modeling.sources import ModelSource, Pretrained
+from src.stages.pretrain import Pretrain
+from src.stages.sft import JsonlSFT, NoSFT, ProceduralSFT
+from tests.modeling.tiny import CPU, TINY
+
+RECIPE = Recipe(lr=1e-2, sequence_length=128, batch_sequences=2)
+
+
+@pytest.fixture
+def ctx(tmp_path: Path) -> StageContext:
+    rows = [
+        Problem(f"q{i}", f"p{i}", "x", "amc8", ("cot", "tool")[i % 2], f"{i} + 1?", f"\\boxed{{{i + 1}}}", None, "t", 1)
+        for i in range(20)
+    ]
+    write_table(
+        tmp_path / "clean" / "problems", Problem, [*rows, Problem("e", "p", "x", "s", "cot", "?", "", None, "t", 1)]
+    )
+    for name in ("out", "work", "cache"):
+        (tmp_path / name).mkdir()
+    return StageContext(
+        tmp_path / "out", tmp_path / "work", {"corpus": Artifact(tmp_path / "clean")}, tmp_path / "cache"
+    )
+
+
+@pytest.fixture
+def sft(tmp_path: Path) -> JsonlSFT:
+    path = tmp_path / "sft.jsonl"
+    path.write_text("".join(json.dumps({"input": f"{i}?", "output": str(i)}) + "\n" for i in range(5)))
+    return JsonlSFT(str(path))
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return Path(TINY.prepare(tmp_path / "elsewhere", lambda: ["some text 1 + 1"], seed=0))
+
+
+def run(ctx: StageContext, model: ModelSource, sft: JsonlSFT | NoSFT) -> None:
+    Pretrain(model, RECIPE, CPU, sft).run(ctx)
+    ctx.tally.check()
+
+
+def test_it_reads_the_corpus_and_then_the_fine_tuning_set(ctx: StageContext, sft: JsonlSFT) -> None:
+    run(ctx, TINY, sft)
+    assert (ctx.tally.entered, ctx.tally.kept, dict(ctx.tally.rejected)) == (26, 25, {"empty_response": 1})
+    ids = (ctx.work / "rows" / "ids.txt").read_text().split()
+    assert ids[:20] == [f"q{i}" for i in range(20)] and len(ids) == 25
+    trained, base = (ctx.out / folder / "model.safetensors" for folder in ("model", "base"))
+    assert trained.stat().st_size == base.stat().st_size and trained.read_bytes() != base.read_bytes()
+
+
+def test_a_model_from_elsewhere_is_named(ctx: StageContext, base: Path) -> None:
+    run(ctx, Pretrained(str(base)), NoSFT())
+    assert (ctx.out / "base.txt").read_text().strip() == str(base)
+    assert not (ctx.out / "base").exists()
+
+
+def test_a_killed_stage_ends_the_same(ctx: StageContext, sft: JsonlSFT) -> None:
+    run(ctx, TINY, sft)
+    first = (ctx.out / "model" / "model.safetensors").read_bytes()
+    ctx.tally = type(ctx.tally)()
+    run(ctx, TINY, sft)  # again with the same work folder, as after a kill
+    assert (ctx.out / "model" / "model.safetensors").read_bytes() == first
+
+
+def test_fine_tuning_rows_keep_the_files_order(sft: JsonlSFT) -> None:
+    assert [row.prompt for row in sft.examples()] == [f"{i}?" for i in range(5)]
+    assert len(sft.identity()["sha256"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"input": "a", "output": "b"}\n{"input": "a"\n', "line 2: no JSON"),
+        ('{"prompt": "a"}\n', "line 1: expected texts under 'input' and 'output', found prompt"),
+        ("[1]\n", "found list"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        list(JsonlSFT(str(path)).examples())
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    missing = JsonlSFT(str(tmp_path / "none.jsonl"))
+    with pytest.raises(UserError, match="There is no file"):
+        missing.identity()
+    with pytest.raises(UserError, match="No such file"):
+        list(missing.examples())
+
+
+def test_procedural_rows_are_in_the_pre_training_format() -> None:
+    rows = list(ProceduralSFT(n=8, seed=1).examples())
+    assert len(rows) == 8 and all(row.prompt.startswith("## Question\n") for row in rows)
+    assert all("\\boxed{" in row.response for row in rows)
+    assert rows == list(ProceduralSFT(n=8, seed=1).examples())

@@ -1,0 +1,77 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from src.text.answers import extract_answer, last_number
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "answer"),
+    [
+        ("math", r"First \boxed{1}, so \boxed{\frac{1}{2}}.", r"\frac{1}{2}"),
+        ("number", "She has 3 + 4 = <<3+4=7>>7 left.\n#### 7", "7"),
+        ("number", "#### 1,234\nQuestion: what is 5?", "1,234"),
+        ("number", "The answer is 12. Then I had 5 more ideas", "12"),
+        ("number", "So the final answer is: $18.50.", "18.50"),
+        ("number", "So the answer is -3/4.", "-3/4"),
+        ("number", r"The answer is \(\frac{3}{4}\).", r"\frac{3}{4}"),
+        ("number", "I count 3 dogs and then 14 cats", "14"),
+        ("number", "**Answer:** 42", "42"),
+        ("number", "no figures at all", None),
+        ("math", "The answer is $x^2 + 1$. Done.", "x^2 + 1"),
+        ("math", "The answer is 3.5 and no more", "3.5 and no more"),
+        ("choice", "The answer is (C).", "C"),
+        ("choice", "Answer: Option D", "D"),
+        ("choice", r"\boxed{\text{(B)}}", "B"),
+        ("choice", "A plane flies. So we choose (E)", "E"),
+        ("choice", "A plane flies.\nB", "B"),
+        ("choice", "nothing here", None),
+        ("text", "We look.\nThe answer is Friday.", "Friday"),
+        ("text", "We look.\nFriday", "Friday"),
+        ("puzzle", "The answer is 8 * (5 - 2) = 24", "8 * (5 - 2)"),
+        ("puzzle", r"\boxed{94\times4 - 61 - 6}", "94*4 - 61 - 6"),
+        ("puzzle", "No idea", None),
+    ],
+)
+def test_extracts(kind, text, answer):
+    assert extract_answer(text, kind) == answer
+
+
+def test_an_unclosed_box_is_no_box():
+    assert extract_answer(r"The answer is 5. \boxed{7", "number") == "5"
+
+
+def test_what_is_endless_is_no_answer():
+    assert extract_answer("\\boxed{" + "9" * 3000 + "}", "math") is None
+
+
+@given(st.integers(-(10**9), 10**9))
+def test_every_integer_is_found_last(n):
+    assert last_number(f"First 12, then {n} and so on") == str(n)
+
+
+NASTY = {
+    "spaces": "answer" + " " * 100_000,
+    "newlines": "\n" * 100_000,
+    "brackets": "(" * 100_000,
+    "boxes": r"\boxed{" * 20_000,
+    "digits": "1" * 100_000,
+    "commas": "1,111" * 20_000,
+    "minus": "-" * 100_000,
+    "sums": "1+" * 50_000,
+    "answers": "the answer is " * 8_000,
+    "stars": "**" * 50_000,
+    "nul": "\x00" * 100_000,
+    "arabic digits": "٣" * 50_000,
+    "letters": "A " * 50_000,
+}
+
+
+@pytest.mark.parametrize("name", NASTY)
+@pytest.mark.parametrize("kind", ["number", "math", "choice", "text", "puzzle"])
+def test_babble_is_read_in_linear_time(name, kind):
+    start = time.process_time()
+    extract_answer(NASTY[name], kind)
+    assert time.process_time() - start < 1.0
