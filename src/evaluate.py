@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
+from src.config.overrides import checked_main, told_plainly
 from src.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,6 +27,12 @@ STAGE_OPTIONS = ("samples", "temperature", "top_p", "prompting", "shots", "data_
 @hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
 def main(config: DictConfig) -> None:
     """Evaluate `config.model`, or compare two earlier evaluations."""
+    with told_plainly():
+        run(config)
+
+
+def run(config: DictConfig) -> None:
+    """The command's work. Raises UserError for what the user can mend."""
     if config.compare:
         print(comparison(Path(config.output), list(config.compare)))
         return
@@ -38,21 +46,12 @@ def main(config: DictConfig) -> None:
 
 def build_stage(config: DictConfig) -> Evaluate:
     """The pipeline's own stage, from this command's options. Raises UserError for options that make no sense."""
-    from hydra.errors import InstantiationException
+    from src.config.build import build
 
-    from src.stages.evaluate import Evaluate
-
-    try:
-        benchmarks = hydra.utils.instantiate(config.benchmark, _convert_="all")
-        engine = hydra.utils.instantiate(config.engine, _convert_="all")
-    except InstantiationException as error:
-        raise UserError(f"An option does not fit: {error.__cause__ or error}", "See conf/benchmark/.") from error
-    try:
-        return Evaluate(
-            benchmarks=benchmarks, engine=engine, baseline=False, **{name: config[name] for name in STAGE_OPTIONS}
-        )
-    except ValueError as error:
-        raise UserError(str(error), "Correct the option on the command line.") from error
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    options = {name: plain[name] for name in STAGE_OPTIONS}
+    parts = {"benchmarks": plain["benchmark"], "engine": plain["engine"], "baseline": False}
+    return build({"_target_": "src.stages.evaluate.Evaluate", **parts, **options}, "evaluate")
 
 
 def evaluate(stage: Evaluate, model: str, folder: Path, cache: Path, options: Any = None) -> list[dict[str, Any]]:
@@ -107,4 +106,4 @@ def comparison(output: Path, names: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    checked_main(main, sys.argv[1:], "evaluate")

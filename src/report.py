@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
+from src.config.overrides import checked_main, told_plainly
 from src.core.errors import UserError
 from src.reporting import summary_lines, write_report
 from src.reporting.collect import studies
@@ -14,6 +16,12 @@ from src.reporting.collect import studies
 
 @hydra.main(version_base=None, config_path="../conf", config_name="report")
 def main(config: DictConfig) -> None:
+    with told_plainly():
+        report(config)
+
+
+def report(config: DictConfig) -> None:
+    """Write the page and print where it is."""
     outputs = Path(config.outputs)
     if OmegaConf.is_missing(config, "study"):
         known = ", ".join(studies(outputs))
@@ -25,4 +33,4 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    checked_main(main, sys.argv[1:], "report")

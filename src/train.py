@@ -12,7 +12,7 @@ import hydra
 from omegaconf import DictConfig
 
 from src.config import resolvers, schema
-from src.config.overrides import checked_main
+from src.config.overrides import checked_main, told_plainly
 
 schema.register()
 resolvers.register()
@@ -23,11 +23,12 @@ def run(cfg: DictConfig) -> float | None:
     """One job. Returns the student's mean accuracy, which a sweeper may maximise."""
     from src.pipeline.job import Job
 
-    job = Job(cfg)
-    if cfg.plan:
+    with told_plainly():
+        job = Job(cfg)
+        if not cfg.plan:
+            return job.run()
         job.show_plan()
-        return None
-    return job.run()
+    return None
 
 
 if __name__ == "__main__":

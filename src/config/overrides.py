@@ -5,14 +5,17 @@ Hydra stops at the first and suggests `+`, which would only move the error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from src.config.mistakes import Mistakes, did_you_mean
@@ -29,6 +32,18 @@ def checked_main(run: Callable[[], Any], words: Sequence[str], config_name: str)
     except UserError as error:
         raise SystemExit(f"{error}") from None
     run()
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Around the body of a Hydra entry point: a `UserError` ends a single job with its text alone. In a sweep Hydra
+    must see it, so that the other jobs go on."""
+    try:
+        yield
+    except UserError as error:
+        if HydraConfig.get().mode != RunMode.RUN:
+            raise
+        raise SystemExit(str(error)) from None
 
 
 def wrong_overrides(words: Sequence[str], config_name: str) -> Mistakes:
@@ -98,7 +113,7 @@ def _check_key(dotted: str, config: Any, mistakes: Mistakes) -> None:
             if not OmegaConf.is_list(config):
                 mistakes.add(dotted, f"'{'.'.join(right)}' is a value and has no options")
             return
-        if part not in config:
+        if part not in config.keys():  # `in config` would miss a key whose value is still open (???)
             mistakes.add(dotted, f"no such option{did_you_mean(part, [str(key) for key in config])}")
             return
         right.append(part)

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from src.core.errors import UserError
+
 KEY_DIGITS = 20
 
 MACHINE_FACTS = {
@@ -34,6 +36,8 @@ MACHINE_FACTS = {
     "gpu_memory_utilization": "room for the engine's cache",
     "kv_cache_gb": "room for the engine's cache",
     "enable_prefix_caching": "what is computed once, not what comes out",
+    "enforce_eager": "whether kernels are compiled, not what they compute",
+    "batch_size": "how many texts a fallback engine writes at a time: each has its own seed",
     "tensor_parallel_size": "how many cards hold the engine",
     "batch_rows": "how many rows are computed at once",
     "max_failed": "how much failing is put up with before the stage stops",
@@ -59,26 +63,41 @@ def describe(value: Any) -> Any:
     raise TypeError(f"an option must be a plain value or a dataclass, not {value!r}")
 
 
-def stage_key(stage: Any, inputs: Mapping[str, str]) -> str:
-    """The key of a built stage whose inputs have the given keys."""
-    return _digest({"stage": stage.kind, "version": stage.version, "options": _meaning(stage), "inputs": dict(inputs)})
+def stage_key(stage: Any, inputs: Mapping[str, str], absent: list[UserError] | None = None) -> str:
+    """The key of a built stage whose inputs have the given keys.
+
+    What is not at hand (a file, a package) raises its `UserError`; with a list in `absent` it is added there, and the
+    key is good for planning only.
+    """
+    options = _meaning(stage, absent)
+    return _digest({"stage": stage.kind, "version": stage.version, "options": options, "inputs": dict(inputs)})
 
 
-def _meaning(value: Any) -> Any:
+def _meaning(value: Any, absent: list[UserError] | None) -> Any:
     """`describe`, less the machine's facts, plus what components say of the world outside (`identity`)."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = (f.name for f in dataclasses.fields(value) if f.init and f.name not in MACHINE_FACTS)
-        meaning = {"_target_": type(value).__qualname__, **{n: _meaning(getattr(value, n)) for n in names}}
+        meaning = {"_target_": type(value).__qualname__, **{n: _meaning(getattr(value, n), absent) for n in names}}
         if hasattr(value, "identity"):
-            meaning["identity"] = value.identity()
+            meaning["identity"] = _identity(value, absent)
         return meaning
     if isinstance(value, Mapping):
-        return {str(k): _meaning(v) for k, v in value.items() if k not in MACHINE_FACTS}
+        return {str(k): _meaning(v, absent) for k, v in value.items() if k not in MACHINE_FACTS}
     if isinstance(value, (list, tuple)):
-        return [_meaning(v) for v in value]
+        return [_meaning(v, absent) for v in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return describe(value)
+
+
+def _identity(component: Any, absent: list[UserError] | None) -> Any:
+    try:
+        return component.identity()
+    except UserError as error:
+        if absent is None:
+            raise
+        absent.append(error)
+        return None
 
 
 def _digest(value: Any) -> str:

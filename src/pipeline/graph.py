@@ -12,6 +12,7 @@ from typing import Any
 
 from src.config.build import bind
 from src.config.mistakes import Mistakes
+from src.core.errors import UserError
 from src.core.fingerprint import stage_key
 from src.core.stage import Stage
 
@@ -24,9 +25,11 @@ class Node:
     stage: Stage
     inputs: dict[str, Node] = field(default_factory=dict)
     key: str = field(init=False)
+    absent: list[UserError] = field(init=False, default_factory=list)  # files and packages that are not at hand
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "key", stage_key(self.stage, {k: n.key for k, n in self.inputs.items()}))
+        inputs = {name: node.key for name, node in self.inputs.items()}
+        object.__setattr__(self, "key", stage_key(self.stage, inputs, self.absent))
 
 
 def method(cfg: Mapping[str, Any], mistakes: Mistakes) -> list[Node]:

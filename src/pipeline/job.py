@@ -44,9 +44,13 @@ class Job:
         """Print what would run, what is there already, and what the rest would cost."""
         for line in plan_lines(self.nodes, self.store):
             print(line)
+        for error in self._absent():
+            print(f"Not at hand: {error}")
 
     def run(self) -> float | None:
         """Walk the graph, record it, write the report; return the mean accuracy of the student."""
+        if absent := self._absent():
+            raise UserError("\n".join(absent), "Nothing was computed.")
         record = _Record(self)
         tracker = self.tracker.start(self.study, f"{self.name}-s{self.seed}", self._id(), self.config, self.outputs)
         runner = Runner(
@@ -66,6 +70,10 @@ class Job:
         tracker.finish(failed=False)
         self._report()
         return _mean_accuracy(made["evaluate"])
+
+    def _absent(self) -> list[str]:
+        """Files and packages that stages need and that are not here, each with what to do about it."""
+        return list(dict.fromkeys(str(error) for node in self.nodes for error in node.absent))
 
     def _report(self) -> None:
         from src.reporting import summary_lines, write_report
@@ -90,7 +98,7 @@ class _Record:
             "name": job.name,
             "seed": job.seed,
             "question": job.config["question"],
-            "number": OmegaConf.select(HydraConfig.get(), "job.num", default=0, throw_on_missing=False) or 0,
+            "number": _number(),
             "overrides": list(HydraConfig.get().overrides.task),
             "command": self.command,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -112,6 +120,12 @@ class _Record:
         with full_disk_explained(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_json(self.path, {**self.base, "status": status, "error": error, "seconds": seconds, "nodes": nodes})
+
+
+def _number() -> int:
+    """Which job of a sweep this is, from 0."""
+    job = HydraConfig.get().job
+    return 0 if OmegaConf.is_missing(job, "num") else int(job.num)
 
 
 def _plain(cfg: DictConfig) -> dict[str, Any]:

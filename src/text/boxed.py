@@ -1,43 +1,42 @@
 r"""Finding `\boxed{...}`: the final answer's usual place in a worked solution."""
 
-from collections.abc import Iterator
+from __future__ import annotations
 
-_OPENERS = ("\\boxed{", "\\fbox{")
+import re
+
+_TOKEN = re.compile(r"\\boxed\{|\\fbox\{|\\.|[{}]", re.DOTALL)
 
 
-def boxed(text: str) -> Iterator[str]:
-    r"""Yield what stands in each `\boxed{...}`, braces balanced, outermost only; an unclosed box yields nothing."""
-    position = 0
-    while (found := _next_opener(text, position)) is not None:
-        content, position = _balanced(text, found)
-        if content is not None:
-            yield content.strip()
+def boxed(text: str) -> list[str]:
+    r"""What stands in each `\boxed{...}`, in order; braces balanced, outermost only. An unclosed box holds nothing.
+
+    One pass, linear in the text: thousands of unclosed boxes cost no more than anything else. `\{` and `\}` are
+    literal.
+    """
+    closed: list[tuple[int, int]] = []
+    stack: list[int | None] = []  # where the content of an open box begins; None for a plain brace
+    for token in _TOKEN.finditer(text):
+        match token[0]:
+            case "{":
+                stack.append(None)
+            case "}":
+                if stack and (start := stack.pop()) is not None:
+                    closed.append((start, token.start()))
+            case r"\boxed{" | r"\fbox{":
+                stack.append(token.end())
+    return [text[start:end].strip() for start, end in _outermost(closed)]
 
 
 def last_boxed(text: str) -> str | None:
     """The last boxed answer, or None."""
-    answers = list(boxed(text))
+    answers = boxed(text)
     return answers[-1] if answers else None
 
 
-def _next_opener(text: str, start: int) -> int | None:
-    """Where the content of the next box begins."""
-    hits = [hit + len(opener) for opener in _OPENERS if (hit := text.find(opener, start)) >= 0]
-    return min(hits, default=None)
-
-
-def _balanced(text: str, start: int) -> tuple[str | None, int]:
-    r"""Read up to the brace that closes the one before `start`; `\{` and `\}` are literal. Linear in the text."""
-    depth, position = 1, start
-    while position < len(text):
-        match text[position]:
-            case "\\":
-                position += 1
-            case "{":
-                depth += 1
-            case "}":
-                depth -= 1
-                if depth == 0:
-                    return text[start:position], position + 1
-        position += 1
-    return None, start
+def _outermost(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those that no other contains; spans come from balanced braces, so they never cross."""
+    kept: list[tuple[int, int]] = []
+    for span in sorted(spans):
+        if not kept or span[0] > kept[-1][1]:
+            kept.append(span)
+    return kept
