@@ -102,7 +102,8 @@ def test_every_experiment_opens_with_its_question():
     for name in experiments():
         lines = (CONF / "experiment" / f"{name}.yaml").read_text().splitlines()
         assert lines[0] == "# @package _global_"
-        assert lines[1].startswith("# Question: ")
+        assert lines[1].startswith("# ")
+        assert composed([f"+experiment={name}"]).question.endswith("?")
 
 
 def test_every_option_says_what_it_is_and_stays_small():

@@ -18,6 +18,7 @@ class Root:
     """Everything `conf/config.yaml` may hold."""
 
     study: str = MISSING
+    question: str | None = None
     name: str = MISSING
     seed: int = MISSING
     data_seed: int = MISSING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from src.core.progress import Progress
+from src.modeling import ranks
 from src.modeling.module import CausalLM
 from src.modeling.plan import Plan
 
@@ -37,13 +39,15 @@ class Curves(pl.Callback):
         self._boundaries = {b.step: f"{b.corpus}, epoch {b.epoch + 1}" for b in plan.boundaries}
         self._epoch = ""
         path.parent.mkdir(parents=True, exist_ok=True)
+        path = path if ranks.is_first() else Path(os.devnull)
         kept = self._replay(path, start)
         self._file = path.open("w")
         for line in kept:
             self._file.write(line + "\n")
         self._file.flush()
         done = sum(plan.tokens(step) for step in range(start))
-        self._bar = progress("training", total=plan.total_tokens, unit="tokens", done=done)
+        bar = progress("training", total=plan.total_tokens, unit="tokens", done=done)
+        self._bar = bar if ranks.is_first() else None
         self._pending: list[float] = []
 
     def _replay(self, path: Path, start: int) -> list[str]:
@@ -76,7 +80,8 @@ class Curves(pl.Callback):
         self._epoch = self._boundaries.get(batch.step, self._epoch)
         self._pending.append(module.last.loss)
         note = f"loss {module.last.loss:.3f}, lr {module.last.lr:.1e}, step {module.steps_done:,}/{self.plan.steps:,}"
-        self._bar.advance(batch.tokens, note=f"{note} ({self._epoch})" if self._epoch else note)
+        if self._bar:
+            self._bar.advance(batch.tokens, note=f"{note} ({self._epoch})" if self._epoch else note)
         last = module.steps_done == self.plan.steps
         if module.steps_done == 1 or last or now - self._last >= self.every:
             self._point(module, batch.step, now)
@@ -94,15 +99,17 @@ class Curves(pl.Callback):
         self._pending.clear()
         self._last, self._last_tokens = now, self.tokens
         self._note_loss(mean)
-        if module.global_rank == 0:
+        if ranks.is_first():
             self._file.write(json.dumps({"step": step + 1, **values}) + "\n")
             self._file.flush()
             self._emit(values, step + 1)
 
     def __enter__(self) -> Curves:
-        self._bar.__enter__()
+        if self._bar:
+            self._bar.__enter__()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._bar.__exit__(*exc)
+        if self._bar:
+            self._bar.__exit__(*exc)
         self._file.close()

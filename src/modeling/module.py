@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from src.core.errors import UserError
 from src.core.records import seed_from
+from src.modeling import sharding
 from src.modeling.data import MicroBatch, StepBatch
 from src.modeling.recipe import Recipe
 from src.modeling.rows import Rows
@@ -59,6 +60,11 @@ class CausalLM(pl.LightningModule):
         self.automatic_optimization = False
         self.steps_done = self.skipped = 0
         self.last = StepResult()
+
+    def configure_model(self) -> None:
+        """Called by Lightning once the devices are connected: spreads the model where the strategy has a mesh."""
+        if self.device_mesh is not None and not sharding.is_sharded(self.model):
+            sharding.shard(self.model, self.device_mesh["data_parallel"])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW; weight decay spares what has fewer than two dimensions (norms, biases)."""
@@ -113,8 +119,7 @@ class CausalLM(pl.LightningModule):
 
     def _clip(self) -> torch.Tensor:
         parameters = [p for p in self.model.parameters() if p.grad is not None]
-        norm = torch.nn.utils.clip_grad_norm_(parameters, self.recipe.grad_clip or float("inf"))
-        return norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # sharded parameters have a sharded norm
+        return sharding.whole(torch.nn.utils.clip_grad_norm_(parameters, self.recipe.grad_clip or float("inf")))
 
     def _bad_loss(self, batch: StepBatch, loss: float) -> None:
         self.skipped += 1

@@ -14,6 +14,7 @@ import pytorch_lightning as pl
 import torch
 
 from src.modeling.module import CausalLM
+from src.modeling.sharding import is_sharded, whole, whole_weights
 
 
 @dataclass(frozen=True)
@@ -47,20 +48,32 @@ class SaveMoments(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
         module: CausalLM = pl_module
         step = module.steps_done
-        if step in self.steps and trainer.is_global_zero:
+        if step not in self.steps:
+            return
+        moments = dict(_moments(module, trainer.optimizers[0]))
+        weights = whole_weights(module.model) if is_sharded(module.model) else None
+        if trainer.is_global_zero:
             before = max((s for s in self.steps if s < step), default=0)
             rates = [module.learning_rate(s) for s in range(before, step)]
-            self._save(module, trainer.optimizers[0], step, sum(rates) / len(rates))
+            self._save(module, weights, moments, step, sum(rates) / len(rates))
+        trainer.strategy.barrier()
 
-    def _save(self, module: CausalLM, optimizer: torch.optim.Optimizer, step: int, lr: float) -> None:
+    def _save(
+        self,
+        module: CausalLM,
+        weights: dict[str, torch.Tensor] | None,
+        moments: dict[str, torch.Tensor],
+        step: int,
+        lr: float,
+    ) -> None:
         from safetensors.torch import save_file
 
         folder = self.folder / f"step-{step:08d}"
         half = folder.with_suffix(".half")
         shutil.rmtree(half, ignore_errors=True)
-        module.model.save_pretrained(half)
+        module.model.save_pretrained(half, state_dict=weights)
         self.tokenizer.save_pretrained(half)
-        save_file(dict(_moments(module, optimizer)), half / "adam.safetensors")
+        save_file(moments, half / "adam.safetensors")
         (half / "moment.json").write_text(json.dumps({"step": step, "lr": lr}))
         shutil.rmtree(folder, ignore_errors=True)
         half.replace(folder)
@@ -73,5 +86,5 @@ class SaveMoments(pl.Callback):
 def _moments(module: CausalLM, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, torch.Tensor]]:
     for name, parameter in module.named_trainable():
         state = optimizer.state[parameter]
-        yield f"m.{name}", state["exp_avg"].detach().contiguous()
-        yield f"v.{name}", state["exp_avg_sq"].detach().contiguous()
+        yield f"m.{name}", whole(state["exp_avg"].detach()).contiguous()
+        yield f"v.{name}", whole(state["exp_avg_sq"].detach()).contiguous()

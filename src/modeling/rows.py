@@ -22,6 +22,7 @@ import numpy as np
 from src.core.errors import UserError
 from src.core.progress import Progress
 from src.core.records import Example
+from src.modeling.ranks import one_at_a_time
 from src.modeling.recipe import Order, Recipe
 
 if TYPE_CHECKING:
@@ -145,10 +146,14 @@ def tokenize(
     `limit`: the longest row in tokens. Raises UserError when no row is left, or when the tokenizer has no end token.
     """
     done = folder / "rows.json"
-    if not done.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        done.write_text(json.dumps(_write(list(corpora), tokenizer, recipe, limit, folder)))
+    with one_at_a_time(folder):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            made = _write(list(corpora), tokenizer, recipe, limit, folder)
+            half = done.with_suffix(".half")
+            half.write_text(json.dumps(made))
+            half.replace(done)
     made = json.loads(done.read_text())
     if not made["counts"].get("kept"):
         why = ", ".join(f"{n} {reason}" for reason, n in made["counts"].items() if reason != "rows") or "none came in"

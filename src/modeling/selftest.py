@@ -16,6 +16,7 @@ from src.core.errors import UserError
 from src.modeling.attention import Documents
 from src.modeling.data import MicroBatch
 from src.modeling.module import loss_sum
+from src.modeling.sharding import whole
 
 LENGTHS = (5, 11, 3, 8)
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 6e-2, torch.float16: 2e-2}
@@ -50,7 +51,7 @@ def _gradient(model: Any, batches: Sequence[MicroBatch], attention: str) -> tupl
         loss = loss_sum(model, batch, attention)
         loss.backward()
         total += float(loss.detach())
-    gradient = {n: p.grad.detach().float().clone() for n, p in model.named_parameters() if p.grad is not None}
+    gradient = {n: whole(p.grad.detach()).float().clone() for n, p in model.named_parameters() if p.grad is not None}
     model.zero_grad(set_to_none=True)
     return total, gradient
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.core.errors import UserError
+from src.modeling.ranks import one_at_a_time
 
 Texts = Callable[[], Iterable[str]]
 
@@ -65,7 +66,8 @@ class TinyLlama(ModelSource):
     def prepare(self, folder: Path, texts: Texts, seed: int, cache: Path | None = None) -> str:
         from src.modeling.tiny_llama import build
 
-        return str(build(self, folder, texts, seed))
+        with one_at_a_time(folder):
+            return str(build(self, folder, texts, seed))
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class SmolLM2(ModelSource):
     def prepare(self, folder: Path, texts: Texts, seed: int, cache: Path | None = None) -> str:
         from src.modeling.smollm2 import unpack
 
-        return str(unpack(cache or folder))
+        with one_at_a_time((cache or folder) / "smollm2"):
+            return str(unpack(cache or folder))
 
     def identity(self) -> dict[str, str]:
         from src.modeling.smollm2 import package_version

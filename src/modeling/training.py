@@ -28,6 +28,7 @@ from src.modeling.moments import Moment, SaveMoments
 from src.modeling.plan import Plan, make_plan
 from src.modeling.recipe import Recipe
 from src.modeling.rows import Corpus, Rows, tokenize
+from src.modeling.sharding import is_sharded, whole_weights
 from src.modeling.strategies import lightning_options
 from src.modeling.trainer import Trainer
 
@@ -123,8 +124,9 @@ def _fit(
         callbacks = [SelfTest(recipe), curves, SaveRegularly(folder, trainer.checkpoint_minutes), moments]
         fitter = pl.Trainer(max_epochs=1, callbacks=callbacks, **lightning_options(trainer, recipe))
         fitter.fit(module, data, ckpt_path=path, weights_only=False if path else None)
+    model = _gathered(module.model, base, recipe, seed) if is_sharded(module.model) else module.model
     if fitter.is_global_zero:
-        loading.save_model(module.model, tokenizer, recipe, out)
+        loading.save_model(model, tokenizer, recipe, out)
     return TrainingSummary(
         steps=plan.steps,
         tokens=plan.total_tokens,
@@ -154,6 +156,18 @@ def _module(
         model.compile(dynamic=True)
     model.train()
     return CausalLM(model, recipe, plan.steps, attention, rows, seed)
+
+
+def _gathered(model: Any, base: str | Path, recipe: Recipe, seed: int) -> Any:
+    """A sharded model put together in a fresh one, on the first rank's CPU."""
+    weights = whole_weights(model)
+    if not weights:
+        return None
+    fresh = loading.load_model(base, "sdpa")
+    if recipe.lora:
+        fresh = loading.add_lora(fresh, recipe.lora, seed)
+    fresh.load_state_dict(weights)
+    return fresh
 
 
 def _rows_per_device(trainer: Trainer, recipe: Recipe) -> int:

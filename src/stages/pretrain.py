@@ -9,6 +9,7 @@ from pathlib import Path
 
 from src.core.records import Example, Problem
 from src.core.stage import Stage, StageContext
+from src.modeling.ranks import is_first
 from src.modeling.recipe import Recipe
 from src.modeling.sources import ModelSource
 from src.modeling.trainer import Trainer
@@ -43,7 +44,8 @@ class Pretrain(Stage):
         summary = train(
             base, corpora, self.recipe, self.trainer, ctx.out / "model", ctx.work, self.seed, ctx.log, ctx.progress
         )
-        self._keep_base(ctx, made, base)
+        if is_first():
+            self._keep_base(ctx, made, base)
         self._count(ctx, summary.rows)
         ctx.summary.update(summary.scalars())
 
