@@ -31,29 +31,32 @@ def report(
     groups: Mapping[str, Mapping[str, str]],
     chosen: Collection[str],
 ) -> dict[str, Any]:
-    """A dictionary ready for JSON.
+    """Correlations, what was selected beside the pool, what had no score: a dictionary of numbers, ready for JSON.
 
     candidates: by id. groups: for each way of grouping ("stage", "source", ...) the group of every candidate.
     """
     order = ranking.order()
     lengths = [float(len(candidates[id].response)) for id, _ in order]
-    values = [value for _, value in order]
-    losses = [(value, ranking.loss[id]) for id, value in order if id in ranking.loss]
-    middle = max(0, len(order) // 2 - SAMPLES // 2)
-    parts = {"top": order[:SAMPLES], "middle": order[middle : middle + SAMPLES], "bottom": order[-SAMPLES:]}
+    measured = [(value, ranking.loss[id]) for id, value in order if id in ranking.loss]
     return {
         "spearman": {
-            "response_characters": spearman(values, lengths),
-            "loss": spearman(*map(list, zip(*losses))) if losses else None,
+            "response_characters": spearman([value for _, value in order], lengths),
+            "loss": spearman([value for value, _ in measured], [loss for _, loss in measured]),
             **_between_targets(ranking),
         },
         "selected": {name: _shares(group, chosen) for name, group in groups.items()},
-        "samples": {
-            name: [_sample(candidates[id], value, id in set(chosen)) for id, value in part]
-            for name, part in parts.items()
-        },
         "skipped": dict(sorted(Counter(ranking.skipped.values()).items())),
     }
+
+
+def samples(
+    ranking: Ranking, candidates: Mapping[str, Example], chosen: Collection[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """A few candidates from the top, the middle and the bottom of the order, to be looked at."""
+    order = ranking.order()
+    middle = max(0, len(order) // 2 - SAMPLES // 2)
+    parts = {"top": order[:SAMPLES], "middle": order[middle : middle + SAMPLES], "bottom": order[-SAMPLES:]}
+    return {name: [_sample(candidates[id], value, id in chosen) for id, value in part] for name, part in parts.items()}
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

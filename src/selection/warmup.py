@@ -62,6 +62,8 @@ def load(checkpoint: Moment, reference: Reference) -> Any:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, str(checkpoint.folder))
+    if reference.trainer.threads:
+        torch.set_num_threads(reference.trainer.threads)
     device = reference.trainer.device
     return model.to(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device).eval()
 

@@ -6,14 +6,15 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 from src.core.errors import UserError
 from src.core.records import Example, Generation, Passage, Prompt, Score, write_table
 from src.core.stage import Stage, StageContext
 from src.modeling.trainer import Trainer
 from src.selection.base import Ranking, Reference, Selector
-from src.selection.fidelity import report
+from src.selection.fidelity import report, samples
 from src.text.parsing import Rejection, format_pretraining, parse_generation, to_problem
 
 NOT_CHOSEN = "not chosen"
@@ -26,7 +27,7 @@ class Select(Stage):
 
     Inputs: `candidates` (table generations), `prompts` (table prompts), `synthesizer` (model/: the reference model);
     `passages` (table passages) if given, for counts by source. Leaves: tables `prompts` (chosen, best first) and
-    `scores`, and `fidelity.json`.
+    `scores`, `fidelity.json` and `samples.json`.
 
     A generation that cannot be parsed has no score. Where the rule asks for more prompts than have one, the rest is
     filled up with such prompts by id, so that every selector spends the same number of teacher calls.
@@ -46,11 +47,13 @@ class Select(Stage):
         reference = Reference(model, ctx.work, ctx.cache, self.trainer, self.seed, ctx.log, ctx.progress)
         ranking = self.selector.rank(list(pool.candidates.values()), reference)
         chosen, filled = choose(self.selector, ranking, pool.prompts)
-        _count(ctx, ranking, pool, set(chosen))
+        taken = set(chosen)
+        _count(ctx, ranking, pool, taken)
         write_table(ctx.out / "prompts", Prompt, (pool.prompts[id] for id in chosen))
         write_table(ctx.out / "scores", Score, sorted(ranking.scores, key=lambda score: (score.id, score.target)))
-        found = report(ranking, pool.candidates, _groups(ctx, pool.prompts), chosen)
-        (ctx.out / "fidelity.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+        found = report(ranking, pool.candidates, _groups(ctx, pool.prompts), taken)
+        _write_json(ctx.out / "fidelity.json", found)
+        _write_json(ctx.out / "samples.json", samples(ranking, pool.candidates, taken))
         ctx.summary.update(ranking.facts)
         ctx.summary.update(selected=len(chosen), filled_without_score=filled)
         ctx.summary.update({f"spearman_{k}": v for k, v in found["spearman"].items() if v is not None})
@@ -142,3 +145,7 @@ def _groups(ctx: StageContext, prompts: Mapping[str, Prompt]) -> dict[str, dict[
         sources = {row.id: row.source for row in rows if row.id in passages}
         groups["source"] = {id: sources.get(prompt.passage_id, "unknown") for id, prompt in prompts.items()}
     return groups
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

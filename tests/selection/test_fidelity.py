@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from src.core.records import Example, Score
 from src.selection.base import Ranking
-from src.selection.fidelity import report, spearman
+from src.selection.fidelity import report, samples, spearman
 
 
 def test_spearman_of_known_cases():
@@ -33,6 +33,7 @@ def test_samples_losses_and_agreement_of_targets():
     assert found["spearman"] == {"response_characters": 1.0, "loss": -1.0, "a with b": -1.0}
     assert found["skipped"] == {"gradient is zero": 1}
     assert found["selected"] == {"stage": {"amc8": {"pool": 9, "selected": 2}}}
-    shown = {part: [row["id"] for row in rows] for part, rows in found["samples"].items()}
+    examples = samples(ranking, candidates, ids[-2:])
+    shown = {part: [row["id"] for row in rows] for part, rows in examples.items()}
     assert shown == {"top": ["c8", "c7", "c6"], "middle": ["c5", "c4", "c3"], "bottom": ["c2", "c1", "c0"]}
-    assert [row["selected"] for row in found["samples"]["top"]] == [True, True, False]
+    assert [row["selected"] for row in examples["top"]] == [True, True, False]

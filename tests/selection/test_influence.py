@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,18 @@ import torch
 
 from src.core.errors import UserError
 from src.core.records import Example
+from src.modeling.loading import load_model
 from src.modeling.recipe import LoRA, Recipe
 from src.modeling.schedules import Linear
 from src.modeling.trainer import Trainer
 from src.selection import estimate
+from src.selection.adam import Moments
 from src.selection.base import Ranking, Reference
+from src.selection.fidelity import spearman
+from src.selection.gradients import PerSampleGradients, batches, encode
 from src.selection.influence import Influence
+from src.selection.projection import Sketch
+from src.selection.scoring import add_scores, task_vector
 from tests.selection.conftest import Families, example, write_reference
 
 LORA = LoRA(rank=8, alpha=16, dropout=0.1)
@@ -156,3 +163,36 @@ def test_layers_that_the_warmup_does_not_train_are_refused(model, tmp_path):
 def test_options_that_make_no_sense_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         influence(**options)
+
+
+class Unprojected:
+    """In place of a sketch: the whole gradient, for comparison."""
+
+    def __init__(self, gradients: PerSampleGradients):
+        sizes = [parameter.size for parameter in gradients.parameters]
+        self.dimension = sum(sizes)
+        self.starts = dict(zip(gradients.parameters, itertools.accumulate([0, *sizes])))
+
+    def add(self, into, parameter, first, values) -> None:
+        start = self.starts[parameter] + first
+        into[:, start : start + values.shape[1]] += values
+
+
+@pytest.mark.parametrize("direction", ["adam", "sgd"])
+def test_projected_scores_rank_as_exact_ones_do(model, direction):
+    tokenizer = estimate.load_tokenizer(model)
+    rows = encode(tokenizer, pool(6), 256)
+    dev = encode(tokenizer, list(Families((3,), 10).dev_examples()), 256)
+    found = []
+    with PerSampleGradients(load_model(model, "sdpa"), ["*_proj"]) as gradients:
+        generator = torch.Generator().manual_seed(0)
+        mean = {p.name: torch.randn(p.size, generator=generator) * 1e-4 for p in gradients.parameters}
+        square = {name: values.square() for name, values in mean.items()}
+        for sketch in (Sketch(8192, 0), Unprojected(gradients)):
+            projector = estimate.Projector(gradients, Moments(10, mean, square), sketch)
+            task = task_vector([projector.project(dev, "sgd")[0]])
+            scores: dict[str, dict[str, float]] = {}
+            blocks = (([row.id for row in b], projector.project(b, direction)[0]) for b in batches(rows, 2048))
+            add_scores(scores, blocks, {"t": task}, 1.0)
+            found.append([scores[row.id]["t"] for row in rows])
+    assert spearman(*found) >= 0.98
