@@ -93,6 +93,7 @@ NASTY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NASTY)
 def test_nothing_hangs_or_harms_the_next(grader, name):
     start = time.monotonic()

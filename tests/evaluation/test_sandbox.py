@@ -57,6 +57,7 @@ def test_what_is_printed_comes_back(sandbox):
     assert failed.output.startswith("before\n") and "ZeroDivisionError" in failed.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*ATTACKS, *WALLED])
 def test_attacks_are_contained_and_the_next_snippet_is_unharmed(sandbox, name):
     if name in WALLED and sandbox.isolation != "bubblewrap":
