@@ -160,9 +160,7 @@ def test_lora_trains_adapters_and_leaves_a_merged_model(
     )
 
 
-def test_activation_checkpointing_changes_nothing(
-    base: Path, rows: list[Example], recipe: Any, tmp_path: Path
-) -> None:
+def test_activation_checkpointing_changes_nothing(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
     plain = train(base, rows, recipe(), CPU, tmp_path / "a", tmp_path / "wa", 0)
     saving = dataclasses.replace(CPU, activation_checkpointing=True)
     assert train(base, rows, recipe(), saving, tmp_path / "b", tmp_path / "wb", 0).final_loss == plain.final_loss
