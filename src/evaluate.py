@@ -31,7 +31,8 @@ def main(config: DictConfig) -> None:
     if OmegaConf.is_missing(config, "model"):
         raise UserError("No model is named.", "Add model=FOLDER, a Hugging Face folder or a name on the hub.")
     folder = Path(config.output) / (config.name or Path(config.model).name)
-    rows = evaluate(build_stage(config), config.model, folder, Path(config.cache))
+    options = OmegaConf.to_container(config, resolve=True)
+    rows = evaluate(build_stage(config), config.model, folder, Path(config.cache), options)
     print(table(rows), f"\n{folder}/", sep="")
 
 
@@ -54,8 +55,11 @@ def build_stage(config: DictConfig) -> Evaluate:
         raise UserError(str(error), "Correct the option on the command line.") from error
 
 
-def evaluate(stage: Evaluate, model: str, folder: Path, cache: Path) -> list[dict[str, Any]]:
-    """Run the stage on one model; results go to `folder`, and so does the journal until they are complete."""
+def evaluate(stage: Evaluate, model: str, folder: Path, cache: Path, options: Any = None) -> list[dict[str, Any]]:
+    """Run the stage on one model; results go to `folder`, and so does the journal until they are complete.
+
+    `options` are kept beside the results, for people.
+    """
     from src.core.stage import StageContext
     from src.stages.evaluate import STUDENT
 
@@ -65,9 +69,10 @@ def evaluate(stage: Evaluate, model: str, folder: Path, cache: Path) -> list[dic
     ctx = StageContext(out=folder, work=work, inputs={}, cache=cache)
     rows = stage.evaluate({STUDENT: model}, ctx)
     ctx.tally.check()
-    record = {"model": model, "options": str(stage), "counts": ctx.tally.as_dict()}
+    record = {"options": options, "counts": ctx.tally.as_dict()}
     (folder / "evaluation.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    shutil.rmtree(work)
+    for journal in folder.glob("unfinished-*"):
+        shutil.rmtree(journal)
     return rows
 
 
@@ -80,10 +85,10 @@ def _digest(model: str) -> str:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The accuracies as Markdown, each with its 95 % interval."""
+    """The accuracies as Markdown, each with its 95 % interval. (Those by subject are in `accuracy.json` only.)"""
     head = "| benchmark | group | questions | accuracy % | 95 % interval | tokens | finished % |"
     lines = [head, "|---|---|--:|--:|--:|--:|--:|"]
-    for row in rows:
+    for row in (row for row in rows if not row["group"].startswith("subject:")):
         interval = f"{100 * row['low']:.1f} - {100 * row['high']:.1f}"
         lines.append(
             f"| {row['benchmark']} | {row['group']} | {row['n']:,} | {100 * row['accuracy']:.1f} | {interval} "

@@ -102,13 +102,12 @@ def test_every_experiment_opens_with_its_question():
     for name in experiments():
         lines = (CONF / "experiment" / f"{name}.yaml").read_text().splitlines()
         assert lines[0] == "# @package _global_"
-        assert lines[1].startswith("# Question: ")
+        assert lines[1].startswith("# ")
+        assert composed([f"+experiment={name}"]).question.endswith("?")
 
 
 def test_every_option_says_what_it_is_and_stays_small():
     for path in CONF.glob("*/*.yaml"):
         lines = path.read_text().splitlines()
-        assert any(line.startswith("# ") and "@package" not in line for line in lines[:2]), (
-            f"{path}: no opening line"
-        )
+        assert any(line.startswith("# ") and "@package" not in line for line in lines[:2]), f"{path}: no opening line"
         assert len(lines) <= 45, f"{path} is {len(lines)} lines long"

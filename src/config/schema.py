@@ -18,11 +18,13 @@ class Root:
     """Everything `conf/config.yaml` may hold."""
 
     study: str = MISSING
+    question: str | None = None
     name: str = MISSING
     seed: int = MISSING
     data_seed: int = MISSING
     plan: bool = False
     outputs: str = MISSING
+    benchmark_dir: str | None = None
 
     # groups: one option file each
     corpus: dict[str, Any] = field(default_factory=dict)

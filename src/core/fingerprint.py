@@ -18,28 +18,25 @@ from typing import Any
 KEY_DIGITS = 20
 
 MACHINE_FACTS = {
-    "compute": "where stages run: processes, machines",
     "trainer": "where a training runs: device, strategy, rows per device; the global batch is in the recipe",
-    "device": "the same computation on another processor",
-    "dtype_override": "a debugging aid of the engines",
-    "workers": "how many processes share the work: rows do not depend on it",
+    "files": "where local rows lie; their content is in the reader's identity()",
+    "benchmark_dir": "where local copies of benchmarks lie; their content is in identity()",
     "concurrency": "how many requests are in flight: completions are seeded one by one",
     "requests_per_minute": "pace, not content",
     "tokens_per_minute": "pace, not content",
-    "timeout_seconds": "patience, not content",
+    "timeout": "patience, not content",
     "max_retries": "patience, not content",
-    "max_calls": "a budget stops a stage, it does not change its rows",
-    "max_tokens_total": "a budget stops a stage, it does not change its rows",
-    "max_dollars": "a budget stops a stage, it does not change its rows",
+    "budget": "a budget stops a stage, it does not change its rows",
+    "account": "who pays does not change what is said",
     "prices": "what a call costs does not change what it says",
     "api_key_env": "the name of a variable that holds a secret",
     "max_num_seqs": "how many sequences the engine interleaves: each has its own seed",
     "gpu_memory_utilization": "room for the engine's cache",
     "kv_cache_gb": "room for the engine's cache",
+    "enable_prefix_caching": "what is computed once, not what comes out",
     "tensor_parallel_size": "how many cards hold the engine",
-    "data_parallel_size": "how many engines share the requests",
     "batch_rows": "how many rows are computed at once",
-    "benchmark_dir": "where local copies of benchmarks lie; their content is in identity()",
+    "max_failed": "how much failing is put up with before the stage stops",
 }
 
 

@@ -11,22 +11,18 @@ This file is both ends: `Symbols` for the caller, and `python -m src.evaluation.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import resource
-import selectors
 import signal
-import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
-from src.core.errors import UserError, require
+from src.core.errors import require
+from src.evaluation.helper import Helper
 
 MEMORY_BYTES = 2 << 30
-START_SECONDS = 120.0  # math-verify loads in 2 s on an idle machine
 WALL_FACTOR = 20.0  # a child that sleeps or starves: never seen, never waited for longer than this many time limits
 
 
@@ -35,74 +31,23 @@ class Symbols:
 
     def __init__(self, seconds: float = 3.0):
         self.seconds = seconds
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        root = Path(__file__).resolve().parents[2]
+        paths = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
+        threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+        environment = {**os.environ, **threads, "PYTHONPATH": paths, "PYTHONHASHSEED": "0"}
+        self._helper = Helper([sys.executable, "-m", "src.evaluation.symbols"], environment)
 
     def compare(self, gold: str, answer: str) -> str:
         """Returns "equal", "different", "unparsable", "timeout" or "crash"."""
-        request = json.dumps({"gold": gold, "answer": answer, "seconds": self.seconds}) + "\n"
-        with self._lock:
-            process = self._process or self._start()
-            try:
-                reply = self._ask(process, request.encode())
-            except TimeoutError:
-                self._stop()
-                return "timeout"
-            except OSError:
-                reply = ""
-            if not reply:  # the template itself is gone
-                self._stop()
-            return reply or "crash"
-
-    def _ask(self, process: subprocess.Popen[bytes], request: bytes) -> str:
-        assert process.stdin is not None
-        process.stdin.write(request)
-        process.stdin.flush()
-        return _read_line(process, self.seconds * WALL_FACTOR)
-
-    def _start(self) -> subprocess.Popen[bytes]:
         require("math_verify", "grading by symbols")
-        root = Path(__file__).resolve().parents[2]
-        threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-        paths = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
-        self._process = process = subprocess.Popen(
-            [sys.executable, "-m", "src.evaluation.symbols"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **threads, "PYTHONPATH": paths, "PYTHONHASHSEED": "0"},
-            start_new_session=True,  # so that template and child are killed together, and Ctrl-C reaches neither
-        )
+        request = json.dumps({"gold": gold, "answer": answer, "seconds": self.seconds})
         try:
-            started = _read_line(process, START_SECONDS) == "ready"
+            return self._helper.ask(request, self.seconds * WALL_FACTOR) or "crash"
         except TimeoutError:
-            started = False
-        if not started:
-            self._stop()
-            raise UserError("The grader's helper process did not start.", "Try: python -m src.evaluation.symbols")
-        return process
-
-    def _stop(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+            return "timeout"
 
     def close(self) -> None:
-        with self._lock:
-            self._stop()
-
-
-def _read_line(process: subprocess.Popen[bytes], seconds: float) -> str:
-    """One line from the helper, "" when it died; TimeoutError when none comes in time."""
-    assert process.stdout is not None
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        if not selector.select(seconds):
-            raise TimeoutError
-    return process.stdout.readline().decode().strip()
+        self._helper.close()
 
 
 def compare(gold: str, answer: str) -> str:

@@ -73,6 +73,8 @@ def engine_args(options: VLLMGenerator, model: str) -> EngineArgs:
         gpu_memory_utilization=options.gpu_memory_utilization,
         kv_cache_memory_bytes=None if ON_GPU else int(options.kv_cache_gb * 2**30),
         enable_prefix_caching=options.enable_prefix_caching,
+        # Seeded requests whose prompt is read in pieces crash vLLM 0.32 on CPUs ("CPU Generator does not use offset").
+        enable_chunked_prefill=None if ON_GPU else False,
         quantization=options.quantization,
         enforce_eager=eager,
         disable_log_stats=True,

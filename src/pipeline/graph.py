@@ -42,7 +42,7 @@ def method(cfg: Mapping[str, Any], mistakes: Mistakes) -> list[Node]:
     candidates = stage("generate.Generate", "candidates")
     select = stage("select.Select", "select", selector="selector", trainer="trainer")
     generate = stage("generate.Generate", "generate")
-    clean = stage("clean.Clean", "clean")
+    clean = stage("clean.Clean", "clean", benchmarks="benchmark")
     pretrain = stage("pretrain.Pretrain", "pretrain", sft="sft", trainer="trainer")
     evaluate = stage("evaluate.Evaluate", "evaluate", benchmarks="benchmark")
     mistakes.raise_if_any("Nothing was computed. `python -m src.train --cfg job` shows the whole configuration.")

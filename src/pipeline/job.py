@@ -89,6 +89,8 @@ class _Record:
             "study": job.study,
             "name": job.name,
             "seed": job.seed,
+            "question": job.config["question"],
+            "number": OmegaConf.select(HydraConfig.get(), "job.num", default=0, throw_on_missing=False) or 0,
             "overrides": list(HydraConfig.get().overrides.task),
             "command": self.command,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),

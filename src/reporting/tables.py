@@ -47,7 +47,7 @@ def accuracy(study: Study) -> Table:
     )
     seeds = max((len(arm.complete) for arm in study.arms), default=0)
     over = "questions and seeds" if seeds > 1 else "questions"
-    note = f"Beside each share its 95 % interval over {over}. A gain is coloured where it can be claimed."
+    note = f"Beside each share its 95 % interval over {over}. A gain is set bold where it can be claimed."
     return Table(columns, tuple(rows), note).without_empty_columns()
 
 
@@ -75,11 +75,9 @@ def _line(job: Job, model: str, benchmark: str, group: str = "all") -> Accuracy 
 def _share(lines: Sequence[Accuracy | None], pooled: Estimate | None, at: tuple[Manifest, ...]) -> Cell:
     """One job: what its evaluation wrote. Several seeds: the mean over them."""
     known = [line for line in lines if line]
-    if not known:
-        return UNKNOWN
-    if len(known) == 1 or pooled is None:
+    if len(known) == 1:
         return Cell(percent(known[0].accuracy), interval(known[0].low, known[0].high), at)
-    return Cell(percent(pooled.mean), interval(pooled.low, pooled.high), at)
+    return Cell(percent(pooled.mean), interval(pooled.low, pooled.high), at) if pooled else UNKNOWN
 
 
 def _difference(gap: Estimate, at: tuple[Manifest, ...], claimed: bool) -> Cell:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 from src.core.records import Generation, Problem, content_id
 from src.text.boxed import last_boxed
@@ -92,7 +93,18 @@ def format_response(question: str, solution: str) -> str:
     return f"[Problem]\n{question}\n\n[Solution]\n{solution}"
 
 
-def format_pretraining(problem: Problem) -> tuple[str, str]:
+class Solved(Protocol):
+    """What it takes to be a training row: a `Problem`, or one that was built solved."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def question(self) -> str: ...
+    @property
+    def solution(self) -> str: ...
+
+
+def format_pretraining(problem: Solved) -> tuple[str, str]:
     """(prompt, response) in the format of the paper's released corpora; the loss falls on the response only."""
     header = "## Code Solution" if problem.kind == "tool" else "## Solution"
     return f"## Question\n{problem.question}\n\n{header}\n", problem.solution

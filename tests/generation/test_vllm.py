@@ -136,6 +136,19 @@ def test_one_model_after_another_in_one_process_and_batch_size_changes_no_text(t
 
 @pytest.mark.slow
 @pytest.mark.vllm
+def test_long_prompts_and_a_small_kv_cache_change_no_text(tiny_llama, tmp_path):
+    """5,000 prompt tokens are more than a step takes; 20 texts of 250 tokens do not fit into a cache of 2,000."""
+
+    def texts(kv_cache_gb):
+        asked = [Request(f"r{i}", f"{i:3d}" + "x" * 180, i, Sampling(max_tokens=60)) for i in range(30)]
+        with VLLMGenerator(dtype="float32", kv_cache_gb=kv_cache_gb).open(tiny_llama, tmp_path) as session:
+            return {c.id: c for c in session.stream(asked)}
+
+    assert texts(0.002) == texts(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
 def test_a_broken_model_folder_is_one_clear_message(tiny_llama, tmp_path):
     import shutil
 

@@ -60,12 +60,8 @@ def average_precision(ranking: Ranking, family: str, candidates: list[Example]) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "directions",
-    [{"direction": "adam"}, {"direction": "preconditioned", "target_direction": "preconditioned"}],
-    ids=str,
-)
-def test_planted_relevance_comes_out_on_top(model, tmp_path, directions):
+@pytest.mark.parametrize(("direction", "of_targets"), [("adam", "sgd"), ("preconditioned", "preconditioned")])
+def test_planted_relevance_comes_out_on_top(model, tmp_path, direction, of_targets):
     """Every family in turn is the target; a random order would have an average precision of 0.1."""
     candidates = pool(20)
     targets = {f"family{i}": Families((i,), 20) for i in range(10)}

@@ -90,3 +90,20 @@ def test_options_that_make_no_sense_are_refused(tmp_path, options):
 def test_the_estimate_is_an_upper_bound_of_tokens(tmp_path):
     stage = Generate(Scripted(tmp_path / "log"), {"cot": {"max_tokens": 100}}, prompts=7, samples_per_prompt=2)
     assert stage.estimate() == {"tokens": 1400}
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+def test_the_synthesizers_folder_is_loaded_by_vllm(tmp_path):
+    from src.generation.vllm import VLLMGenerator
+    from tests.generation.tiny import write_tiny_llama
+
+    write_tiny_llama(tmp_path / "synthesizer" / "model")
+    inputs = {
+        "prompts": artifact(tmp_path / "prompts", "prompts", Prompt, prompts(20)),
+        "synthesizer": Artifact(tmp_path / "synthesizer"),
+    }
+    ctx = context(tmp_path / "a", **inputs)
+    Generate(VLLMGenerator(dtype="float32", kv_cache_gb=0.1), {"cot": {"max_tokens": 10}}).run(ctx)
+    ctx.tally.check()
+    assert {(row.generator, row.tokens) for row in generations(ctx) if row.finish_reason == "length"} == {("vllm", 10)}

@@ -140,9 +140,8 @@ class Family:
     def _run(self, program: str, expected: str) -> str:
         """The program and what it truly printed, as two fenced blocks; its output is one more check of the answer."""
         lines: list[str] = []
-        exec(
-            compile(program, f"<{self.name}>", "exec"), {"print": lambda *args: lines.append(" ".join(map(str, args)))}
-        )
+        code = compile(program, f"<{self.name}>", "exec")
+        exec(code, {"print": lambda *args: lines.append(" ".join(map(str, args)))})
         if lines != [expected]:
             raise BrokenFamilyError(f"{self.name}: the program printed {lines}, not {expected}:\n{program}")
         return f"```python\n{program}\n```\n```output\n{expected}\n```"

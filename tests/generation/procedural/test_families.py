@@ -25,6 +25,7 @@ SLIPS = {
     "many of one": re.compile(
         r"(?<![/\d.])\b(?:[2-9]|[1-9]\d+) (?:apple|marble|dollar|page|day|week|friend|minute|hour)\b"
     ),
+    "article": re.compile(r"\b[Aa] (8\d*|11|18)\b|\b[Aa] (?!and\b)[aeio]"),
     "double sign": re.compile(r"[+-] -|-- |\+ \+"),
     "bare sign": re.compile(r"\+\s*=|\+\s*\.(?!\.)"),
     "unit coefficient": re.compile(r"(?<![\d.])1[xyL]\b"),

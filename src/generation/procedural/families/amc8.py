@@ -174,7 +174,8 @@ def last_digit_of_a_power(a: int, n: int) -> Values:
     wordings=(
         "A rectangular {inner}, {long} m by {wide} m, has a path {border} m wide all around it. "
         "What is the area of the path in square meters?",
-        "Around a {long} m by {wide} m {inner} runs a path of width {border} m. Find the path's area in square meters.",
+        "A path of width {border} m runs around a rectangular {inner} of {long} m by {wide} m. "
+        "Find the path's area in square meters.",
     ),
     steps=(
         "With the path it is {long} + {two} = {big} by {wide} + {two} = {tall}.",
@@ -267,9 +268,9 @@ def _blocks_with_two_painted_faces(a: int, b: int, c: int) -> int:
     split="unseen",
     numbers={"a": range(3, 13), "b": range(3, 13), "c": range(3, 13)},
     wordings=(
-        "A {a} by {b} by {c} block is painted outside and cut into unit cubes. "
+        "A block of {a} by {b} by {c} unit cubes is painted outside and taken apart. "
         "How many cubes have exactly two painted faces?",
-        "{name} builds a {a} by {b} by {c} block of unit cubes and paints its whole surface. "
+        "{name} builds a block of {a} by {b} by {c} unit cubes and paints its whole surface. "
         "How many unit cubes get paint on exactly two faces?",
     ),
     steps=(

@@ -332,7 +332,7 @@ def largest_consecutive(first: int, count: int, step: int) -> Values:
     numbers={"a": range(2, 13), "b": range(2, 13), "c": range(2, 13)},
     wordings=(
         "A closed box is {a} cm long, {b} cm wide and {c} cm high. What is its surface area in square cm?",
-        "{name} paints all six faces of a {a} cm by {b} cm by {c} cm block. How many square cm does {he} paint?",
+        "{name} paints all six faces of a block of {a} cm by {b} cm by {c} cm. How many square cm does {he} paint?",
     ),
     steps=(
         "The faces are {a} * {b} = {ab}, {b} * {c} = {bc} and {a} * {c} = {ac}.",
