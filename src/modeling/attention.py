@@ -54,20 +54,36 @@ def documents_attention(
     documents: Documents | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention within each document. Shapes (1, heads, tokens, head size) -> (1, tokens, heads, head size)."""
+    """Causal attention within each document. Shapes (1, heads, tokens, head size) -> (1, tokens, heads, head size).
+
+    Without `documents` every sequence of the batch is one, without padding; one new token sees all that is cached.
+    """
     if documents is None:
-        documents = Documents.of([query.shape[2]]).to(query.device)
+        return _undivided(query, key, value, scaling), None
     if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16) and not dropout:
         return _varlen(query, key, value, scaling, documents), None
-    groups = query.shape[1] // key.shape[1]
-    if groups > 1:
-        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    key, value = _repeated(query, key, value)
     lengths = list(documents.lengths)
     parts = [
         functional.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True, scale=scaling)
         for q, k, v in zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True)
     ]
     return torch.cat(parts, 2).transpose(1, 2), None
+
+
+def _repeated(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Keys and values once for every query head (grouped-query attention)."""
+    groups = query.shape[1] // key.shape[1]
+    return (key, value) if groups == 1 else (key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1))
+
+
+def _undivided(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None) -> torch.Tensor:
+    if query.shape[2] not in (1, key.shape[2]):
+        raise NotImplementedError("several new tokens on top of cached ones: load the model with 'sdpa' for that")
+    causal = query.shape[2] > 1
+    key, value = _repeated(query, key, value)
+    out = functional.scaled_dot_product_attention(query, key, value, is_causal=causal, scale=scaling)
+    return out.transpose(1, 2)
 
 
 def _varlen(

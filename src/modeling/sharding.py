@@ -34,4 +34,5 @@ def whole_weights(model: Any) -> dict[str, torch.Tensor]:
     """All weights on the CPU of the first rank (elsewhere: empty). Every rank must call it."""
     from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
-    return get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+    weights = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+    return {name: tensor for name, tensor in weights.items() if isinstance(tensor, torch.Tensor)}

@@ -145,11 +145,11 @@ def _fit(
 def _module(
     base: str | Path, rows: Rows, plan: Plan, recipe: Recipe, trainer: Trainer, seed: int, limit: int
 ) -> CausalLM:
-    attention = attn.choose(loading.load_config(base), trainer.attention, limit)
+    wanted = "sdpa" if trainer.compile and trainer.attention == "auto" else trainer.attention
+    attention = attn.choose(loading.load_config(base), wanted, limit)
     model = loading.load_model(base, attention)
     if trainer.activation_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
-        model.enable_input_require_grads()
     if recipe.lora:
         model = loading.add_lora(model, recipe.lora, seed)
     if trainer.compile:

@@ -36,6 +36,14 @@ def test_attention_by_document_equals_attention_by_mask(base: Path) -> None:
     assert one.item() == pytest.approx(two.item(), rel=1e-6)
 
 
+def test_a_model_loaded_for_training_can_write(base: Path) -> None:
+    prompt = torch.tensor([[5, 9, 300, 17]])
+    one, two = (
+        load(base, name)[0].eval().generate(prompt, max_new_tokens=8, do_sample=False) for name in ("documents", "sdpa")
+    )
+    assert torch.equal(one, two)
+
+
 def test_a_model_that_leaks_is_stopped(base: Path) -> None:
     model, name = load(base)
     forward = model.forward

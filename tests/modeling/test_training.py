@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -157,6 +158,12 @@ def test_lora_trains_adapters_and_leaves_a_merged_model(
     assert any(
         name.startswith("m.") and "lora_A" in name for name in load_file(summary.moments[0].folder / "adam.safetensors")
     )
+
+
+def test_activation_checkpointing_changes_nothing(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
+    plain = train(base, rows, recipe(), CPU, tmp_path / "a", tmp_path / "wa", 0)
+    saving = dataclasses.replace(CPU, activation_checkpointing=True)
+    assert train(base, rows, recipe(), saving, tmp_path / "b", tmp_path / "wb", 0).final_loss == plain.final_loss
 
 
 def test_bf16_computes_in_bfloat16_and_stores_it(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
