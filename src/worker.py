@@ -9,34 +9,29 @@ from __future__ import annotations
 import json
 import os
 import resource
-import shutil
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock
 
 from src.config.build import build
 from src.core.errors import UserError
 from src.core.stage import Artifact, Stage, StageContext
-from src.core.store import FULL_DISK_CODE, full_disk_explained, is_full_disk, write_json
+from src.core.store import FULL_DISK_CODE, full_disk_explained, is_full_disk, worker_lock, write_json
 
 
 def run_spec(path: Path) -> dict[str, Any]:
     """Run the stage of a spec and return its measurements."""
     spec = json.loads(path.read_text())
     folder = Path(spec["folder"])
-    with FileLock(folder / "worker.lock"):  # an orphan of a killed run may still hold it, for a moment
-        return _run(build(spec["stage"], spec["kind"]), spec, folder)
+    stage = build(spec["stage"], spec["kind"])
+    with worker_lock(folder) if _rank() == 0 else nullcontext():
+        return _run(stage, spec, folder)
 
 
 def _run(stage: Stage, spec: dict[str, Any], folder: Path) -> dict[str, Any]:
-    if int(os.environ.get("LOCAL_RANK", 0)) == 0:
-        shutil.rmtree(folder / "out", ignore_errors=True)
-    for name in ("out", "work"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
     inputs = {name: Artifact(Path(p)) for name, p in spec["inputs"].items()}
     context = StageContext(folder / "out", folder / "work", inputs, Path(spec["cache"]))
     start = time.monotonic()
@@ -55,6 +50,11 @@ def peak_memory_mb() -> float:
     """The largest resident size this process and its ended children have had, in MiB (Linux reports KiB)."""
     usage = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return max(usage) / (1024 if sys.platform != "darwin" else 1024**2)
+
+
+def _rank() -> int:
+    """Under torchrun, which of its processes this is; the first one speaks for all."""
+    return int(os.environ.get("RANK", 0))
 
 
 def _end_with_parent() -> None:
@@ -76,7 +76,7 @@ def main(spec: Path) -> int:
     except UserError as error:
         result = {"problem": error.problem, "mend": error.mend}
     try:
-        if int(os.environ.get("RANK", 0)) == 0:
+        if _rank() == 0:
             write_json(spec.parent / "result.json", result)
     except OSError as error:
         if not is_full_disk(error):

@@ -113,8 +113,9 @@ def _check_key(dotted: str, config: Any, mistakes: Mistakes) -> None:
             if not OmegaConf.is_list(config):
                 mistakes.add(dotted, f"'{'.'.join(right)}' is a value and has no options")
             return
-        if part not in config.keys():  # `in config` would miss a key whose value is still open (???)
-            mistakes.add(dotted, f"no such option{did_you_mean(part, [str(key) for key in config])}")
+        keys = [str(key) for key in config]  # `in config` would miss a key whose value is still open (???)
+        if part not in keys:
+            mistakes.add(dotted, f"no such option{did_you_mean(part, keys)}")
             return
         right.append(part)
         config = None if OmegaConf.is_missing(config, part) else config[part]

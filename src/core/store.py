@@ -51,9 +51,13 @@ class Store:
             lock.release()
 
     def partial(self, kind: str, key: str) -> Path:
-        """The unfinished artifact's folder; it is as the last try left it."""
+        """The unfinished artifact's folder: an empty `out`, and `work` as the last try left it."""
         folder = self.root / kind / f"{key}.partial"
-        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("out", "work"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        with worker_lock(folder):  # an orphan of a killed run may still be writing, for a moment
+            shutil.rmtree(folder / "out")
+            (folder / "out").mkdir()
         return folder
 
     def publish(self, kind: str, key: str, manifest: dict[str, Any]) -> Artifact:
@@ -65,6 +69,11 @@ class Store:
         (partial / "out").rename(final)
         shutil.rmtree(partial)
         return Artifact(final)
+
+
+def worker_lock(folder: Path) -> FileLock:
+    """Held by whoever fills a partial folder, for as long as it lives."""
+    return FileLock(folder / "worker.lock")
 
 
 def write_json(path: Path, value: Any) -> None:

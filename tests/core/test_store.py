@@ -10,7 +10,6 @@ from src.core.store import Store, full_disk_explained
 
 def make(store: Store, key: str = "k", text: str = "data") -> None:
     out = store.partial("toy", key) / "out"
-    out.mkdir()
     (out / "rows").write_text(text)
 
 
@@ -21,7 +20,7 @@ def test_an_artifact_appears_only_when_published(tmp_path):
     artifact = store.publish("toy", "k", {"counts": {}})
     assert store.find("toy", "k") == artifact
     assert artifact.manifest == {"counts": {}}
-    assert not store.partial("toy", "other").joinpath("out").exists()
+    assert list(store.partial("toy", "k2").joinpath("out").iterdir()) == []
     assert [p.name for p in (tmp_path / "toy").iterdir() if "k.partial" in p.name] == []
 
 
