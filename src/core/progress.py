@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as RichProgress
 
 LOG_EVERY_SECONDS = 10.0
+MIN_SHARE_FOR_ETA = 0.01
 
 
 class Progress:
@@ -44,8 +45,10 @@ class Progress:
 
     @property
     def eta_seconds(self) -> float | None:
-        """None while the total or the rate is unknown."""
-        return (self.total - self.done) / self.rate if self.total is not None and self.rate > 0 else None
+        """None while the total is unknown, or too little is done to tell."""
+        if self.total is None or self.done - self._start_done < max(MIN_SHARE_FOR_ETA * self.total, 1):
+            return None
+        return (self.total - self.done) / self.rate
 
     def advance(self, n: int = 1, note: str | None = None) -> None:
         """Count `n` more; `note` is shown behind the figures (a loss, say)."""

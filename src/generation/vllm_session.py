@@ -8,6 +8,7 @@ model 1.9 s, a second one in the same process 1.5 s, closing 1.3 s. A GB of KV c
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 import warnings
@@ -33,6 +34,7 @@ os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING" if ON_GPU else "ERROR")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 if not ON_GPU:
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # a second process would import everything again
+    logging.getLogger("vllm.triton_utils.importing").setLevel(logging.ERROR)  # warns that a CPU has no Triton
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -48,6 +48,7 @@ class TinyLlama(ModelSource):
     max_positions: int = 1024
     rope_theta: float = 10_000.0
     tie_embeddings: bool = True
+    initializer_range: float | None = None
     tokenizer_characters: int = 4_000_000
 
     def __post_init__(self) -> None:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 START, END, PAD = "<s>", "</s>", "<pad>"
 
+# A digit alone; a word with the space before it, and with the one behind it when a digit follows, so that " = 24" costs
+# three tokens and not four; other spaces.
+PIECES = r"\d| ?[^\s\d]+ (?=\d)| ?[^\s\d]+|\s+"
+
 
 def build(options: TinyLlama, folder: Path, texts: Texts, seed: int) -> Path:
     """Write tokenizer, configuration and random weights to `folder`, complete or not at all; returns it.
@@ -45,12 +49,13 @@ def build(options: TinyLlama, folder: Path, texts: Texts, seed: int) -> Path:
 
 def train_tokenizer(texts: Iterable[str], options: TinyLlama) -> PreTrainedTokenizerFast:
     """Byte-level BPE: every text survives encoding and decoding, and a digit is always a token of its own."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
-    digits, words = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, words])
+    pieces = pre_tokenizers.Split(Regex(PIECES), "isolated")
+    to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pieces, to_bytes])
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.train_from_iterator(
         texts,
@@ -83,6 +88,7 @@ def _config(options: TinyLlama, tokenizer: PreTrainedTokenizerFast):  # type: ig
         num_key_value_heads=options.kv_heads,
         max_position_embeddings=options.max_positions,
         rope_parameters={"rope_type": "default", "rope_theta": options.rope_theta},
+        initializer_range=options.initializer_range or options.hidden_size**-0.5,
         tie_word_embeddings=options.tie_embeddings,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,

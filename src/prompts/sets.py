@@ -27,7 +27,7 @@ class PromptSet:
 
     stages: weight of each stage; they need not sum to one, and a stage of weight 0 is never drawn.
     tool_share: share of prompts that ask for a solution by Python code.
-    form: "full" is written for a model that follows instructions; "brief" is the stage's name and the passage, all
+    form: "full" is written for a model that follows instructions; "brief" is the passage and the stage's name, all
         that a model of a million parameters can make use of.
     with_passage: False leaves the passage out of the text (the prompt still belongs to it).
     chars, tool_chars: the passage is cut to so many characters, by kind.

@@ -60,7 +60,7 @@ def _training_helped(study: Study) -> str:
     where = f"in the mean of {len(names)} benchmarks with {asked}" if len(names) > 1 else f"of {asked}"
     numbers = f"{percent(ours.mean)} % against {percent(theirs.mean)} % {where}"
     if gap.low > 0:
-        return f"Training on the synthesised corpus helps: the student solves {numbers} ({_gap(gap)})."
+        return f"Pre-training helps: the student solves {numbers} ({_gap(gap)})."
     if gap.high < 0:
         return f"The student is worse than the same model untrained: {numbers} ({_gap(gap)})."
     return f"No gain over the untrained model can be claimed: {numbers} ({_gap(gap)})."

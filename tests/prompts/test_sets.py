@@ -53,10 +53,10 @@ def test_the_passage_is_cut_by_kind():
 
 
 @pytest.mark.parametrize("kind", ["cot", "tool"])
-def test_a_brief_prompt_is_a_tag_and_the_passage_on_one_line(kind):
+def test_a_brief_prompt_is_the_passage_on_one_line_and_a_tag(kind):
     brief = PromptSet(form="brief", chars=40, tool_chars=40)
     text = brief.render(passage("t", "Primes are\nnumbers."), "high_school", kind)
-    assert text == ("[high_school code]" if kind == "tool" else "[high_school]") + " Primes are numbers.\n"
+    assert text == "Primes are numbers.\n" + ("[high_school code]" if kind == "tool" else "[high_school]") + "\n"
 
 
 def test_marks_inside_a_passage_are_left_alone():

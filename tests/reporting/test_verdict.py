@@ -14,7 +14,7 @@ def _told(folder: Path, jobs: list[FakeJob]) -> tuple[Study, list[str]]:
 def test_a_clear_gain_is_claimed_and_located(outputs: Path) -> None:
     study = collect(outputs, "demo")
     first, second = answer(study, study.arms[0])
-    assert first.startswith("Training on the synthesised corpus helps")
+    assert first.startswith("Pre-training helps")
     assert "better on seen families" in second and "no difference can be claimed on" in second
 
 

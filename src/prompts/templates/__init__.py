@@ -44,10 +44,10 @@ def full(stage: str, kind: str, passage: str, example: str) -> str:
 
 
 def brief(stage: str, kind: str, passage: str) -> str:
-    """A prompt for a very small model: a tag and the passage, on one line."""
+    """A prompt for a very small model: the passage on one line, then a tag, next to where the model begins to write."""
     words = [stage or "any", *(["code"] if kind == "tool" else [])]
     tag = f"[{' '.join(words)}]"
-    return f"{tag} {' '.join(passage.split())}\n" if passage else f"{tag}\n"
+    return f"{' '.join(passage.split())}\n{tag}\n" if passage else f"{tag}\n"
 
 
 @cache

@@ -1,0 +1,27 @@
+from src.core import progress
+from src.core.progress import Progress
+
+
+def test_a_log_gets_a_line_with_rate_and_time_left(capsys, monkeypatch):
+    clock = iter([0.0, 5.0, 11.0, *[11.0] * 20])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with Progress("packing", total=100, unit="rows") as bar:
+        bar.advance(5)
+        bar.advance(50, note="fill 99 %")
+    line = capsys.readouterr().err
+    assert "packing: 55/100 rows, 5/s, 9 s left  fill 99 %" in line
+    assert line.count("\n") == 1
+
+
+def test_no_time_left_is_guessed_from_almost_nothing():
+    bar = Progress("writing", total=1000)
+    bar.advance(1)
+    assert bar.eta_seconds is None
+    bar.advance(99)
+    assert bar.eta_seconds is not None
+
+
+def test_rows_that_an_earlier_run_did_do_not_count_as_speed():
+    bar = Progress("writing", total=1000, done=900)
+    assert bar.rate == 0
+    assert bar.line().startswith("writing: 900/1,000 rows, 0/s")
