@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
@@ -14,7 +15,8 @@ from src.config.mistakes import Mistakes
 from src.pipeline.graph import method
 
 CONF = Path(__file__).parents[1] / "conf"
-MOUNTS = {"generator": ["generator@teacher", "generator@synthesis"]}
+MOUNTS = {"generator": ["generator@teacher", "generator@synthesis"], "recipe": ["recipe@pretrain.recipe"]}
+INHERITED_ONLY = {"recipe=base"}
 LISTS = {"benchmark"}
 NOT_OPTIONS = {"experiment", "hydra"}
 
@@ -28,7 +30,7 @@ def registered():
 def options():
     for path in sorted(CONF.glob("*/*.yaml")):
         group, option = path.parent.name, path.stem
-        if group not in NOT_OPTIONS:
+        if group not in NOT_OPTIONS and f"{group}={option}" not in INHERITED_ONLY:
             for mount in MOUNTS.get(group, [group]):
                 yield f"{mount}=[{option}]" if group in LISTS else f"{mount}={option}"
 
@@ -50,10 +52,8 @@ def preflight(overrides, local_files):
     for dotted in open_values(plain):
         kind = "model" if dotted.endswith("name") else "file"
         OmegaConf.update(cfg, dotted, str(local_files[kind]), force_add=True)
-    from hydra.core.hydra_config import HydraConfig
-
     HydraConfig.instance().set_config(cfg)
-    plain = {k: v for k, v in OmegaConf.to_container(cfg, resolve=True).items() if k != "hydra"}
+    plain = OmegaConf.to_container(OmegaConf.masked_copy(cfg, [k for k in cfg if k != "hydra"]), resolve=True)
     mistakes = Mistakes()
     bind(plain["compute"], "compute", mistakes)
     bind(plain["tracker"], "tracker", mistakes)

@@ -27,7 +27,7 @@ class Mistakes(list[str]):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?`, or the known names when none is near."""
-    known = sorted(known)
+    known = sorted(name for name in known if not name.startswith("_"))
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if near:
         return f"; did you mean '{near[0]}'?"
