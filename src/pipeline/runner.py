@@ -56,6 +56,8 @@ class Runner:
 
     def walk(self, nodes: Sequence[Node]) -> dict[str, Artifact]:
         """Visit the nodes in order; each finds its inputs done. Returns the artifacts by node name."""
+        if any(node.stage.heavy and not self.store.find(node.stage.kind, node.key) for node in nodes):
+            self.compute.prepare()
         for node in nodes:
             artifact, reused = self._obtain(node)
             self.made[node.name] = artifact

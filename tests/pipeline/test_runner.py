@@ -22,11 +22,14 @@ from tests.pipeline.toys import Count, Fail
 ROOT = Path(__file__).parents[2]
 
 
-def walk(outputs, nodes, isolate=True):
+FRESH = Local(warm=False)
+
+
+def walk(outputs, nodes, compute=FRESH):
     visits = []
     tracker = NoTracker().start("s", "n", "i", {}, outputs)
     runner = Runner(
-        Store(outputs / "store"), Local(isolate), tracker, outputs / "cache", "test", lambda _: None, visits.append
+        Store(outputs / "store"), compute, tracker, outputs / "cache", "test", lambda _: None, visits.append
     )
     return runner.walk(nodes), visits
 
@@ -36,14 +39,24 @@ def chain(**options):
     return [first, Node("second", Count(rows=7, **options), {"passages": first})]
 
 
-@pytest.mark.parametrize("isolate", [True, False])
-def test_the_second_walk_reuses_everything(tmp_path, isolate):
-    made, visits = walk(tmp_path, chain(), isolate)
+@pytest.mark.parametrize("compute", [FRESH, Local(isolate=False)])
+def test_the_second_walk_reuses_everything(tmp_path, compute):
+    made, visits = walk(tmp_path, chain(), compute)
     assert [v.reused for v in visits] == [False, False]
     assert made["second"].count("passages") == 7
-    again, visits = walk(tmp_path, chain(), isolate)
+    again, visits = walk(tmp_path, chain(), compute)
     assert [v.reused for v in visits] == [True, True]
     assert again == made
+
+
+@pytest.mark.slow
+def test_stages_fork_from_a_warm_server_and_fail_as_plainly(tmp_path):
+    made, _ = walk(tmp_path, chain(), Local())
+    assert made["second"].count("passages") == 7
+    with pytest.raises(UserError, match="The soup is cold"):
+        walk(tmp_path, [Node("bad", Fail(how="user"))], Local())
+    with pytest.raises(UserError, match="SIGKILL"):
+        walk(tmp_path, [Node("bad", Fail(how="kill"))], Local())
 
 
 def test_a_changed_option_remakes_its_node_and_those_behind_it_only(tmp_path):
