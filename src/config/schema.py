@@ -43,6 +43,7 @@ class Root:
     tracker: dict[str, Any] = field(default_factory=dict)
 
     # how much: one section a stage
+    problems: dict[str, Any] = field(default_factory=dict)
     passages: dict[str, Any] = field(default_factory=dict)
     prompts: dict[str, Any] = field(default_factory=dict)
     distil: dict[str, Any] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from src.evaluation.prompting import Style, corpus_prompt, with_choices
 from src.evaluation.puzzle import puzzle_gold
 from src.evaluation.question import Question, named
 from src.evaluation.rows import Row, file_digest, hub_rows, read_rows
+from src.generation.procedural.size import FULL, Size
 from src.text.answers import NUMBER, AnswerType
 from src.text.boxed import last_boxed
 
@@ -97,12 +98,13 @@ class ProceduralBenchmark(Benchmark):
     """Problems of the offline teacher that no training run sees.
 
     split: "seen" has families of the training data with held-out numbers and names, "unseen" has families that no
-    training data holds, "dev" is for tuning and for influence targets.
+    training data holds, "dev" is for tuning and for influence targets. size: which corner of the families' space.
     """
 
     split: Literal["seen", "unseen", "dev"]
     n: int = 400
     seed: int = 0
+    size: Size = FULL
     max_tokens: int = 256
 
     def __post_init__(self) -> None:
@@ -127,9 +129,9 @@ class ProceduralBenchmark(Benchmark):
         from src.generation.procedural.sets import held_out_problems, training_problems
 
         if split == "dev":
-            problems = training_problems(self.n, self.seed, split="dev")
+            problems = training_problems(self.n, self.seed, split="dev", size=self.size)
         else:
-            problems = iter(held_out_problems(split, self.n, self.seed))
+            problems = iter(held_out_problems(split, self.n, self.seed, size=self.size))
         for problem in problems:
             yield Question(problem.question, problem.answer, problem.stage, problem.family, solution=problem.solution)
 

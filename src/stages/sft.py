@@ -11,6 +11,7 @@ from pathlib import Path
 
 from src.core.errors import UserError
 from src.core.records import Example, content_id
+from src.generation.procedural.size import FULL, Size
 
 
 class SFTSet(ABC):
@@ -36,11 +37,12 @@ class NoSFT(SFTSet):
 @dataclass(frozen=True)
 class ProceduralSFT(SFTSet):
     """`n` problems built and solved by the procedural families that training may see, drawn by `seed`; a
-    `tool_share` of them is solved by a program."""
+    `tool_share` of them is solved by a program. `size`: which corner of the families' space."""
 
     n: int = 2_000
     seed: int = 0
     tool_share: float = 0.0
+    size: Size = FULL
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -52,7 +54,7 @@ class ProceduralSFT(SFTSet):
         from src.generation.procedural.sets import training_problems
         from src.text.parsing import format_pretraining
 
-        for problem in training_problems(self.n, self.seed, tool_share=self.tool_share):
+        for problem in training_problems(self.n, self.seed, tool_share=self.tool_share, size=self.size):
             prompt, response = format_pretraining(problem)
             yield Example(problem.id, "procedural SFT", prompt, response)
 

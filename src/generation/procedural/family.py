@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import ceil
 from random import Random
 from textwrap import dedent
 from types import SimpleNamespace
@@ -88,10 +89,11 @@ class Family:
     solve: Callable[..., Values | None]
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def draw(self, rng: Random, part: Slice) -> Instance:
-        """Draw numbers until they belong to `part` and make a good problem."""
+    def draw(self, rng: Random, part: Slice, share: float = 1.0) -> Instance:
+        """Draw numbers, from the lower `share` of their ranges, until they belong to `part` and make a good problem."""
+        ranges = {name: choices[: max(3, ceil(share * len(choices)))] for name, choices in self.numbers.items()}
         for _ in range(MAX_DRAWS):
-            numbers = {name: rng.choice(choices) for name, choices in self.numbers.items()}
+            numbers = {name: rng.choice(choices) for name, choices in ranges.items()}
             signature = self.signature(numbers)
             if slice_of(signature) != part:
                 continue

@@ -16,19 +16,25 @@ from src.core.records import seed_from
 from src.generation.procedural.families import families_of
 from src.generation.procedural.family import STAGES, Family, Kind, Slice, SolvedProblem, Split
 from src.generation.procedural.people import Cast
+from src.generation.procedural.size import FULL, Size
 
 PATIENCE = 400  # repeats in a row after which a family's instances count as used up
 
 
 def held_out_problems(
-    split: Split, n: int, seed: int, stages: tuple[str, ...] | None = None, kind: Kind = "cot"
+    split: Split,
+    n: int,
+    seed: int,
+    stages: tuple[str, ...] | None = None,
+    kind: Kind = "cot",
+    size: Size = FULL,
 ) -> list[SolvedProblem]:
     """A benchmark of `n` problems, no two with the same family and numbers, that no training set can contain.
 
     `split` "seen": families the teacher writes, with numbers and names it never uses; "unseen": families it
     never writes. Raises UserError for an unknown stage, and when the families hold fewer than `n` such problems.
     """
-    problems = _turns(split, "held_out", "held_out", seed, stages, tool_share=float(kind == "tool"))
+    problems = _turns(split, "held_out", "held_out", seed, stages, float(kind == "tool"), size)
     return _first(n, problems, f"held-out problems of split '{split}'")
 
 
@@ -38,13 +44,14 @@ def training_problems(
     stages: tuple[str, ...] | None = None,
     tool_share: float = 0.0,
     split: Literal["train", "dev"] = "train",
+    size: Size = FULL,
 ) -> Iterator[SolvedProblem]:
     """`n` problems of the seen families with training names, a `tool_share` of them solved by a program.
 
     "train" draws where the teacher draws, and may tell an instance again in other words; "dev" (influence
     targets, tuning) is written neither by the teacher nor by the benchmark, and repeats nothing.
     """
-    problems = _turns("seen", split, "training", seed, stages, tool_share)
+    problems = _turns("seen", split, "training", seed, stages, tool_share, size)
     return islice(problems, n) if split == "train" else iter(_first(n, problems, "dev problems"))
 
 
@@ -56,26 +63,41 @@ def _first(n: int, problems: Iterator[SolvedProblem], what: str) -> list[SolvedP
 
 
 def _turns(
-    split: Split, part: Slice, cast: Cast, seed: int, stages: Sequence[str] | None, tool_share: float
+    split: Split,
+    part: Slice,
+    cast: Cast,
+    seed: int,
+    stages: Sequence[str] | None,
+    tool_share: float,
+    size: Size,
 ) -> Iterator[SolvedProblem]:
     """Stage after stage, and in each stage family after family, in an order that the seed shuffles."""
     told: set[str] | None = None if part == "train" else set()
     by_stage = []
     for stage in known_stages(stages):
-        families = list(families_of(stage, split))
+        families = list(families_of(stage, split))[: size.families]
         Random(seed_from("order", seed, stage)).shuffle(families)
-        by_stage.append(_round_robin([_stream(f, stage, part, cast, seed, tool_share, told) for f in families]))
+        by_stage.append(
+            _round_robin([_stream(f, stage, part, cast, seed, tool_share, told, size.numbers) for f in families])
+        )
     return _round_robin(by_stage)
 
 
 def _stream(
-    family: Family, stage: str, part: Slice, cast: Cast, seed: int, tool_share: float, told: set[str] | None
+    family: Family,
+    stage: str,
+    part: Slice,
+    cast: Cast,
+    seed: int,
+    tool_share: float,
+    told: set[str] | None,
+    numbers: float,
 ) -> Iterator[SolvedProblem]:
     """One family's problems, without end; with `told`, the signatures seen so far, each instance once."""
     rng = Random(seed_from("set", seed, family.name, stage, part))
     repeats = 0
     while repeats < PATIENCE:
-        instance = family.draw(rng, part)
+        instance = family.draw(rng, part, numbers)
         if told is not None and instance.signature in told:
             repeats += 1
             continue
