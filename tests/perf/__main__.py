@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import sys
 import tempfile
 import traceback
@@ -48,6 +49,7 @@ class Results:
 
 def main() -> int:
     arguments = _parser().parse_args()
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # a NUMA notice for each engine
     results, where = Results(), circumstances()
     if where["load"] > BUSY:
         print(f"This machine is busy (load {where['load']:.1f}): expect wide spreads.", file=sys.stderr)
