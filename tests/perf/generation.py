@@ -55,7 +55,8 @@ def run(options: Options) -> list[Comparison]:
     }
     speed = in_turns(options.rounds, sides, warm_up=False)
     count = " or ".join(f"{n:,}" for n in sorted(tokens))
-    note = f"{options.model} model, {len(asked) - WARM_UP:,} prompts, {count} tokens, {chunk} texts at a time, lengths log-normal"
+    size = f"{len(asked) - WARM_UP:,} prompts, {count} tokens"
+    note = f"{options.model} model, {size}, {chunk} texts at a time, lengths log-normal"
     return [
         Comparison("all prompts at once", "tokens/s", speed["ours"], speed["all at once"], "generate", Aim(0.97), note),
         Comparison(f"chunks of {chunk}", "tokens/s", speed["ours"], speed["in chunks"], "generate by chunk", Aim(1.15)),

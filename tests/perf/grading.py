@@ -47,10 +47,10 @@ def pairs(count: int) -> tuple[list[Pair], str]:
     draw = random.Random(0)
     made = []
     for number, gold in enumerate(cycled(golds, count)):
-        answer = (
-            HARD[number // HARD_ONE_IN % len(HARD)] if hard else gold if draw.random() < 0.5 else draw.choice(golds)
-        )
-        made.append(Pair(r"x^2+\sqrt{2}" if hard else gold, answer))
+        if number % HARD_ONE_IN == HARD_ONE_IN // 2:
+            made.append(Pair(r"x^2+\sqrt{2}", HARD[number // HARD_ONE_IN % len(HARD)]))
+        else:
+            made.append(Pair(gold, gold if draw.random() < 0.5 else draw.choice(golds)))
     return made, source
 
 
