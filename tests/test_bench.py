@@ -67,16 +67,8 @@ def test_the_table_is_aligned_markdown_with_the_aim_beside_each_ratio():
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert cells[0] == ["bench", "what", "ours", "the alternative", "ratio", "from - to", "aim", "met"]
     assert set("".join(cells[1])) == {"-", ":"}
-    assert cells[2] == [
-        "packing",
-        "rows",
-        "24.0 %",
-        "6.000 %, theirs",
-        "3.000",
-        "2.000 - 4.000",
-        "ours >= 99.5 %",
-        "no",
-    ]
+    assert cells[2][:4] == ["packing", "rows", "24.0 %", "6.000 %, theirs"]
+    assert cells[2][4:] == ["3.000", "2.000 - 4.000", "ours >= 99.5 %", "no"]
     assert cells[3][4:] == ["3.000", "2.000 - 4.000", "<= 1.03", "no"]
     assert cells[4][4:] == ["0.125", "", "", ""]
 
