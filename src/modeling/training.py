@@ -19,7 +19,8 @@ import torch
 from src.core.progress import Progress
 from src.core.records import Example, content_id
 from src.modeling import attention as attn
-from src.modeling import loading, selftest
+from src.modeling import loading, ranks, selftest
+from src.modeling.batch import deal
 from src.modeling.checkpoints import CheckpointFolder, SaveRegularly
 from src.modeling.curves import Curves
 from src.modeling.data import PackedData
@@ -29,7 +30,7 @@ from src.modeling.plan import Plan, make_plan
 from src.modeling.recipe import Recipe
 from src.modeling.rows import Corpus, Rows, tokenize
 from src.modeling.sharding import is_sharded, whole_weights
-from src.modeling.strategies import lightning_options
+from src.modeling.strategies import device_of, lightning_options
 from src.modeling.trainer import Trainer
 
 Log = Callable[[dict[str, float], int], None]
@@ -80,6 +81,7 @@ def train(
     `work/moments` (see `moments.Moment`). Raises UserError on an unusable model, on data that leaves no row,
     and when packed documents see each other.
     """
+    options = lightning_options(trainer, recipe)
     loading.quiet()
     corpora = _as_corpora(examples)
     config, tokenizer = loading.load_config(base), loading.load_tokenizer(base)
@@ -89,7 +91,9 @@ def train(
     if trainer.threads:
         torch.set_num_threads(trainer.threads)
     with _hushed():
-        return _fit(base, rows, plan, recipe, trainer, out, work, seed, log, progress, checkpoints, limit, tokenizer)
+        return _fit(
+            base, rows, plan, recipe, trainer, out, work, seed, log, progress, checkpoints, limit, tokenizer, options
+        )
 
 
 def _as_corpora(examples: Sequence[Corpus] | Iterable[Example]) -> list[Corpus]:
@@ -113,16 +117,17 @@ def _fit(
     fractions: Sequence[float],
     limit: int,
     tokenizer: Any,
+    options: dict[str, Any],
 ) -> TrainingSummary:
     module = _module(base, rows, plan, recipe, trainer, seed, limit)
     folder = CheckpointFolder(work / "checkpoints", _owner(base, rows, recipe, seed), trainer.keep_checkpoints)
-    found = folder.latest()
+    found = ranks.decided_by_first(folder.latest)
     path, start = found if found else (None, 0)
-    data = PackedData(rows, plan, recipe.loss_on, _rows_per_device(trainer, recipe), start)
+    data = PackedData(rows, plan, recipe.loss_on, deal(recipe, trainer, device_of(trainer)).rows, start)
     moments = SaveMoments(work / "moments", fractions, tokenizer, plan.steps)
     with Curves(work / "curve.jsonl", log, progress, plan, start, trainer.log_seconds) as curves:
         callbacks = [SelfTest(recipe), curves, SaveRegularly(folder, trainer.checkpoint_minutes), moments]
-        fitter = pl.Trainer(max_epochs=1, callbacks=callbacks, **lightning_options(trainer, recipe))
+        fitter = pl.Trainer(max_epochs=1, callbacks=callbacks, **options)
         fitter.fit(module, data, ckpt_path=path, weights_only=False if path else None)
     model = _gathered(module.model, base, recipe, seed) if is_sharded(module.model) else module.model
     if fitter.is_global_zero:
@@ -168,11 +173,6 @@ def _gathered(model: Any, base: str | Path, recipe: Recipe, seed: int) -> Any:
         fresh = loading.add_lora(fresh, recipe.lora, seed)
     fresh.load_state_dict(weights)
     return fresh
-
-
-def _rows_per_device(trainer: Trainer, recipe: Recipe) -> int:
-    slots = 16_384 if trainer.device == "cuda" or (trainer.device == "auto" and torch.cuda.is_available()) else 2_048
-    return trainer.rows_per_device or max(1, slots // recipe.sequence_length)
 
 
 def _owner(base: str | Path, rows: Rows, recipe: Recipe, seed: int) -> str:

@@ -32,11 +32,11 @@ class Compute(ABC):
 class Local(Compute):
     """This machine. `isolate` false runs heavy stages in this process too (for debuggers).
 
-    `torchrun`: processes per machine for stages that train; 1 means a plain process.
+    `torchrun`: processes for a stage that trains; null: as many as its trainer has devices, none but a plain one for 1.
     """
 
     isolate: bool = True
-    torchrun: int = 1
+    torchrun: int | None = None
 
     def run(self, spec: dict[str, Any], folder: Path, heavy: bool) -> dict[str, Any]:
         write_json(folder / SPEC, spec)
@@ -44,14 +44,16 @@ class Local(Compute):
             from src.worker import run_spec
 
             return run_spec(folder / SPEC)
-        return self._in_process(folder, spec["kind"])
+        return self._in_process(folder, spec["kind"], self._processes(spec))
 
-    def _in_process(self, folder: Path, kind: str) -> dict[str, Any]:
+    def _processes(self, spec: dict[str, Any]) -> int:
+        if spec["kind"] not in ("synthesizer", "pretrain"):
+            return 1
+        return self.torchrun or int(spec["stage"]["trainer"]["devices"])
+
+    def _in_process(self, folder: Path, kind: str, processes: int) -> dict[str, Any]:
         (folder / RESULT).unlink(missing_ok=True)
-        python = [sys.executable]
-        if self.torchrun > 1 and kind in ("synthesizer", "pretrain"):
-            python += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={self.torchrun}"]
-        command = [*python, "-m", "src.worker", str(folder / SPEC)]
+        command = [sys.executable, "-m", "src.worker", str(folder / SPEC), f"--processes={processes}"]
         code = subprocess.run(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}).returncode
         if code == FULL_DISK_CODE:
             raise full_disk(folder)
