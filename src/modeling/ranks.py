@@ -26,7 +26,7 @@ def count() -> int:
 
 
 def decided_by_first(decide: Callable[[], Decision]) -> Decision:
-    """What `decide` returns on the first rank, told to all. Where it raises, that rank ends, and torchrun the others."""
+    """What `decide` returns on the first rank, told to all. If it raises, torchrun ends the other ranks."""
     if count() == 1:
         return decide()
     import torch.distributed as dist
