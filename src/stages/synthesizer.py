@@ -9,9 +9,11 @@ from src.core.errors import UserError
 from src.core.records import Example, Problem, Prompt
 from src.core.stage import Artifact, Stage, StageContext
 from src.modeling.estimate import training_cost
+from src.modeling.ranks import is_first
 from src.modeling.recipe import Recipe
 from src.modeling.sources import ModelSource
 from src.modeling.trainer import Trainer
+from src.stages.modelcard import write_card
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,9 @@ class Synthesizer(Stage):
             ctx.progress,
             stable=ctx.cache / "stable",
         )
+        if is_first():
+            name = self.model.title()
+            write_card(ctx.out / "model", "A writer of problems", name, ctx.inputs, self.recipe, self.seed, summary)
         ctx.summary.update(summary.scalars())
 
     def _examples(self, ctx: StageContext) -> list[Example]:
