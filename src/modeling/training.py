@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -93,12 +94,25 @@ def train(
     config, tokenizer = loading.load_config(base), loading.load_tokenizer(base)
     limit = loading.longest_row(config, recipe)
     rows = tokenize(corpora, tokenizer, recipe, limit, work / "rows")
+    if limit < recipe.sequence_length and ranks.is_first():
+        _tell_of_positions(rows, recipe, limit)
     plan = make_plan(rows, recipe, tuple(corpus.order or recipe.order for corpus in corpora), seed)
     if trainer.threads:
         torch.set_num_threads(trainer.threads)
     with _hushed():
         setup = _Setup(str(base), rows, plan, recipe, trainer, seed, limit, tokenizer)
         return _fit(setup, options, out, work, log, progress, checkpoints, stable)
+
+
+def _tell_of_positions(rows: Rows, recipe: Recipe, limit: int) -> None:
+    """Packed rows share a sequence and count their positions anew: only a single row may be too long for a model."""
+    n = sum(rows.counts.get(what, 0) for what in ("truncated", "split", "dropped_overlong"))
+    if n:
+        print(
+            f"    {n:,} of {rows.counts['rows']:,} rows are longer than the model's {limit:,} positions, which is less "
+            f"than sequence_length={recipe.sequence_length}: {recipe.overlong} (recipe.overlong)",
+            file=sys.stderr,
+        )
 
 
 @dataclass(frozen=True)

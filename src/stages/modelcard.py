@@ -27,10 +27,8 @@ def write_card(
 ) -> None:
     """`base`: the name of the model that training began from. Inputs are named by their keys in the store."""
     lines = [
-        *("---", "library_name: transformers", "pipeline_tag: text-generation", "---", f"# {title}", ""),
-        f"Trained from {base} on the response tokens of synthetic mathematics problems."
-        if recipe.loss_on == "response"
-        else f"Trained from {base} on synthetic mathematics problems.",
+        *("---", "library_name: transformers", "pipeline_tag: text-generation", "---", "", f"# {title}", ""),
+        f"Base: {base}. The loss falls on {'responses' if recipe.loss_on == 'response' else 'prompts and responses'}.",
         *("", "## Data", ""),
         *(f"- `{name}`: {artifact.path.parent.name}/{artifact.path.name}" for name, artifact in inputs.items()),
         f"- rows: {', '.join(f'{n:,} {_words(reason)}' for reason, n in made.rows.items() if 'tokens' not in reason)}",

@@ -65,7 +65,7 @@ def test_the_model_says_where_it_comes_from(ctx: StageContext, sft: JsonlSFT) ->
     run(ctx, TINY, sft)
     card = (ctx.out / "model" / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: transformers\n")
-    assert "Trained from an untrained Llama of 2 layers and width 32" in card
+    assert "Base: an untrained Llama of 2 layers and width 32, made in the run. The loss falls on responses." in card
     corpus = ctx.inputs["corpus"].path
     assert f"- `corpus`: {corpus.parent.name}/{corpus.name}\n" in card
     assert "- rows: 26 rows, 25 kept, 1 empty response dropped\n" in card
