@@ -33,13 +33,13 @@ def corpus(tmp_path: Path) -> Path:
     return tmp_path / "clean"
 
 
-def run(corpus: Path, folder: Path, trainer: Trainer, compute: Local) -> dict[str, Any]:
+def run(corpus: Path, folder: Path, trainer: Trainer, compute: Local, **recipe: Any) -> dict[str, Any]:
     for name in ("out", "work"):
         (folder / name).mkdir(parents=True)
-    stage = Pretrain(TINY, RECIPE, trainer, ProceduralSFT(n=10))
+    stage = Pretrain(TINY, dataclasses.replace(RECIPE, **recipe), trainer, ProceduralSFT(n=10))
     inputs = {"corpus": str(corpus)}
     spec = {"kind": "pretrain", "stage": describe(stage), "inputs": inputs, "folder": str(folder)}
-    return compute.run({**spec, "cache": str(folder / "cache")}, folder, heavy=True)
+    return compute.run({**spec, "cache": str(folder.parent / "cache")}, folder, heavy=True)
 
 
 def points(folder: Path) -> list[tuple[int, float, float]]:
@@ -59,6 +59,21 @@ def test_two_processes_leave_what_one_leaves(corpus: Path, tmp_path: Path) -> No
     assert both["metrics"]["tokens"] == alone["metrics"]["tokens"]
     files = [sorted(str(p.relative_to(f)) for p in (f / "out").rglob("*")) for f in (one, two)]
     assert files[0] == files[1]
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_stable_state_and_read_held_out_rows(corpus: Path, tmp_path: Path) -> None:
+    sharing = dataclasses.replace(CPU, devices=2, share_stable=True, validations=2)
+    first = run(corpus, tmp_path / "one", sharing, Local(), held_out=0.2)
+    again = run(corpus, tmp_path / "two", sharing, Local(), held_out=0.2)
+    alone = run(corpus, tmp_path / "three", dataclasses.replace(sharing, devices=1), Local(), held_out=0.2)
+    assert len(list((tmp_path / "cache" / "stable").glob("*/state.ckpt"))) == 1
+    assert points(tmp_path / "two") == points(tmp_path / "one")
+    assert again["metrics"]["seconds"] < first["metrics"]["seconds"]
+    assert "val_loss/sft" in alone["metrics"]
+    for name, value in alone["metrics"].items():
+        if name.startswith("val_loss"):
+            assert first["metrics"][name] == again["metrics"][name] == pytest.approx(value, rel=1e-3)
 
 
 @pytest.mark.slow
