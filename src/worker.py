@@ -2,11 +2,15 @@
 
 spec.json: {kind, stage: options with _target_, inputs: {name: folder}, folder, cache}. The stage fills `<folder>/out`;
 `<folder>/result.json` says how it went: {counts, metrics, seconds, peak_memory_mb} or {problem, mend}.
+
+With `--processes=N` it starts N of itself under torchrun, one a device, which run the stage together.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import logging
 import os
 import resource
 import sys
@@ -57,7 +61,7 @@ def _rank() -> int:
     return int(os.environ.get("RANK", 0))
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """A worker whose launcher was killed must not go on writing: the same command may be running again."""
     parent = os.getppid()
 
@@ -70,13 +74,13 @@ def _end_with_parent() -> None:
 
 
 def main(spec: Path) -> int:
-    _end_with_parent()
+    """Run the stage in this process; of several under torchrun, any may tell the problem, the first tells success."""
     try:
         result = run_spec(spec)
     except UserError as error:
         result = {"problem": error.problem, "mend": error.mend}
     try:
-        if _rank() == 0:
+        if _rank() == 0 or "problem" in result:
             write_json(spec.parent / "result.json", result)
     except OSError as error:
         if not is_full_disk(error):
@@ -85,5 +89,25 @@ def main(spec: Path) -> int:
     return 1 if "problem" in result else 0
 
 
+def main_of_several(spec: Path, processes: int) -> int:
+    """Run `main` in so many processes; when one fails, the others are ended."""
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the ranks' own words are enough
+    try:
+        run.main(["--standalone", f"--nproc-per-node={processes}", "-m", "src.worker", str(spec)])
+    except ChildFailedError as error:
+        code = error.get_first_failure()[1].exitcode
+        return code if code > 0 else 1
+    return 0
+
+
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    parser = argparse.ArgumentParser(prog="python -m src.worker", description="Run one stage from its spec.")
+    parser.add_argument("spec", type=Path)
+    parser.add_argument("--processes", type=int, default=1, help="how many run it together, one a device")
+    given = parser.parse_args()
+    end_with_parent()
+    sys.exit(main(given.spec) if given.processes == 1 else main_of_several(given.spec, given.processes))

@@ -17,6 +17,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
 
 from src.config.mistakes import Mistakes, did_you_mean
 from src.core.errors import UserError
@@ -100,6 +101,8 @@ def _compose(overrides: list[str], config_name: str) -> Mapping[str, Any] | None
             config = compose(config_name, overrides=overrides, return_hydra_config=True)
     except HydraException:  # Hydra will say it itself in a moment
         return None
+    except YAMLError as error:
+        raise SystemExit(f"An option file is not YAML: {error}\n  -> Mend that line.") from None
     finally:
         GlobalHydra.instance().clear()
     return config if isinstance(config, DictConfig) else None

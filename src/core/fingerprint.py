@@ -40,6 +40,8 @@ MACHINE_FACTS = {
     "batch_size": "how many texts a fallback engine writes at a time: each has its own seed",
     "tensor_parallel_size": "how many cards hold the engine",
     "batch_rows": "how many rows are computed at once",
+    "expected_tokens": "a guess at rows that are not there yet, for a plan",
+    "parameters": "how big a named model is, for a plan: its name says which it is",
     "max_failed": "how much failing is put up with before the stage stops",
 }
 

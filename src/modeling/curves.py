@@ -10,15 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 
 from src.core.progress import Progress
 from src.modeling import ranks
+from src.modeling.flops import peak, training_flops
 from src.modeling.module import CausalLM
 from src.modeling.plan import Plan
+from src.modeling.validation import Validation
 
 
 class Curves(pl.Callback):
-    """Logs a point at most every `seconds`, with the mean loss since the last one; and at the last step.
+    """Logs a point at most every `seconds`, with the mean loss since the last one; besides at the first and last step,
+    where other rows begin to be read (`part`: the number of the plan's boundary) and after a validation.
+
+    mfu: of the cards' peak, where it is known. padding_waste: the share of empty slots.
 
     The points also go to `path`: after a kill those up to step `start` are logged again and the later ones, which will
     be computed again, dropped, so that the curves of a resumed run have neither gaps nor doubles.
@@ -32,12 +38,14 @@ class Curves(pl.Callback):
         plan: Plan,
         start: int,
         seconds: float,
+        validation: Validation,
     ):
         self._emit, self.plan, self.every = log, plan, seconds  # not "log": Lightning overwrites that
+        self.validation = validation
         self.first_loss = self.final_loss = float("nan")
         self.tokens, self.seconds = 0, 0.0
-        self._boundaries = {b.step: f"{b.corpus}, epoch {b.epoch + 1}" for b in plan.boundaries}
-        self._epoch = ""
+        self._boundaries = {b.step: (number, b.name) for number, b in enumerate(plan.boundaries)}
+        self._part, self._part_name = 0, ""
         path.parent.mkdir(parents=True, exist_ok=True)
         path = path if ranks.is_first() else Path(os.devnull)
         kept = self._replay(path, start)
@@ -70,34 +78,45 @@ class Curves(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self._began = self._last = time.monotonic()
-        self._last_tokens = 0
+        self._slots = self._last_tokens = 0
+        module: CausalLM = pl_module
+        card = torch.cuda.get_device_name(module.device) if module.device.type == "cuda" else ""
+        self._peak = (peak(card) or 0.0) * trainer.world_size
+        self._work = training_flops(module.working_parameters(), 1, module.recipe.lora is not None)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         module: CausalLM = pl_module
         now = time.monotonic()
         self.seconds = now - self._began
         self.tokens += batch.tokens
-        self._epoch = self._boundaries.get(batch.step, self._epoch)
+        self._slots += self.plan.slots(batch.step)
+        self._part, self._part_name = self._boundaries.get(batch.step, (self._part, self._part_name))
         self._pending.append(module.last.loss)
         note = f"loss {module.last.loss:.3f}, lr {module.last.lr:.1e}, step {module.steps_done:,}/{self.plan.steps:,}"
         if self._bar:
-            self._bar.advance(batch.tokens, note=f"{note} ({self._epoch})" if self._epoch else note)
-        last = module.steps_done == self.plan.steps
-        if module.steps_done == 1 or last or now - self._last >= self.every:
+            self._bar.advance(batch.tokens, note=f"{note} ({self._part_name})" if self._part_name else note)
+        notable = batch.step in self._boundaries or module.steps_done in {1, self.plan.steps, *self.validation.steps}
+        if notable or now - self._last >= self.every:
             self._point(module, batch.step, now)
 
     def _point(self, module: CausalLM, step: int, now: float) -> None:
-        speed = (self.tokens - self._last_tokens) / max(now - self._last, 1e-9)
+        tokens = self.tokens - self._last_tokens
+        speed = tokens / max(now - self._last, 1e-9)
         mean = sum(self._pending) / len(self._pending)
         values = {
             "loss": mean,
             "lr": module.last.lr,
             "grad_norm": module.last.grad_norm,
             "tokens_per_second": speed,
-            "epoch_boundary": float(step in self._boundaries),
+            "padding_waste": 1 - tokens / self._slots,
+            "part": float(self._part),
         }
+        if self._peak:
+            values["mfu"] = speed * self._work / self._peak
+        if step + 1 in self.validation.steps:
+            values |= self.validation.last
         self._pending.clear()
-        self._last, self._last_tokens = now, self.tokens
+        self._last, self._last_tokens, self._slots = now, self.tokens, 0
         self._note_loss(mean)
         if ranks.is_first():
             self._file.write(json.dumps({"step": step + 1, **values}) + "\n")

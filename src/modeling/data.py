@@ -29,7 +29,7 @@ class MicroBatch:
     predicts: torch.Tensor
     targets: torch.Tensor
     documents: Documents
-    rows: tuple[int, ...]
+    rows: tuple[int, ...] = ()
     real: bool = True
 
     def to(self, device: Any, **kwargs: Any) -> MicroBatch:
@@ -39,16 +39,16 @@ class MicroBatch:
 
 @dataclass(frozen=True)
 class StepBatch:
-    """The micro-batches of one optimizer step on this device, and the trained tokens of that step on all devices."""
+    """The micro-batches of one optimizer step on this device; the tokens and rows of that step on all devices."""
 
     step: int
     parts: tuple[MicroBatch, ...]
     tokens: int
     trained_tokens: int
+    rows: np.ndarray
 
     def to(self, device: Any, **kwargs: Any) -> StepBatch:
-        parts = tuple(part.to(device, **kwargs) for part in self.parts)
-        return StepBatch(self.step, parts, self.tokens, self.trained_tokens)
+        return replace(self, parts=tuple(part.to(device, **kwargs) for part in self.parts))
 
 
 def micro_batch(rows: Rows, numbers: np.ndarray, loss_on: str, real: bool = True) -> MicroBatch:
@@ -96,7 +96,8 @@ class Loader:
         parts = [micro_batch(self.rows, np.concatenate(group), self.loss_on) for group in groups]
         while len(parts) < count:
             parts.append(micro_batch(self.rows, sequences[0], self.loss_on, real=False))
-        return StepBatch(step, tuple(parts), self.plan.tokens(step), self.plan.trained_tokens(step))
+        tokens, trained = self.plan.tokens(step), self.plan.trained_tokens(step)
+        return StepBatch(step, tuple(parts), tokens, trained, np.concatenate(sequences))
 
 
 class PackedData(pl.LightningDataModule):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from src.core.errors import UserError
+from src.core.records import content_id
 from src.modeling.recipe import LoRA, Recipe
 
 if TYPE_CHECKING:
@@ -70,6 +72,16 @@ def fetch(name: str, revision: str | None) -> str:
 
     kinds = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
     return str(_load("model", name, snapshot_download, revision=revision, allow_patterns=kinds))
+
+
+def digest(base: str | Path) -> str:
+    """Tells models apart: by their files where `base` is a folder (a file of gigabytes counts by its size)."""
+    folder = Path(base)
+    kinds = ("config.json", *WEIGHTS)
+    files = sorted(path for kind in kinds for path in folder.glob(kind)) if folder.is_dir() else []
+    big = [(path.name, path.stat().st_size) for path in files if path.stat().st_size >= 1 << 30]
+    small = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.stat().st_size < 1 << 30]
+    return content_id(small, big, str(base) if big or not files else "")
 
 
 def longest_row(config: PretrainedConfig, recipe: Recipe) -> int:

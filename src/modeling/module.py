@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -13,10 +14,14 @@ from torch.nn import functional
 
 from src.core.errors import UserError
 from src.core.records import seed_from
-from src.modeling import sharding
+from src.modeling import ranks, sharding
 from src.modeling.data import MicroBatch, StepBatch
+from src.modeling.losswatch import LossWatch
 from src.modeling.recipe import Recipe
 from src.modeling.rows import Rows
+
+NAMED_ROWS = 40
+"""So many rows of a bad step are named; a batch may have thousands."""
 
 
 def loss_sum(model: torch.nn.Module, batch: MicroBatch, attention: str) -> torch.Tensor:
@@ -60,6 +65,7 @@ class CausalLM(pl.LightningModule):
         self.automatic_optimization = False
         self.steps_done = self.skipped = 0
         self.last = StepResult()
+        self.watch = LossWatch(recipe.spike_sigmas)
 
     def configure_model(self) -> None:
         """Called by Lightning once the devices are connected: spreads the model where the strategy has a mesh."""
@@ -87,16 +93,13 @@ class CausalLM(pl.LightningModule):
             group["lr"] = rate
         # Dropout is drawn from the step's own seed, so that no generator's state needs saving.
         torch.manual_seed(seed_from(self.seed, "step", batch.step, self.global_rank))
-        loss = self._accumulate(batch)
-        if not torch.isfinite(loss):
-            self._bad_loss(batch, float(loss))
-            optimizer.zero_grad(set_to_none=True)
-            self.last = StepResult(float(loss), 0.0, rate, skipped=True)
+        loss, norm = float(self._accumulate(batch)), float(self._clip())
+        if complaint := self.watch.complaint(loss, norm):
+            self._bad_loss(batch, complaint)
         else:
-            norm = self._clip()
             optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            self.last = StepResult(float(loss), float(norm), rate)
+        optimizer.zero_grad(set_to_none=True)
+        self.last = StepResult(loss, norm, rate, skipped=complaint is not None)
         self.steps_done = batch.step + 1
 
     def _accumulate(self, batch: StepBatch) -> torch.Tensor:
@@ -121,22 +124,35 @@ class CausalLM(pl.LightningModule):
         parameters = [p for p in self.model.parameters() if p.grad is not None]
         return sharding.whole(torch.nn.utils.clip_grad_norm_(parameters, self.recipe.grad_clip or float("inf")))
 
-    def _bad_loss(self, batch: StepBatch, loss: float) -> None:
+    def _bad_loss(self, batch: StepBatch, complaint: str) -> None:
         self.skipped += 1
-        if self.recipe.on_bad_loss == "skip":
-            return
-        ids = self.rows.ids(row for part in batch.parts for row in part.rows)
-        raise UserError(
-            f"The loss became {loss} at step {batch.step} of {self.total_steps}, on these rows: {', '.join(ids[:40])}"
-            + (f" and {len(ids) - 40} more." if len(ids) > 40 else "."),
-            "Lower the recipe's lr, lengthen the warm-up, or set on_bad_loss=skip.",
-        )
+        ids = self.rows.ids(batch.rows)
+        shown = ", ".join(ids[:NAMED_ROWS]) + (f" and {len(ids) - NAMED_ROWS} more" if len(ids) > NAMED_ROWS else "")
+        where = f"At step {batch.step} of {self.total_steps} {complaint}, on these rows: {shown}."
+        if self.recipe.on_bad_loss == "stop":
+            raise UserError(
+                where, "Lower the recipe's lr, lengthen the warm-up, look at the rows, or set on_bad_loss=skip."
+            )
+        if ranks.is_first():
+            print(f"    {where} Skipped.", file=sys.stderr)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["steps_done"], checkpoint["skipped"] = self.steps_done, self.skipped
+        checkpoint["recent_losses"] = list(self.watch.recent)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.steps_done, self.skipped = checkpoint["steps_done"], checkpoint["skipped"]
+        self.watch.recent.extend(checkpoint["recent_losses"])
+
+    def working_parameters(self) -> float:
+        """Those that a token meets in a matrix product: not an input embedding of its own, and of experts its share."""
+        config = self.model.config.get_text_config()
+        experts = getattr(config, "num_local_experts", None) or getattr(config, "num_experts", None)
+        share = config.num_experts_per_tok / experts if experts else 1.0
+        sizes = {name: p.numel() * (share if ".experts." in name else 1) for name, p in self.model.named_parameters()}
+        if not config.tie_word_embeddings:
+            sizes = {name: size for name, size in sizes.items() if "embed_tokens" not in name}
+        return sum(sizes.values())
 
     def named_trainable(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
         """The parameters that are trained, by the model's own names for them."""

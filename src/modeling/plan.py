@@ -11,19 +11,18 @@ from functools import cached_property
 
 import numpy as np
 
-from src.core.records import seed_from
-from src.modeling.packing import Bins, fill, one_per_bin, pack_in_order, pack_shuffled
+from src.modeling.mixture import Passes, in_phases, in_turn
+from src.modeling.packing import Bins, fill
 from src.modeling.recipe import Order, Recipe
 from src.modeling.rows import Rows
 
 
 @dataclass(frozen=True)
 class Boundary:
-    """From `step` on, rows of `corpus` in its pass number `epoch` are read."""
+    """What is read from `step` on: "sft, epoch 2", or "70% corpus, 30% sft"."""
 
     step: int
-    corpus: str
-    epoch: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,10 @@ class Plan:
     def tokens(self, step: int) -> int:
         return int(self._tokens[step])
 
+    def slots(self, step: int) -> int:
+        """Room for tokens in the step's sequences, filled or not."""
+        return (min((step + 1) * self.batch, len(self.bins)) - step * self.batch) * self.capacity
+
     def trained_tokens(self, step: int) -> int:
         """Tokens of the whole batch that the loss falls on: what a step's loss is averaged over."""
         return int(self._trained[step])
@@ -83,58 +86,16 @@ class Plan:
 
 
 def make_plan(rows: Rows, recipe: Recipe, orders: tuple[Order, ...], seed: int) -> Plan:
-    """Corpora one after the other (`orders`: theirs), each for all of its epochs; the budget shortens all alike."""
-    epochs = _epochs(rows, recipe)
-    parts: list[Bins] = []
-    starts: list[tuple[int, str, int]] = []
-    at = 0
-    for number, name in enumerate(rows.corpora):
-        mine = np.flatnonzero(rows.corpus == number)
-        for epoch in range(math.ceil(epochs)):
-            rng = np.random.default_rng(seed_from(seed, "order", number, epoch))
-            chosen = _share(mine, min(1.0, epochs - epoch), orders[number], rng)
-            if not len(chosen):
-                continue
-            starts.append((at, name, epoch))
-            parts.append(_sequences(rows.lengths, chosen, recipe, orders[number], rng))
-            at += len(parts[-1])
-    boundaries = tuple(Boundary(bin // recipe.batch_sequences, name, epoch) for bin, name, epoch in starts)
-    trained = rows.trained(recipe.loss_on)
+    """By the recipe's phases, or corpora one after the other, each for all of its epochs. `orders`: of the corpora."""
+    passes = Passes(rows, recipe, orders, seed)
+    parts = list(in_phases(passes, rows, recipe) if recipe.phases else in_turn(passes, rows, recipe))
+    starts = np.cumsum([0, *(len(bins) for _, bins in parts)])
     return Plan(
-        Bins.join(parts),
+        Bins.join([bins for _, bins in parts]),
         recipe.batch_sequences,
         rows.lengths,
-        trained,
+        rows.trained(recipe.loss_on),
         recipe.sequence_length,
-        boundaries,
+        tuple(Boundary(int(at) // recipe.batch_sequences, name) for at, (name, _) in zip(starts, parts, strict=False)),
         recipe.max_steps,
     )
-
-
-def _epochs(rows: Rows, recipe: Recipe) -> float:
-    total = int(rows.lengths.sum())
-    limits = [recipe.epochs] if recipe.epochs is not None else []
-    if recipe.max_tokens is not None:
-        limits.append(recipe.max_tokens / total)
-    if recipe.max_steps is not None:
-        if recipe.packing:
-            limits.append(recipe.max_steps * recipe.batch_tokens / total)
-        else:
-            limits.append(recipe.max_steps * recipe.batch_sequences / len(rows.lengths))
-    return min(limits)
-
-
-def _share(rows: np.ndarray, share: float, order: Order, rng: np.random.Generator) -> np.ndarray:
-    """The first part of an epoch, for the last one may be cut short: random rows, or the first ones."""
-    n = round(share * len(rows))
-    if n == len(rows):
-        return rows
-    return rows[:n] if order == "in_order" else np.sort(rng.permutation(rows)[:n])
-
-
-def _sequences(lengths: np.ndarray, rows: np.ndarray, recipe: Recipe, order: Order, rng: np.random.Generator) -> Bins:
-    if not recipe.packing:
-        return one_per_bin(rows if order == "in_order" else rng.permutation(rows))
-    if order == "in_order":
-        return pack_in_order(lengths, rows, recipe.sequence_length)
-    return pack_shuffled(lengths, rows, recipe.sequence_length, rng)

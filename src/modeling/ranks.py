@@ -1,16 +1,42 @@
-"""Several processes that run one stage together (torchrun): who writes, and who waits."""
+"""Several processes that run one stage together (torchrun): who writes, who waits, who decides."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
+
+Decision = TypeVar("Decision")
+
+PATIENCE = timedelta(days=7)
+"""How long ranks wait for a decision of the first one, which may itself wait for another run."""
 
 
 def is_first() -> bool:
     """Whether this process is the one that writes; true where there is only one."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def count() -> int:
+    """How many processes torchrun has started, this one included; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def decided_by_first(decide: Callable[[], Decision]) -> Decision:
+    """What `decide` returns on the first rank, told to all. If it raises, torchrun ends the other ranks."""
+    if count() == 1:
+        return decide()
+    import torch.distributed as dist
+
+    if not dist.is_initialized():  # Lightning uses a connection that is there
+        dist.init_process_group("cpu:gloo,cuda:nccl" if dist.is_nccl_available() else "gloo")
+    group = dist.new_group(backend="gloo", timeout=PATIENCE)
+    answer = [decide() if is_first() else None]
+    dist.broadcast_object_list(answer, src=0, group=group)
+    return answer[0]  # type: ignore[return-value]
 
 
 @contextmanager

@@ -27,6 +27,10 @@ class Schedule(ABC):
         warm = math.ceil(self.warmup * total)
         return (step + 1) / warm if step < warm else self.after_warmup(step, warm, total)
 
+    def decay_start(self, total: int) -> int | None:
+        """The first step of a decay that several runs may try from one state; None where there is no such place."""
+        return None
+
     @abstractmethod
     def after_warmup(self, step: int, warm: int, total: int) -> float:
         """The multiplier from step `warm` on."""
@@ -61,8 +65,11 @@ class WSD(Schedule):
         if self.decay not in _SHAPES:
             raise ValueError(f"decay must be one of {', '.join(_SHAPES)}, not {self.decay}")
 
+    def decay_start(self, total: int) -> int:
+        return max(math.ceil(self.warmup * total), round(self.stable_until * total))
+
     def after_warmup(self, step: int, warm: int, total: int) -> float:
-        start = max(warm, round(self.stable_until * total))
+        start = self.decay_start(total)
         if step < start:
             return 1.0
         return self.floor + (1 - self.floor) * _SHAPES[self.decay](_progress(step, start, total))

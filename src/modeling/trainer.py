@@ -10,7 +10,7 @@ from typing import Literal
 class Trainer:
     """The machine's side of training.
 
-    devices: per node; more than one (or a node more) is started by torchrun, which every rank of reads the same plan.
+    devices: per node, one process each: the launcher starts those of one node; for more nodes, torchrun by hand.
     rows_per_device: sequences in one forward pass; null: about 2,000 tokens on a CPU, 16,000 on a GPU.
     threads: of torch on a CPU; null leaves torch's own choice.
     compile: torch.compile; "auto" attention is then "sdpa", for the lengths of documents would be compiled in.
@@ -18,6 +18,9 @@ class Trainer:
       variable-length flash kernel on a GPU) where the model has nothing that it cannot do, else "sdpa" with a mask.
     checkpoint_minutes: how much work a kill may cost.
     log_seconds: how often a point of the curves is written.
+    validations: how often the held-out rows are read, if the recipe holds any out.
+    share_stable: keep the state where a WSD decay begins in the cache of all runs, and go on from there if another run
+      that came there by the same steps has left it: a sweep over decays trains what comes before once.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -32,9 +35,11 @@ class Trainer:
     checkpoint_minutes: float = 10.0
     keep_checkpoints: int = 2
     log_seconds: float = 1.0
+    validations: int = 4
+    share_stable: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("devices", "nodes", "rows_per_device", "threads", "keep_checkpoints"):
+        for name in ("devices", "nodes", "rows_per_device", "threads", "keep_checkpoints", "validations"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")

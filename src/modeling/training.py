@@ -6,9 +6,10 @@ import dataclasses
 import hashlib
 import json
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ import torch
 from src.core.progress import Progress
 from src.core.records import Example, content_id
 from src.modeling import attention as attn
-from src.modeling import loading, selftest
+from src.modeling import loading, ranks, selftest
+from src.modeling.batch import deal
 from src.modeling.checkpoints import CheckpointFolder, SaveRegularly
 from src.modeling.curves import Curves
 from src.modeling.data import PackedData
@@ -27,10 +29,13 @@ from src.modeling.module import CausalLM
 from src.modeling.moments import Moment, SaveMoments
 from src.modeling.plan import Plan, make_plan
 from src.modeling.recipe import Recipe
-from src.modeling.rows import Corpus, Rows, tokenize
+from src.modeling.rows import Corpus, Rows
 from src.modeling.sharding import is_sharded, whole_weights
-from src.modeling.strategies import lightning_options
+from src.modeling.stable import StableState, stable_key
+from src.modeling.strategies import device_of, lightning_options
+from src.modeling.tokenizing import tokenize
 from src.modeling.trainer import Trainer
+from src.modeling.validation import Validation
 
 Log = Callable[[dict[str, float], int], None]
 
@@ -40,7 +45,8 @@ class TrainingSummary:
     """What a training came to. Times count this process only; everything else the whole training, over resumes.
 
     tokens: real ones read, `trained_tokens` of them with a loss. waste: the share of slots left empty by packing.
-    rows: counts by reason (rows, kept, truncated, dropped_...). moments: checkpoints asked for, in order.
+    rows: counts by reason (rows, kept, truncated, dropped_...). validation: the last loss of each corpus, if any.
+    moments: checkpoints asked for, in order.
     """
 
     steps: int
@@ -53,12 +59,13 @@ class TrainingSummary:
     final_loss: float
     skipped_steps: int
     rows: dict[str, int] = field(default_factory=dict)
+    validation: dict[str, float] = field(default_factory=dict)
     moments: tuple[Moment, ...] = ()
 
     def scalars(self) -> dict[str, float]:
         """The numbers, for a manifest."""
         plain = {k: v for k, v in dataclasses.asdict(self).items() if isinstance(v, int | float)}
-        return plain | {f"rows_{name}": n for name, n in self.rows.items()}
+        return plain | {f"rows_{name}": n for name, n in self.rows.items()} | self.validation
 
 
 def train(
@@ -72,24 +79,94 @@ def train(
     log: Log = lambda values, step: None,
     progress: Callable[..., Progress] = Progress,
     checkpoints: Sequence[float] = (),
+    stable: Path | None = None,
 ) -> TrainingSummary:
     """Train `base` (a folder or a Hugging Face name) and write the finished model to `out`.
 
     examples: rows, or corpora to be read one after the other. work: survives a kill; the same call goes on from there.
     checkpoints: fractions of the training in (0, 1] at which model and Adam's moments are kept, under
-    `work/moments` (see `moments.Moment`). Raises UserError on an unusable model, on data that leaves no row,
-    and when packed documents see each other.
+    `work/moments` (see `moments.Moment`). stable: where runs share the state in which a decay begins.
+    Raises UserError on an unusable model, on data that leaves no row, and when packed documents see each other.
     """
+    options = lightning_options(trainer, recipe)
     loading.quiet()
     corpora = _as_corpora(examples)
     config, tokenizer = loading.load_config(base), loading.load_tokenizer(base)
     limit = loading.longest_row(config, recipe)
     rows = tokenize(corpora, tokenizer, recipe, limit, work / "rows")
+    if limit < recipe.sequence_length and ranks.is_first():
+        _tell_of_positions(rows, recipe, limit)
     plan = make_plan(rows, recipe, tuple(corpus.order or recipe.order for corpus in corpora), seed)
     if trainer.threads:
         torch.set_num_threads(trainer.threads)
     with _hushed():
-        return _fit(base, rows, plan, recipe, trainer, out, work, seed, log, progress, checkpoints, limit, tokenizer)
+        setup = _Setup(str(base), rows, plan, recipe, trainer, seed, limit, tokenizer)
+        return _fit(setup, options, out, work, log, progress, checkpoints, stable)
+
+
+def _tell_of_positions(rows: Rows, recipe: Recipe, limit: int) -> None:
+    """Packed rows share a sequence and count their positions anew: only a single row may be too long for a model."""
+    n = sum(rows.counts.get(what, 0) for what in ("truncated", "split", "dropped_overlong"))
+    if n:
+        print(
+            f"    {n:,} of {rows.counts['rows']:,} rows are longer than the model's {limit:,} positions, which is less "
+            f"than sequence_length={recipe.sequence_length}: {recipe.overlong} (recipe.overlong)",
+            file=sys.stderr,
+        )
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """All that is decided before the first step."""
+
+    base: str
+    rows: Rows
+    plan: Plan
+    recipe: Recipe
+    trainer: Trainer
+    seed: int
+    limit: int
+    tokenizer: Any
+
+    def module(self) -> CausalLM:
+        trainer, recipe = self.trainer, self.recipe
+        wanted = "sdpa" if trainer.compile and trainer.attention == "auto" else trainer.attention
+        attention = attn.choose(loading.load_config(self.base), wanted, self.limit)
+        model = self._model(attention)
+        if trainer.activation_checkpointing:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        if trainer.compile:
+            model.compile(dynamic=True)
+        model.train()
+        return CausalLM(model, recipe, self.plan.steps, attention, self.rows, self.seed)
+
+    def _model(self, attention: str) -> Any:
+        model = loading.load_model(self.base, attention)
+        return loading.add_lora(model, self.recipe.lora, self.seed) if self.recipe.lora else model
+
+    def gathered(self, model: Any) -> Any:
+        """A sharded model put together in a fresh one, on the first rank's CPU; None on the others."""
+        weights = whole_weights(model)
+        if not weights:
+            return None
+        fresh = self._model("sdpa")
+        fresh.load_state_dict(weights)
+        return fresh
+
+    def owner(self) -> str:
+        """A name for this very training: whose checkpoints may be gone on from."""
+        data = hashlib.sha256(self.rows.digests.tobytes() + self.rows.held_out.tobytes()).hexdigest()
+        settings = json.dumps(dataclasses.asdict(self.recipe), sort_keys=True)
+        return content_id(loading.digest(self.base), data, settings, self.seed)
+
+    def stable(self, folder: Path | None, checkpoints: CheckpointFolder, curve: Path) -> StableState | None:
+        """The state that runs share, where the trainer asks for it and the schedule has a place for it."""
+        step = self.recipe.schedule.decay_start(self.plan.steps)
+        if folder is None or not self.trainer.share_stable or not step or step >= self.plan.steps:
+            return None
+        base, strategy = loading.digest(self.base), self.trainer.strategy
+        key = stable_key(base, self.rows, self.plan, self.recipe, step, strategy, self.seed)
+        return StableState(folder / key, step, checkpoints, curve)
 
 
 def _as_corpora(examples: Sequence[Corpus] | Iterable[Example]) -> list[Corpus]:
@@ -100,33 +177,40 @@ def _as_corpora(examples: Sequence[Corpus] | Iterable[Example]) -> list[Corpus]:
 
 
 def _fit(
-    base: str | Path,
-    rows: Rows,
-    plan: Plan,
-    recipe: Recipe,
-    trainer: Trainer,
+    setup: _Setup,
+    options: dict[str, Any],
     out: Path,
     work: Path,
-    seed: int,
     log: Log,
     progress: Callable[..., Progress],
     fractions: Sequence[float],
-    limit: int,
-    tokenizer: Any,
+    stable_folder: Path | None,
 ) -> TrainingSummary:
-    module = _module(base, rows, plan, recipe, trainer, seed, limit)
-    folder = CheckpointFolder(work / "checkpoints", _owner(base, rows, recipe, seed), trainer.keep_checkpoints)
-    found = folder.latest()
-    path, start = found if found else (None, 0)
-    data = PackedData(rows, plan, recipe.loss_on, _rows_per_device(trainer, recipe), start)
-    moments = SaveMoments(work / "moments", fractions, tokenizer, plan.steps)
-    with Curves(work / "curve.jsonl", log, progress, plan, start, trainer.log_seconds) as curves:
-        callbacks = [SelfTest(recipe), curves, SaveRegularly(folder, trainer.checkpoint_minutes), moments]
-        fitter = pl.Trainer(max_epochs=1, callbacks=callbacks, **lightning_options(trainer, recipe))
+    plan, recipe, trainer, curve = setup.plan, setup.recipe, setup.trainer, work / "curve.jsonl"
+    module = setup.module()
+    folder = CheckpointFolder(work / "checkpoints", setup.owner(), trainer.keep_checkpoints)
+    stable = setup.stable(stable_folder, folder, curve)
+
+    def state() -> tuple[Path, int] | None:
+        if stable:
+            stable.begin()
+        return folder.latest()
+
+    path, start = ranks.decided_by_first(state) or (None, 0)
+    each = deal(recipe, trainer, device_of(trainer)).rows
+    data = PackedData(setup.rows, plan, recipe.loss_on, each, start)
+    moments = SaveMoments(work / "moments", fractions, setup.tokenizer, plan.steps)
+    validation = Validation(setup.rows, recipe, each, trainer.validations, plan.steps)
+    with (
+        stable or nullcontext(),
+        Curves(curve, log, progress, plan, start, trainer.log_seconds, validation) as curves,
+    ):
+        callbacks = [SelfTest(recipe), validation, curves, SaveRegularly(folder, trainer.checkpoint_minutes), moments]
+        fitter = pl.Trainer(max_epochs=1, callbacks=[*callbacks, *([stable] if stable else [])], **options)
         fitter.fit(module, data, ckpt_path=path, weights_only=False if path else None)
-    model = _gathered(module.model, base, recipe, seed) if is_sharded(module.model) else module.model
+    model = setup.gathered(module.model) if is_sharded(module.model) else module.model
     if fitter.is_global_zero:
-        loading.save_model(model, tokenizer, recipe, out)
+        loading.save_model(model, setup.tokenizer, recipe, out)
     return TrainingSummary(
         steps=plan.steps,
         tokens=plan.total_tokens,
@@ -137,51 +221,10 @@ def _fit(
         first_loss=curves.first_loss,
         final_loss=curves.final_loss,
         skipped_steps=module.skipped,
-        rows=rows.counts,
+        rows=setup.rows.counts,
+        validation=validation.last,
         moments=moments.saved(),
     )
-
-
-def _module(
-    base: str | Path, rows: Rows, plan: Plan, recipe: Recipe, trainer: Trainer, seed: int, limit: int
-) -> CausalLM:
-    wanted = "sdpa" if trainer.compile and trainer.attention == "auto" else trainer.attention
-    attention = attn.choose(loading.load_config(base), wanted, limit)
-    model = loading.load_model(base, attention)
-    if trainer.activation_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-    if recipe.lora:
-        model = loading.add_lora(model, recipe.lora, seed)
-    if trainer.compile:
-        model.compile(dynamic=True)
-    model.train()
-    return CausalLM(model, recipe, plan.steps, attention, rows, seed)
-
-
-def _gathered(model: Any, base: str | Path, recipe: Recipe, seed: int) -> Any:
-    """A sharded model put together in a fresh one, on the first rank's CPU."""
-    weights = whole_weights(model)
-    if not weights:
-        return None
-    fresh = loading.load_model(base, "sdpa")
-    if recipe.lora:
-        fresh = loading.add_lora(fresh, recipe.lora, seed)
-    fresh.load_state_dict(weights)
-    return fresh
-
-
-def _rows_per_device(trainer: Trainer, recipe: Recipe) -> int:
-    slots = 16_384 if trainer.device == "cuda" or (trainer.device == "auto" and torch.cuda.is_available()) else 2_048
-    return trainer.rows_per_device or max(1, slots // recipe.sequence_length)
-
-
-def _owner(base: str | Path, rows: Rows, recipe: Recipe, seed: int) -> str:
-    """A name for this very training. The base counts by its weights where it is a folder."""
-    folder = Path(base)
-    weights = sorted(path for kind in loading.WEIGHTS for path in folder.glob(kind)) if folder.is_dir() else []
-    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in weights if path.stat().st_size < 1 << 30]
-    data = hashlib.sha256(rows.lengths.tobytes() + (rows.folder / "ids.txt").read_bytes()).hexdigest()
-    return content_id(digests or base, data, json.dumps(dataclasses.asdict(recipe), sort_keys=True), seed)
 
 
 class SelfTest(pl.Callback):

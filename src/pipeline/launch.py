@@ -41,12 +41,12 @@ class Local(Compute):
 
     isolate: false runs heavy stages in this process too (for debuggers).
     warm: stages are forks of a server that has imported the libraries; false starts Python anew for each.
-    torchrun: processes per machine for stages that train; 1 means a plain process.
+    torchrun: processes for a stage that trains; null: as many as its trainer has devices.
     """
 
     isolate: bool = True
     warm: bool = True
-    torchrun: int = 1
+    torchrun: int | None = None
 
     def prepare(self) -> None:
         if self.isolate and self.warm:
@@ -58,14 +58,17 @@ class Local(Compute):
             from src.worker import run_spec
 
             return run_spec(folder / SPEC)
-        return self._in_process(folder, spec["kind"])
+        return self._in_process(folder, spec["kind"], self._processes(spec))
 
-    def _in_process(self, folder: Path, kind: str) -> dict[str, Any]:
+    def _processes(self, spec: dict[str, Any]) -> int:
+        if spec["kind"] not in TRAINING_KINDS:
+            return 1
+        return self.torchrun or int(spec["stage"]["trainer"]["devices"])
+
+    def _in_process(self, folder: Path, kind: str, processes: int) -> dict[str, Any]:
         (folder / RESULT).unlink(missing_ok=True)
-        if self.torchrun > 1 and kind in TRAINING_KINDS:
-            code = _fresh(folder / SPEC, self.torchrun)
-        else:
-            code = _forked(folder / SPEC) if self.warm else _fresh(folder / SPEC)
+        fork = self.warm and processes == 1
+        code = _forked(folder / SPEC) if fork else _fresh(folder / SPEC, processes)
         if code == FULL_DISK_CODE:
             raise full_disk(folder)
         result = json.loads((folder / RESULT).read_text()) if (folder / RESULT).exists() else {}
@@ -79,12 +82,9 @@ class Local(Compute):
         return result
 
 
-def _fresh(spec: Path, processes: int = 1) -> int:
-    python = [sys.executable]
-    if processes > 1:
-        python += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    return subprocess.run([*python, "-m", "src.worker", str(spec)], env=environment).returncode
+def _fresh(spec: Path, processes: int) -> int:
+    command = [sys.executable, "-m", "src.worker", str(spec), f"--processes={processes}"]
+    return subprocess.run(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}).returncode
 
 
 def _forked(spec: Path) -> int:
@@ -96,6 +96,7 @@ def _forked(spec: Path) -> int:
 
 def _server() -> Any:
     """The fork server's context; the server starts with its first process and ends with this one."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # vLLM binds memory to a node, and says so at every start
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     return context
@@ -106,8 +107,9 @@ def _nothing() -> None:
 
 
 def _work(spec: Path) -> None:
-    from src.worker import main
+    from src.worker import end_with_parent, main
 
+    end_with_parent()
     sys.exit(main(spec))
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from src.core.records import Example, Problem
 from src.core.stage import Stage, StageContext
+from src.modeling.estimate import training_cost
 from src.modeling.ranks import is_first
 from src.modeling.recipe import Recipe
 from src.modeling.sources import ModelSource
 from src.modeling.trainer import Trainer
+from src.stages.modelcard import write_card
 from src.stages.sft import NoSFT, SFTSet
 
 
@@ -20,8 +23,11 @@ from src.stages.sft import NoSFT, SFTSet
 class Pretrain(Stage):
     """Reads the `problems` of the input "corpus", natural language and tool mixed, in the recipe's order; then `sft`.
 
+    Further inputs whose names begin with "corpus" are corpora too; phases of the recipe weigh all of them by name.
     Under a WSD schedule the fine-tuning set falls mostly into the decay. Leaves `model/`, and what it started from:
     `base/` for a model made here, `base.txt` with its name or folder for any other.
+
+    expected_tokens: of all rows, read once; for a plan, which has no rows yet.
     """
 
     kind = "pretrain"
@@ -33,6 +39,10 @@ class Pretrain(Stage):
     trainer: Trainer
     sft: SFTSet = field(default_factory=NoSFT)
     seed: int = 0
+    expected_tokens: float | None = None
+
+    def estimate(self) -> dict[str, float]:
+        return training_cost(self.model, self.recipe, self.trainer, self.expected_tokens)
 
     def run(self, ctx: StageContext) -> None:
         from src.modeling.rows import Corpus
@@ -40,18 +50,30 @@ class Pretrain(Stage):
 
         made = ctx.work / "base"
         base = self.model.prepare(made, lambda: self._texts(ctx), self.seed, ctx.cache)
-        corpora = [Corpus("corpus", lambda: _corpus(ctx)), Corpus("sft", self.sft.examples, order="in_order")]
+        corpora = [Corpus(name, partial(_rows, ctx, name)) for name in _names(ctx)]
+        corpora += [Corpus(name, rows, order="in_order") for name, rows in self.sft.corpora().items()]
         summary = train(
-            base, corpora, self.recipe, self.trainer, ctx.out / "model", ctx.work, self.seed, ctx.log, ctx.progress
+            base,
+            corpora,
+            self.recipe,
+            self.trainer,
+            ctx.out / "model",
+            ctx.work,
+            self.seed,
+            ctx.log,
+            ctx.progress,
+            stable=ctx.cache / "stable",
         )
         if is_first():
             self._keep_base(ctx, made, base)
+            name = self.model.title()
+            write_card(ctx.out / "model", "A student", name, ctx.inputs, self.recipe, self.seed, summary)
         self._count(ctx, summary.rows)
         ctx.summary.update(summary.scalars())
 
     def _texts(self, ctx: StageContext) -> Iterator[str]:
         """What a tokenizer made here is trained on: rows of both sets in turn, for it may read only the front."""
-        streams = [_corpus(ctx), self.sft.examples()]
+        streams = [*(_rows(ctx, name) for name in _names(ctx)), self.sft.examples()]
         while streams:
             for stream in list(streams):
                 if (example := next(stream, None)) is None:
@@ -69,13 +91,17 @@ class Pretrain(Stage):
         ctx.tally.enter(rows["rows"])
         ctx.tally.keep(rows["kept"])
         for reason, n in rows.items():
-            if reason.startswith("dropped_"):
+            if reason.startswith("dropped_") or reason == "held_out":
                 ctx.tally.reject(reason.removeprefix("dropped_"), n)
 
 
-def _corpus(ctx: StageContext) -> Iterator[Example]:
+def _names(ctx: StageContext) -> list[str]:
+    return sorted(name for name in ctx.inputs if name.startswith("corpus"))
+
+
+def _rows(ctx: StageContext, corpus: str) -> Iterator[Example]:
     from src.text.parsing import format_pretraining
 
-    for problem in ctx.inputs["corpus"].table("problems", Problem):
+    for problem in ctx.inputs[corpus].table("problems", Problem):
         prompt, response = format_pretraining(problem)
         yield Example(problem.id, f"{problem.stage} {problem.kind}", prompt, response)

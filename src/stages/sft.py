@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from src.core.errors import UserError
@@ -20,6 +21,10 @@ class SFTSet(ABC):
     @abstractmethod
     def examples(self) -> Iterator[Example]:
         """The rows, the same ones in the same order every time."""
+
+    def corpora(self) -> dict[str, Callable[[], Iterator[Example]]]:
+        """The rows by the names under which a recipe's phases may weigh them."""
+        return {"sft": self.examples}
 
     def identity(self) -> dict[str, str]:
         """What the options do not say and the rows depend on."""
@@ -57,6 +62,23 @@ class ProceduralSFT(SFTSet):
         for problem in training_problems(self.n, self.seed, tool_share=self.tool_share, size=self.size):
             prompt, response = format_pretraining(problem)
             yield Example(problem.id, "procedural SFT", prompt, response)
+
+
+@dataclass(frozen=True)
+class SeveralSFT(SFTSet):
+    """Sets read one after the other; a recipe with phases can weigh them by their names here."""
+
+    sets: dict[str, SFTSet]
+
+    def __post_init__(self) -> None:
+        if not self.sets or any(name.startswith("corpus") for name in self.sets):
+            raise ValueError(f"sets must have names that do not begin with 'corpus', not {list(self.sets)}")
+
+    def examples(self) -> Iterator[Example]:
+        return chain.from_iterable(each.examples() for each in self.sets.values())
+
+    def corpora(self) -> dict[str, Callable[[], Iterator[Example]]]:
+        return {name: each.examples for name, each in self.sets.items()}
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from src.core.errors import UserError
 from src.core.records import Example, Problem, Prompt
 from src.core.stage import Artifact, Stage, StageContext
+from src.modeling.estimate import training_cost
+from src.modeling.ranks import is_first
 from src.modeling.recipe import Recipe
 from src.modeling.sources import ModelSource
 from src.modeling.trainer import Trainer
+from src.stages.modelcard import write_card
 
 
 @dataclass(frozen=True)
 class Synthesizer(Stage):
     """Learns from what the teacher wrote: `problems` of every input whose name begins with "distil", joined by id with
-    the `prompts` they answer. Leaves `model/`."""
+    the `prompts` they answer. Leaves `model/`.
+
+    expected_tokens: of all rows, read once; for a plan, which has no rows yet.
+    """
 
     kind = "synthesizer"
     version = 1
@@ -26,6 +32,10 @@ class Synthesizer(Stage):
     recipe: Recipe
     trainer: Trainer
     seed: int = 0
+    expected_tokens: float | None = None
+
+    def estimate(self) -> dict[str, float]:
+        return training_cost(self.model, self.recipe, self.trainer, self.expected_tokens)
 
     def run(self, ctx: StageContext) -> None:
         from src.modeling.training import train
@@ -34,8 +44,20 @@ class Synthesizer(Stage):
         texts = lambda: (example.prompt + example.response for example in examples)  # noqa: E731
         base = self.model.prepare(ctx.work / "base", texts, self.seed, ctx.cache)
         summary = train(
-            base, examples, self.recipe, self.trainer, ctx.out / "model", ctx.work, self.seed, ctx.log, ctx.progress
+            base,
+            examples,
+            self.recipe,
+            self.trainer,
+            ctx.out / "model",
+            ctx.work,
+            self.seed,
+            ctx.log,
+            ctx.progress,
+            stable=ctx.cache / "stable",
         )
+        if is_first():
+            name = self.model.title()
+            write_card(ctx.out / "model", "A writer of problems", name, ctx.inputs, self.recipe, self.seed, summary)
         ctx.summary.update(summary.scalars())
 
     def _examples(self, ctx: StageContext) -> list[Example]:

@@ -15,7 +15,8 @@ from src.modeling import loading, selftest
 from src.modeling.data import Loader
 from src.modeling.module import CausalLM, loss_sum
 from src.modeling.plan import make_plan
-from src.modeling.rows import Corpus, tokenize
+from src.modeling.rows import Corpus
+from src.modeling.tokenizing import tokenize
 
 
 def load(base: Path, attention: str = "auto") -> tuple[Any, str]:

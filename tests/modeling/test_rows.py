@@ -10,7 +10,8 @@ from src.core.errors import UserError
 from src.core.records import Example
 from src.modeling import loading
 from src.modeling.plan import make_plan
-from src.modeling.rows import Corpus, Rows, tokenize
+from src.modeling.rows import Corpus, Rows
+from src.modeling.tokenizing import tokenize
 
 
 def table(base: Path, examples: list[Example], recipe: Any, folder: Path, limit: int = 96) -> Rows:
@@ -80,7 +81,7 @@ def test_corpora_follow_each_other_and_a_budget_shortens_both(
     plan = make_plan(made, recipe(), ("shuffled", "in_order"), seed=0)
     which = [made.corpus[row] for i in range(len(plan.bins)) for row in plan.bins[i]]
     assert which == sorted(which)
-    assert [b.corpus for b in plan.boundaries] == ["first", "last"]
+    assert [b.name for b in plan.boundaries] == ["first, epoch 1", "last, epoch 1"]
     half = make_plan(made, recipe(max_tokens=made.counts["tokens"] // 2), ("shuffled", "in_order"), seed=0)
     assert abs(half.total_tokens - made.counts["tokens"] / 2) < 100
     assert {int(made.corpus[row]) for row in half.bins.rows} == {0, 1}

@@ -174,7 +174,7 @@ def test_bf16_computes_in_bfloat16_and_stores_it(base: Path, rows: list[Example]
 
 def test_a_loss_that_is_not_finite_names_its_rows(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
     wild = recipe(lr=1e30, grad_clip=None, epochs=3)
-    with pytest.raises(UserError, match=r"The loss became (nan|inf) at step \d+ of \d+, on these rows: row-"):
+    with pytest.raises(UserError, match=r"At step \d+ of \d+ the .* became (nan|inf), on these rows: row-"):
         train(base, rows, wild, CPU, tmp_path / "model", tmp_path / "work", 0)
     wild = recipe(lr=1e30, grad_clip=None, epochs=3, on_bad_loss="skip")
     assert train(base, rows, wild, CPU, tmp_path / "model2", tmp_path / "work2", 0).skipped_steps > 0

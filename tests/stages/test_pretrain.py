@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from src.core.errors import UserError
 from src.core.records import Problem, write_table
 from src.core.stage import Artifact, StageContext
-from src.modeling.recipe import Recipe
+from src.modeling.recipe import Phase, Recipe
 from src.modeling.sources import ModelSource, Pretrained
 from src.stages.pretrain import Pretrain
-from src.stages.sft import JsonlSFT, NoSFT, ProceduralSFT
+from src.stages.sft import JsonlSFT, NoSFT, ProceduralSFT, SeveralSFT
 from tests.modeling.tiny import CPU, TINY
 
 RECIPE = Recipe(lr=1e-2, sequence_length=128, batch_sequences=2)
@@ -57,6 +59,39 @@ def test_it_reads_the_corpus_and_then_the_fine_tuning_set(ctx: StageContext, sft
     assert ids[:20] == [f"q{i}" for i in range(20)] and len(ids) == 25
     trained, base = (ctx.out / folder / "model.safetensors" for folder in ("model", "base"))
     assert trained.stat().st_size == base.stat().st_size and trained.read_bytes() != base.read_bytes()
+
+
+def test_the_model_says_where_it_comes_from(ctx: StageContext, sft: JsonlSFT) -> None:
+    run(ctx, TINY, sft)
+    card = (ctx.out / "model" / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: transformers\n")
+    assert "Base: an untrained Llama of 2 layers and width 32, made in the run. The loss falls on responses." in card
+    corpus = ctx.inputs["corpus"].path
+    assert f"- `corpus`: {corpus.parent.name}/{corpus.name}\n" in card
+    assert "- rows: 26 rows, 25 kept, 1 empty response dropped\n" in card
+    assert f"| tokens read | {ctx.summary['tokens']:,} |" in card
+    recipe = yaml.safe_load(card.split("```yaml\n")[1].split("```")[0])
+    assert (recipe["lr"], recipe["sequence_length"], recipe["seed"]) == (0.01, 128, 0)
+
+
+def test_several_sets_and_corpora_are_weighed_by_name(ctx: StageContext, sft: JsonlSFT) -> None:
+    ctx = dataclasses.replace(ctx, inputs={**ctx.inputs, "corpus_2": ctx.inputs["corpus"]})
+    phases = (Phase({"corpus": 1.0, "corpus_2": 1.0}, 1_024), Phase({"mine": 1.0, "drill": 1.0}, 512))
+    recipe = dataclasses.replace(RECIPE, epochs=None, phases=phases)
+    Pretrain(TINY, recipe, CPU, SeveralSFT({"mine": sft, "drill": ProceduralSFT(n=4)})).run(ctx)
+    ctx.tally.check()
+    assert (ctx.tally.kept, ctx.summary["steps"]) == (20 + 20 + 5 + 4, 6)
+    points = map(json.loads, (ctx.out / "metrics.jsonl").read_text().splitlines())
+    assert [point["part"] for point in points] == [0, 0, 0, 0, 1, 1]
+
+
+def test_held_out_rows_are_counted_and_give_a_loss_of_each_corpus(ctx: StageContext) -> None:
+    recipe = dataclasses.replace(RECIPE, held_out=0.3, overlong="split")
+    Pretrain(TINY, recipe, CPU, ProceduralSFT(n=20)).run(ctx)
+    ctx.tally.check()
+    assert 5 <= ctx.tally.rejected["held_out"] <= 20
+    assert ctx.summary["rows_held_out"] == ctx.tally.rejected["held_out"]
+    assert ctx.summary["val_loss/corpus"] > 0 < ctx.summary["val_loss/sft"]
 
 
 def test_a_model_from_elsewhere_is_named(ctx: StageContext, base: Path) -> None:

@@ -1,0 +1,37 @@
+"""Floating-point work: of a token in training, and of a card in a second. No torch: plans use it too."""
+
+from __future__ import annotations
+
+DENSE_BF16 = {
+    "B200": 2_250e12,
+    "H200": 989e12,
+    "H100 PCIe": 756e12,
+    "H100": 989e12,
+    "H800": 989e12,
+    "A100": 312e12,
+    "A800": 312e12,
+    "L40S": 362e12,
+    "RTX 4090": 165e12,
+    "A10": 125e12,
+    "L4": 121e12,
+}
+"""Peak operations a second without sparsity, by a part of the card's name (makers' data sheets); longer parts first."""
+
+PLANNED_CARD, PLANNED_MFU = "A100", 0.4
+"""What a plan reckons with: a card of the paper's time, at a share of its peak that a good set-up reaches."""
+
+
+def peak(card: str) -> float | None:
+    """By the name that the driver gives; None for a card that is not in the table."""
+    return next((DENSE_BF16[part] for part in sorted(DENSE_BF16, key=len, reverse=True) if part in card), None)
+
+
+def training_flops(parameters: float, tokens: float, adapters_only: bool = False) -> float:
+    """6 N D: two for the pass forward, two each for the gradients of activations and weights (arXiv 2001.08361). Under
+    LoRA the weights have no gradient: 4 N D. Attention's own products are left out: they are few in packed rows."""
+    return (4 if adapters_only else 6) * parameters * tokens
+
+
+def gpu_hours(parameters: float, tokens: float, adapters_only: bool = False) -> float:
+    """Of the planned card."""
+    return training_flops(parameters, tokens, adapters_only) / (PLANNED_MFU * DENSE_BF16[PLANNED_CARD]) / 3600

@@ -1,0 +1,86 @@
+"""A real pre-training stage, run from its spec by the launcher: two processes leave what one leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from src.core.errors import UserError
+from src.core.fingerprint import describe
+from src.core.records import Problem, write_table
+from src.modeling.recipe import Recipe
+from src.modeling.schedules import WSD
+from src.modeling.trainer import Trainer
+from src.pipeline.launch import Local
+from src.stages.pretrain import Pretrain
+from src.stages.sft import ProceduralSFT
+from tests.modeling.tiny import CPU, TINY
+
+RECIPE = Recipe(lr=1e-2, schedule=WSD(), sequence_length=128, batch_sequences=3, epochs=2)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    rows = [
+        Problem(f"q{i}", f"p{i}", "x", "amc8", "cot", f"{i} + 1?", f"\\boxed{{{i + 1}}}", None, "t", 1)
+        for i in range(40)
+    ]
+    write_table(tmp_path / "clean" / "problems", Problem, rows)
+    return tmp_path / "clean"
+
+
+def run(corpus: Path, folder: Path, trainer: Trainer, compute: Local, **recipe: Any) -> dict[str, Any]:
+    for name in ("out", "work"):
+        (folder / name).mkdir(parents=True)
+    stage = Pretrain(TINY, dataclasses.replace(RECIPE, **recipe), trainer, ProceduralSFT(n=10))
+    inputs = {"corpus": str(corpus)}
+    spec = {"kind": "pretrain", "stage": describe(stage), "inputs": inputs, "folder": str(folder)}
+    return compute.run({**spec, "cache": str(folder.parent / "cache")}, folder, heavy=True)
+
+
+def points(folder: Path) -> list[tuple[int, float, float]]:
+    lines = map(json.loads, (folder / "out" / "metrics.jsonl").read_text().splitlines())
+    return [(point["step"], point["loss"], point["grad_norm"]) for point in lines]
+
+
+@pytest.mark.slow
+def test_two_processes_leave_what_one_leaves(corpus: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    alone = run(corpus, one, CPU, Local())
+    both = run(corpus, two, dataclasses.replace(CPU, devices=2), Local(torchrun=2))
+    assert [step for step, *_ in points(two)] == [step for step, *_ in points(one)], "each step logged once"
+    for mine, theirs in zip(points(one), points(two), strict=True):
+        assert theirs == pytest.approx(mine, rel=1e-3)
+    assert both["counts"] == alone["counts"]
+    assert both["metrics"]["tokens"] == alone["metrics"]["tokens"]
+    files = [sorted(str(p.relative_to(f)) for p in (f / "out").rglob("*")) for f in (one, two)]
+    assert files[0] == files[1]
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_stable_state_and_read_held_out_rows(corpus: Path, tmp_path: Path) -> None:
+    sharing = dataclasses.replace(CPU, devices=2, share_stable=True, validations=2)
+    first = run(corpus, tmp_path / "one", sharing, Local(), held_out=0.2)
+    again = run(corpus, tmp_path / "two", sharing, Local(), held_out=0.2)
+    alone = run(corpus, tmp_path / "three", dataclasses.replace(sharing, devices=1), Local(), held_out=0.2)
+    assert len(list((tmp_path / "cache" / "stable").glob("*/state.ckpt"))) == 1
+    assert points(tmp_path / "two") == points(tmp_path / "one")
+    assert again["metrics"]["seconds"] < first["metrics"]["seconds"]
+    assert "val_loss/sft" in alone["metrics"]
+    for name, value in alone["metrics"].items():
+        if name.startswith("val_loss"):
+            assert first["metrics"][name] == again["metrics"][name] == pytest.approx(value, rel=1e-3)
+
+
+@pytest.mark.slow
+def test_processes_and_devices_must_agree(corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UserError, match="1 x 1 = 1 devices, one process each, but 2 processes were started") as caught:
+        run(corpus, tmp_path / "a", CPU, Local(torchrun=2))
+    assert "compute.torchrun=1" in caught.value.mend
+    assert "Traceback" not in capfd.readouterr().err
+    with pytest.raises(UserError, match="1 x 2 = 2 devices, one process each, but 1 process was started"):
+        run(corpus, tmp_path / "b", dataclasses.replace(CPU, devices=2), Local(torchrun=1))
