@@ -35,10 +35,11 @@ demo: $(READY)  ## The whole method on this machine, in minutes: writes outputs/
 	@$(PY) -m src.train
 
 test: $(READY)  ## All tests, with a real vLLM engine
-	@$(PY) -m pytest
+	@$(PY) -m pytest -q -m "not slow and not vllm" -n 2
+	@$(PY) -m pytest -q -m "slow or vllm"
 
 test-fast: $(READY)  ## The tests that need no engine, within a minute
-	@$(PY) -m pytest -m "not slow and not vllm" -n 2
+	@$(PY) -m pytest -q -m "not slow and not vllm" -n 2
 
 check: $(READY)  ## Format, lint and types
 	@$(PY) -m ruff format --check src tests

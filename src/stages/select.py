@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -44,7 +44,8 @@ class Select(Stage):
     def run(self, ctx: StageContext) -> None:
         pool = _read_pool(ctx)
         model = ctx.inputs["synthesizer"].path / "model"
-        reference = Reference(model, ctx.work, ctx.cache, self.trainer, self.seed, ctx.log, ctx.progress)
+        alone = replace(self.trainer, devices=1, nodes=1, strategy="auto")  # gradients are taken in one process
+        reference = Reference(model, ctx.work, ctx.cache, alone, self.seed, ctx.log, ctx.progress)
         ranking = self.selector.rank(list(pool.candidates.values()), reference)
         chosen, filled = choose(self.selector, ranking, pool.prompts)
         taken = set(chosen)
