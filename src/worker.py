@@ -7,6 +7,7 @@ spec.json: {kind, stage: options with _target_, inputs: {name: folder}, folder, 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import resource
 import sys
@@ -58,11 +59,13 @@ def _rank() -> int:
 
 
 def _end_with_parent() -> None:
-    """A worker whose launcher was killed must not go on writing: the same command may be running again."""
-    parent = os.getppid()
+    """A worker whose launcher was killed must not go on writing: the same command may be running again.
+
+    A fork's parent is the fork server, which lives as long as the forks do; its `parent_process` is the launcher."""
+    parent, launcher = os.getppid(), multiprocessing.parent_process()
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == parent and (launcher is None or launcher.is_alive()):
             time.sleep(0.3)
         os._exit(1)
 
