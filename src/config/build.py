@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import types
 import typing
 from collections.abc import Mapping
@@ -52,6 +53,8 @@ def bind_class(target: type, options: Mapping[str, Any], path: str, mistakes: Mi
         for name in fields
         if name in options and options[name] != "???"
     }
+    if inspect.isabstract(target):
+        return mistakes.add(path, f"needs a `_target_` that names the kind of {target.__name__}")
     if len(mistakes) > before:
         return BROKEN
     try:
@@ -108,12 +111,14 @@ def _fits(built: Any, annotation: type) -> bool:
 
 def _locate(dotted: str, path: str, mistakes: Mistakes) -> Any:
     module_name, _, class_name = dotted.rpartition(".")
+    if not all(part.isidentifier() for part in dotted.split(".")) or not module_name:
+        return mistakes.add(path, f"'{dotted}' is not of the form package.module.Class")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         return mistakes.add(path, f"cannot import '{module_name}': no module named '{error.name}'")
     target = getattr(module, class_name, None)
     if target is None or not dataclasses.is_dataclass(target):
-        classes = [n for n, c in vars(module).items() if dataclasses.is_dataclass(c)]
+        classes = [n for n, c in vars(module).items() if dataclasses.is_dataclass(c) and c.__module__ == module_name]
         return mistakes.add(path, f"'{module_name}' has no component '{class_name}'{did_you_mean(class_name, classes)}")
     return target

@@ -5,18 +5,22 @@ Hydra stops at the first and suggests `+`, which would only move the error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Override
+from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+<<<<<<< HEAD
+=======
+from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
+>>>>>>> trial-break
 from yaml import YAMLError
 
 from src.config.mistakes import Mistakes, did_you_mean
@@ -48,21 +52,29 @@ def told_plainly() -> Iterator[None]:
 
 
 def wrong_overrides(words: Sequence[str], config_name: str) -> Mistakes:
-    """Overrides of options that do not exist, and choices that their group does not offer."""
+    """Overrides of options that do not exist, choices that their group does not offer, files that are no YAML."""
     mistakes = Mistakes()
     try:
         overrides = OverridesParser.create().parse_overrides([w for w in words if not w.startswith("-")])
     except HydraException:  # not even an override: Hydra's own words point at the character
         return mistakes
-    if not overrides:
+    if words and not overrides:  # a flag alone
         return mistakes
-    choices = [o for o in overrides if _is_group(o)]
-    for choice in choices:
-        _check_choice(choice, mistakes)
-    config = None if mistakes else _compose([_first_choice(o) for o in choices], config_name)
-    for override in overrides if config is not None else ():
-        if not (_is_group(override) or override.is_add() or override.is_force_add()):
-            _check_key(override.key_or_group, config, mistakes)
+    choices = [o for o in overrides if _is_group(o) and not o.is_delete()]
+    wrong = [choice for choice in choices if _check_choice(choice, mistakes)]
+    right = [_first_choice(choice) for choice in choices if choice not in wrong]
+    config = _compose(right, config_name, mistakes)
+    unknown = {choice.package or choice.key_or_group for choice in wrong}  # what such a group holds, nobody can say
+    if config is None:
+        return mistakes
+    for override in overrides:
+        key = override.key_or_group
+        top = key.split(".")[0]
+        if override.is_delete() and key == top and key in config:
+            mistakes.add(f"~{key}", "the method needs it; choose another option or value instead")
+        elif not _is_group(override) and top not in unknown:
+            added = override.is_add() or override.is_force_add()  # further down it is bound with the rest
+            _check_key(top if added else key, config, mistakes)
     return mistakes
 
 
@@ -78,11 +90,15 @@ def _values(override: Override) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _check_choice(override: Override, mistakes: Mistakes) -> None:
+def _check_choice(override: Override, mistakes: Mistakes) -> bool:
+    """Note every value that the group does not offer; True when there was one."""
     known = [path.stem for path in (CONF / override.key_or_group).glob("*.yaml")]
+    before = len(mistakes)
     for value in _values(override):
-        if isinstance(value, str) and value not in known:
-            mistakes.add(f"{override.get_key_element()}={value}", f"no such option{did_you_mean(value, known)}")
+        name = value.text if isinstance(value, QuotedString) else "null" if value is None else str(value)
+        if name not in known:
+            mistakes.add(f"{override.get_key_element()}={name}", f"no such option{did_you_mean(name, known)}")
+    return len(mistakes) > before
 
 
 def _first_choice(override: Override) -> str:
@@ -92,14 +108,24 @@ def _first_choice(override: Override) -> str:
     return str(override.input_line)
 
 
-def _compose(overrides: list[str], config_name: str) -> Mapping[str, Any] | None:
+def _compose(overrides: list[str], config_name: str, mistakes: Mistakes) -> DictConfig | None:
     from hydra import compose, initialize_config_dir
 
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             config = compose(config_name, overrides=overrides, return_hydra_config=True)
-    except HydraException:  # Hydra will say it itself in a moment
+        with suppress(MissingMandatoryValue):
+            _ = config.hydra.run.dir  # the first that Hydra resolves
+    except YAMLError as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        place = f"{mark.name}, line {mark.line + 1}" if mark else str(CONF)
+        mistakes.add(place, f"this is not YAML: {problem or error}")
+        return None
+    except InterpolationKeyError as error:
+        mistakes.add(str(error.full_key), f"refers to what is not there: {str(error.msg).splitlines()[0]}")
+        return None
+    except (HydraException, OmegaConfBaseException):  # Hydra will say it itself in a moment
         return None
     except YAMLError as error:
         raise SystemExit(f"An option file is not YAML: {error}\n  -> Mend that line.") from None

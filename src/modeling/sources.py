@@ -133,7 +133,11 @@ class Pretrained(ModelSource):
 
     def prepare(self, folder: Path, texts: Texts, seed: int, cache: Path | None = None) -> str:
         if (local := self.folder) is not None:
+<<<<<<< HEAD
             self._refuse_no_model(local)
+=======
+            _check_folder(local)
+>>>>>>> trial-break
             return str(local)
         from src.modeling.loading import fetch
 
@@ -156,9 +160,22 @@ class Pretrained(ModelSource):
         """By file of a local folder: the hash of a small one, size and time of a big one. Of a hub name: nothing."""
         if (local := self.folder) is None:
             return {}
+<<<<<<< HEAD
         self._refuse_no_model(local)
+=======
+        _check_folder(local)
+>>>>>>> trial-break
         files = [p for p in sorted(local.iterdir()) if p.suffix in {".json", ".safetensors", ".bin", ".model"}]
         return {path.name: _fingerprint(path) for path in files}
+
+
+def _check_folder(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        problem = "config.json is missing" if folder.is_dir() else "there is no such folder"
+        raise UserError(
+            f"There is no model in {folder}: {problem}.",
+            "Name a folder written by `save_pretrained`, or a model on the Hugging Face hub.",
+        )
 
 
 def _fingerprint(path: Path, small: int = 1 << 28) -> str:

@@ -100,4 +100,6 @@ def _at_home(mistake: str, section: str, homes: Mapping[str, str]) -> str:
         inner = f"{section}.{name}"
         if mistake.startswith(inner) and mistake[len(inner)] in ".[:":
             return home + mistake[len(inner) :]
+        if mistake.startswith(f"{section}: {name} "):  # refused by the stage as a whole, which says which option
+            return home + mistake[len(section) :]
     return mistake

@@ -1,3 +1,4 @@
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -85,8 +86,26 @@ def test_a_value_left_open_is_named():
     [
         ("src.nowhere.Reader", "no module named 'src.nowhere'"),
         (f"{HERE}.Machina", "did you mean 'Machine'"),
+        ("Machine", "'Machine' is not of the form package.module.Class"),
+        ("src..nowhere.Reader", "is not of the form"),
     ],
 )
 def test_a_wrong_target_is_named(target, words):
     with pytest.raises(UserError, match=words):
         build({"_target_": target})
+
+
+@dataclass(frozen=True)
+class Animal(ABC):
+    @abstractmethod
+    def noise(self): ...
+
+
+@dataclass(frozen=True)
+class Farm:
+    animal: Animal
+
+
+def test_a_component_without_a_target_is_told_to_name_one():
+    with pytest.raises(UserError, match="animal: needs a `_target_` that names the kind of Animal"):
+        build(node("Farm", animal={}))

@@ -1,6 +1,8 @@
+import shutil
+
 import pytest
 
-from src.config import resolvers, schema
+from src.config import overrides, resolvers, schema
 from src.config.overrides import checked_main, wrong_overrides
 
 
@@ -21,6 +23,11 @@ def registered():
         (["plan.now=1"], ["plan.now: 'plan' is a value and has no options"]),
         (["+experiment=ablation_no_influenc"], ["+experiment=ablation_no_influenc: no such option; did you mean"]),
         (["sed=1", "corpus.librarys=[]"], ["sed: no such option", "corpus.librarys: no such option; did you mean"]),
+        (["sed=1", "selector=randm", "selector.x=1"], ["selector=randm: no such option", "sed: no such option"]),
+        (["selector=null", "clean=5"], ["selector=null: no such option; it has", "clean=5: no such option"]),
+        (["+sed=1", "++hydr.x=1"], ["sed: no such option; did you mean 'seed'", "hydr: no such option"]),
+        (["~selector", "~seed"], ["~selector: the method needs it", "~seed: the method needs it"]),
+        (["~sed"], ["sed: no such option"]),
     ],
 )
 def test_every_wrong_name_is_named_with_the_right_one(words, mistakes):
@@ -41,10 +48,26 @@ def test_every_wrong_name_is_named_with_the_right_one(words, mistakes):
         ["hydra.run.dir=/tmp/x"],
         ["+experiment=ablation_no_influence"],
         ["selector=influence,random", "seed=range(3)"],
+        ['selector="random"', "+passages.new=1", "+hydra.job.config.x=1"],
     ],
 )
 def test_right_names_pass(words):
     assert wrong_overrides(words, "config") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("round_1: {calls: 3\n", "broken.yaml, line 3: this is not YAML: expected ',' or '}'"),
+        ("seed: ${nothing.here}\n", "refers to what is not there: Interpolation key 'nothing.here' not found"),
+    ],
+)
+def test_a_broken_option_file_is_named(monkeypatch, tmp_path, text, words):
+    shutil.copytree(overrides.CONF, tmp_path / "conf")
+    (tmp_path / "conf/experiment/broken.yaml").write_text(f"# @package _global_\n{text}")
+    monkeypatch.setattr(overrides, "CONF", tmp_path / "conf")
+    (mistake,) = wrong_overrides(["+experiment=broken"], "config")
+    assert words in mistake
 
 
 def test_nothing_runs_after_a_mistake():

