@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
-<<<<<<< HEAD
 import logging
-=======
 import multiprocessing
->>>>>>> trial-break
 import os
 import resource
 import sys
@@ -65,17 +62,11 @@ def _rank() -> int:
     return int(os.environ.get("RANK", 0))
 
 
-<<<<<<< HEAD
 def end_with_parent() -> None:
-    """A worker whose launcher was killed must not go on writing: the same command may be running again."""
-    parent = os.getppid()
-=======
-def _end_with_parent() -> None:
     """A worker whose launcher was killed must not go on writing: the same command may be running again.
 
     A fork's parent is the fork server, which lives as long as the forks do; its `parent_process` is the launcher."""
     parent, launcher = os.getppid(), multiprocessing.parent_process()
->>>>>>> trial-break
 
     def watch() -> None:
         while os.getppid() == parent and (launcher is None or launcher.is_alive()):

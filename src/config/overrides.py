@@ -17,10 +17,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-<<<<<<< HEAD
-=======
 from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
->>>>>>> trial-break
 from yaml import YAMLError
 
 from src.config.mistakes import Mistakes, did_you_mean
@@ -127,8 +124,6 @@ def _compose(overrides: list[str], config_name: str, mistakes: Mistakes) -> Dict
         return None
     except (HydraException, OmegaConfBaseException):  # Hydra will say it itself in a moment
         return None
-    except YAMLError as error:
-        raise SystemExit(f"An option file is not YAML: {error}\n  -> Mend that line.") from None
     finally:
         GlobalHydra.instance().clear()
     return config if isinstance(config, DictConfig) else None

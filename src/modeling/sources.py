@@ -133,11 +133,7 @@ class Pretrained(ModelSource):
 
     def prepare(self, folder: Path, texts: Texts, seed: int, cache: Path | None = None) -> str:
         if (local := self.folder) is not None:
-<<<<<<< HEAD
-            self._refuse_no_model(local)
-=======
             _check_folder(local)
->>>>>>> trial-break
             return str(local)
         from src.modeling.loading import fetch
 
@@ -149,22 +145,11 @@ class Pretrained(ModelSource):
     def working_parameters(self) -> float | None:
         return self.parameters
 
-    def _refuse_no_model(self, local: Path) -> None:
-        if not (local / "config.json").exists():
-            raise UserError(
-                f"There is no model in {local}: config.json is missing.",
-                "Name a folder written by `save_pretrained`, or a model on the Hugging Face hub.",
-            )
-
     def identity(self) -> dict[str, str]:
         """By file of a local folder: the hash of a small one, size and time of a big one. Of a hub name: nothing."""
         if (local := self.folder) is None:
             return {}
-<<<<<<< HEAD
-        self._refuse_no_model(local)
-=======
         _check_folder(local)
->>>>>>> trial-break
         files = [p for p in sorted(local.iterdir()) if p.suffix in {".json", ".safetensors", ".bin", ".model"}]
         return {path.name: _fingerprint(path) for path in files}
 

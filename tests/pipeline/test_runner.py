@@ -138,6 +138,31 @@ def test_parallel_jobs_share_a_stage(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_fork_does_not_outlive_its_launcher(tmp_path):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    script = (
+        SCRIPT.replace("pause=0.1", "pause=1")
+        .replace("sys.argv[2])", "sys.argv[2]), Local()")
+        .replace("import chain, walk", "import Local, chain, walk")
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "out"), str(marks)], cwd=ROOT, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while not list(marks.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 20  # the fork ends at once, its server when the last of its libraries is unloaded
+    alive = ["?"]
+    while alive and time.monotonic() < deadline:
+        time.sleep(0.2)
+        alive = subprocess.run(["pgrep", "-s", str(process.pid)], capture_output=True, text=True).stdout.split()
+    assert alive == []
+
+
+@pytest.mark.slow
 def test_a_worker_does_not_outlive_its_launcher(tmp_path):
     marks = tmp_path / "marks"
     marks.mkdir()
