@@ -31,8 +31,18 @@ class Store:
         self.root = root
 
     def find(self, kind: str, key: str) -> Artifact | None:
+        """The finished artifact, or None. Raises UserError when its manifest is damaged: it was edited by hand."""
         folder = self.root / kind / key
-        return Artifact(folder) if (folder / MANIFEST).exists() else None
+        if not (folder / MANIFEST).exists():
+            return None
+        try:
+            json.loads((folder / MANIFEST).read_text())
+        except ValueError:
+            raise UserError(
+                f"{folder / MANIFEST} is damaged: it is not JSON.",
+                f"Remove the artifact, and the same command makes it again: rm -r {folder}",
+            ) from None
+        return Artifact(folder)
 
     @contextmanager
     def lock(self, kind: str, key: str, on_wait: Callable[[], None]) -> Iterator[None]:

@@ -33,6 +33,17 @@ def test_a_folder_without_a_manifest_is_not_an_artifact_and_is_never_overwritten
         store.publish("toy", "k", {})
 
 
+@pytest.mark.parametrize("text", ["", "{", "\x00"])
+def test_a_damaged_manifest_is_named_with_the_mend(tmp_path, text):
+    store = Store(tmp_path)
+    make(store)
+    artifact = store.publish("toy", "k", {})
+    (artifact.path / "manifest.json").write_text(text)
+    with pytest.raises(UserError, match="is damaged") as error:
+        store.find("toy", "k")
+    assert f"rm -r {artifact.path}" in str(error.value)
+
+
 def test_the_second_maker_waits_and_then_finds_it_made(tmp_path):
     store, made, waited = Store(tmp_path), [], threading.Event()
 
