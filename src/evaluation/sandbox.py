@@ -88,9 +88,10 @@ def _bubblewrap() -> list[str]:
     if os.getuid() == 0:
         rights += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_KILL"]
     walls = ["bwrap", *(f"--unshare-{space}" for space in spaces), *rights, "--die-with-parent", "--new-session"]
+    walls += ["--tmpfs", "/tmp"]  # before the rest, which it would hide where the project itself lies in /tmp
     walls += [part for folder in _parents(_readable()) for part in ("--perms", "0755", "--dir", folder)]
     walls += [part for path in _readable() for part in ("--ro-bind", path, path)]
-    return [*walls, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chmod", "1777", "/tmp", "--chdir", "/tmp"]
+    return [*walls, "--proc", "/proc", "--dev", "/dev", "--chmod", "1777", "/tmp", "--chdir", "/tmp"]
 
 
 def _parents(paths: list[str]) -> list[str]:
