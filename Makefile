@@ -35,8 +35,7 @@ demo: $(READY)  ## The whole method on this machine, in minutes: writes outputs/
 	@$(PY) -m src.train
 
 test: $(READY)  ## All tests, with a real vLLM engine
-	@$(PY) -m pytest -q -m "not slow and not vllm" -n 2
-	@$(PY) -m pytest -q -m "slow or vllm"
+	@$(PY) -m pytest -q
 
 test-fast: $(READY)  ## The tests that need no engine, within a minute
 	@$(PY) -m pytest -q -m "not slow and not vllm" -n 2
