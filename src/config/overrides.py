@@ -5,6 +5,8 @@ Hydra stops at the first and suggests `+`, which would only move the error.
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -139,7 +141,19 @@ def _check_key(dotted: str, config: Any, mistakes: Mistakes) -> None:
             return
         keys = [str(key) for key in config]  # `in config` would miss a key whose value is still open (???)
         if part not in keys:
-            mistakes.add(dotted, f"no such option{did_you_mean(part, keys)}")
+            if dotted == ".".join([*right, part]) and part in _fields_of(config):
+                mistakes.add(dotted, f"stands at its default, in no file; a plus sets it: +{dotted}=...")
+            else:
+                mistakes.add(dotted, f"no such option{did_you_mean(part, {*keys, *_fields_of(config)})}")
             return
         right.append(part)
         config = None if OmegaConf.is_missing(config, part) else config[part]
+
+
+def _fields_of(config: DictConfig) -> list[str]:
+    """The options of the component that a node names, those that no file mentions included."""
+    module, _, name = str(config.get("_target_", "")).rpartition(".")
+    try:
+        return [field.name for field in dataclasses.fields(getattr(importlib.import_module(module), name))]
+    except (ImportError, AttributeError, TypeError, ValueError):  # told when the node is bound
+        return []

@@ -20,6 +20,11 @@ def registered():
         (["selector=influence,randm"], ["selector=randm: no such option; did you mean 'random'?"]),
         (["generator@teacher=opnai"], ["generator@teacher=opnai: no such option; did you mean 'openai'?"]),
         (["corpus=jsonl", "corpus.file=x"], ["corpus.file: no such option; did you mean 'files'?"]),
+        (
+            ["trainer.threads=1"],
+            ["trainer.threads: stands at its default, in no file; a plus sets it: +trainer.threads"],
+        ),
+        (["trainer.thread=1"], ["trainer.thread: no such option; did you mean 'threads'?"]),
         (["plan.now=1"], ["plan.now: 'plan' is a value and has no options"]),
         (["+experiment=ablation_no_influenc"], ["+experiment=ablation_no_influenc: no such option; did you mean"]),
         (["sed=1", "corpus.librarys=[]"], ["sed: no such option", "corpus.librarys: no such option; did you mean"]),
