@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -66,6 +67,9 @@ def wrong_overrides(words: Sequence[str], config_name: str) -> Mistakes:
     unknown = {choice.package or choice.key_or_group for choice in wrong}  # what such a group holds, nobody can say
     if config is None:
         return mistakes
+    chosen = [str(override.value()) for override in overrides if override.key_or_group == "outputs"]
+    if "outputs" in config:
+        _check_writable(Path((chosen or [config.outputs])[-1]).absolute(), mistakes)
     for override in overrides:
         key = override.key_or_group
         top = key.split(".")[0]
@@ -129,6 +133,13 @@ def _compose(overrides: list[str], config_name: str, mistakes: Mistakes) -> Dict
     finally:
         GlobalHydra.instance().clear()
     return config if isinstance(config, DictConfig) else None
+
+
+def _check_writable(folder: Path, mistakes: Mistakes) -> None:
+    """Hydra would make the folder of a run, and fail with a traceback."""
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not os.access(there, os.W_OK):
+        mistakes.add("outputs", f"nothing can be written in '{there}'; choose another folder: outputs=...")
 
 
 def _check_key(dotted: str, config: Any, mistakes: Mistakes) -> None:

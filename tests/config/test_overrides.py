@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -82,3 +84,16 @@ def test_nothing_runs_after_a_mistake():
     with pytest.raises(SystemExit) as end:
         checked_main(run, ["sed=1"], "config")
     assert "sed: no such option" in str(end.value)
+
+
+@pytest.mark.skipif(not shutil.which("bwrap"), reason="needs bubblewrap to make a read-only world")
+def test_a_folder_that_cannot_be_written_is_named():
+    code = (
+        "from src.config import resolvers, schema; schema.register(); resolvers.register()\n"
+        "from src.config.overrides import wrong_overrides; print(*wrong_overrides(['outputs=/usr/x/y'], 'config'))"
+    )
+    command = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", sys.executable, "-c", code]
+    ran = subprocess.run(command, cwd=overrides.CONF.parent, capture_output=True, text=True, timeout=60)
+    if ran.returncode and "bwrap:" in ran.stderr:
+        pytest.skip(f"bubblewrap does not work here: {ran.stderr}")
+    assert ran.stdout.strip() == "outputs: nothing can be written in '/usr'; choose another folder: outputs=..."
