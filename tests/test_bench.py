@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 
+from tests.perf.__main__ import BENCHES
 from tests.perf.measure import Aim, Comparison, cycled, in_turns
 from tests.perf.table import as_data, figure, notes, table
 
@@ -87,3 +90,8 @@ def test_figures_have_the_digits_that_mean_something(value, text):
 
 def test_cycled_begins_again():
     assert cycled("abc", 5) == list("abcab")
+
+
+@pytest.mark.parametrize("bench", BENCHES)
+def test_every_bench_can_be_loaded(bench):
+    assert callable(importlib.import_module(f"tests.perf.{bench}").run)

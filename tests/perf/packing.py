@@ -14,7 +14,8 @@ from src.core.errors import UserError
 from src.modeling.loading import load_tokenizer
 from src.modeling.packing import Bins, fill, pack_in_order, pack_shuffled
 from src.modeling.recipe import Recipe
-from src.modeling.rows import Corpus, tokenize
+from src.modeling.rows import Corpus
+from src.modeling.tokenizing import tokenize
 from tests.perf.measure import Aim, Comparison, Options, in_turns
 from tests.perf.rows import LONGEST, model_folder, sample_rows, smollm2
 

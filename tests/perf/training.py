@@ -22,7 +22,8 @@ from src.modeling.data import Loader, StepBatch
 from src.modeling.module import loss_sum
 from src.modeling.plan import Plan, make_plan
 from src.modeling.recipe import Recipe
-from src.modeling.rows import Corpus, Rows, tokenize
+from src.modeling.rows import Corpus, Rows
+from src.modeling.tokenizing import tokenize
 from src.modeling.trainer import Trainer
 from src.modeling.training import train
 from tests.perf.measure import Aim, Comparison, Options, in_turns
