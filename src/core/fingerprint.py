@@ -41,7 +41,7 @@ MACHINE_FACTS = {
     "tensor_parallel_size": "how many cards hold the engine",
     "batch_rows": "how many rows are computed at once",
     "expected_tokens": "a guess at rows that are not there yet, for a plan",
-    "parameters": "how big a named model is, for a plan: its name says which it is",
+    "shape": "how big a named model is, for a plan: its name says which it is",
     "max_failed": "how much failing is put up with before the stage stops",
 }
 

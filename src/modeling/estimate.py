@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from src.modeling.batch import deal
 from src.modeling.flops import gpu_hours
+from src.modeling.memory import training_bytes
 from src.modeling.recipe import Recipe
 from src.modeling.sources import ModelSource
 from src.modeling.trainer import Trainer
@@ -22,10 +24,15 @@ def tokens_read(recipe: Recipe, expected: float | None) -> float | None:
 
 
 def training_cost(model: ModelSource, recipe: Recipe, trainer: Trainer, expected: float | None) -> dict[str, float]:
-    """`tokens`, and `gpu_hours` of the planned card where a GPU is asked for; empty when the length is not known."""
-    tokens, parameters = tokens_read(recipe, expected), model.working_parameters()
-    if tokens is None:
-        return {}
-    if trainer.device != "cuda" or parameters is None:
-        return {"tokens": tokens}
-    return {"tokens": tokens, "gpu_hours": gpu_hours(parameters, tokens, recipe.lora is not None)}
+    """What is known of: `tokens`, `gb_per_device`, and `gpu_hours` of the planned card where a GPU is asked for."""
+    cost: dict[str, float] = {}
+    tokens, size = tokens_read(recipe, expected), model.size()
+    if tokens is not None:
+        cost["tokens"] = tokens
+    if size is not None:
+        device = "cuda" if trainer.device == "cuda" else "cpu"
+        in_a_pass = deal(recipe, trainer, device).rows * recipe.sequence_length
+        cost["gb_per_device"] = training_bytes(size, in_a_pass, recipe, trainer) / 1e9
+    if tokens is not None and size is not None and trainer.device == "cuda":
+        cost["gpu_hours"] = gpu_hours(size.working_parameters, tokens, recipe.lora is not None)
+    return cost

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from src.core.errors import UserError
 from src.modeling.ranks import one_at_a_time
+from src.modeling.shape import Shape
 
 Texts = Callable[[], Iterable[str]]
 
@@ -34,8 +35,8 @@ class ModelSource(ABC):
     def title(self) -> str:
         """What to call it in a sentence."""
 
-    def working_parameters(self) -> float | None:
-        """Those that work on a token (of a mixture of experts, the active ones), for a plan; None where not known."""
+    def size(self) -> Shape | None:
+        """For a plan; None where nobody knows before the model is fetched."""
         return None
 
 
@@ -81,11 +82,10 @@ class TinyLlama(ModelSource):
     def title(self) -> str:
         return f"an untrained Llama of {self.layers} layers and width {self.hidden_size}, made in the run"
 
-    def working_parameters(self) -> float:
-        head = self.hidden_size // self.heads
-        attention = 2 * self.hidden_size * head * (self.heads + self.kv_heads)
-        layer = attention + 3 * self.hidden_size * self.intermediate_size
-        return self.layers * layer + self.hidden_size * self.vocab_size
+    def size(self) -> Shape:
+        kv = self.hidden_size // self.heads * self.kv_heads
+        tied = self.tie_embeddings
+        return Shape(self.hidden_size, self.layers, kv, self.intermediate_size, self.vocab_size, tied=tied)
 
 
 @dataclass(frozen=True)
@@ -106,20 +106,20 @@ class SmolLM2(ModelSource):
     def title(self) -> str:
         return "SmolLM2-135M-Instruct"
 
-    def working_parameters(self) -> float:
-        return 134.5e6
+    def size(self) -> Shape:
+        return Shape(hidden=576, layers=30, kv=192, intermediate=1536, vocab=49_152, tied=True)
 
 
 @dataclass(frozen=True)
 class Pretrained(ModelSource):
     """Any model on the Hugging Face hub, or any folder in its format.
 
-    revision: a commit or tag on the hub. parameters: those that work on a token, for the plan.
+    revision: a commit or tag on the hub. shape: for the plan of a run with a model that is not on this disk.
     """
 
     name: str
     revision: str | None = None
-    parameters: float | None = None
+    shape: Shape | None = None
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -142,8 +142,8 @@ class Pretrained(ModelSource):
     def title(self) -> str:
         return self.name + (f" (revision {self.revision})" if self.revision else "")
 
-    def working_parameters(self) -> float | None:
-        return self.parameters
+    def size(self) -> Shape | None:
+        return self.shape or (Shape.of_folder(self.folder) if self.folder else None)
 
     def identity(self) -> dict[str, str]:
         """By file of a local folder: the hash of a small one, size and time of a big one. Of a hub name: nothing."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from src.core.store import Store
 from src.pipeline.graph import Node
 
-UNITS = {"calls": "calls", "tokens": "tokens", "dollars": "dollars", "gpu_hours": "GPU hours"}
+UNITS = {"calls": "calls", "tokens": "tokens", "dollars": "dollars", "gpu_hours": "GPU hours", "gb_per_device": "GB"}
+LARGEST = {"gb_per_device"}  # stages run one after the other: the total is the most that one of them takes
 
 
 def plan_lines(nodes: Sequence[Node], store: Store) -> Iterator[str]:
@@ -19,7 +20,7 @@ def plan_lines(nodes: Sequence[Node], store: Store) -> Iterator[str]:
         reused += done
         cost = {} if done else node.stage.estimate()
         for unit, amount in cost.items():
-            totals[unit] += amount
+            totals[unit] = max(totals[unit], amount) if unit in LARGEST else totals[unit] + amount
         inputs = ", ".join(dict.fromkeys(n.name for n in node.inputs.values()))
         arrow = f"<- {inputs}" if inputs else ""
         yield f"{node.name:<14} {node.key[:8]}  {'reused' if done else 'to do':<7} {arrow:<42} {_words(cost)}".rstrip()

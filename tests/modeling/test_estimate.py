@@ -14,8 +14,10 @@ from src.core.fingerprint import stage_key
 from src.modeling.batch import deal
 from src.modeling.estimate import tokens_read, training_cost
 from src.modeling.flops import peak
-from src.modeling.recipe import Phase, Recipe
-from src.modeling.sources import Pretrained, TinyLlama
+from src.modeling.memory import training_bytes
+from src.modeling.recipe import LoRA, Phase, Recipe
+from src.modeling.shape import Shape
+from src.modeling.sources import Pretrained, SmolLM2, TinyLlama
 from src.modeling.trainer import Trainer
 from src.stages.pretrain import Pretrain
 from src.stages.synthesizer import Synthesizer
@@ -30,12 +32,19 @@ def paper(*overrides: str) -> dict[str, object]:
     return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize(("model", "hours"), [("mistral_7b", 444.7), ("llama3_8b", 493.3), ("mixtral_8x7b", 792.4)])
-def test_the_papers_students_on_eight_cards(model: str, hours: float) -> None:
+@pytest.mark.parametrize(
+    ("model", "hours", "memory"),
+    [("mistral_7b", 436.8, 22.07), ("llama3_8b", 461.0, 33.0), ("mixtral_8x7b", 783.4, 101.4)],
+)
+def test_the_papers_students_on_eight_cards(model: str, hours: float, memory: float) -> None:
     cfg = paper(f"model={model}")
     stage = build({"_target_": "src.stages.pretrain.Pretrain", **cfg["pretrain"], "trainer": cfg["trainer"]})  # type: ignore[dict-item]
     assert isinstance(stage, Pretrain)
-    assert stage.estimate() == {"tokens": 4.6e9, "gpu_hours": pytest.approx(hours, rel=1e-3)}
+    assert stage.estimate() == {
+        "tokens": 4.6e9,
+        "gb_per_device": pytest.approx(memory, rel=1e-2),
+        "gpu_hours": pytest.approx(hours, rel=1e-3),
+    }
     assert str(deal(stage.recipe, stage.trainer, "cuda")) == "4 rows x 16 passes x 8 devices = 512 sequences a step"
     assert (stage.trainer.strategy, stage.recipe.sequence_length) == ("fsdp", 2048)
 
@@ -50,12 +59,12 @@ def test_the_papers_synthesizer() -> None:
 
 
 def test_guesses_are_no_part_of_a_key() -> None:
-    def key(guess: float | None, parameters: float | None) -> str:
+    def key(guess: float | None, shape: Shape | None) -> str:
         recipe = Recipe(lr=1.0)
-        stage = Pretrain(Pretrained("a/b", parameters=parameters), recipe, Trainer(), expected_tokens=guess)
+        stage = Pretrain(Pretrained("a/b", shape=shape), recipe, Trainer(), expected_tokens=guess)
         return stage_key(stage, {"corpus": "x"})
 
-    assert key(1e9, None) == key(None, 7e9)
+    assert key(1e9, None) == key(None, Shape(8, 1, 8, 16, 100))
 
 
 def test_how_many_tokens_are_read() -> None:
@@ -67,16 +76,52 @@ def test_how_many_tokens_are_read() -> None:
 
 
 def test_a_cpu_has_no_gpu_hours_and_an_unknown_length_no_cost() -> None:
-    assert training_cost(TinyLlama(), Recipe(lr=1.0), Trainer(device="cpu"), 10) == {"tokens": 10}
-    assert training_cost(TinyLlama(), Recipe(lr=1.0), Trainer(device="cuda"), None) == {}
+    assert training_cost(Pretrained("a/b"), Recipe(lr=1.0), Trainer(device="cpu"), 10) == {"tokens": 10}
+    assert training_cost(Pretrained("a/b"), Recipe(lr=1.0), Trainer(device="cuda"), None) == {}
+    assert training_cost(TinyLlama(), Recipe(lr=1.0), Trainer(device="cuda"), None).keys() == {"gb_per_device"}
 
 
-def test_parameters_of_the_tiny_model(base: Path) -> None:
+def test_a_shape_has_the_parameters_of_its_model(base: Path) -> None:
     from src.modeling.loading import load_model
     from tests.modeling.tiny import TINY
 
     matrices = [p for p in load_model(base, "sdpa").parameters() if p.ndim == 2]
-    assert TINY.working_parameters() == sum(p.numel() for p in matrices)
+    assert TINY.size().parameters == TINY.size().working_parameters == sum(p.numel() for p in matrices)
+    assert Shape.of_folder(base) == TINY.size()
+
+
+@pytest.mark.parametrize(
+    ("model", "billions", "working"),
+    [("mistral_7b", 7.24, 7.11), ("llama3_8b", 8.03, 7.50), ("mixtral_8x7b", 46.70, 12.75)],
+)
+def test_the_shapes_of_the_papers_models(model: str, billions: float, working: float) -> None:
+    shape = build(paper(f"model={model}")["model"]).size()  # type: ignore[arg-type]
+    assert shape.parameters == pytest.approx(billions * 1e9, rel=1e-3)
+    assert shape.working_parameters == pytest.approx(working * 1e9, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("size", "tokens", "gigabytes"),
+    [
+        (Shape(96, 4, 96, 256, 1024, tied=True), 2048, 0.774),
+        (Shape(96, 4, 96, 256, 1024, tied=True), 16384, 1.497),
+        (Shape(256, 4, 256, 704, 2048, tied=True), 8192, 1.869),
+        (SmolLM2().size(), 1024, 4.357),
+    ],
+)
+def test_memory_is_what_was_measured(size: Shape, tokens: int, gigabytes: float) -> None:
+    """Peaks of resident memory of whole trainings in float32 on two cores: experiments/performance/training.md."""
+    planned = training_bytes(size, tokens, Recipe(lr=1.0), Trainer(device="cpu")) / 1e9
+    assert planned == pytest.approx(gigabytes, rel=0.15)
+
+
+def test_what_saves_memory_is_reckoned_with() -> None:
+    size, full, spread = SmolLM2().size(), Recipe(lr=1.0), Trainer(devices=8, strategy="fsdp")
+    whole = training_bytes(size, 4096, full, Trainer())
+    assert training_bytes(size, 4096, full, spread) < whole
+    assert training_bytes(size, 4096, Recipe(lr=1.0, precision="bf16"), Trainer()) < whole
+    assert training_bytes(size, 4096, full, Trainer(activation_checkpointing=True)) < whole
+    assert training_bytes(size, 4096, Recipe(lr=1.0, lora=LoRA()), Trainer()) < whole
 
 
 @pytest.mark.parametrize(

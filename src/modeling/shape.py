@@ -1,0 +1,57 @@
+"""The size of a decoder-only Transformer with gated feed-forward layers, from a few numbers. No torch: for plans."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Shape:
+    """hidden, kv, intermediate: widths of the stream, of keys (or values) over all heads, and of the feed-forward part.
+
+    experts: feed-forward parts a layer, `experts_used` of which work on a token. tied: one matrix embeds and predicts.
+    """
+
+    hidden: int
+    layers: int
+    kv: int
+    intermediate: int
+    vocab: int
+    experts: int = 1
+    experts_used: int = 1
+    tied: bool = False
+
+    @property
+    def parameters(self) -> float:
+        """All weights; norms are left out."""
+        return self._layers(self.experts) + self.hidden * self.vocab * (1 if self.tied else 2)
+
+    @property
+    def working_parameters(self) -> float:
+        """Those that a token meets in a matrix product."""
+        return self._layers(self.experts_used) + self.hidden * self.vocab
+
+    def _layers(self, experts: int) -> float:
+        attention = 2 * self.hidden * (self.hidden + self.kv)
+        return float(self.layers * (attention + experts * 3 * self.hidden * self.intermediate))
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> Shape | None:
+        """From a Hugging Face `config.json`; None where there is none, or none of these numbers in it."""
+        try:
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            head = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
+            return cls(
+                config["hidden_size"],
+                config["num_hidden_layers"],
+                head * config.get("num_key_value_heads", config["num_attention_heads"]),
+                config["intermediate_size"],
+                config["vocab_size"],
+                config.get("num_local_experts", 1),
+                config.get("num_experts_per_tok", 1),
+                config.get("tie_word_embeddings", False),
+            )
+        except (FileNotFoundError, KeyError):
+            return None
