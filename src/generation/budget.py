@@ -105,11 +105,11 @@ class Ledger:
     """
 
     def __init__(self, path: Path):
-        self._database = Database(path, _SCHEMA)
+        self.database = Database(path, _SCHEMA)
 
     def book(self, account: str, most: Spent, budget: Budget) -> None:
         """Raises BudgetExhausted, and books nothing, where a limit would be passed."""
-        with self._database.transaction():
+        with self.database.transaction():
             after = self.spent(account) + most
             for unit in ("calls", "tokens", "dollars"):
                 limit = getattr(budget, f"max_{unit}")
@@ -119,20 +119,20 @@ class Ledger:
 
     def settle(self, account: str, booked: Spent, actual: Spent) -> None:
         """Replace a booking by what the call did cost; `Spent()` for a call that was not charged."""
-        with self._database.transaction():
+        with self.database.transaction():
             self._add(account, actual + -booked)
 
     def spent(self, account: str) -> Spent:
         """What the account's study has spent, calls in flight at their highest."""
         study, _ = _study_and_run(account)
-        row = self._database.execute(f"SELECT {_SUMS} FROM spending WHERE study = ?", (study,)).fetchone()
+        row = self.database.execute(f"SELECT {_SUMS} FROM spending WHERE study = ?", (study,)).fetchone()
         return Spent(*row) if row[0] is not None else Spent()
 
     def by_run(self, account: str) -> dict[str, Spent]:
         """What each run of the account's study has paid for itself; what another run paid first, it got for nothing."""
         columns = "run, calls, prompt_tokens, completion_tokens, dollars"
         study, _ = _study_and_run(account)
-        rows = self._database.execute(f"SELECT {columns} FROM spending WHERE study = ? ORDER BY run", (study,))
+        rows = self.database.execute(f"SELECT {columns} FROM spending WHERE study = ? ORDER BY run", (study,))
         return {run: Spent(*sums) for run, *sums in rows}
 
     def wait_seconds(self, name: str, amount: float, per_minute: float) -> float:
@@ -142,19 +142,19 @@ class Ledger:
         up to a second is made up for, so that a rate is reached although no job asks evenly.
         """
         now = time.time()
-        with self._database.transaction():
-            row = self._database.execute("SELECT free_at FROM rates WHERE name = ?", (name,)).fetchone()
+        with self.database.transaction():
+            row = self.database.execute("SELECT free_at FROM rates WHERE name = ?", (name,)).fetchone()
             start = max(row[0] if row else 0.0, now - 1.0)
-            self._database.execute(
+            self.database.execute(
                 "INSERT OR REPLACE INTO rates VALUES (?, ?)", (name, start + amount * 60 / per_minute)
             )
         return max(0.0, start - now)
 
     def close(self) -> None:
-        self._database.close()
+        self.database.close()
 
     def _add(self, account: str, change: Spent) -> None:
-        self._database.execute(
+        self.database.execute(
             "INSERT INTO spending VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (study, run) DO UPDATE SET "
             "calls = calls + excluded.calls, prompt_tokens = prompt_tokens + excluded.prompt_tokens, "
             "completion_tokens = completion_tokens + excluded.completion_tokens, dollars = dollars + excluded.dollars",

@@ -18,6 +18,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """How a provider's batch API is used.
+
+    size: calls sent, and held in memory, at a time. poll_seconds: from one look at a batch to the next.
+    """
+
+    size: int = 10_000
+    poll_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        for option in ("size", "poll_seconds"):
+            if getattr(self, option) <= 0:
+                raise ValueError(f"{option} must be above 0, not {getattr(self, option)}")
+
+
+@dataclass(frozen=True)
 class OpenAIGenerator(Generator):
     """Options of the client.
 
@@ -32,6 +48,7 @@ class OpenAIGenerator(Generator):
     output: "json" holds the server to an object of problem and solution; what comes of it reads like any other text.
     concurrency: calls at a time. requests_per_minute, tokens_per_minute: shared by all jobs that use the cache folder.
     timeout: seconds for one whole try; max_retries: tries after the first.
+    batch: calls go through the provider's batch API, at whose `prices` then; None: each by itself, answered at once.
     prices: by model name. account: "study/run", what the calls are booked on; `budget`: the most that may be booked on
         all runs of the study together.
     """
@@ -50,6 +67,7 @@ class OpenAIGenerator(Generator):
     tokens_per_minute: float | None = None
     timeout: float = 180.0
     max_retries: int = 6
+    batch: Batch | None = None
     prices: dict[str, Price] = field(default_factory=dict)
     account: str = "default"
     budget: Budget = field(default_factory=Budget)
@@ -122,6 +140,10 @@ class OpenAIGenerator(Generator):
                 "Take generator=vllm for it, or serve it and give its name and base_url.",
             )
         key = self._key()
+        if self.batch is not None:
+            from src.generation.openai_batch import OpenAIBatchSession
+
+            return OpenAIBatchSession(self, self.batch, key, cache)
         from src.generation.openai_session import OpenAISession
 
         return OpenAISession(self, key, cache)

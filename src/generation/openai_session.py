@@ -28,6 +28,7 @@ CONNECT_SECONDS = 10.0
 TRIES_TO_REACH = 3  # a server that never answered is tried no more often
 REFUSALS_TO_GIVE_UP = 10  # bad requests before the first answer: then it is not the prompts
 FRAME_TOKENS = 32  # what a chat template puts around a message, at most
+CHARACTERS_A_TOKEN = 4  # for the rate alone, which is no limit
 LOOK_AGAIN_SECONDS = 0.1  # whether another asker of the same question has its answer
 SPARE_BYTES = 16 * 2**20  # of disk: no text is paid for that might find no room
 
@@ -132,17 +133,14 @@ class OpenAISession(Session):
         if options.requests_per_minute is not None:
             seconds = self._ledger.wait_seconds(f"{options.base_url} requests", 1, options.requests_per_minute)
         if options.tokens_per_minute is not None:
-            tokens = (
-                len(request.prompt) / 4 + request.sampling.max_tokens
-            )  # four characters a token: it is a rate, no limit
+            tokens = len(request.prompt) / CHARACTERS_A_TOKEN + request.sampling.max_tokens
             waiting = self._ledger.wait_seconds(f"{options.base_url} tokens", tokens, options.tokens_per_minute)
             seconds = max(seconds, waiting)
         await asyncio.sleep(max(seconds, self._not_before - time.monotonic(), 0.0))
 
     async def _call(self, request: Request) -> Completion:
         """One try, booked before it is sent. What may have been charged stays booked."""
-        if shutil.disk_usage(self._folder).free < SPARE_BYTES:
-            raise full_disk(self._folder)
+        self._check_disk()
         most = await self._book(request)
         charged = most
         try:
@@ -176,24 +174,35 @@ class OpenAISession(Session):
         return await self._client.completions.create(**payload)
 
     async def _book(self, request: Request) -> Spent:
-        """Book the most the call can cost: no text has more tokens than bytes. Near the limit it waits for calls of
-        ours to give back what they do not need; raises UserError when there are none and the limit still stands."""
-        text = f"{self._options.system or ''}{request.prompt}"
-        most = self._cost(len(text.encode()) + FRAME_TOKENS, request.sampling.max_tokens)
+        """Book the most the call can cost. Near the limit it waits for calls of ours to give back what they do not
+        need; raises UserError when there are none and the limit still stands."""
+        most = self._most(request)
         while True:
             try:
                 self._ledger.book(self._options.account, most, self._options.budget)
             except BudgetExhausted as limit:
                 if not self._charging:
-                    spent = self._ledger.spent(self._options.account)
-                    raise UserError(
-                        f"The budget of {self._options.account.partition('/')[0]} is used up ({spent}): {limit}.",
-                        "Raise the generator's `budget` to go on: every answer so far is kept, and paid for once.",
-                    ) from None
+                    raise self._used_up(limit) from None
                 await asyncio.sleep(0.05)
             else:
                 self._charging += 1
                 return most
+
+    def _most(self, request: Request) -> Spent:
+        """The most that a call can cost: no text has more tokens than bytes."""
+        text = f"{self._options.system or ''}{request.prompt}"
+        return self._cost(len(text.encode()) + FRAME_TOKENS, request.sampling.max_tokens)
+
+    def _used_up(self, limit: BudgetExhausted) -> UserError:
+        spent = self._ledger.spent(self._options.account)
+        return UserError(
+            f"The budget of {self._options.account.partition('/')[0]} is used up ({spent}): {limit}.",
+            "Raise the generator's `budget` to go on: every answer so far is kept, and paid for once.",
+        )
+
+    def _check_disk(self) -> None:
+        if shutil.disk_usage(self._folder).free < SPARE_BYTES:
+            raise full_disk(self._folder)
 
     def _cost(self, prompt_tokens: int, completion_tokens: int) -> Spent:
         dollars = self._options.dollars(prompt_tokens, completion_tokens)
@@ -201,31 +210,39 @@ class OpenAISession(Session):
 
     def _judge(self, request: Request, error: openai.APIStatusError) -> Completion | None:
         """A final completion, None to try again; raises UserError for what no other request would be spared."""
-        status, code, said = error.status_code, str(error.code or ""), self._clean(error)
-        where = f"The server at {self._options.base_url}"
-        if status in (401, 403):
-            key = f"the key in {self._options.api_key_env}" if self._options.api_key_env else "a call without a key"
-            raise UserError(f"{where} refuses {key} (HTTP {status}): {said}", "Is it the right key for it?") from None
-        if status == 404:
-            model = self._options.model
-            raise UserError(
-                f"{where} does not know the model {model} (HTTP 404): {said}",
-                "Check the generator's `model`, and its `base_url`: most end in /v1.",
-            ) from None
-        if status == 429 and code == "insufficient_quota":
-            raise UserError(f"{where} says that the account has no credit left: {said}", "Top it up.") from None
+        status, said = error.status_code, self._clean(error)
+        self._raise_if_hopeless(error)
         if status in (408, 409, 429) or status >= 500:
             return None
         self._refused += 1
-        reason = refusal(code, said)
+        reason = refusal(str(error.code or ""), said)
         if not self._answered and self._refused >= REFUSALS_TO_GIVE_UP:
             raise UserError(
-                f"{where} refused the first {self._refused} requests (HTTP {status}): {said}",
+                f"{self._server} refused the first {self._refused} requests (HTTP {status}): {said}",
                 "Ask for shorter texts (sampling.*.max_tokens) or with shorter prompts (prompt_set.chars)."
                 if reason == "prompt too long"
                 else "Does it know all the sampling options that are set?",
             ) from None
         return Completion(request.id, "", "error", error=f"{reason}: {said}")
+
+    def _raise_if_hopeless(self, error: openai.APIStatusError) -> None:
+        """Raises UserError for a wrong key, a wrong model or address, and an empty account."""
+        status, said = error.status_code, self._clean(error)
+        if status in (401, 403):
+            key = f"the key in {self._options.api_key_env}" if self._options.api_key_env else "a call without a key"
+            mend = "Is it the right key for it?"
+            raise UserError(f"{self._server} refuses {key} (HTTP {status}): {said}", mend) from None
+        if status == 404:
+            raise UserError(
+                f"{self._server} does not know the model {self._options.model} (HTTP 404): {said}",
+                "Check the generator's `model`, and its `base_url`: most end in /v1.",
+            ) from None
+        if status == 429 and error.code == "insufficient_quota":
+            raise UserError(f"{self._server} says that the account has no credit left: {said}", "Top it up.") from None
+
+    @property
+    def _server(self) -> str:
+        return f"The server at {self._options.base_url}"
 
     def _unreachable(self, error: Exception) -> UserError:
         return UserError(
