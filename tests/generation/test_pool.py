@@ -115,14 +115,19 @@ def test_a_stage_writes_the_same_bytes_locally_and_on_the_cluster(cluster, tmp_p
         "cache": str(tmp_path / "cache"),
     }
     tables = {}
-    for name, compute in {"local": Local(isolate=False), "ray": RayCluster(False, address=cluster.address)}.items():
+    computes = {
+        "local": Local(isolate=False),
+        "ray": RayCluster(isolate=False, address=cluster.address),
+        "ray, from a fork": RayCluster(address=cluster.address),  # what the command does
+    }
+    for name, compute in computes.items():
         folder = tmp_path / name
         for made in ("out", "work"):
             (folder / made).mkdir(parents=True)
         measured = compute.run({**spec, "folder": str(folder)}, folder, heavy=True)
         assert measured["counts"]["kept"] == 200
         tables[name] = table_bytes(folder / "out" / "generations")
-    assert tables["local"] == tables["ray"]
+    assert tables["local"] == tables["ray"] == tables["ray, from a fork"]
     assert len(asked_by_process(tmp_path / "log")) > 1
     rows = list(read_table(tmp_path / "ray" / "out" / "generations", Generation))
     assert {row.generator for row in rows} == {"leisurely"}
