@@ -149,7 +149,8 @@ def test_the_key_is_in_no_file_and_no_line_of_a_run(outputs, tmp_path, monkeypat
         run.wait()
     [manifest] = outputs.glob("store/distil/*/manifest.json")
     counts = json.loads(manifest.read_text())["counts"]
-    assert (counts["kept"], counts["failed"]) == (39, {"bad request": 1})
+    assert (counts["in"], counts["failed"]) == (40, {"bad request": 1})
+    assert counts["kept"] > 20
     looked_at = [path for path in tmp_path.rglob("*") if path.is_file()]
     for kind in (
         "manifest.json",
