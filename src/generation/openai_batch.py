@@ -124,6 +124,8 @@ class OpenAIBatchSession(OpenAISession):
             for key, asked in waiting.items():
                 if self._books.execute("SELECT 1 FROM batch_calls WHERE key = ?", (key,)).fetchone():
                     continue
+                if self._cache.get(key, "") is not None:  # another process has collected it a moment ago
+                    continue
                 most = self._most(asked[0])
                 try:
                     self._ledger.book(self._options.account, most, self._options.budget)

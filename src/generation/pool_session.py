@@ -149,7 +149,7 @@ class PoolSession(Session):
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        source = ray.remote(Source).options(num_cpus=0, scheduling_strategy=here).remote()
+        source: Any = ray.remote(Source).options(num_cpus=0, scheduling_strategy=here).remote()
         turn = _Round(iter(requests), source)
         try:
             while not turn.exhausted or turn.outstanding:
@@ -189,7 +189,7 @@ class PoolSession(Session):
         for run in ready:
             hand = working[run]
             try:
-                ended = ray.get(next(run))
+                ended = ray.get(next(hand.run))
             except StopIteration:
                 hand.run = None
                 continue

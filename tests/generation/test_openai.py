@@ -126,6 +126,7 @@ def test_an_answer_is_kept_before_it_is_handed_on(tmp_path):
         assert len(server.bodies) == 1
 
 
+@pytest.mark.slow
 def test_askers_side_by_side_pay_once_for_the_same_question(tmp_path):
     with serving(lambda n, body: "slow" if n == 0 else None) as server, ThreadPoolExecutor(3) as together:
         jobs = [together.submit(ask, client(server), tmp_path, requests(20)) for _ in range(3)]

@@ -13,13 +13,13 @@ from src.pipeline.launch import Local, RayCluster
 from tests.generation.toys import Leisurely
 from tests.stages.writers import artifact, prompts, table_bytes
 
-pytest.importorskip("ray")
 slow = pytest.mark.slow
 MEGABYTE = 2**20
 
 
 @pytest.fixture(scope="module")
 def cluster():
+    pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "object_store_memory": 80 * MEGABYTE}
@@ -142,7 +142,9 @@ def test_a_real_engine_writes_the_same_on_the_cluster(cluster, tiny_llama, tmp_p
     assert texts(pool, tmp_path, asked, tiny_llama) == texts(engine, tmp_path, asked, tiny_llama)
 
 
+@slow
 def test_an_address_where_no_cluster_is_is_one_clear_message(tmp_path):
+    pytest.importorskip("ray")
     with pytest.raises(UserError, match=r"No Ray cluster answers at 127\.0\.0\.1:9"):
         Pool(Leisurely(""), address="127.0.0.1:9").open(None, tmp_path)
 
@@ -153,7 +155,9 @@ def test_options_that_make_no_sense_are_refused(options):
         Pool(Leisurely(""), **options)
 
 
+@slow
 def test_what_a_lost_worker_had_not_delivered_waits_again():
+    pytest.importorskip("ray")
     from src.generation.pool_session import Source
 
     source = Source()
