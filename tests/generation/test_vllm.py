@@ -80,7 +80,7 @@ class TestEngine:
         reseeded = [dataclasses.replace(r, seed=r.seed + 500) for r in asked]
         assert {c.id: c for c in session.stream(reseeded)} != texts
 
-    def test_every_option_reaches_the_engine(self):
+    def test_every_option_reaches_the_engine(self, tiny_llama):
         from src.generation.vllm_session import engine_args
 
         unusual = {
@@ -93,7 +93,7 @@ class TestEngine:
             "quantization": "fp8",
             "enforce_eager": False,
         }
-        arguments = engine_args(VLLMGenerator(kv_cache_gb=0.5, **unusual), "model")
+        arguments = engine_args(VLLMGenerator(kv_cache_gb=0.5, **unusual), tiny_llama)
         assert {name: getattr(arguments, name) for name in unusual} == unusual
         said = {field.name for field in dataclasses.fields(VLLMGenerator)}
         assert said - unusual.keys() == {"model", "kv_cache_gb", "batch_invariant"}, "give the new option a value here"
