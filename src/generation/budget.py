@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -61,11 +61,19 @@ class Spent:
     """A sum of calls, or the cost of one."""
 
     calls: int = 0
-    tokens: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
     dollars: float = 0.0
 
-    def __sub__(self, other: Spent) -> Spent:
-        return Spent(self.calls - other.calls, self.tokens - other.tokens, self.dollars - other.dollars)
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(*(a + b for a, b in zip(astuple(self), astuple(other))))
+
+    def __neg__(self) -> Spent:
+        return Spent(*(-a for a in astuple(self)))
 
     def __str__(self) -> str:
         return f"{self.calls:,} calls, {self.tokens:,} tokens, ${self.dollars:,.2f}"
@@ -76,15 +84,20 @@ class BudgetExhausted(Exception):  # noqa: N818  it is no error: it is the budge
 
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS accounts (
-    name TEXT PRIMARY KEY, calls INTEGER NOT NULL, tokens INTEGER NOT NULL, dollars REAL NOT NULL
+CREATE TABLE IF NOT EXISTS spending (
+    study TEXT NOT NULL, run TEXT NOT NULL, calls INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL, dollars REAL NOT NULL, PRIMARY KEY (study, run)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rates (name TEXT PRIMARY KEY, free_at REAL NOT NULL) WITHOUT ROWID
 """
+_SUMS = "SUM(calls), SUM(prompt_tokens), SUM(completion_tokens), SUM(dollars)"
 
 
 class Ledger:
     """Sums by account, in SQLite: they hold across processes and restarts.
+
+    An account is "study/run" (or a study alone). Each has its row, and the budget holds for the study: for all of its
+    runs together.
 
     A call first books the most it can cost, in the transaction that checks the limits, and pays back what it did not
     use when its answer is there. So no number of parallel jobs passes a limit, and a job that is killed leaves its
@@ -92,28 +105,35 @@ class Ledger:
     """
 
     def __init__(self, path: Path):
-        self._database = Database(path, _SCHEMA)
+        self.database = Database(path, _SCHEMA)
 
     def book(self, account: str, most: Spent, budget: Budget) -> None:
         """Raises BudgetExhausted, and books nothing, where a limit would be passed."""
-        with self._database.transaction():
-            before = self.spent(account)
-            for field in fields(Spent):
-                limit = getattr(budget, f"max_{field.name}")
-                if limit is not None and getattr(before, field.name) + getattr(most, field.name) > limit:
-                    raise BudgetExhausted(f"max_{field.name}={limit:,} does not allow another call")
+        with self.database.transaction():
+            after = self.spent(account) + most
+            for unit in ("calls", "tokens", "dollars"):
+                limit = getattr(budget, f"max_{unit}")
+                if limit is not None and getattr(after, unit) > limit:
+                    raise BudgetExhausted(f"max_{unit}={limit:,} does not allow another call")
             self._add(account, most)
 
     def settle(self, account: str, booked: Spent, actual: Spent) -> None:
         """Replace a booking by what the call did cost; `Spent()` for a call that was not charged."""
-        with self._database.transaction():
-            self._add(account, actual - booked)
+        with self.database.transaction():
+            self._add(account, actual + -booked)
 
     def spent(self, account: str) -> Spent:
-        """What the account has spent, calls in flight at their highest."""
-        columns = ", ".join(field.name for field in fields(Spent))
-        row = self._database.execute(f"SELECT {columns} FROM accounts WHERE name = ?", (account,)).fetchone()
-        return Spent(*row) if row else Spent()
+        """What the account's study has spent, calls in flight at their highest."""
+        study, _ = _study_and_run(account)
+        row = self.database.execute(f"SELECT {_SUMS} FROM spending WHERE study = ?", (study,)).fetchone()
+        return Spent(*row) if row[0] is not None else Spent()
+
+    def by_run(self, account: str) -> dict[str, Spent]:
+        """What each run of the account's study has paid for itself; what another run paid first, it got for nothing."""
+        columns = "run, calls, prompt_tokens, completion_tokens, dollars"
+        study, _ = _study_and_run(account)
+        rows = self.database.execute(f"SELECT {columns} FROM spending WHERE study = ? ORDER BY run", (study,))
+        return {run: Spent(*sums) for run, *sums in rows}
 
     def wait_seconds(self, name: str, amount: float, per_minute: float) -> float:
         """How long to wait before using up `amount` of a rate that all jobs share; the turn is taken by asking.
@@ -122,20 +142,26 @@ class Ledger:
         up to a second is made up for, so that a rate is reached although no job asks evenly.
         """
         now = time.time()
-        with self._database.transaction():
-            row = self._database.execute("SELECT free_at FROM rates WHERE name = ?", (name,)).fetchone()
+        with self.database.transaction():
+            row = self.database.execute("SELECT free_at FROM rates WHERE name = ?", (name,)).fetchone()
             start = max(row[0] if row else 0.0, now - 1.0)
-            self._database.execute(
+            self.database.execute(
                 "INSERT OR REPLACE INTO rates VALUES (?, ?)", (name, start + amount * 60 / per_minute)
             )
         return max(0.0, start - now)
 
     def close(self) -> None:
-        self._database.close()
+        self.database.close()
 
     def _add(self, account: str, change: Spent) -> None:
-        self._database.execute(
-            "INSERT INTO accounts VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
-            "calls = calls + excluded.calls, tokens = tokens + excluded.tokens, dollars = dollars + excluded.dollars",
-            (account, change.calls, change.tokens, change.dollars),
+        self.database.execute(
+            "INSERT INTO spending VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (study, run) DO UPDATE SET "
+            "calls = calls + excluded.calls, prompt_tokens = prompt_tokens + excluded.prompt_tokens, "
+            "completion_tokens = completion_tokens + excluded.completion_tokens, dollars = dollars + excluded.dollars",
+            (*_study_and_run(account), *astuple(change)),
         )
+
+
+def _study_and_run(account: str) -> tuple[str, str]:
+    study, _, run = account.partition("/")
+    return study, run

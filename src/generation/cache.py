@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from src.core.errors import UserError
 from src.generation.base import Completion
@@ -17,7 +20,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, text TEXT NOT NULL, finish_reason TEXT NOT NULL,
     prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, error TEXT
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID
 """
 LOCK_SECONDS = 60.0
 
@@ -47,7 +51,10 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of the block or nothing, and no other process in between."""
+        """All of the block or nothing, and no other process in between. One inside another is a part of it."""
+        if self._connection.in_transaction:
+            yield
+            return
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -67,10 +74,16 @@ def answer_key(question: Mapping[str, Any]) -> str:
 
 
 class AnswerCache:
-    """A table of completions by `answer_key`."""
+    """A table of completions by `answer_key`, and of the questions that are being asked right now.
+
+    Who asks claims the question first, so that no two askers pay for it. A claim dies with its process: each cache
+    holds a file locked for as long as it is open, and the kernel lets go of the lock however the process ends.
+    """
 
     def __init__(self, path: Path):
         self._database = Database(path, _SCHEMA)
+        self._askers = path.with_name(f"{path.stem}.asking")
+        self._name, self._life = _come_alive(self._askers)
 
     def get(self, key: str, id: str) -> Completion | None:
         """The kept answer, as the completion of the request `id`."""
@@ -85,5 +98,47 @@ class AnswerCache:
             (key, answer.text, answer.finish_reason, answer.prompt_tokens, answer.completion_tokens, answer.error),
         )
 
+    def claim(self, key: str) -> bool:
+        """Whether the question is ours to ask: nobody who is alive asks it already, this cache's own user included.
+
+        Look for the answer once more then: the last asker may have had it and let go a moment ago."""
+        with self._database.transaction():
+            row = self._database.execute("SELECT owner FROM claims WHERE key = ?", (key,)).fetchone()
+            if row and (row[0] == self._name or _is_alive(self._askers / row[0])):
+                return False
+            self._database.execute("INSERT OR REPLACE INTO claims VALUES (?, ?)", (key, self._name))
+        return True
+
+    def release(self, key: str) -> None:
+        """Let others ask: the answer is there, or there is none to be had."""
+        self._database.execute("DELETE FROM claims WHERE key = ? AND owner = ?", (key, self._name))
+
     def close(self) -> None:
+        self._database.execute("DELETE FROM claims WHERE owner = ?", (self._name,))
         self._database.close()
+        (self._askers / self._name).unlink(missing_ok=True)
+        os.close(self._life)
+
+
+def _come_alive(folder: Path) -> tuple[str, int]:
+    """A name for this asker, and the open file whose lock shows that it lives. Sweeps away the files of dead ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for other in folder.iterdir():
+        if not other.name.startswith(".") and not _is_alive(other):
+            other.unlink(missing_ok=True)
+    name = uuid4().hex
+    life = os.open(folder / f".{name}", os.O_CREAT | os.O_RDWR)
+    fcntl.flock(life, fcntl.LOCK_EX)
+    (folder / f".{name}").rename(folder / name)  # locked before anybody can see it
+    return name, life
+
+
+def _is_alive(path: Path) -> bool:
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

@@ -11,9 +11,26 @@ from urllib.parse import urlsplit
 from src.core.errors import UserError, require
 from src.generation.base import Generator, Sampling
 from src.generation.budget import Budget, Price
+from src.generation.openai_answers import RESPONSE_FORMAT
 
 if TYPE_CHECKING:
     from src.generation.openai_session import OpenAISession
+
+
+@dataclass(frozen=True)
+class Batch:
+    """How a provider's batch API is used.
+
+    size: calls sent, and held in memory, at a time. poll_seconds: from one look at a batch to the next.
+    """
+
+    size: int = 10_000
+    poll_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        for option in ("size", "poll_seconds"):
+            if getattr(self, option) <= 0:
+                raise ValueError(f"{option} must be above 0, not {getattr(self, option)}")
 
 
 @dataclass(frozen=True)
@@ -28,9 +45,12 @@ class OpenAIGenerator(Generator):
     family: whose model it is, for the cache; None: the server's host name, whatever its port.
     token_limit: the name under which the server knows the longest text.
     send_seed: some servers refuse seeds.
+    output: "json" holds the server to an object of problem and solution; what comes of it reads like any other text.
     concurrency: calls at a time. requests_per_minute, tokens_per_minute: shared by all jobs that use the cache folder.
     timeout: seconds for one whole try; max_retries: tries after the first.
-    prices: by model name. account: what the calls are booked on; `budget`: the most that may be booked on it.
+    batch: calls go through the provider's batch API, at whose `prices` then; None: each by itself, answered at once.
+    prices: by model name. account: "study/run", what the calls are booked on; `budget`: the most that may be booked on
+        all runs of the study together.
     """
 
     model: str
@@ -41,11 +61,13 @@ class OpenAIGenerator(Generator):
     family: str | None = None
     token_limit: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     send_seed: bool = True
+    output: Literal["text", "json"] = "text"
     concurrency: int = 32
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     timeout: float = 180.0
     max_retries: int = 6
+    batch: Batch | None = None
     prices: dict[str, Price] = field(default_factory=dict)
     account: str = "default"
     budget: Budget = field(default_factory=Budget)
@@ -61,6 +83,8 @@ class OpenAIGenerator(Generator):
                 raise ValueError(f"{option} must be above 0, not {value}")
         if self.max_retries < 0:
             raise ValueError(f"max_retries must be at least 0, not {self.max_retries}")
+        if self.output == "json" and self.api != "chat":
+            raise ValueError("output=json needs api=chat")
         if self.budget.max_dollars is not None and self.model not in self.prices:
             known = ", ".join(self.prices) or "none"
             raise ValueError(f"prices must hold {self.model} when budget.max_dollars is set; it holds {known}")
@@ -85,6 +109,8 @@ class OpenAIGenerator(Generator):
                 "prompt": f"{self.system}\n\n{prompt}" if self.system else prompt,
                 "max_tokens": sampling.max_tokens,
             }
+        if self.output == "json":
+            said["response_format"] = RESPONSE_FORMAT
         if sampling.stop:
             said["stop"] = list(sampling.stop)
         if self.send_seed:
@@ -102,6 +128,10 @@ class OpenAIGenerator(Generator):
         family = self.family or urlsplit(self.base_url).hostname
         return {"family": family, "api": self.api, "seed": seed, **self.payload(prompt, sampling, seed)}
 
+    def identity(self) -> None:
+        """Adds nothing to a stage's key. It is asked before anything runs, and what is missing is told then."""
+        self._key()
+
     def open(self, model: str | None, cache: Path) -> OpenAISession:
         """`model`, a folder, cannot be sent to a server: UserError. So is a key that is not set."""
         if model is not None:
@@ -109,6 +139,16 @@ class OpenAIGenerator(Generator):
                 f"generator=openai talks to a server, and cannot load the model {model}.",
                 "Take generator=vllm for it, or serve it and give its name and base_url.",
             )
+        key = self._key()
+        if self.batch is not None:
+            from src.generation.openai_batch import OpenAIBatchSession
+
+            return OpenAIBatchSession(self, self.batch, key, cache)
+        from src.generation.openai_session import OpenAISession
+
+        return OpenAISession(self, key, cache)
+
+    def _key(self) -> str:
         require("openai", "generator=openai")
         key = "none" if self.api_key_env is None else os.environ.get(self.api_key_env, "").strip()
         if not key:
@@ -116,6 +156,4 @@ class OpenAIGenerator(Generator):
                 f"generator=openai finds no key: the environment variable {self.api_key_env} is not set.",
                 f"export {self.api_key_env}=... or set api_key_env=null for a server that wants none.",
             )
-        from src.generation.openai_session import OpenAISession
-
-        return OpenAISession(self, key, cache)
+        return key

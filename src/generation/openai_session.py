@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 import time
 from collections.abc import Iterable, Iterator
-from email.utils import parsedate_to_datetime
 from json import JSONDecodeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import openai
 
 from src.core.errors import UserError
+from src.core.store import full_disk
 from src.generation.base import Completion, Request, Session
 from src.generation.budget import BudgetExhausted, Ledger, Spent
 from src.generation.cache import AnswerCache, answer_key
+from src.generation.openai_answers import Unreadable, never_sent, read_reply, refusal, retry_after, worth_keeping
 
 if TYPE_CHECKING:
     from src.generation.openai import OpenAIGenerator
@@ -26,10 +28,9 @@ CONNECT_SECONDS = 10.0
 TRIES_TO_REACH = 3  # a server that never answered is tried no more often
 REFUSALS_TO_GIVE_UP = 10  # bad requests before the first answer: then it is not the prompts
 FRAME_TOKENS = 32  # what a chat template puts around a message, at most
-
-
-class Unreadable(Exception):  # noqa: N818  a reason to try again
-    """The server answered, and the answer is none."""
+CHARACTERS_A_TOKEN = 4  # for the rate alone, which is no limit
+LOOK_AGAIN_SECONDS = 0.1  # whether another asker of the same question has its answer
+SPARE_BYTES = 16 * 2**20  # of disk: no text is paid for that might find no room
 
 
 class OpenAISession(Session):
@@ -42,6 +43,7 @@ class OpenAISession(Session):
         self._client = openai.AsyncOpenAI(api_key=key, base_url=options.base_url, timeout=patience, max_retries=0)
         self._cache = AnswerCache(cache / "answers.sqlite")
         self._ledger = Ledger(cache / "ledger.sqlite")
+        self._folder = cache
         self._answered = self._refused = self._charging = 0
         self._not_before = 0.0  # the server asked for a pause: it holds for all calls
 
@@ -88,6 +90,16 @@ class OpenAISession(Session):
         return answer_key(self._options.question(request.prompt, request.sampling, request.seed))
 
     async def _answer(self, request: Request) -> Completion:
+        """Ask, unless somebody asks this very question already: then the answer is theirs."""
+        key = self._key_of(request)
+        while not self._cache.claim(key):
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        try:
+            return self._kept(request) or await self._ask(request)
+        finally:
+            self._cache.release(key)
+
+    async def _ask(self, request: Request) -> Completion:
         """Try until there is an answer, or none to be had."""
         reason = ""
         for attempt in range(self._options.max_retries + 1):
@@ -97,7 +109,7 @@ class OpenAISession(Session):
             except openai.APIStatusError as error:
                 if (final := self._judge(request, error)) is not None:
                     return final
-                reason, asked_delay = f"server error: HTTP {error.status_code}", _retry_after(error)
+                reason, asked_delay = f"server error: HTTP {error.status_code}", retry_after(error.response.headers)
             except TimeoutError:
                 reason, asked_delay = f"timeout: no answer in {self._options.timeout:g} s", None
             except (openai.APIConnectionError, Unreadable) as error:
@@ -121,30 +133,30 @@ class OpenAISession(Session):
         if options.requests_per_minute is not None:
             seconds = self._ledger.wait_seconds(f"{options.base_url} requests", 1, options.requests_per_minute)
         if options.tokens_per_minute is not None:
-            tokens = (
-                len(request.prompt) / 4 + request.sampling.max_tokens
-            )  # four characters a token: it is a rate, no limit
+            tokens = len(request.prompt) / CHARACTERS_A_TOKEN + request.sampling.max_tokens
             waiting = self._ledger.wait_seconds(f"{options.base_url} tokens", tokens, options.tokens_per_minute)
             seconds = max(seconds, waiting)
         await asyncio.sleep(max(seconds, self._not_before - time.monotonic(), 0.0))
 
     async def _call(self, request: Request) -> Completion:
         """One try, booked before it is sent. What may have been charged stays booked."""
+        self._check_disk()
         most = await self._book(request)
         charged = most
         try:
             async with asyncio.timeout(self._options.timeout):
                 reply = await self._send(request)
-            answer = _read(reply, request)
+            answer = read_reply(reply, request, self._options.output == "json")
             self._answered += 1
-            self._cache.put(self._key_of(request), answer)
+            if worth_keeping(answer):
+                self._cache.put(self._key_of(request), answer)
             charged = self._cost(answer.prompt_tokens, answer.completion_tokens)
             return answer
         except openai.APIStatusError:
             charged = Spent()
             raise
         except openai.APIConnectionError as error:
-            if _never_sent(error):
+            if never_sent(error):
                 charged = Spent()
             elif isinstance(error, openai.APITimeoutError):
                 raise TimeoutError from None
@@ -162,52 +174,75 @@ class OpenAISession(Session):
         return await self._client.completions.create(**payload)
 
     async def _book(self, request: Request) -> Spent:
-        """Book the most the call can cost: no text has more tokens than bytes. Near the limit it waits for calls of
-        ours to give back what they do not need; raises UserError when there are none and the limit still stands."""
-        text = f"{self._options.system or ''}{request.prompt}"
-        most = self._cost(len(text.encode()) + FRAME_TOKENS, request.sampling.max_tokens)
+        """Book the most the call can cost. Near the limit it waits for calls of ours to give back what they do not
+        need; raises UserError when there are none and the limit still stands."""
+        most = self._most(request)
         while True:
             try:
                 self._ledger.book(self._options.account, most, self._options.budget)
             except BudgetExhausted as limit:
                 if not self._charging:
-                    spent = self._ledger.spent(self._options.account)
-                    raise UserError(
-                        f"The budget of account {self._options.account} is used up ({spent}): {limit}.",
-                        "Raise generator budget limits to go on: every answer so far is kept, and paid for once.",
-                    ) from None
+                    raise self._used_up(limit) from None
                 await asyncio.sleep(0.05)
             else:
                 self._charging += 1
                 return most
 
+    def _most(self, request: Request) -> Spent:
+        """The most that a call can cost: no text has more tokens than bytes."""
+        text = f"{self._options.system or ''}{request.prompt}"
+        return self._cost(len(text.encode()) + FRAME_TOKENS, request.sampling.max_tokens)
+
+    def _used_up(self, limit: BudgetExhausted) -> UserError:
+        spent = self._ledger.spent(self._options.account)
+        return UserError(
+            f"The budget of {self._options.account.partition('/')[0]} is used up ({spent}): {limit}.",
+            "Raise the generator's `budget` to go on: every answer so far is kept, and paid for once.",
+        )
+
+    def _check_disk(self) -> None:
+        if shutil.disk_usage(self._folder).free < SPARE_BYTES:
+            raise full_disk(self._folder)
+
     def _cost(self, prompt_tokens: int, completion_tokens: int) -> Spent:
         dollars = self._options.dollars(prompt_tokens, completion_tokens)
-        return Spent(1, prompt_tokens + completion_tokens, dollars)
+        return Spent(1, prompt_tokens, completion_tokens, dollars)
 
     def _judge(self, request: Request, error: openai.APIStatusError) -> Completion | None:
         """A final completion, None to try again; raises UserError for what no other request would be spared."""
-        status, code, said = error.status_code, str(error.code or ""), self._clean(error)
-        where = f"The server at {self._options.base_url}"
-        if status in (401, 403):
-            key = f"the key in {self._options.api_key_env}" if self._options.api_key_env else "a call without a key"
-            raise UserError(f"{where} refuses {key} (HTTP {status}): {said}", "Is it the right key for it?") from None
-        if status == 404:
-            model = self._options.model
-            raise UserError(
-                f"{where} does not know the model {model} (HTTP 404): {said}", "Check model and base_url."
-            ) from None
-        if status == 429 and code == "insufficient_quota":
-            raise UserError(f"{where} says that the account has no credit left: {said}", "Top it up.") from None
+        status, said = error.status_code, self._clean(error)
+        self._raise_if_hopeless(error)
         if status in (408, 409, 429) or status >= 500:
             return None
         self._refused += 1
+        reason = refusal(str(error.code or ""), said)
         if not self._answered and self._refused >= REFUSALS_TO_GIVE_UP:
             raise UserError(
-                f"{where} refused the first {self._refused} requests (HTTP {status}): {said}",
-                "Does it know all the sampling options that are set?",
+                f"{self._server} refused the first {self._refused} requests (HTTP {status}): {said}",
+                "Ask for shorter texts (sampling.*.max_tokens) or with shorter prompts (prompt_set.chars)."
+                if reason == "prompt too long"
+                else "Does it know all the sampling options that are set?",
             ) from None
-        return Completion(request.id, "", "error", error=f"{_refusal(code, said)}: {said}")
+        return Completion(request.id, "", "error", error=f"{reason}: {said}")
+
+    def _raise_if_hopeless(self, error: openai.APIStatusError) -> None:
+        """Raises UserError for a wrong key, a wrong model or address, and an empty account."""
+        status, said = error.status_code, self._clean(error)
+        if status in (401, 403):
+            key = f"the key in {self._options.api_key_env}" if self._options.api_key_env else "a call without a key"
+            mend = "Is it the right key for it?"
+            raise UserError(f"{self._server} refuses {key} (HTTP {status}): {said}", mend) from None
+        if status == 404:
+            raise UserError(
+                f"{self._server} does not know the model {self._options.model} (HTTP 404): {said}",
+                "Check the generator's `model`, and its `base_url`: most end in /v1.",
+            ) from None
+        if status == 429 and error.code == "insufficient_quota":
+            raise UserError(f"{self._server} says that the account has no credit left: {said}", "Top it up.") from None
+
+    @property
+    def _server(self) -> str:
+        return f"The server at {self._options.base_url}"
 
     def _unreachable(self, error: Exception) -> UserError:
         return UserError(
@@ -221,50 +256,6 @@ class OpenAISession(Session):
         if error.__cause__ is not None and isinstance(error, openai.APIConnectionError):
             text = f"{text} {error.__cause__}"
         return text.replace(self._key, "***") if self._key != "none" else text
-
-
-def _read(reply: Any, request: Request) -> Completion:
-    """Raises Unreadable for an answer without a choice."""
-    choices = getattr(reply, "choices", None)
-    if not choices:
-        raise Unreadable("no choices in it")
-    choice, usage = choices[0], getattr(reply, "usage", None)
-    message = getattr(choice, "message", None)
-    text = choice.text if message is None else message.content or getattr(message, "refusal", None) or ""
-    prompt_tokens = usage.prompt_tokens if usage else len(request.prompt.encode())
-    completion_tokens = usage.completion_tokens if usage else len(text.encode())
-    reason, error = choice.finish_reason, None
-    if reason not in ("stop", "length"):
-        error = "content filter" if reason == "content_filter" else f"unknown finish reason: {reason}"
-        reason = "error"
-    return Completion(request.id, text, reason, prompt_tokens, completion_tokens, error)
-
-
-def _refusal(code: str, said: str) -> str:
-    """A short name, the same for all refusals of a sort, for the counts."""
-    if code == "context_length_exceeded" or "context length" in said:
-        return "prompt too long"
-    return "content filter" if "content_filter" in code or "content_policy" in code else "bad request"
-
-
-def _retry_after(error: openai.APIStatusError) -> float | None:
-    """Seconds that the server asks to wait: a number of them, or a date."""
-    header = error.response.headers.get("retry-after")
-    if header is None:
-        return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-def _never_sent(error: Exception) -> bool:
-    """Whether the connection was not even made: then nothing can have been charged."""
-    return type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout")
 
 
 async def _first_done(tasks: set[asyncio.Task[Completion]]) -> tuple[set[Any], set[Any]]:

@@ -1,8 +1,10 @@
-"""How a stage gets to run: here, in a process of its own, or under torchrun.
+"""How a stage gets to run: here, in a process of its own, under torchrun, or on the machines of a Ray cluster.
 
 A stage that loads torch or vLLM gets its own process, so that its memory is freed when it ends, and so that a
 distributed strategy never re-executes the sweep that launched it. Importing the two costs 12 seconds on two CPU cores;
 a server imports them once, while the first stages run, and every stage is a fork of it.
+
+No process gets a secret key that its stage does not need.
 """
 
 from __future__ import annotations
@@ -10,18 +12,23 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.core.errors import UserError
+from src.core.errors import UserError, require
 from src.core.store import FULL_DISK_CODE, full_disk, write_json
 
 SPEC, RESULT = "spec.json", "result.json"
 TRAINING_KINDS = ("synthesizer", "pretrain")
+SECRET = re.compile(r"(KEY|SECRET|PASSWORD)$")  # of a variable's name; HF_TOKEN is none: models are loaded with it
+ASKING_A_SERVER = "src.generation.openai.OpenAIGenerator"
 PRELOADED = ["src.worker", "src.modeling.training", "src.generation.vllm_session"]
 
 
@@ -50,7 +57,8 @@ class Local(Compute):
 
     def prepare(self) -> None:
         if self.isolate and self.warm:
-            _server().Process(target=_nothing).start()
+            with _secrets_put_away():
+                _server().Process(target=_nothing).start()
 
     def run(self, spec: dict[str, Any], folder: Path, heavy: bool) -> dict[str, Any]:
         write_json(folder / SPEC, spec)
@@ -58,17 +66,18 @@ class Local(Compute):
             from src.worker import run_spec
 
             return run_spec(folder / SPEC)
-        return self._in_process(folder, spec["kind"], self._processes(spec))
+        return self._in_process(folder, spec, self._processes(spec))
 
     def _processes(self, spec: dict[str, Any]) -> int:
         if spec["kind"] not in TRAINING_KINDS:
             return 1
         return self.torchrun or int(spec["stage"]["trainer"]["devices"])
 
-    def _in_process(self, folder: Path, kind: str, processes: int) -> dict[str, Any]:
+    def _in_process(self, folder: Path, spec: dict[str, Any], processes: int) -> dict[str, Any]:
         (folder / RESULT).unlink(missing_ok=True)
         fork = self.warm and processes == 1
-        code = _forked(folder / SPEC) if fork else _fresh(folder / SPEC, processes)
+        keys = _keys_for(spec)
+        code = _forked(folder / SPEC, keys) if fork else _fresh(folder / SPEC, processes, keys)
         if code == FULL_DISK_CODE:
             raise full_disk(folder)
         result = json.loads((folder / RESULT).read_text()) if (folder / RESULT).exists() else {}
@@ -76,22 +85,71 @@ class Local(Compute):
             raise UserError(result["problem"], result["mend"])
         if code or not result:
             raise UserError(
-                f"The stage '{kind}' ended with {_exit_words(code)}; its own words are above.",
+                f"The stage '{spec['kind']}' ended with {_exit_words(code)}; its own words are above.",
                 f"Its inputs are in {folder / SPEC}; `python -m src.worker {folder / SPEC}` runs it alone.",
             )
         return result
 
 
-def _fresh(spec: Path, processes: int) -> int:
+@dataclass(frozen=True)
+class RayCluster(Local):
+    """Engines that write texts run on every machine of a Ray cluster; all other work stays on this machine.
+
+    address, workers, gpus, cpus: see `src.generation.pool.Pool`.
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    gpus: float | None = None
+    cpus: float | None = None
+
+    def prepare(self) -> None:
+        """Raises UserError when Ray is not installed."""
+        require("ray", "compute=ray")
+        super().prepare()
+
+    def run(self, spec: dict[str, Any], folder: Path, heavy: bool) -> dict[str, Any]:
+        engine = spec["stage"].get("engine")
+        if engine is not None and engine["_target_"] != ASKING_A_SERVER:
+            options = {name: getattr(self, name) for name in ("address", "workers", "gpus", "cpus")}
+            pool = {"_target_": "src.generation.pool.Pool", "engine": engine, **options}
+            spec = {**spec, "stage": {**spec["stage"], "engine": pool}}
+        return super().run(spec, folder, heavy)
+
+
+def _fresh(spec: Path, processes: int, keys: dict[str, str]) -> int:
     command = [sys.executable, "-m", "src.worker", str(spec), f"--processes={processes}"]
-    return subprocess.run(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}).returncode
+    open_ones = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
+    return subprocess.run(command, env={**open_ones, **keys, "PYTHONUNBUFFERED": "1"}).returncode
 
 
-def _forked(spec: Path) -> int:
-    process = _server().Process(target=_work, args=(spec,))
-    process.start()
+def _forked(spec: Path, keys: dict[str, str]) -> int:
+    with _secrets_put_away():
+        process = _server().Process(target=_work, args=(spec, keys))
+        process.start()
     process.join()
     return int(process.exitcode or 0)
+
+
+def _keys_for(spec: Any) -> dict[str, str]:
+    """The secret variables that the stage's own options name, with their values."""
+    if isinstance(spec, dict):
+        named = {spec["api_key_env"]} if isinstance(spec.get("api_key_env"), str) else set[str]()
+        inner = [_keys_for(value) for value in spec.values()]
+        return {name: os.environ[name] for name in named if name in os.environ} | {
+            k: v for d in inner for k, v in d.items()
+        }
+    return {}
+
+
+@contextmanager
+def _secrets_put_away() -> Iterator[None]:
+    """A process that starts meanwhile inherits no secret."""
+    secrets = {name: os.environ.pop(name) for name in list(os.environ) if SECRET.search(name)}
+    try:
+        yield
+    finally:
+        os.environ.update(secrets)
 
 
 def _server() -> Any:
@@ -106,9 +164,10 @@ def _nothing() -> None:
     """What the server forks first, so that it starts importing."""
 
 
-def _work(spec: Path) -> None:
+def _work(spec: Path, keys: dict[str, str]) -> None:
     from src.worker import end_with_parent, main
 
+    os.environ.update(keys)
     end_with_parent()
     sys.exit(main(spec))
 

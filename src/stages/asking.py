@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from src.stages.sorting import in_order
 
 Ask = tuple[Prompt, Request]
 DEAD_LETTERS = "dead_letter.jsonl"
+ROWS_IN_MEMORY = 20_000  # while texts are sorted: some 60 MB
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Asking:
     def answers(self) -> Iterator[tuple[Generation, int]]:
         """(text, tokens of its prompt) for all that was answered, now or before a kill, sorted by id."""
         with Journal(self._folder) as journal:
-            for _, row in in_order(journal.rows(), self.ctx.work / "sorting"):
+            for _, row in in_order(journal.rows(), self.ctx.work / "sorting", ROWS_IN_MEMORY):
                 prompt_tokens = row.pop("prompt_tokens")
                 yield Generation(**row), prompt_tokens
 
@@ -93,18 +94,19 @@ class Asking:
         return self.ctx.work / DEAD_LETTERS
 
     def _row(self, prompt: Prompt, completion: Completion) -> dict[str, Any]:
-        text = Generation(
-            id=completion.id,
-            prompt_id=prompt.id,
-            passage_id=prompt.passage_id,
-            stage=prompt.stage,
-            kind=prompt.kind,
-            text=completion.text,
-            finish_reason=completion.finish_reason,
-            tokens=completion.completion_tokens,
-            generator=self.generator,
-        )
-        return {**asdict(text), "prompt_tokens": completion.prompt_tokens}
+        """The fields of a `Generation`, and the tokens of its prompt."""
+        return {
+            "id": completion.id,
+            "prompt_id": prompt.id,
+            "passage_id": prompt.passage_id,
+            "stage": prompt.stage,
+            "kind": prompt.kind,
+            "text": completion.text,
+            "finish_reason": completion.finish_reason,
+            "tokens": completion.completion_tokens,
+            "generator": self.generator,
+            "prompt_tokens": completion.prompt_tokens,
+        }
 
     def _bury(self, dead: Any, prompt: Prompt, completion: Completion) -> None:
         error = completion.error or "unknown error"

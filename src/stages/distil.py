@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from statistics import fmean, stdev
 from typing import ClassVar, Literal
 
 from src.core.errors import UserError
@@ -29,6 +30,7 @@ class Distil(Stage):
     sampling: by the prompt's kind, "cot" and "tool".
     round: 1 draws prompts to initialise the synthesizer, 2 takes those that selection put first.
     order: "draw" takes a seeded draw, "rank" the first ones.
+    pilot: ask so many of them only, say what all of them would cost, and stop there; what was answered is kept.
     require_answer: whether a problem without a boxed answer is rejected.
     max_failed: the share of calls that may fail for good; beyond it the stage stops, and goes on when run again.
 
@@ -44,15 +46,15 @@ class Distil(Stage):
     round: int = 1
     data_seed: int = 0
     order: Literal["draw", "rank"] = "draw"
+    pilot: int | None = None
     require_answer: bool = True
     max_failed: float = 0.05
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sampling", sampling_by_kind(self.sampling))
-        if self.calls < 1:
-            raise ValueError(f"calls must be at least 1, not {self.calls}")
-        if self.round < 1:
-            raise ValueError(f"round must be at least 1, not {self.round}")
+        for option in ("calls", "round", "pilot"):
+            if getattr(self, option) is not None and getattr(self, option) < 1:
+                raise ValueError(f"{option} must be at least 1, not {getattr(self, option)}")
         if self.order not in ("draw", "rank"):
             raise ValueError(f"order must be draw or rank, not {self.order}")
         if not 0 <= self.max_failed <= 1:
@@ -65,28 +67,49 @@ class Distil(Stage):
         return {"calls": self.calls, **({"dollars": cost} if cost else {})}
 
     def run(self, ctx: StageContext) -> None:
-        prompts = list(self._chosen(ctx))
-        if not prompts:
+        """Raises UserError with the quote when this is a pilot."""
+        total = sum(1 for _ in self._chosen(ctx, self.calls))
+        if not total:
             raise UserError("There are no prompts for the teacher.", "Is the corpus empty, or was all of it rejected?")
-        passages = _passages(ctx, prompts)
-        ctx.tally.enter(len(prompts))
+        asked = min(total, self.pilot or total)
+        ctx.tally.enter(asked)
         asking = Asking(ctx, self.teacher.name, durable=True)
-        asking.all(
-            (self._ask(prompt, passages) for prompt in prompts),
-            total=len(prompts),
-            start=lambda: self.teacher.open(model=None, cache=ctx.cache),
-        )
-        asking.settle(len(prompts), self.max_failed)
-        ctx.summary["calls"] = len(prompts)
+        asking.all(self._asks(ctx, asked), asked, lambda: self.teacher.open(model=None, cache=ctx.cache))
+        if self.pilot is not None:
+            raise self._quote(asking, total)
+        asking.settle(asked, self.max_failed)
+        ctx.summary["calls"] = asked
         write_table(ctx.out / "problems", Problem, self._problems(ctx, asking))
         tokens = ctx.summary["prompt_tokens"], ctx.summary["completion_tokens"]
         ctx.summary["dollars"] = dollars(self.teacher, int(tokens[0]), int(tokens[1]))
+        if ctx.tally.kept:
+            ctx.summary["dollars_per_kept"] = ctx.summary["dollars"] / ctx.tally.kept
 
-    def _chosen(self, ctx: StageContext) -> Iterator[Prompt]:
+    def _chosen(self, ctx: StageContext, n: int) -> Iterator[Prompt]:
         source = ctx.inputs["prompts"]
         if self.order == "rank":
-            return islice(source.table("prompts", Prompt), self.calls)
-        return draw(lambda: source.table("prompts", Prompt), self.calls, self.data_seed)
+            return islice(source.table("prompts", Prompt), n)
+        return draw(lambda: source.table("prompts", Prompt), n, self.data_seed)
+
+    def _asks(self, ctx: StageContext, n: int) -> Iterator[Ask]:
+        passages = _passages(ctx, self._chosen(ctx, n))
+        return (self._ask(prompt, passages) for prompt in self._chosen(ctx, n))
+
+    def _quote(self, asking: Asking, total: int) -> UserError:
+        """What all calls would cost, from those that were answered: the mean, give or take two standard errors."""
+        answers = list(asking.answers())
+        kept = sum(isinstance(self._read(text), ParsedProblem) for text, _ in answers)
+        costs = [dollars(self.teacher, tokens, text.tokens) for text, tokens in answers]
+        tokens = sum(tokens + text.tokens for text, tokens in answers) / max(1, len(answers))
+        about = total * fmean(costs) if costs else 0.0
+        margin = total * 2 * stdev(costs) / len(costs) ** 0.5 if len(costs) > 1 else about
+        each = f", ${sum(costs) / kept:,.4f} a kept problem" if kept else ""
+        return UserError(
+            f"The pilot: {len(answers)} calls answered, {asking.failed.total()} failed, {kept} problems kept, for "
+            f"${sum(costs):,.2f}. All {total:,} calls would take about {total * tokens:,.0f} tokens and cost "
+            f"${about:,.2f}, give or take ${margin:,.2f}{each}.",
+            "To go on, type the same command without `pilot`: its answers are kept, and not paid for again.",
+        )
 
     def _ask(self, prompt: Prompt, passages: dict[str, str]) -> Ask:
         id = content_id("distil", self.round, prompt.id)
@@ -115,7 +138,8 @@ class Distil(Stage):
         return parsed
 
 
-def _passages(ctx: StageContext, prompts: list[Prompt]) -> dict[str, str]:
+def _passages(ctx: StageContext, prompts: Iterable[Prompt]) -> dict[str, str]:
+    """The texts of the prompts' passages, by id, where the stage is told passages at all."""
     if "passages" not in ctx.inputs:
         return {}
     wanted = {prompt.passage_id for prompt in prompts}

@@ -64,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
             case None:
                 time.sleep(0.005)
                 self.answer(body)
-            case "length" | "content_filter":
+            case "length" | "content_filter" | "abort":
                 self.answer(body, finish_reason=fault)
             case "hang up":
                 self.close_connection = True

@@ -5,13 +5,15 @@ import logging
 import random
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from src.core.errors import UserError
 from src.generation import openai_session
 from src.generation.base import Request, Sampling
-from src.generation.budget import Budget, Ledger, Price
+from src.generation.budget import Budget, Ledger, Price, Spent
 from src.generation.openai import OpenAIGenerator
 from tests.generation.loopback import serving, text_for
 
@@ -124,6 +126,67 @@ def test_an_answer_is_kept_before_it_is_handed_on(tmp_path):
         assert len(server.bodies) == 1
 
 
+@pytest.mark.slow
+def test_askers_side_by_side_pay_once_for_the_same_question(tmp_path):
+    with serving(lambda n, body: "slow" if n == 0 else None) as server, ThreadPoolExecutor(3) as together:
+        jobs = [together.submit(ask, client(server), tmp_path, requests(20)) for _ in range(3)]
+        one, other, third = (job.result() for job in jobs)
+        assert one == other == third
+        assert set(server.answered.values()) == {1}
+        assert len(server.bodies) == 20
+
+
+def test_a_question_that_is_asked_twice_in_one_stream_is_paid_once(tmp_path):
+    [request] = requests(1)
+    with serving() as server, client(server).open(None, tmp_path) as session:
+        twice = list(session.stream([request, dataclasses.replace(request, id="twin")]))
+        assert {c.id for c in twice} == {"r0", "twin"}
+        assert len(server.bodies) == 1
+
+
+def test_a_failed_asker_leaves_the_question_to_the_next(tmp_path):
+    def first_is_refused(n, body):
+        return (400, {"message": "odd"}, {}) if n == 0 else None
+
+    [request] = requests(1)
+    with serving(first_is_refused) as server, client(server).open(None, tmp_path) as session:
+        done = session.stream([request, dataclasses.replace(request, id="twin")])
+        assert sorted(c.finish_reason for c in done) == ["error", "stop"]
+
+
+def test_json_answers_read_like_all_others(tmp_path, monkeypatch):
+    said = json.dumps({"problem": "What is 1 + 1?", "solution": "It is \\boxed{2}."})
+    monkeypatch.setattr("tests.generation.loopback.text_for", lambda body: said)
+    with serving() as server:
+        done = ask(client(server, output="json"), tmp_path, requests(1))["r0"]
+        assert done.text == "[Problem]\nWhat is 1 + 1?\n\n[Solution]\nIt is \\boxed{2}."
+        schema = server.bodies[0]["response_format"]["json_schema"]["schema"]
+        assert schema["required"] == list(json.loads(said))
+        assert ask(client(server), tmp_path, requests(1))["r0"].text == said  # another question: no schema
+        assert len(server.bodies) == 2
+
+
+def test_json_that_is_cut_off_stays_as_it_is(tmp_path):
+    with serving(lambda n, body: "length") as server:
+        done = ask(client(server, output="json"), tmp_path, requests(1))["r0"]
+    assert done.text.startswith("text ")
+    assert done.finish_reason == "length"
+
+
+def test_what_the_server_broke_off_is_asked_again_by_the_next_run_only(tmp_path):
+    with serving(lambda n, body: "abort" if n == 0 else None) as server:
+        assert ask(client(server), tmp_path, requests(1))["r0"].error == "unknown finish reason: abort"
+        assert len(server.bodies) == 1
+        assert ask(client(server), tmp_path, requests(1))["r0"].finish_reason == "stop"
+
+
+def test_nothing_is_paid_for_that_the_disk_may_not_hold(tmp_path, monkeypatch):
+    monkeypatch.setattr(openai_session, "SPARE_BYTES", 2**60)
+    with serving() as server, pytest.raises(UserError, match="No space left on the disk"):
+        ask(client(server), tmp_path, requests(3))
+    assert server.bodies == []
+
+
 def test_a_text_cut_at_the_limit_is_paid_once(tmp_path):
     with serving(lambda n, body: "length") as server:
         for _ in range(2):
@@ -196,8 +259,13 @@ def test_a_server_that_is_not_there_is_one_clear_message(tmp_path):
 
 def test_a_missing_key_and_a_model_folder_are_refused(tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
-    with pytest.raises(UserError, match="OPENAI_API_KEY is not set"):
-        OpenAIGenerator(model="teacher").open(None, tmp_path)
+    for asked_for in (
+        lambda: OpenAIGenerator(model="teacher").open(None, tmp_path),
+        OpenAIGenerator("teacher").identity,
+    ):
+        with pytest.raises(UserError, match="OPENAI_API_KEY is not set"):
+            asked_for()
+    OpenAIGenerator(model="teacher", api_key_env=None).identity()
     with pytest.raises(UserError, match="cannot load the model"):
         OpenAIGenerator(model="teacher", api_key_env=None).open("folder", tmp_path)
 
@@ -211,7 +279,7 @@ def test_the_key_is_nowhere_but_in_the_request(tmp_path, caplog, capfd):
             assert KEY not in repr(session) + repr(generator) + str(dataclasses.asdict(generator))
     captured = capfd.readouterr()
     assert KEY not in caplog.text + captured.out + captured.err
-    for path in tmp_path.rglob("*"):
+    for path in filter(Path.is_file, tmp_path.rglob("*")):
         assert KEY.encode() not in path.read_bytes(), path
 
 
@@ -257,8 +325,19 @@ class TestBudget:
         with serving(refusals) as server:
             ask(client(server, prices={"teacher": Price(2, 30)}), tmp_path, requests(30))
         spent = Ledger(tmp_path / "ledger.sqlite").spent("default")
-        assert (spent.calls, spent.tokens) == (30, 300)
+        assert (spent.calls, spent.prompt_tokens, spent.completion_tokens) == (30, 210, 90)
         assert spent.dollars == pytest.approx(30 * (7 * 2 + 3 * 30) / 1e6)
+
+    def test_runs_have_rows_of_their_own_and_share_their_studys_budget(self, tmp_path):
+        with serving() as server:
+            for run, n in (("a-s0", 10), ("b-s0", 14)):
+                ask(client(server, account=f"demo/{run}"), tmp_path, requests(n))
+            with pytest.raises(UserError, match=r"The budget of demo is used up \(14 calls"):
+                ask(client(server, account="demo/c-s0", budget=Budget(max_calls=14)), tmp_path, requests(15))
+            ask(client(server, account="other/a-s0", budget=Budget(max_calls=1)), tmp_path, requests(15))
+        ledger = Ledger(tmp_path / "ledger.sqlite")
+        assert ledger.by_run("demo") == {"a-s0": Spent(10, 70, 30, 0.0), "b-s0": Spent(4, 28, 12, 0.0)}
+        assert ledger.spent("demo/whatever") == Spent(14, 98, 42, 0.0)
 
     def test_a_call_that_may_have_been_charged_stays_booked(self, tmp_path):
         with serving(lambda n, body: "hang up" if n == 0 else None) as server:
@@ -281,6 +360,7 @@ def test_requests_per_minute_are_kept(tmp_path):
     "options",
     [
         {"base_url": "api.openai.com"},
+        {"output": "json", "api": "completions"},
         {"concurrency": 0},
         {"timeout": 0},
         {"max_retries": -1},

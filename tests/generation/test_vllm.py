@@ -75,8 +75,28 @@ class TestEngine:
         assert {c.finish_reason for c in texts.values()} <= {"stop", "length"}
         random.Random(3).shuffle(asked)
         assert {c.id: c for c in session.stream(asked)} == texts
+        halves = [*session.stream(asked[::2]), *session.stream(asked[1::2])]
+        assert {c.id: c for c in halves} == texts
         reseeded = [dataclasses.replace(r, seed=r.seed + 500) for r in asked]
         assert {c.id: c for c in session.stream(reseeded)} != texts
+
+    def test_every_option_reaches_the_engine(self, tiny_llama):
+        from src.generation.vllm_session import engine_args
+
+        unusual = {
+            "dtype": "bfloat16",
+            "max_model_len": 99,
+            "max_num_seqs": 7,
+            "tensor_parallel_size": 4,
+            "gpu_memory_utilization": 0.5,
+            "enable_prefix_caching": False,
+            "quantization": "fp8",
+            "enforce_eager": False,
+        }
+        arguments = engine_args(VLLMGenerator(kv_cache_gb=0.5, **unusual), tiny_llama)
+        assert {name: getattr(arguments, name) for name in unusual} == unusual
+        said = {field.name for field in dataclasses.fields(VLLMGenerator)}
+        assert said - unusual.keys() == {"model", "kv_cache_gb", "batch_invariant"}, "give the new option a value here"
 
     def test_new_requests_enter_while_a_long_one_runs(self, session):
         """With chunks, the long first text would end before any request of the second chunk begins."""

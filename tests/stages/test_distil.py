@@ -1,4 +1,6 @@
 import json
+import re
+from dataclasses import dataclass
 
 import pytest
 
@@ -38,7 +40,13 @@ def test_every_call_is_kept_rejected_for_a_reason_or_failed(tmp_path):
         "rejected": {"cut off at the token limit": 3, "no boxed answer": 1, "no problem or solution header": 2},
         "failed": {"server error": 1},
     }
-    assert ctx.summary == {"calls": 17, "prompt_tokens": 160, "completion_tokens": 277, "dollars": 0.0}
+    assert ctx.summary == {
+        "calls": 17,
+        "prompt_tokens": 160,
+        "completion_tokens": 277,
+        "dollars": 0.0,
+        "dollars_per_kept": 0.0,
+    }
     problems = list(read_table(ctx.out / "problems", Problem))
     assert len(problems) == 10
     assert {p.generator for p in problems} == {"scripted"}
@@ -127,6 +135,37 @@ def test_prompts_of_a_kind_without_sampling_are_named(tmp_path):
         distil(tmp_path, prompts(1, kind="tool"), sampling={"cot": {}})
 
 
+@dataclass(frozen=True)
+class Costly(Scripted):
+    """A dollar for 15 tokens of either kind."""
+
+    def dollars(self, prompt_tokens, completion_tokens):
+        return (prompt_tokens + completion_tokens) / 15
+
+
+def test_a_pilot_says_what_all_would_cost_and_the_run_pays_for_the_rest_only(tmp_path):
+    rows = prompts(40) + prompts(40, "cut") + prompts(4, "fails")
+    inputs = {"prompts": artifact(tmp_path / "prompts", "prompts", Prompt, rows)}
+    teacher = Costly(tmp_path / "a" / "log")
+    with pytest.raises(UserError) as quote:
+        Distil(teacher, 80, SAMPLING, pilot=20).run(context(tmp_path / "a", **inputs))
+    answered, failed, kept = (
+        int(word) for word in re.findall(r"(\d+) (?:calls|failed|problems)", str(quote.value))[:3]
+    )
+    assert answered + failed == 20
+    assert (
+        f"All 80 calls would take about 2,400 tokens and cost $160.00, give or take $0.00, ${2 * answered / kept:.4f} a"
+        in str(quote.value)
+    )
+    ctx = context(tmp_path / "a", 1, **inputs)
+    Distil(teacher, 80, SAMPLING, max_failed=0.1).run(ctx)
+    ctx.tally.check()
+    ids = [line[0] for line in asked(tmp_path)]
+    assert len(ids) == 80 + failed
+    assert len(set(ids)) == 80
+    assert ctx.summary["dollars_per_kept"] == pytest.approx(ctx.summary["dollars"] / ctx.tally.kept)
+
+
 def test_no_prompts_is_one_clear_message(tmp_path):
     with pytest.raises(UserError, match="no prompts for the teacher"):
         distil(tmp_path, [])
@@ -134,7 +173,15 @@ def test_no_prompts_is_one_clear_message(tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [{"calls": 0}, {"round": 0}, {"order": "best"}, {"max_failed": 2}, {"sampling": {}}, {"sampling": {"prose": {}}}],
+    [
+        {"calls": 0},
+        {"pilot": 0},
+        {"round": 0},
+        {"order": "best"},
+        {"max_failed": 2},
+        {"sampling": {}},
+        {"sampling": {"prose": {}}},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(tmp_path, options):
     with pytest.raises(ValueError, match=next(iter(options))):

@@ -1,0 +1,127 @@
+"""A batch API on loopback: files and batches in memory, each batch ended when it is first looked after."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from tests.generation.loopback import text_for
+
+Fate = str | tuple[int, str]
+
+
+class BatchServer(ThreadingHTTPServer):
+    """`fate(n, body)`: of a call in the nth batch: "answer", "expire", or an HTTP status with its message.
+
+    `looks`: how often a batch is looked after before it ends. `deaf`: the next batch is taken, and the line goes dead.
+    """
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.fate: Callable[[int, dict[str, Any]], Fate] = lambda n, body: "answer"
+        self.looks, self.deaf, self.invalid = 0, False, False
+        self.files: dict[str, str] = {}
+        self.batches: dict[str, dict[str, Any]] = {}
+        self.answered: Counter[str] = Counter()
+        self.missing = False
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+    def calls_in(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.files[batch["input_file_id"]].splitlines()]
+
+    def put(self, text: str) -> str:
+        id = f"file-{len(self.files)}"
+        self.files[id] = text
+        return id
+
+    def end(self, number: int, batch: dict[str, Any]) -> None:
+        outputs: dict[str, list[str]] = {"output_file_id": [], "error_file_id": []}
+        for call in self.calls_in(batch):
+            name, row = self.line(self.fate(number, call["body"]), call)
+            outputs[name].append(json.dumps(row))
+        expired = any("batch_expired" in line for line in outputs["error_file_id"])
+        batch["status"] = "expired" if expired else "completed"
+        batch |= {name: self.put("\n".join(lines)) for name, lines in outputs.items() if lines}
+
+    def line(self, fate: Fate, call: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        row: dict[str, Any] = {"id": "x", "custom_id": call["custom_id"], "response": None, "error": None}
+        if fate == "expire":
+            return "error_file_id", row | {"error": {"code": "batch_expired", "message": "too late"}}
+        if isinstance(fate, tuple):
+            status, message = fate
+            error = {"error": {"message": message, "code": None}}
+            return "error_file_id", row | {"response": {"status_code": status, "body": error}}
+        self.answered[call["custom_id"]] += 1
+        message = {"role": "assistant", "content": text_for(call["body"])}
+        reply = {
+            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+            "usage": {"prompt_tokens": 7, "completion_tokens": 3},
+        }
+        return "output_file_id", row | {"response": {"status_code": 200, "body": reply}}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: BatchServer
+
+    def do_POST(self):
+        server, data = self.server, self.rfile.read(int(self.headers["Content-Length"])).decode()
+        if server.missing:
+            return self.reply({"error": {"message": "Not Found"}}, 404)
+        if self.path == "/v1/files":
+            text = re.search(r'filename="calls.jsonl".*?\r\n\r\n(.*?)\r\n--', data, re.DOTALL)[1]
+            return self.reply({"id": server.put(text), "object": "file"})
+        asked = json.loads(data)
+        batch = {"id": f"batch-{len(server.batches)}", "object": "batch", "looks": 0, "status": "in_progress", **asked}
+        server.batches[batch["id"]] = batch
+        if server.deaf:
+            server.deaf, self.close_connection = False, True
+            return None
+        return self.reply(batch)
+
+    def do_GET(self):
+        server, words = self.server, self.path.partition("?")[0].split("/")
+        if words[2] == "files":
+            return self.reply(server.files[words[3]])
+        if len(words) == 3:
+            return self.reply({"object": "list", "data": [*server.batches.values()][::-1], "has_more": False})
+        batch = server.batches[words[3]]
+        batch["looks"] += 1
+        if server.invalid:
+            batch |= {"status": "failed", "errors": {"data": [{"message": "unknown model"}]}}
+        elif batch["status"] == "in_progress" and batch["looks"] > server.looks:
+            server.end([*server.batches].index(batch["id"]), batch)
+        return self.reply(batch)
+
+    def reply(self, value: Any, status: int = 200) -> None:
+        data = (value if isinstance(value, str) else json.dumps(value)).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args):
+        pass
+
+
+@contextmanager
+def batching():
+    server = BatchServer()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()

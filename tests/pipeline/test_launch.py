@@ -1,0 +1,53 @@
+"""What a stage's process is given, and what it is not."""
+
+import pytest
+
+from src.core.errors import UserError
+from src.pipeline.graph import Node
+from src.pipeline.launch import Local, RayCluster
+from tests.pipeline.nosy import Nosy
+from tests.pipeline.test_runner import walk
+
+SECRETS = {"OPENAI_API_KEY": "sk-very-secret", "OTHER_KEY": "sk-other-secret", "AWS_SECRET": "aws-secret"}
+
+
+@pytest.fixture
+def secrets(monkeypatch):
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HF_TOKEN", "for-gated-models")
+
+
+def environment_of(outputs, compute, **options):
+    made, _ = walk(outputs, [Node("nosy", Nosy(**options))], compute)
+    return (made["nosy"].path / "environment").read_bytes().decode()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("warm", [True, False])
+def test_a_stage_gets_no_secret_but_the_one_it_names(tmp_path, secrets, warm):
+    compute = Local(warm=warm)
+    seen = environment_of(tmp_path / "none", compute, place=str(warm))
+    assert not any(value in seen for value in SECRETS.values())
+    assert "for-gated-models" in seen
+    seen = environment_of(tmp_path / "one", compute, api_key_env="OPENAI_API_KEY", place=str(warm))
+    assert "sk-very-secret" in seen
+    assert "sk-other-secret" not in seen
+
+
+def test_ray_holds_the_engines_that_hold_a_model(tmp_path, monkeypatch):
+    specs = []
+    monkeypatch.setattr(Local, "run", lambda self, spec, folder, heavy: specs.append(spec) or {})
+    compute = RayCluster(workers=3)
+    vllm, server = ({"_target_": f"src.generation.{name}"} for name in ("vllm.VLLMGenerator", "openai.OpenAIGenerator"))
+    for stage in ({"engine": vllm}, {"engine": server}, {"recipe": {}}):
+        compute.run({"kind": "x", "stage": stage}, tmp_path, heavy=True)
+    pool = {"_target_": "src.generation.pool.Pool", "engine": vllm, "address": None, "workers": 3}
+    assert specs[0]["stage"] == {"engine": {**pool, "gpus": None, "cpus": None}}
+    assert [spec["stage"] for spec in specs[1:]] == [{"engine": server}, {"recipe": {}}]
+
+
+def test_ray_that_is_not_installed_is_told_before_anything_runs(monkeypatch):
+    monkeypatch.setattr("src.core.errors.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="compute=ray needs the package 'ray'"):
+        RayCluster().prepare()
