@@ -21,14 +21,14 @@ from src.modeling.loading import load_tokenizer
 from src.modeling.recipe import LoRA, Recipe
 from src.modeling.trainer import Trainer
 from src.modeling.training import train
-from src.selection.adam import Moments
 from src.selection.base import Reference
-from src.selection.estimate import Projector, fill
-from src.selection.gradients import Encoded, Parameter, PerSampleGradients, batches, encode
-from src.selection.projection import Sketch
-from src.selection.scoring import add_scores, task_vector
-from src.selection.store import GradientStore
-from src.selection.warmup import load
+from src.selection.influence.adam import Moments
+from src.selection.influence.estimate import Projector, fill
+from src.selection.influence.gradients import Encoded, Parameter, PerSampleGradients, batches, encode
+from src.selection.influence.projection import Sketch
+from src.selection.influence.scoring import add_scores, task_vector
+from src.selection.influence.store import GradientStore
+from src.selection.influence.warmup import load
 from tests.perf.measure import Aim, Comparison, Options, in_turns, seconds
 from tests.perf.rows import math_rows, model_folder
 

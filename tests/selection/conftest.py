@@ -10,7 +10,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from src.core.records import Example, content_id
-from src.selection.gradients import Encoded
+from src.selection.packed import Encoded
 
 
 def tiny_llama(hidden: int = 32, vocabulary: int = 64, layers: int = 2, seed: int = 0) -> LlamaForCausalLM:

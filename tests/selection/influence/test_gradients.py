@@ -6,7 +6,8 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor
 
 from src.core.errors import UserError
-from src.selection.gradients import Encoded, PerSampleGradients, batches
+from src.selection.influence.gradients import PerSampleGradients
+from src.selection.packed import Encoded, batches
 
 
 def by_hooks(model, layers, rows) -> tuple[dict[str, Tensor], Tensor]:
@@ -49,7 +50,7 @@ def test_every_linear_layer_equals_one_sample_autograd(model, rows):
 
 
 def test_slices_of_a_layer_join_exactly(model, rows, monkeypatch):
-    monkeypatch.setattr("src.selection.gradients.SLICE", 500)  # two or three rows of a weight at a time
+    monkeypatch.setattr("src.selection.influence.layers.SLICE", 500)  # two or three rows of a weight at a time
     assert_exact(model, ["*.down_proj", "*.q_proj"], rows)
 
 
@@ -90,4 +91,4 @@ def test_batches_hold_every_row_once_and_respect_the_budget():
     rows = [Encoded(f"{i:02d}", list(range(1 + (7 * i) % 23)), 1) for i in range(40)]
     made = list(batches(rows, 60))
     assert sorted(row.id for batch in made for row in batch) == [row.id for row in rows]
-    assert all(len(batch) * max(len(row.tokens) for row in batch) <= 60 for batch in made)
+    assert all(sum(len(row.tokens) for row in batch) <= 60 for batch in made)

@@ -1,0 +1,88 @@
+r"""Per-sample gradients of a causal language model, from ordinary batched, packed backward passes.
+
+One forward pass that remembers the inputs x of the chosen layers and one backward pass that delivers their output
+gradients dy hold everything for the whole batch (`layers` has the formulas). The loss that is
+differentiated is the *sum* over the batch of each sample's mean loss on its response tokens; samples share no
+computation, hence the dy of a sample's positions is the gradient of that sample's own loss. No weight gets a gradient
+of its own: autograd walks the activations alone, and stops at the first layer that is listened to.
+
+A layer's gradients (samples x rows x columns) exist for the moment that the backward pass visits the layer, in slices
+of at most `SLICE` numbers, and are handed to a sink. Nothing of the size of the model is kept per sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from src.core.errors import UserError
+from src.selection.influence.layers import LowRank, Parameter, Sink, Tap, taps
+from src.selection.packed import Encoded, ResponseLoss
+
+
+class PerSampleGradients:
+    """Hooks on the matching linear layers of `model`; use as a context manager, the hooks go with it.
+
+    layers: shell patterns on module names ("*.q_proj", "*.lora_*"), see `layers.taps`. LoRA layers are merged
+    meanwhile; afterwards their weights are what they were, to the last digit but one.
+    """
+
+    def __init__(self, model: Any, layers: Sequence[str]):
+        self.model = model.eval()
+        self.taps = taps(model, layers)
+        self.parameters: list[Parameter] = [parameter for tap in self.taps for parameter in tap.parameters]
+        self._sink: Sink | None = None
+        self._lengths: list[int] = []
+
+    @property
+    def size(self) -> int:
+        """Length of one sample's gradient."""
+        return sum(parameter.size for parameter in self.parameters)
+
+    def __enter__(self) -> PerSampleGradients:
+        self._trainable = [p for p in self.model.parameters() if p.requires_grad]
+        for parameter in self._trainable:
+            parameter.requires_grad_(False)
+        self._merged = [tap.lora for tap in self.taps if isinstance(tap, LowRank)]
+        for lora in self._merged:
+            lora.merge()
+        self._losses = ResponseLoss(self.model)
+        self._handles = [tap.module.register_forward_hook(self._listen(tap)) for tap in self.taps]
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+        for lora in self._merged:
+            lora.unmerge()
+        for parameter in self._trainable:
+            parameter.requires_grad_(True)
+
+    def run(self, batch: Sequence[Encoded], sink: Sink) -> Tensor:
+        """One forward and one backward pass. Returns each row's mean loss over its response tokens, shape (batch,)."""
+        self._sink, self._lengths = sink, [len(row.tokens) for row in batch]
+        try:
+            losses = self._losses(batch)
+            losses.sum().backward()
+        finally:
+            self._sink = None
+        return losses.detach()
+
+    def _listen(self, tap: Tap) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def forward_hook(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            if self._sink is None:
+                return
+            x, sink, lengths = inputs[0].detach(), self._sink, self._lengths
+            if x.shape[:-1] != (1, sum(lengths)):
+                raise UserError(
+                    f"Layer {tap.name} sees its input in shape {tuple(x.shape)}, not (1, tokens, features): its "
+                    "gradient cannot be told apart by sample.",
+                    "Leave it out of selector.layers (routed experts and the like).",
+                )
+            if not output.requires_grad:  # nothing below wants a gradient: backward begins to end here
+                output.requires_grad_()
+            output.register_hook(lambda dy: tap.deliver(x[0], dy[0], lengths, sink))
+
+        return forward_hook
