@@ -35,6 +35,7 @@ class PerSampleGradients:
         self.parameters: list[Parameter] = [parameter for tap in self.taps for parameter in tap.parameters]
         self._sink: Sink | None = None
         self._lengths: list[int] = []
+        self._heard: set[str] = set()
 
     @property
     def size(self) -> int:
@@ -62,9 +63,10 @@ class PerSampleGradients:
 
     def run(self, batch: Sequence[Encoded], sink: Sink) -> Tensor:
         """One forward and one backward pass. Returns each row's mean loss over its response tokens, shape (batch,)."""
-        self._sink, self._lengths = sink, [len(row.tokens) for row in batch]
+        self._sink, self._lengths, self._heard = sink, [len(row.tokens) for row in batch], set()
         try:
             losses = self._losses(batch)
+            self._check_all_heard()
             losses.sum().backward()
         finally:
             self._sink = None
@@ -72,17 +74,20 @@ class PerSampleGradients:
 
     def _listen(self, tap: Tap) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def forward_hook(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            if self._sink is None:
-                return
             x, sink, lengths = inputs[0].detach(), self._sink, self._lengths
-            if x.shape[:-1] != (1, sum(lengths)):
-                raise UserError(
-                    f"Layer {tap.name} sees its input in shape {tuple(x.shape)}, not (1, tokens, features): its "
-                    "gradient cannot be told apart by sample.",
-                    "Leave it out of selector.layers (routed experts and the like).",
-                )
-            if not output.requires_grad:  # nothing below wants a gradient: backward begins to end here
+            if sink is None or x.shape[:-1] != (1, sum(lengths)):  # DoRA also sends an identity matrix through
+                return
+            self._heard.add(tap.name)
+            if not output.requires_grad:  # nothing below wants a gradient: backward ends here
                 output.requires_grad_()
             output.register_hook(lambda dy: tap.deliver(x[0], dy[0], lengths, sink))
 
         return forward_hook
+
+    def _check_all_heard(self) -> None:
+        if silent := [tap.name for tap in self.taps if tap.name not in self._heard]:
+            raise UserError(
+                f"Layer {silent[0]} does not see all tokens of a text in their order: its gradient cannot be told "
+                "apart by sample.",
+                "Leave it out of selector.layers (routed experts and the like).",
+            )

@@ -118,14 +118,22 @@ class LowRank:
 
 def outer(dy: Tensor, x: Tensor, lengths: list[int]) -> Tensor:
     """For each sample sum_t dy_t x_t^T, flattened: samples x (dy's width * x's width), float32."""
-    if dy.is_cuda:  # one kernel for all, padded to the longest; a CPU has nothing to gain from that
-        pad = nn.utils.rnn.pad_sequence
-        left, right = (pad(list(part.split(lengths)), batch_first=True) for part in (dy, x))
-        return torch.bmm(left.mT, right).flatten(1).float()
+    found = padded(dy, x, lengths) if dy.is_cuda else one_by_one(dy, x, lengths)
+    return found.flatten(1).float()
+
+
+def padded(dy: Tensor, x: Tensor, lengths: list[int]) -> Tensor:
+    """One kernel for all samples, padded to the longest: for a GPU, where a kernel a sample would cost more."""
+    pad = nn.utils.rnn.pad_sequence
+    left, right = (pad(list(part.split(lengths)), batch_first=True) for part in (dy, x))
+    return torch.bmm(left.mT, right)
+
+
+def one_by_one(dy: Tensor, x: Tensor, lengths: list[int]) -> Tensor:
     found = x.new_empty(len(lengths), dy.shape[1], x.shape[1])
     for into, left, right in zip(found, dy.split(lengths), x.split(lengths), strict=True):
         torch.mm(left.T, right, out=into)
-    return found.flatten(1).float()
+    return found
 
 
 def taps(model: Any, patterns: Sequence[str]) -> list[Tap]:

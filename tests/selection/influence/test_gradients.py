@@ -4,10 +4,14 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from torch import Tensor
+from transformers import LlamaConfig
 
 from src.core.errors import UserError
+from src.modeling.attention import choose
 from src.selection.influence.gradients import PerSampleGradients
+from src.selection.influence.layers import one_by_one, padded
 from src.selection.packed import Encoded, batches
+from tests.selection.conftest import tiny_llama
 
 
 def by_hooks(model, layers, rows) -> tuple[dict[str, Tensor], Tensor]:
@@ -54,14 +58,52 @@ def test_slices_of_a_layer_join_exactly(model, rows, monkeypatch):
     assert_exact(model, ["*.down_proj", "*.q_proj"], rows)
 
 
-def test_lora_factors_equal_one_sample_autograd(model, rows):
-    config = LoraConfig(r=4, lora_alpha=8, lora_dropout=0.3, target_modules=["q_proj", "v_proj"])
-    adapted = get_peft_model(model, config)
-    for name, parameter in adapted.named_parameters():
-        if "lora_" in name:
+def adapted(model, **options):
+    config = LoraConfig(r=4, lora_alpha=8, lora_dropout=0.3, target_modules=["q_proj", "v_proj", "o_proj"], **options)
+    found = get_peft_model(model, config)
+    for name, parameter in found.named_parameters():
+        if "lora_A" in name or "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.1)
-    adapted.eval()
-    assert_exact(adapted, ["*.lora_*"], rows)
+    return found.eval()
+
+
+@pytest.mark.parametrize("layers", [["*.lora_*"], ["*.lora_B.*"], ["*.lora_A.*", "*.down_proj"]])
+def test_lora_factors_equal_one_sample_autograd(model, rows, layers):
+    lora = adapted(model)
+    before = {name: parameter.clone() for name, parameter in lora.named_parameters()}
+    assert_exact(lora, layers, rows)
+    for name, parameter in lora.named_parameters():  # merged meanwhile, and put back
+        torch.testing.assert_close(parameter, before[name], rtol=0, atol=1e-6)
+
+
+def test_a_lora_layer_that_cannot_be_merged_is_exact_too(model, rows):
+    """DoRA scales the sum: its factors are listened to one by one."""
+    assert_exact(adapted(model, use_dora=True), ["*.lora_A.*", "*.lora_B.*"], rows)
+
+
+def test_attention_by_documents_gives_the_same_gradients(rows):
+    choose(LlamaConfig(), "auto", 64)
+    model = tiny_llama()
+    masked, _ = by_hooks(model, ["*_proj"], rows)
+    model.set_attn_implementation("documents")
+    apart, _ = by_hooks(model, ["*_proj"], rows)
+    for name, values in apart.items():
+        torch.testing.assert_close(values, masked[name], rtol=1e-4, atol=1e-6)
+
+
+def test_backward_stops_at_the_first_layer_that_counts(model, rows):
+    visited = []
+    for number, layer in enumerate(model.model.layers):
+        layer.mlp.down_proj.register_full_backward_hook(lambda *_, number=number: visited.append(number))
+    by_hooks(model, ["*.1.self_attn.o_proj"], rows)
+    assert visited == [1]
+
+
+def test_samples_in_one_kernel_or_one_by_one(rows):
+    """What a GPU does, padded; what a CPU does."""
+    lengths = [3, 1, 5]
+    dy, x = torch.randn(9, 4), torch.randn(9, 6)
+    torch.testing.assert_close(padded(dy, x, lengths), one_by_one(dy, x, lengths))
 
 
 def test_a_row_has_the_same_gradient_alone_and_in_a_batch(model, rows):
@@ -80,6 +122,14 @@ def test_hooks_and_frozen_weights_leave_no_trace(model, rows):
 def test_no_matching_layer_names_those_there_are(model):
     with pytest.raises(UserError, match=r"(?s)lora.*q_proj"):
         PerSampleGradients(model, ["*.lora_*"])
+
+
+def test_a_layer_that_does_not_see_every_token_is_refused(model, rows):
+    """As the experts of a mixture do not."""
+    layer = model.model.layers[0].mlp
+    layer.unused = torch.nn.Linear(4, 4)
+    with pytest.raises(UserError, match=r"layers\.0\.mlp\.unused does not see all tokens"):
+        by_hooks(model, ["*.unused", "*.o_proj"], rows)
 
 
 def test_a_tied_head_is_refused(model):
