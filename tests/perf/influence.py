@@ -48,36 +48,37 @@ COLUMNS = 128  # of the dense matrix that are drawn at once, as in LESS
 
 @dataclass(frozen=True)
 class Task:
-    """A warmed-up model with Adam's moments, candidates in tokens, and every so-manieth of them by length."""
+    """A warmed-up model with Adam's moments, and candidates in tokens; those of `group` are for LESS's procedure."""
 
     model: Any
     moments: Moments
     parameters: list[Parameter]
     rows: list[Encoded]
-    few: list[Encoded]
+    group: list[Encoded]
     scratch: Path
 
 
 def run(options: Options) -> list[Comparison]:
     task = _task(options)
-    rows, few = len(task.rows), len(task.few)
+    rows, few = task.rows, min(task.rows, task.group, key=len)
     quick = {
-        "ours": lambda: rows / ours(task, task.rows),
-        "plain step": lambda: rows / seconds(lambda: plain_step(task)),
+        "ours": lambda: len(rows) / ours(task, rows),
+        "plain step": lambda: len(rows) / seconds(lambda: plain_step(task, rows)),
     }
     slow = {
-        "ours": lambda: few / ours(task, task.few),
-        "LESS": lambda: few / seconds(lambda: one_at_a_time(task)),
+        "ours": lambda: len(few) / ours(task, few),
+        "LESS": lambda: len(task.group) / seconds(lambda: one_at_a_time(task)),
     }
     if find_spec("bergson"):
-        slow["bergson"] = lambda: few / bergson(task)
-    speed = in_turns(options.rounds, quick)
-    beside = in_turns(options.rounds if options.model == "tiny" else 1, slow, warm_up=options.model == "tiny")
+        slow["bergson"] = lambda: len(few) / bergson(task, few)
+    tiny = options.model == "tiny"
+    speed = in_turns(options.rounds, quick, warm_up=tiny)
+    beside = in_turns(options.rounds if tiny else 1, slow, warm_up=tiny)
     size = sum(parameter.size for parameter in task.parameters)
     note = (
         f"{options.model} model on {task.model.device}, LoRA of rank 8, {size:,} numbers a gradient, {DIMENSION:,} "
-        f"projected; {rows} rows of up to {TOKENS} tokens, {sum(len(row.tokens) for row in task.rows):,} in all; "
-        f"{few} of them beside the others; LESS's projector is {'TRAK' if find_spec('trak') else 'a stand-in'}"
+        f"projected; {len(rows)} rows of up to {TOKENS} tokens, {sum(len(row.tokens) for row in rows):,} in all, "
+        f"{len(few)} beside bergson, {len(task.group)} for LESS, with {'TRAK' if find_spec('trak') else 'a stand-in'}"
     )
     found = [
         Comparison("samples", "/s", speed["ours"], speed["plain step"], "forward and backward", Aim(0.9), note),
@@ -90,14 +91,13 @@ def run(options: Options) -> list[Comparison]:
 
 def _task(options: Options) -> Task:
     tiny = options.model == "tiny"
-    count = options.size(512, 48) if tiny else options.size(16, 4)
-    few = options.size(64, 16) if tiny else options.size(TOGETHER, 2)
+    count = options.size(512, 48) if tiny else options.size(8, 4)
+    group = options.size(4 * TOGETHER, TOGETHER) if tiny else options.size(TOGETHER, 2)
     examples = math_rows()
     base = model_folder(options, examples)
     recipe = Recipe(lr=1e-3, sequence_length=TOKENS, batch_sequences=1, max_steps=4, lora=LoRA(rank=8, alpha=16))
     work = options.scratch / "work"
-    warm = examples[:16]
-    summary = train(base, warm, recipe, Trainer(), options.scratch / "warm", work, seed=0, checkpoints=[1.0])
+    summary = train(base, examples[:16], recipe, Trainer(), options.scratch / "warm", work, seed=0, checkpoints=[1.0])
     checkpoint = summary.moments[-1]
     model = load(checkpoint, Path(base), Trainer(), TOKENS)
     parameters = PerSampleGradients(model, LAYERS).parameters
@@ -105,9 +105,10 @@ def _task(options: Options) -> Task:
         model.get_parameter(parameter.name).requires_grad_(True)  # PEFT loads an adapter frozen
     file = checkpoint.folder / "adam.safetensors"
     moments = Moments.load(file, checkpoint.step, parameters, recipe, model.device)
-    encoded = (row for row in encode(load_tokenizer(base), examples[: 2 * count], TOKENS) if row.response_tokens)
-    rows = sorted(itertools.islice(encoded, count), key=lambda row: (len(row.tokens), row.id))
-    return Task(model, moments, parameters, rows, rows[:: max(1, len(rows) // few)][:few], options.scratch)
+    there = max(count, group)
+    encoded = (row for row in encode(load_tokenizer(base), examples[: 2 * there], TOKENS) if row.response_tokens)
+    rows = sorted(itertools.islice(encoded, there), key=lambda row: (len(row.tokens), row.id))
+    return Task(model, moments, parameters, rows[:: there // count], rows[:: there // group], options.scratch)
 
 
 def ours(task: Task, rows: list[Encoded]) -> float:
@@ -126,10 +127,10 @@ def ours(task: Task, rows: list[Encoded]) -> float:
         return seconds(settle)
 
 
-def plain_step(task: Task) -> None:
+def plain_step(task: Task, rows: list[Encoded]) -> None:
     """Forward and backward, the gradient of each batch as a whole, as in training."""
     attention = task.model.get_base_model().config._attn_implementation
-    for batch in batches(task.rows, BATCH_TOKENS):
+    for batch in batches(rows, BATCH_TOKENS):
         loss_sum(task.model, pack(batch).to(task.model.device), attention).backward()
         task.model.zero_grad()
     _finish()
@@ -139,8 +140,8 @@ def one_at_a_time(task: Task) -> None:
     """A backward pass a sample, Adam's direction, and the dense projection of sixteen of them."""
     size = sum(parameter.size for parameter in task.parameters)
     project = trak_projector(size, task.model.device) if find_spec("trak") else dense_rademacher
-    for start in range(0, len(task.few), TOGETHER):
-        group = [direction(task, row) for row in task.few[start : start + TOGETHER]]
+    for start in range(0, len(task.group), TOGETHER):
+        group = [direction(task, row) for row in task.group[start : start + TOGETHER]]
         project(torch.stack(group)).cpu()
 
 
@@ -153,7 +154,7 @@ def trak_projector(size: int, device: Any) -> Callable[[Tensor], Tensor]:
     return lambda gradients: projector.project(gradients, model_id=0)
 
 
-def bergson(task: Task) -> float:
+def bergson(task: Task, few: list[Encoded]) -> float:
     """Seconds of bergson's own collection over the same rows, the model loaded; from tokens to its index on disk."""
     from bergson import IndexConfig, collect_gradients
     from bergson.data import allocate_batches
@@ -168,7 +169,7 @@ def bergson(task: Task) -> float:
             "labels": [-100] * row.start + row.tokens[row.start :],
             "length": len(row.tokens),
         }
-        for row in task.few
+        for row in few
     ]
     config = IndexConfig(
         run_path=str(folder),
