@@ -99,7 +99,7 @@ class Selector(ABC):
     fraction: float | None = None
     top_k: int | None = None
     threshold: float | None = None
-    quota: dict[Grouping, Literal["equal", "pool"] | dict[str, float]] = field(default_factory=dict)
+    quota: dict[Grouping, Literal["equal", "pool"] | dict[str, float]] | None = None
     max_similarity: float | None = None
 
     def __post_init__(self) -> None:
@@ -121,7 +121,7 @@ class Selector(ABC):
     def _check_quota(self) -> None:
         if self.quota and self.threshold is not None:
             raise ValueError("a quota shares out a number: set fraction or top_k with it, not threshold")
-        for by, parts in self.quota.items():
+        for by, parts in (self.quota or {}).items():
             if by not in get_args(Grouping):
                 raise ValueError(f"quota shares out by {', '.join(get_args(Grouping))}, not by {by}")
             if isinstance(parts, dict) and (not parts or min(parts.values()) < 0 or not any(parts.values())):
@@ -156,6 +156,7 @@ class Targeted(Selector):
         for name, target in self.targets.items():
             if not isinstance(target, Target):
                 raise ValueError(f"target '{name}' is no benchmark with dev examples, but a {type(target).__name__}")
+            _refuse_test_split(name, target)
         if self.target_rows < 1:
             raise ValueError(f"target_rows must be at least 1, not {self.target_rows}")
 
@@ -174,3 +175,14 @@ class Targeted(Selector):
                 "Remove it from selector.targets, or give the benchmark a dev split; a test split is never used.",
             )
         return examples
+
+
+def _refuse_test_split(name: str, target: Target) -> None:
+    """A benchmark file can declare its test questions to be its dev part; scores on it would then be worth nothing."""
+    for asked, shown in (("split", "dev_split"), ("path", "dev_path"), ("file", "dev_file")):
+        value = getattr(target, shown, None)
+        if value and value in ("test", getattr(target, asked, None)):
+            raise ValueError(
+                f"target '{name}' would choose by its own test questions ({shown}: {value}): give it a training or dev "
+                "part, or leave it out"
+            )

@@ -13,6 +13,7 @@ from src.core.records import Example
 from src.modeling.loading import load_tokenizer
 from src.selection.base import Reference
 from src.selection.packed import Encoded, ResponseLoss, batches, encode, on_device, pack
+from src.selection.products import fast_products
 
 T = TypeVar("T")
 
@@ -61,9 +62,9 @@ def _passes(
     read: Callable[[ResponseLoss, list[Encoded]], list[T]],
 ) -> Iterator[tuple[Encoded, T | None]]:
     """What `read` finds in each row, a batch at a time; None for rows without response tokens."""
-    model = ResponseLoss(on_device(reference.model, reference.trainer, max_length))
-    tokenizer = load_tokenizer(reference.model)
-    with reference.progress(what, total=len(examples), unit="candidates") as bar:
+    network = on_device(reference.model, reference.trainer, max_length).requires_grad_(False)
+    model, tokenizer = ResponseLoss(network), load_tokenizer(reference.model)
+    with fast_products(network), reference.progress(what, total=len(examples), unit="candidates") as bar:
         for first in range(0, len(examples), WINDOW):
             rows = encode(tokenizer, examples[first : first + WINDOW], max_length)
             yield from ((row, None) for row in rows if not row.response_tokens)

@@ -25,8 +25,9 @@ from src.modeling.data import MicroBatch
 from src.modeling.loading import load_config, load_model
 from src.modeling.rows import encode_prompts
 from src.modeling.trainer import Trainer
+from src.selection.products import product
 
-LOGITS = 1 << 23  # numbers held at once: 32 MiB in float32
+LOGITS = 1 << 22  # numbers held at once: 16 MiB in float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class ResponseLoss:
 
     def __call__(self, rows: Sequence[Encoded]) -> Tensor:
         batch = pack(rows).to(self.model.device)
-        if self._plain:
+        if self._plain and not self._head.weight.requires_grad:
             each = MatrixLoss.apply(self.hidden(batch)[batch.predicts], self._head.weight, batch.targets)
         else:
             arguments = batch.documents.arguments(self.attention)
@@ -150,18 +151,16 @@ class MatrixLoss(torch.autograd.Function):
         losses = torch.empty(len(hidden), device=hidden.device)
         slopes = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         at_once = max(1, LOGITS // len(weight))
-        room = hidden.new_empty(min(at_once, len(hidden)), len(weight))
         for first in range(0, len(hidden), at_once):
-            here = slice(first, min(first + at_once, len(hidden)))
-            logits = torch.mm(hidden[here], weight.T, out=room[: here.stop - first])
-            said = logits.gather(1, targets[here, None])[:, 0].float()
+            here = slice(first, first + at_once)
+            logits = product(hidden[here], weight)
+            said = logits.gather(1, targets[here, None])[:, 0]
             top = logits.amax(1, keepdim=True)
             powers = logits.sub_(top).exp_()
-            total = powers.sum(1, keepdim=True, dtype=torch.float32)
+            total = powers.sum(1, keepdim=True)
             losses[here] = (total.log() + top)[:, 0] - said
             if slopes is not None:
-                torch.mm(powers, weight, out=slopes[here])
-                slopes[here].div_(total).sub_(weight[targets[here]])
+                slopes[here] = product(powers, weight.T).div_(total).sub_(weight[targets[here]])
         ctx.save_for_backward(slopes)
         return losses
 

@@ -60,7 +60,7 @@ def _reaching(threshold: float, order: Sequence[tuple[str, float]]) -> list[str]
 def caps(selector: Selector, wanted: int, prompts: Collection[str], groups: Groups) -> dict[str, dict[str, int]]:
     """By grouping, how many prompts each group may have; together `wanted`."""
     found: dict[str, dict[str, int]] = {}
-    for by, parts in selector.quota.items():
+    for by, parts in (selector.quota or {}).items():
         if by not in groups:
             raise UserError(
                 f"selector.quota shares out by {by}, but the {by} of the prompts is not known here.",

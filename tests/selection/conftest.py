@@ -10,6 +10,8 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from src.core.records import Example, content_id
+from src.modeling.recipe import Recipe
+from src.modeling.trainer import Trainer
 from src.selection.packed import Encoded
 
 
@@ -111,3 +113,16 @@ def write_reference(folder: Path, hidden: int = 64, layers: int = 2) -> Path:
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reference model that has seen a little of every family, as a synthesizer has."""
+    from src.modeling.training import train
+
+    folder = tmp_path_factory.mktemp("reference")
+    base = write_reference(folder / "base")
+    rows = [example(family, 500 + i) for family in range(10) for i in range(40)]
+    recipe = Recipe(lr=3e-3, epochs=1, sequence_length=256, batch_sequences=4)
+    train(base, rows, recipe, Trainer(threads=1), folder / "model", folder / "work", seed=0)
+    return folder / "model"

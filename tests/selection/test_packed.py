@@ -30,6 +30,19 @@ def test_the_fused_loss_is_cross_entropy_with_its_gradient(room, monkeypatch):
     )
 
 
+def test_a_head_in_training_gets_its_gradient(rows):
+    model = tiny_llama()
+    ResponseLoss(model)(rows).sum().backward()
+    ours = model.get_input_embeddings().weight.grad.clone()
+    model.zero_grad()
+    for row in rows:
+        tokens = torch.tensor([row.tokens])
+        labels = tokens.clone()
+        labels[:, : row.start] = -100
+        model(input_ids=tokens, labels=labels).loss.backward()
+    torch.testing.assert_close(ours, model.get_input_embeddings().weight.grad, rtol=1e-4, atol=1e-5)
+
+
 def test_each_rows_loss_is_that_of_the_row_alone(rows):
     model = tiny_llama()
     found = ResponseLoss(model)(rows)

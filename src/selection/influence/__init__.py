@@ -24,6 +24,8 @@ class Influence(Targeted):
     checkpoints: this many, at equal distances, the last at the end.
     layers: shell patterns of the linear layers whose gradients count ("*.lora_*" with a LoRA recipe).
     direction, target_direction: of candidates and of targets, see `src.selection.influence.adam`.
+    reduction: "mean" divides a response's loss by its tokens; with "sum" a long text weighs more beside the
+      momentum of Adam's direction. Cosines know no other difference.
     dimension: the length of a projected gradient.
     fidelity_rows: so many candidates, drawn by id, are also scored without projection, to see how well the ranks agree.
     batch_rows: rows of the recipe's `sequence_length`, to which texts are cut, in one pass (or more, if shorter).
@@ -38,6 +40,7 @@ class Influence(Targeted):
     layers: tuple[str, ...] = ("*.lora_*",)
     direction: Literal["adam", "less", "preconditioned", "sgd"] = "adam"
     target_direction: Literal["preconditioned", "sgd"] = "sgd"
+    reduction: Literal["mean", "sum"] = "mean"
     dimension: int = 8192
     projection_seed: int = 0
     fidelity_rows: int = 64

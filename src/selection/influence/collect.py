@@ -24,7 +24,7 @@ from src.modeling.moments import Moment
 from src.modeling.recipe import Recipe
 from src.modeling.trainer import Trainer
 from src.selection.influence.adam import Direction, Moments
-from src.selection.influence.gradients import PerSampleGradients
+from src.selection.influence.gradients import PerSampleGradients, Reduction
 from src.selection.influence.projection import Sketch
 from src.selection.influence.store import GradientStore
 from src.selection.influence.warmup import load
@@ -46,6 +46,7 @@ class Job:
     trainer: Trainer
     layers: tuple[str, ...]
     direction: Direction
+    reduction: Reduction
     sketch: Sketch
     batch_tokens: int
     folder: Path
@@ -81,7 +82,7 @@ class Open:
         self.job = job
         self.model = load(job.checkpoint, job.model, job.trainer, job.recipe.sequence_length)
         self.tokenizer = load_tokenizer(job.model)
-        self.gradients = PerSampleGradients(self.model, job.layers)
+        self.gradients = PerSampleGradients(self.model, job.layers, job.reduction)
         file = job.checkpoint.folder / "adam.safetensors"
         moments = Moments.load(file, job.checkpoint.step, self.gradients.parameters, job.recipe, self.model.device)
         self.projector = Projector(self.gradients, moments, job.sketch)
@@ -170,9 +171,13 @@ def fill(
         for i in (~good).nonzero().flatten().tolist():
             store.skip(batch[i].id, ZERO if norms[i] == 0 and torch.isfinite(losses[i]) else NOT_FINITE)
         kept = good.nonzero().flatten().tolist()
-        facts = [{"loss": round(float(losses[i]), 6), "tokens": batch[i].response_tokens} for i in kept]
+        facts = [_facts(batch[i], losses[i], norms[i]) for i in kept]
         store.append([batch[i].id for i in kept], projected[kept] / norms[kept, None], facts)
         yield len(batch)
+
+
+def _facts(row: Encoded, loss: Tensor, norm: Tensor) -> dict[str, float]:
+    return {"loss": round(float(loss), 6), "tokens": row.response_tokens, "norm": float(f"{float(norm):.6g}")}
 
 
 def _windows(examples: Sequence[Example], size: int) -> Iterator[Sequence[Example]]:

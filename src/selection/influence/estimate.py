@@ -60,7 +60,7 @@ class _Estimate:
     """What the checkpoints add up to, one `add` after the other.
 
     alone: by checkpoint, every candidate's score by that checkpoint only. probed: of the few that are scored exactly,
-    by kind of projection.
+    by kind of projection. norms: of the last checkpoint's directions, each with its response's tokens.
     """
 
     options: Influence
@@ -74,6 +74,7 @@ class _Estimate:
     facts: dict[str, float] = field(default_factory=dict)
     probed: dict[str, Tensor] = field(default_factory=dict)
     vectors: dict[str, np.ndarray] = field(default_factory=dict)
+    norms: list[tuple[float, int]] = field(default_factory=list)
 
     def add(self, checkpoint: Moment, share: float, what: str) -> None:
         """Project all gradients at one checkpoint and add its share of the scores."""
@@ -90,7 +91,9 @@ class _Estimate:
                 self._add_scores(store, tasks, share)
                 self._add_vectors(store, share)
                 self.skipped |= store.skipped()
-                self.loss |= {id: fact["loss"] for id, fact in store.facts.items() if "loss" in fact}
+                kept = {id: fact for id, fact in store.facts.items() if "loss" in fact}
+                self.loss |= {id: fact["loss"] for id, fact in kept.items()}
+                self.norms = [(fact["norm"], fact["tokens"]) for fact in kept.values()]
             self._probe(opened, aims, share)
             self.facts["gradient_size"] = opened.gradients.size
 
@@ -122,6 +125,7 @@ class _Estimate:
             trainer=self.reference.trainer,
             layers=options.layers,
             direction=options.direction,
+            reduction=options.reduction,
             sketch=Sketch(options.dimension, options.projection_seed),
             batch_tokens=options.batch_tokens,
             folder=self.reference.work / "gradients" / checkpoint.folder.name,
@@ -155,11 +159,13 @@ class _Estimate:
                 self.probed[name] = self.probed.get(name, 0) + share * values
 
     def _agreement(self) -> dict[str, float | None]:
-        """Rank correlations: of the sketches with the exact scores, and of each checkpoint with the whole."""
+        """Rank correlations: of the sketches with the exact scores, of the norm that the score leaves out with the
+        length, and of each checkpoint with the whole."""
         finite = self.probed[EXACT].isfinite().all(1) if self.probed else None
         overall = {name: values[finite].amax(1).tolist() for name, values in self.probed.items()}
         exact = overall.pop(EXACT, [])
         agreement = {f"exact scores, {name}": spearman(exact, values) for name, values in overall.items()}
+        agreement["norm of the direction, response tokens"] = spearman(*zip(*self.norms)) if self.norms else None
         if len(self.alone) > 1:
             ids = sorted(self.scores)
             whole = [max(self.scores[id].values()) for id in ids]

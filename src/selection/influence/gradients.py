@@ -1,10 +1,10 @@
 r"""Per-sample gradients of a causal language model, from ordinary batched, packed backward passes.
 
 One forward pass that remembers the inputs x of the chosen layers and one backward pass that delivers their output
-gradients dy hold everything for the whole batch (`layers` has the formulas). The loss that is
-differentiated is the *sum* over the batch of each sample's mean loss on its response tokens; samples share no
-computation, hence the dy of a sample's positions is the gradient of that sample's own loss. No weight gets a gradient
-of its own: autograd walks the activations alone, and stops at the first layer that is listened to.
+gradients dy hold everything for the whole batch (`layers` has the formulas). The loss that is differentiated is the
+*sum* over the batch of each sample's loss on its response tokens; samples share no computation, hence the dy of a
+sample's positions is the gradient of that sample's own loss. No weight gets a gradient of its own: autograd walks the
+activations alone, and stops at the first layer that is listened to.
 
 A layer's gradients (samples x rows x columns) exist for the moment that the backward pass visits the layer, in slices
 of at most `SLICE` numbers, and are handed to a sink. Nothing of the size of the model is kept per sample.
@@ -13,24 +13,28 @@ of at most `SLICE` numbers, and are handed to a sink. Nothing of the size of the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from src.core.errors import UserError
 from src.selection.influence.layers import LowRank, Parameter, Sink, Tap, taps
 from src.selection.packed import Encoded, ResponseLoss
+from src.selection.products import fast_products
+
+Reduction = Literal["mean", "sum"]
 
 
 class PerSampleGradients:
     """Hooks on the matching linear layers of `model`; use as a context manager, the hooks go with it.
 
+    reduction: a sample's loss is the mean over its response tokens or, not divided by their number, their sum.
     layers: shell patterns on module names ("*.q_proj", "*.lora_*"), see `layers.taps`. LoRA layers are merged
     meanwhile; afterwards their weights are what they were, to the last digit but one.
     """
 
-    def __init__(self, model: Any, layers: Sequence[str]):
-        self.model = model.eval()
+    def __init__(self, model: Any, layers: Sequence[str], reduction: Reduction = "mean"):
+        self.model, self.reduction = model.eval(), reduction
         self.taps = taps(model, layers)
         self.parameters: list[Parameter] = [parameter for tap in self.taps for parameter in tap.parameters]
         self._sink: Sink | None = None
@@ -49,6 +53,8 @@ class PerSampleGradients:
         self._merged = [tap.lora for tap in self.taps if isinstance(tap, LowRank)]
         for lora in self._merged:
             lora.merge()
+        self._fast = fast_products(self.model)
+        self._fast.__enter__()
         self._losses = ResponseLoss(self.model)
         self._handles = [tap.module.register_forward_hook(self._listen(tap)) for tap in self.taps]
         return self
@@ -56,6 +62,7 @@ class PerSampleGradients:
     def __exit__(self, *exc: object) -> None:
         for handle in self._handles:
             handle.remove()
+        self._fast.__exit__(None, None, None)
         for lora in self._merged:
             lora.unmerge()
         for parameter in self._trainable:
@@ -67,10 +74,13 @@ class PerSampleGradients:
         try:
             losses = self._losses(batch)
             self._check_all_heard()
-            losses.sum().backward()
+            (losses * self._weights(batch, losses)).sum().backward()
         finally:
             self._sink = None
         return losses.detach()
+
+    def _weights(self, batch: Sequence[Encoded], losses: Tensor) -> Tensor:
+        return losses.new_tensor([row.response_tokens if self.reduction == "sum" else 1 for row in batch])
 
     def _listen(self, tap: Tap) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def forward_hook(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:

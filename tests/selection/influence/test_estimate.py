@@ -22,23 +22,15 @@ from src.selection.influence.gradients import PerSampleGradients
 from src.selection.influence.projection import Sketch
 from src.selection.influence.scoring import add_scores, task_vector
 from src.selection.packed import batches, encode
-from tests.selection.conftest import Families, example, write_reference
+from tests.selection.conftest import Families, example
 
 LORA = LoRA(rank=8, alpha=16, dropout=0.1)
 WARMUP = Recipe(lr=3e-3, schedule=Linear(), epochs=4, sequence_length=256, batch_sequences=2, lora=LORA)
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A reference model that has seen a little of every family, as a synthesizer has."""
-    from src.modeling.training import train
-
-    folder = tmp_path_factory.mktemp("reference")
-    base = write_reference(folder / "base")
-    rows = [example(family, 500 + i) for family in range(10) for i in range(40)]
-    recipe = Recipe(lr=3e-3, epochs=1, sequence_length=256, batch_sequences=4)
-    train(base, rows, recipe, Trainer(threads=1), folder / "model", folder / "work", seed=0)
-    return folder / "model"
+def model(trained: Path) -> Path:
+    return trained
 
 
 def reference(model: Path, tmp_path: Path, name: str = "a") -> Reference:

@@ -14,9 +14,9 @@ from src.selection.packed import Encoded, batches
 from tests.selection.conftest import tiny_llama
 
 
-def by_hooks(model, layers, rows) -> tuple[dict[str, Tensor], Tensor]:
+def by_hooks(model, layers, rows, reduction="mean") -> tuple[dict[str, Tensor], Tensor]:
     """All gradients of a batch, put together: parameter -> (samples, size)."""
-    with PerSampleGradients(model, layers) as gradients:
+    with PerSampleGradients(model, layers, reduction) as gradients:
         found = {p.name: torch.full((len(rows), p.size), float("nan")) for p in gradients.parameters}
 
         def sink(name: str, first: int, values: Tensor) -> None:
@@ -111,6 +111,15 @@ def test_a_row_has_the_same_gradient_alone_and_in_a_batch(model, rows):
     alone, _ = by_hooks(model, ["*_proj"], rows[2:3])
     for name, values in alone.items():
         torch.testing.assert_close(values[0], together[name][2], rtol=1e-4, atol=1e-6)
+
+
+def test_sums_are_means_times_the_tokens(model, rows):
+    mean, losses = by_hooks(model, ["*.o_proj"], rows)
+    total, same = by_hooks(model, ["*.o_proj"], rows, "sum")
+    tokens = torch.tensor([[row.response_tokens] for row in rows])
+    torch.testing.assert_close(losses, same)
+    for name, values in total.items():
+        torch.testing.assert_close(values, mean[name] * tokens, rtol=1e-4, atol=1e-5)
 
 
 def test_hooks_and_frozen_weights_leave_no_trace(model, rows):
