@@ -35,6 +35,7 @@ from src.selection.influence.scoring import add_scores, task_vector
 from src.selection.influence.store import GradientStore
 from src.selection.influence.warmup import load
 from src.selection.packed import Encoded, batches, encode, pack
+from tests.perf import influence_memory
 from tests.perf.measure import Aim, Comparison, Options, in_turns, seconds
 from tests.perf.rows import math_rows, model_folder
 
@@ -86,7 +87,7 @@ def run(options: Options) -> list[Comparison]:
     ]
     if "bergson" in beside:
         found.append(Comparison("samples", "/s", beside["ours"], beside["bergson"], "bergson", Aim(2)))
-    return found
+    return [*found, influence_memory.run(options)] if tiny else found
 
 
 def _task(options: Options) -> Task:

@@ -103,6 +103,7 @@ def collect(opened: Open, candidates: Sequence[Example], workers: int, bar: Prog
     job = opened.job
     with GradientStore(job.folder, job.sketch.dimension) as store:
         todo = [candidate for candidate in candidates if candidate.id not in store.facts]
+        bar.advance(len(candidates) - len(todo))
         if workers == 1 or len(todo) < 2 * workers:
             for window in _windows(todo, WINDOW):
                 for count in fill(store, opened.projector, opened.encode(window), job.direction, job.batch_tokens):
@@ -117,8 +118,12 @@ def _collect_apart(job: Job, todo: Sequence[Example], workers: int, bar: Progres
     number = fresh.Value("i", 0)
     windows = list(_windows(todo, min(WINDOW, -(-len(todo) // (2 * workers)))))
     with ProcessPoolExecutor(workers, fresh, initializer=_open, initargs=(job, workers, number)) as pool:
-        for done in as_completed([pool.submit(_settle, window) for window in windows]):
-            bar.advance(done.result())
+        try:
+            for done in as_completed([pool.submit(_settle, window) for window in windows]):
+                bar.advance(done.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # or the rest would be done before the error is seen
+            raise
 
 
 _mine: tuple[Open, GradientStore] | None = None
@@ -130,7 +135,7 @@ def _open(job: Job, workers: int, number: Any) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with number.get_lock():
         me, number.value = number.value, number.value + 1
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() and job.trainer.device != "cpu":
         torch.cuda.set_device(me % torch.cuda.device_count())
     threads = job.trainer.threads or max(1, (os.cpu_count() or 1) // workers)
     opened = Open(replace(job, trainer=replace(job.trainer, threads=threads))).__enter__()  # never left

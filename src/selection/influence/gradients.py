@@ -12,7 +12,8 @@ of at most `SLICE` numbers, and are handed to a sink. Nothing of the size of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -47,26 +48,20 @@ class PerSampleGradients:
         return sum(parameter.size for parameter in self.parameters)
 
     def __enter__(self) -> PerSampleGradients:
-        self._trainable = [p for p in self.model.parameters() if p.requires_grad]
-        for parameter in self._trainable:
-            parameter.requires_grad_(False)
-        self._merged = [tap.lora for tap in self.taps if isinstance(tap, LowRank)]
-        for lora in self._merged:
-            lora.merge()
-        self._fast = fast_products(self.model)
-        self._fast.__enter__()
-        self._losses = ResponseLoss(self.model)
-        self._handles = [tap.module.register_forward_hook(self._listen(tap)) for tap in self.taps]
+        with ExitStack() as stack:
+            stack.enter_context(_frozen(self.model))
+            for lora in [tap.lora for tap in self.taps if isinstance(tap, LowRank)]:
+                lora.merge()
+                stack.callback(lora.unmerge)
+            stack.enter_context(fast_products(self.model))
+            self._losses = ResponseLoss(self.model)
+            for tap in self.taps:
+                stack.callback(tap.module.register_forward_hook(self._listen(tap)).remove)
+            self._undo = stack.pop_all()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._fast.__exit__(None, None, None)
-        for lora in self._merged:
-            lora.unmerge()
-        for parameter in self._trainable:
-            parameter.requires_grad_(True)
+        self._undo.close()
 
     def run(self, batch: Sequence[Encoded], sink: Sink) -> Tensor:
         """One forward and one backward pass. Returns each row's mean loss over its response tokens, shape (batch,)."""
@@ -101,3 +96,15 @@ class PerSampleGradients:
                 "apart by sample.",
                 "Leave it out of selector.layers (routed experts and the like).",
             )
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in trainable:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trainable:
+            parameter.requires_grad_(True)

@@ -28,15 +28,11 @@ def retrained_loss(folder, rows, aims, seed: int) -> float:
     for _ in range(2):
         draw.shuffle(rows)
         for first in range(0, len(rows), 10):
-            _mean(loss(rows[first : first + 10])).backward()
+            loss(rows[first : first + 10]).mean().backward()
             optimizer.step()
             optimizer.zero_grad()
     with torch.no_grad():
-        return float(_mean(loss(aims)))
-
-
-def _mean(losses: torch.Tensor) -> torch.Tensor:
-    return losses.mean()
+        return float(loss(aims).mean())
 
 
 @pytest.mark.slow
