@@ -108,7 +108,8 @@ def test_same_choice_whatever_the_number_of_processes(model, tmp_path):
     )
     stores = tmp_path.glob("2/work/gradients/*/*.f16")
     assert {path.name for path in stores} == {"0-00000.f16", "1-00000.f16"}
-    assert shared.order() == pytest.approx(alone.order(), abs=1e-3)
+    assert [id for id, _ in shared.order()][:9] == [id for id, _ in alone.order()][:9]
+    assert dict(shared.order()) == pytest.approx(dict(alone.order()), abs=1e-3)
 
 
 def test_scores_are_computed_once_for_all_rules(model, tmp_path, monkeypatch):
