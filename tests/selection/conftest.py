@@ -117,10 +117,13 @@ def write_reference(folder: Path, hidden: int = 64, layers: int = 2) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_reference(tmp_path_factory.mktemp("reference"))
+
+
+def train_reference(folder: Path) -> Path:
     """A reference model that has seen a little of every family, as a synthesizer has."""
     from src.modeling.training import train
 
-    folder = tmp_path_factory.mktemp("reference")
     base = write_reference(folder / "base")
     rows = [example(family, 500 + i) for family in range(10) for i in range(40)]
     recipe = Recipe(lr=3e-3, epochs=1, sequence_length=256, batch_sequences=4)
