@@ -50,8 +50,7 @@ def rank(options: Influence, candidates: Sequence[Example], reference: Reference
     home.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{home}.lock"):
         if not home.exists():
-            ranking = _estimate(options, candidates, targets, reference)
-            _save(ranking, home)
+            _save(_estimate(options, candidates, targets, reference), home)
         return _read(home)
 
 
