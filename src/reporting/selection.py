@@ -48,7 +48,7 @@ def selection(manifest: Manifest | None) -> Selection:
     found = _fidelity(manifest)
     return Selection(
         values=tuple(_scores(manifest)),
-        correlations=_correlations(_mapping(found.get("spearman")), manifest),
+        correlations=_correlations({**_mapping(found.get("spearman")), **_mapping(found.get("agreement"))}, manifest),
         shares=tuple(
             _shares(name, _mapping(groups), manifest)
             for name, groups in _mapping(found.get("selected")).items()
@@ -87,7 +87,10 @@ def _correlations(found: dict[str, Any], manifest: Manifest) -> Table:
         if isinstance(value, int | float)
     ]
     columns = (Column("Score against", numeric=False), Column("Spearman", hint="rank correlation over the candidates"))
-    note = "A score that merely follows the length or the loss of a text would be a poor reason to choose it."
+    note = (
+        "A score that merely follows the length or the loss of a text would be a poor reason to choose it; one that "
+        "disagrees with the exact scores of a few candidates, or with other seeds, owes much to its projection."
+    )
     return Table(columns, tuple(rows), note)
 
 

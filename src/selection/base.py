@@ -1,8 +1,11 @@
-"""What a selector is: something that ranks candidates, and a rule that says how many of them are taken.
+"""What a selector is: something that ranks candidates, and a rule that says which of them are taken.
 
 A candidate is an `Example` in the pre-training format whose id is its prompt's id: choosing it means that the prompt
 goes to the teacher. Every selector with the same rule takes the same number, so that the arms of a study spend the
 same number of teacher calls.
+
+A new selector is a file here and an option in `conf/selector/`: a frozen dataclass that derives from `Selector` and
+says in `rank` what each candidate is worth. Rules, quotas, counts and the report come with it.
 """
 
 from __future__ import annotations
@@ -11,18 +14,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args, runtime_checkable
 
+from src.core.errors import UserError
 from src.core.progress import Progress
 from src.core.records import Example, Score
 from src.modeling.trainer import Trainer
 
+if TYPE_CHECKING:
+    import numpy as np
+
 OVERALL = "overall"
+RULES = ("fraction", "top_k", "threshold", "quota", "max_similarity")
+"""The options that say what is taken, given the scores: a sweep over them asks for the same scores."""
+
+Grouping = Literal["stage", "source", "kind"]
 
 
 @runtime_checkable
 class Target(Protocol):
-    """What influence is measured on: a benchmark that can show examples of its training or dev split."""
+    """What candidates are compared with: a benchmark that can show examples of its training or dev split."""
 
     def dev_examples(self) -> Iterator[Example]:
         """Worked examples in the pre-training format, never of the test split. `UserError` when there are none."""
@@ -34,14 +45,15 @@ class Reference:
     """What a selector may use besides the candidates.
 
     model: the reference model, a Hugging Face folder. work: survives a kill, deleted at the end of the stage. cache:
-    shared by all runs, for things keyed by their content. trainer: where training runs. seed: of whatever is trained.
-    log(values, step): curves.
+    shared by all runs, for things keyed by their content. trainer: where a model runs. workers: processes that may
+    share the candidates out. seed: of whatever is trained. log(values, step): curves.
     """
 
     model: Path
     work: Path
     cache: Path
     trainer: Trainer = field(default_factory=Trainer)
+    workers: int = 1
     seed: int = 0
     log: Callable[[Mapping[str, float], int], None] = lambda values, step: None
     progress: Callable[..., Progress] = Progress
@@ -53,13 +65,16 @@ class Ranking:
 
     scores: per candidate one "overall" and, where the selector has targets, one per target. skipped: candidates that
     have no score, and why. loss: the reference model's mean loss on each response, where it was measured. facts:
-    numbers for the stage's summary.
+    numbers for the stage's summary. agreement: rank correlations that say how far the scores are to be believed.
+    vectors: by candidate, what tells it from others; two that are alike have a cosine near 1.
     """
 
     scores: list[Score]
     skipped: dict[str, str] = field(default_factory=dict)
     loss: dict[str, float] = field(default_factory=dict)
     facts: dict[str, float] = field(default_factory=dict)
+    agreement: dict[str, float | None] = field(default_factory=dict)
+    vectors: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)
 
     def order(self) -> list[tuple[str, float]]:
         """(id, overall score), best first; ties by id."""
@@ -69,15 +84,23 @@ class Ranking:
 
 @dataclass(frozen=True, kw_only=True)
 class Selector(ABC):
-    """Subclasses are frozen dataclasses of options. Exactly one rule is set:
+    """Subclasses are frozen dataclasses of options. Exactly one of the first three is set:
 
     fraction: this share of all candidate prompts, rounded, parsable or not: the teacher's bill does not depend on how
     well the synthesizer writes. top_k: this many. threshold: every candidate whose overall score is at least this.
+
+    quota: how the number is shared out among stages, sources or kinds: "equal" parts, parts as in the "pool", or a
+    weight by name. max_similarity: of two candidates whose vectors have a cosine above this, the worse waits until
+    nothing else is left. See `src.selection.rules`.
     """
+
+    has_vectors: ClassVar[bool] = False
 
     fraction: float | None = None
     top_k: int | None = None
     threshold: float | None = None
+    quota: dict[Grouping, Literal["equal", "pool"] | dict[str, float]] | None = None
+    max_similarity: float | None = None
 
     def __post_init__(self) -> None:
         rules = {"fraction": self.fraction, "top_k": self.top_k, "threshold": self.threshold}
@@ -88,6 +111,21 @@ class Selector(ABC):
             raise ValueError(f"fraction must lie in (0, 1], not {self.fraction}")
         if self.top_k is not None and self.top_k < 1:
             raise ValueError(f"top_k must be at least 1, not {self.top_k}")
+        self._check_quota()
+        if self.max_similarity is not None:
+            if not 0 < self.max_similarity < 1:
+                raise ValueError(f"max_similarity must lie in (0, 1), not {self.max_similarity}")
+            if not self.has_vectors:
+                raise ValueError(f"the selector {type(self).__name__} has no vectors for max_similarity to compare")
+
+    def _check_quota(self) -> None:
+        if self.quota and self.threshold is not None:
+            raise ValueError("a quota shares out a number: set fraction or top_k with it, not threshold")
+        for by, parts in (self.quota or {}).items():
+            if by not in get_args(Grouping):
+                raise ValueError(f"quota shares out by {', '.join(get_args(Grouping))}, not by {by}")
+            if isinstance(parts, dict) and (not parts or min(parts.values()) < 0 or not any(parts.values())):
+                raise ValueError(f"quota.{by} must be weights by name, none below 0 and not all 0, not {parts}")
 
     @abstractmethod
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
@@ -99,3 +137,52 @@ class Selector(ABC):
         if self.threshold is not None:
             return None
         return min(prompts, self.top_k if self.top_k is not None else max(1, round((self.fraction or 0) * prompts)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targeted(Selector):
+    """A selector that compares candidates with target tasks.
+
+    targets: benchmarks by name; at most `target_rows` of the training or dev examples of each.
+    """
+
+    targets: dict[str, Any]
+    target_rows: int = 256
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.targets:
+            raise ValueError("targets is empty: name at least one benchmark to compare with")
+        for name, target in self.targets.items():
+            if not isinstance(target, Target):
+                raise ValueError(f"target '{name}' is no benchmark with dev examples, but a {type(target).__name__}")
+            _refuse_test_split(name, target)
+        if self.target_rows < 1:
+            raise ValueError(f"target_rows must be at least 1, not {self.target_rows}")
+
+    def target_examples(self) -> dict[str, list[Example]]:
+        """By target, its first examples by id. `UserError` for one that has none."""
+        return {name: self._first(name, target) for name, target in self.targets.items()}
+
+    def _first(self, name: str, target: Target) -> list[Example]:
+        try:
+            examples = sorted(target.dev_examples(), key=lambda example: example.id)[: self.target_rows]
+        except UserError as error:
+            raise UserError(f"The target '{name}' cannot be used: {error.problem}", error.mend) from None
+        if not examples:
+            raise UserError(
+                f"The target '{name}' has no training or dev examples to compare candidates with.",
+                "Remove it from selector.targets, or give the benchmark a dev split; a test split is never used.",
+            )
+        return examples
+
+
+def _refuse_test_split(name: str, target: Target) -> None:
+    """A benchmark file can declare its test questions to be its dev part; scores on it would then be worth nothing."""
+    for asked, shown in (("split", "dev_split"), ("path", "dev_path"), ("file", "dev_file")):
+        value = getattr(target, shown, None)
+        if value and value in ("test", getattr(target, asked, None)):
+            raise ValueError(
+                f"target '{name}' would choose by its own test questions ({shown}: {value}): give it a training or dev "
+                "part, or leave it out"
+            )

@@ -1,4 +1,4 @@
-"""Selectors that look at no gradient: what influence has to beat at the same number of teacher calls."""
+"""Selectors that ask no model: what the others have to beat at the same number of teacher calls."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from src.core.records import Example, Score, seed_from
 from src.selection.base import OVERALL, Ranking, Reference, Selector
+from src.selection.preference import Preference, preferred
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,3 +38,14 @@ class NoSelection(_Unscored):
 
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
         return Ranking([Score(c.id, OVERALL, float(-i)) for i, c in enumerate(candidates)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Length(Selector):
+    """By the characters of the response: the longest instructions alone are a hard baseline (Zhao et al. 2024, arXiv
+    2402.04833), and a ranking that cannot beat it may measure nothing else."""
+
+    prefer: Preference = "high"
+
+    def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
+        return Ranking(preferred({c.id: float(len(c.response)) for c in candidates}, self.prefer))

@@ -31,7 +31,8 @@ def report(
     groups: Mapping[str, Mapping[str, str]],
     chosen: Collection[str],
 ) -> dict[str, Any]:
-    """Correlations, what was selected beside the pool, what had no score: a dictionary of numbers, ready for JSON.
+    """Correlations, how far the scores agree with better ones, what was selected beside the pool, what had no score: a
+    dictionary of numbers, ready for JSON.
 
     candidates: by id. groups: for each way of grouping ("stage", "source", ...) the group of every candidate.
     """
@@ -44,6 +45,7 @@ def report(
             "loss": spearman([value for value, _ in measured], [loss for _, loss in measured]),
             **_between_targets(ranking),
         },
+        "agreement": ranking.agreement,
         "selected": {name: _shares(group, chosen) for name, group in groups.items()},
         "skipped": dict(sorted(Counter(ranking.skipped.values()).items())),
     }

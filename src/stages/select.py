@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +15,7 @@ from src.core.stage import Stage, StageContext
 from src.modeling.trainer import Trainer
 from src.selection.base import Ranking, Reference, Selector
 from src.selection.fidelity import report, samples
+from src.selection.rules import choose
 from src.text.parsing import Rejection, format_pretraining, parse_generation, to_problem
 
 NOT_CHOSEN = "not chosen"
@@ -34,7 +35,7 @@ class Select(Stage):
     """
 
     kind: ClassVar[str] = "select"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     heavy: ClassVar[bool] = True
 
     selector: Selector
@@ -44,20 +45,22 @@ class Select(Stage):
     def run(self, ctx: StageContext) -> None:
         pool = _read_pool(ctx)
         model = ctx.inputs["synthesizer"].path / "model"
-        alone = replace(self.trainer, devices=1, nodes=1, strategy="auto")  # gradients are taken in one process
-        reference = Reference(model, ctx.work, ctx.cache, alone, self.seed, ctx.log, ctx.progress)
+        alone = replace(self.trainer, devices=1, nodes=1, strategy="auto")  # the warm-up; the gradients have `workers`
+        reference = Reference(model, ctx.work, ctx.cache, alone, self.trainer.devices, self.seed, ctx.log, ctx.progress)
         ranking = self.selector.rank(list(pool.candidates.values()), reference)
-        chosen, filled = choose(self.selector, ranking, pool.prompts)
-        taken = set(chosen)
+        groups = _groups(ctx, pool.prompts)
+        choice = choose(self.selector, ranking, pool.prompts, groups)
+        taken = set(choice.ids)
         _count(ctx, ranking, pool, taken)
-        write_table(ctx.out / "prompts", Prompt, (pool.prompts[id] for id in chosen))
+        write_table(ctx.out / "prompts", Prompt, (pool.prompts[id] for id in choice.ids))
         write_table(ctx.out / "scores", Score, sorted(ranking.scores, key=lambda score: (score.id, score.target)))
-        found = report(ranking, pool.candidates, _groups(ctx, pool.prompts), taken)
+        found = report(ranking, pool.candidates, groups, taken)
         _write_json(ctx.out / "fidelity.json", found)
         _write_json(ctx.out / "samples.json", samples(ranking, pool.candidates, taken))
         ctx.summary.update(ranking.facts)
-        ctx.summary.update(selected=len(chosen), filled_without_score=filled)
-        ctx.summary.update({f"spearman_{k}": v for k, v in found["spearman"].items() if v is not None})
+        ctx.summary.update(selected=len(taken), filled_without_score=choice.unscored, beyond_quota=choice.beyond)
+        ranks = {**found["spearman"], **found["agreement"]}
+        ctx.summary.update({f"spearman_{k}": v for k, v in ranks.items() if v is not None})
 
 
 @dataclass(frozen=True)
@@ -106,24 +109,6 @@ def _candidate(generation: Generation) -> Example | str:
         return parsed.reason
     prompt, response = format_pretraining(to_problem(generation, parsed, round=1))
     return Example(generation.prompt_id, "candidates", prompt, response)
-
-
-def choose(selector: Selector, ranking: Ranking, prompts: Collection[str]) -> tuple[list[str], int]:
-    """(chosen prompt ids, best first; how many of them have no score)."""
-    order = ranking.order()
-    wanted = selector.wanted(len(prompts))
-    if wanted is None:
-        chosen = [id for id, value in order if value >= (selector.threshold or 0)]
-        if not chosen:
-            raise UserError(
-                f"No candidate reaches selector.threshold={selector.threshold}: the best has {order[0][1]}.",
-                f"Lower the threshold; the median is {order[len(order) // 2][1]}.",
-            )
-        return chosen, 0
-    scored = [id for id, _ in order]
-    rest = sorted(set(prompts) - set(scored))
-    chosen = (scored + rest)[:wanted]
-    return chosen, max(0, wanted - len(scored))
 
 
 def _count(ctx: StageContext, ranking: Ranking, pool: _Pool, chosen: set[str]) -> None:

@@ -10,7 +10,9 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from src.core.records import Example, content_id
-from src.selection.gradients import Encoded
+from src.modeling.recipe import Recipe
+from src.modeling.trainer import Trainer
+from src.selection.packed import Encoded
 
 
 def tiny_llama(hidden: int = 32, vocabulary: int = 64, layers: int = 2, seed: int = 0) -> LlamaForCausalLM:
@@ -111,3 +113,19 @@ def write_reference(folder: Path, hidden: int = 64, layers: int = 2) -> Path:
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_reference(tmp_path_factory.mktemp("reference"))
+
+
+def train_reference(folder: Path) -> Path:
+    """A reference model that has seen a little of every family, as a synthesizer has."""
+    from src.modeling.training import train
+
+    base = write_reference(folder / "base")
+    rows = [example(family, 500 + i) for family in range(10) for i in range(40)]
+    recipe = Recipe(lr=3e-3, epochs=1, sequence_length=256, batch_sequences=4)
+    train(base, rows, recipe, Trainer(threads=1), folder / "model", folder / "work", seed=0)
+    return folder / "model"

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from src.core.records import Score
-from src.selection.base import Ranking
-from src.selection.baselines import NoSelection, Random
+from src.core.records import Example, Score
+from src.selection.base import OVERALL, Ranking, Reference
+from src.selection.baselines import Length, NoSelection, Random
+from src.selection.preference import preferred
+
+NOWHERE = Reference(Path("model"), Path("work"), Path("cache"))
 
 
 @pytest.mark.parametrize(
@@ -30,3 +35,16 @@ def test_wanted_never_exceeds_the_pool_and_is_never_zero():
 def test_ties_are_broken_by_id():
     ranking = Ranking([Score(id, target, 1.0) for id in "cab" for target in ("overall", "x")])
     assert [id for id, _ in ranking.order()] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(("prefer", "order"), [("high", "dcba"), ("low", "abcd"), ("middle", "bcad")])
+def test_length_prefers_what_it_is_told(prefer, order):
+    rows = [Example(id, "x", "question", "r" * n) for id, n in zip("abcd", (1, 5, 6, 99))]
+    ranking = Length(top_k=1, prefer=prefer).rank(rows, NOWHERE)
+    assert [id for id, _ in ranking.order()] == list(order)
+
+
+def test_the_middle_gives_equals_the_same_score():
+    found = {score.id: score.value for score in preferred({"a": 1.0, "b": 1.0, "c": 5.0, "d": 7.0}, "middle")}
+    assert found["a"] == found["b"] == -0.125 and found["d"] == -0.375
+    assert all(score.target == OVERALL for score in preferred({"a": 1.0}, "low"))

@@ -22,7 +22,8 @@ class Scored(Selector):
 
     def rank(self, candidates, reference) -> Ranking:
         scores = [Score(c.id, OVERALL, float(len(c.response))) for c in candidates if c.id != self.unscored]
-        return Ranking(scores, {self.unscored: "no response tokens"} if self.unscored else {})
+        skipped = {self.unscored: "no response tokens"} if self.unscored else {}
+        return Ranking(scores, skipped, agreement={"exact scores": 0.97})
 
 
 def text(i: int) -> str:
@@ -67,6 +68,14 @@ def test_best_first_and_every_row_accounted_for(context):
         "failed": {},
     }
     assert context.summary["selected"] == 3 and context.summary["filled_without_score"] == 0
+    assert context.summary["spearman_exact scores"] == 0.97
+
+
+def test_a_quota_by_stage_and_source(context):
+    """Two of each stage; wiki has but p0 and p1, so what it leaves goes to the best of the rest."""
+    assert run(context, Scored(top_k=4, quota={"stage": "equal"})) == ["p9", "p8", "p4", "p2"]
+    assert run(context, Scored(top_k=4, quota={"source": {"wiki": 1, "arxiv": 1}})) == ["p9", "p8", "p1", "p0"]
+    assert context.summary["beyond_quota"] == 0
 
 
 @pytest.mark.parametrize(
@@ -106,7 +115,7 @@ def test_the_report_compares_the_selection_with_the_pool(context):
     found = json.loads((context.out / "fidelity.json").read_text())
     assert found["selected"]["stage"] == {"amc8": {"pool": 5, "selected": 0}, "college": {"pool": 5, "selected": 3}}
     assert found["selected"]["source"] == {"arxiv": {"pool": 8, "selected": 3}, "wiki": {"pool": 2, "selected": 0}}
-    assert found["spearman"]["response_characters"] == 1.0
+    assert found["spearman"]["response_characters"] == 1.0 and found["agreement"] == {"exact scores": 0.97}
     shown = json.loads((context.out / "samples.json").read_text())
     assert [row["id"] for row in shown["top"]] == ["p9", "p8", "p6"]
     assert [row["id"] for row in shown["bottom"]] == ["p2", "p1", "p0"]

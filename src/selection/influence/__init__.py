@@ -2,34 +2,37 @@
 
 LESS (arXiv 2402.04333) in three steps: warm the reference model up on a sample of the candidates and keep checkpoints
 with Adam's moments; at each checkpoint project every candidate's Adam direction and every target's gradient; score by
-cosine. This module holds the options; `src.selection.estimate` does the work.
+cosine. This module holds the options; `src.selection.influence.estimate` does the work.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 from src.core.records import Example
 from src.modeling.recipe import Recipe
-from src.selection.base import Ranking, Reference, Selector, Target
+from src.selection.base import Ranking, Reference, Targeted
 
 
 @dataclass(frozen=True, kw_only=True)
-class Influence(Selector):
-    """Options of the estimate.
+class Influence(Targeted):
+    """Options of the estimate; each target is a task.
 
-    targets: benchmarks by name; their training or dev examples are the target tasks, at most `target_rows` of each.
     warmup: the recipe that trains on `warmup_fraction` of the candidates (at least `warmup_rows`).
     checkpoints: this many, at equal distances, the last at the end.
     layers: shell patterns of the linear layers whose gradients count ("*.lora_*" with a LoRA recipe).
-    direction, target_direction: of candidates and of targets, see `src.selection.adam`.
+    direction, target_direction: of candidates and of targets, see `src.selection.influence.adam`.
+    reduction: "mean" divides a response's loss by its tokens; with "sum" a long text weighs more beside the
+      momentum of Adam's direction. Cosines know no other difference.
     dimension: the length of a projected gradient.
+    fidelity_rows: so many candidates, drawn by id, are also scored without projection, to see how well the ranks agree.
     batch_rows: rows of the recipe's `sequence_length`, to which texts are cut, in one pass (or more, if shorter).
     """
 
-    targets: dict[str, Any]
+    has_vectors: ClassVar[bool] = True
+
     warmup: Recipe
     warmup_fraction: float = 0.05
     warmup_rows: int = 64
@@ -37,25 +40,23 @@ class Influence(Selector):
     layers: tuple[str, ...] = ("*.lora_*",)
     direction: Literal["adam", "less", "preconditioned", "sgd"] = "adam"
     target_direction: Literal["preconditioned", "sgd"] = "sgd"
+    reduction: Literal["mean", "sum"] = "mean"
     dimension: int = 8192
     projection_seed: int = 0
-    target_rows: int = 256
+    fidelity_rows: int = 64
     batch_rows: int = 8
 
     def __post_init__(self) -> None:
         super().__post_init__()
         layers = (self.layers,) if isinstance(self.layers, str) else self.layers
         object.__setattr__(self, "layers", tuple(layers))
-        if not self.targets:
-            raise ValueError("targets is empty: name at least one benchmark that the influence is measured on")
-        for name, target in self.targets.items():
-            if not isinstance(target, Target):
-                raise ValueError(f"target '{name}' is no benchmark with dev examples, but a {type(target).__name__}")
         if not 0 < self.warmup_fraction <= 1:
             raise ValueError(f"warmup_fraction must lie in (0, 1], not {self.warmup_fraction}")
-        for option in ("warmup_rows", "checkpoints", "dimension", "target_rows", "batch_rows"):
+        for option in ("warmup_rows", "checkpoints", "dimension", "batch_rows"):
             if (value := getattr(self, option)) < 1:
                 raise ValueError(f"{option} must be at least 1, not {value}")
+        if self.fidelity_rows < 0:
+            raise ValueError(f"fidelity_rows must be at least 0, not {self.fidelity_rows}")
 
     @property
     def batch_tokens(self) -> int:
@@ -63,6 +64,6 @@ class Influence(Selector):
         return self.batch_rows * self.warmup.sequence_length
 
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
-        from src.selection.estimate import rank  # loads torch
+        from src.selection.influence.estimate import rank  # loads torch
 
         return rank(self, candidates, reference)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.selection.scoring import add_scores, task_vector, weights, with_overall
+from src.selection.influence.scoring import add_scores, task_vector, weights, with_overall
 
 
 def naive(candidates, targets, rates) -> dict[str, float]:

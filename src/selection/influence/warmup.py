@@ -17,6 +17,7 @@ from src.selection.base import Reference
 
 if TYPE_CHECKING:
     from src.modeling.moments import Moment
+    from src.modeling.trainer import Trainer
     from src.selection.influence import Influence
 
 
@@ -50,22 +51,17 @@ def warmup_sample(options: Influence, candidates: Sequence[Example], seed: int) 
     return sorted(candidates, key=lambda row: (seed_from("warm-up", seed, row.id), row.id))[:count]
 
 
-def load(checkpoint: Moment, reference: Reference) -> Any:
-    """The model at a checkpoint, in float32, on the trainer's device."""
-    import torch
-
-    from src.modeling.loading import load_model
+def load(checkpoint: Moment, base: Path, trainer: Trainer, longest: int) -> Any:
+    """The model at a checkpoint, in float32, on the trainer's device. `longest`: of the rows, in tokens."""
+    from src.selection.packed import on_device
 
     adapter = (checkpoint.folder / "adapter_config.json").exists()
-    model = load_model(reference.model if adapter else checkpoint.folder, "sdpa")
+    model = on_device(base if adapter else checkpoint.folder, trainer, longest)
     if adapter:
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, str(checkpoint.folder))
-    if reference.trainer.threads:
-        torch.set_num_threads(reference.trainer.threads)
-    device = reference.trainer.device
-    return model.to(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device).eval()
+        model = PeftModel.from_pretrained(model, str(checkpoint.folder)).eval()
+    return model
 
 
 def hashed_files(model: Path) -> dict[str, str]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from src.selection.store import GradientStore
+from src.selection.influence.store import GradientStore
 
 
 def unit(n: int, d: int = 16) -> torch.Tensor:
@@ -13,9 +13,9 @@ def read(store: GradientStore) -> dict[str, torch.Tensor]:
     return {id: row for ids, rows in store.blocks() for id, row in zip(ids, rows)}
 
 
-def test_rows_come_back_in_half_precision_over_many_shards(tmp_path, monkeypatch):
-    monkeypatch.setattr("src.selection.store.SHARD_ROWS", 4)
-    monkeypatch.setattr("src.selection.store.BLOCK_ROWS", 3)
+def test_rows_come_back_in_half_precision_over_many_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("src.selection.influence.store.FILE_ROWS", 4)
+    monkeypatch.setattr("src.selection.influence.store.BLOCK_ROWS", 3)
     rows, ids = unit(11), [f"r{i}" for i in range(11)]
     with GradientStore(tmp_path, 16) as store:
         store.append(ids[:6], rows[:6], [{"loss": 1.0}] * 6)
@@ -39,3 +39,18 @@ def test_a_row_that_was_not_journalled_is_written_again(tmp_path):
         found = read(store)
     assert list(found) == ["a", "c"]
     torch.testing.assert_close(found["c"], unit(3)[2], rtol=1e-3, atol=1e-4)
+
+
+def test_shards_are_written_apart_and_read_together(tmp_path):
+    rows = unit(6)
+    stores = [GradientStore(tmp_path, 16, shard) for shard in "01"]
+    for turn in range(3):
+        for me, store in enumerate(stores):
+            store.append([f"r{2 * turn + me}"], rows[2 * turn + me][None], [{}])
+    for store in stores:
+        store.close()
+    with GradientStore(tmp_path, 16) as store:
+        assert [store.facts[f"r{i}"]["at"] for i in range(6)] == [0, 0, 1, 1, 2, 2]
+        found = read(store)
+    assert list(found) == ["r0", "r2", "r4", "r1", "r3", "r5"]
+    torch.testing.assert_close(torch.stack([found[f"r{i}"] for i in range(6)]), rows, rtol=1e-3, atol=1e-4)

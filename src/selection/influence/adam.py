@@ -26,7 +26,7 @@ from torch import Tensor
 
 from src.core.errors import UserError
 from src.modeling.recipe import Recipe
-from src.selection.gradients import Parameter
+from src.selection.influence.layers import Parameter
 
 Direction = Literal["adam", "less", "preconditioned", "sgd"]
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from src.selection.gradients import Parameter
-from src.selection.projection import Sketch
+from src.selection.influence.layers import Parameter
+from src.selection.influence.projection import Sketch
 
 
 def sketch(rows: Tensor, dimension: int, seed: int = 0, name: str = "w", cuts: tuple[int, ...] = ()) -> Tensor:

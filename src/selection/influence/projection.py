@@ -15,7 +15,7 @@ collide with probability 1/d, which is all that the classical analysis asks of h
 
 so a cosine is off by about sqrt((1 + cos^2) / d): 0.011 to 0.016 at d = 8192. A dense Rademacher projection has the
 same variance and costs n x d operations; this one costs n. (Signs come from an integer mixing function, not from a
-4-wise independent family: the bound is exact for ideal signs, and tests/selection/test_projection.py measures ours.)
+4-wise independent family: the bound is exact for ideal signs, and a test, test_projection.py, measures ours.)
 
 Signs and shifts are pure functions of (seed, parameter name, position): no state, no n x d matrix, the same on every
 device, whatever the batch and however the parameter is sliced.
@@ -23,26 +23,29 @@ device, whatever the batch and however the parameter is sliced.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from src.core.records import seed_from
-from src.selection.gradients import Parameter
+from src.selection.influence.layers import Parameter
 
 REMEMBERED = 1 << 26  # signs kept between batches, one byte each; beyond that they are drawn again
 
 
+@dataclass(frozen=True)
 class Sketch:
     """Projects runs of gradients to `dimension` numbers; linear, so runs may come in any order and any cut."""
 
-    def __init__(self, dimension: int, seed: int):
-        if dimension < 1:
-            raise ValueError(f"dimension must be at least 1, not {dimension}")
-        self.dimension, self.seed = dimension, seed
-        self._signs: dict[tuple[str, torch.device], Tensor] = {}
-        self._room = REMEMBERED
+    dimension: int
+    seed: int
+    _signs: dict[tuple[str, torch.device], Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.dimension < 1:
+            raise ValueError(f"dimension must be at least 1, not {self.dimension}")
 
     def add(self, into: Tensor, parameter: Parameter, first: int, values: Tensor) -> None:
         """Add elements [first, first + k) of a flattened parameter to the sketches.
@@ -66,10 +69,9 @@ class Sketch:
         """The signs of elements [first, stop), float32; those of a whole parameter are kept while there is room."""
         key = (parameter.name, device)
         if key not in self._signs:
-            if parameter.size > self._room:
+            if sum(map(len, self._signs.values())) + parameter.size > REMEMBERED:
                 return self._draw(parameter.name, first, stop, device).float()
             self._signs[key] = self._draw(parameter.name, 0, parameter.size, device)
-            self._room -= parameter.size
         return self._signs[key][first:stop].float()
 
     def _draw(self, parameter: str, first: int, stop: int, device: torch.device) -> Tensor:

@@ -6,8 +6,8 @@ from safetensors.torch import save_file
 
 from src.core.errors import UserError
 from src.modeling.recipe import Recipe
-from src.selection.adam import Moments
-from src.selection.gradients import Parameter
+from src.selection.influence.adam import Moments
+from src.selection.influence.layers import Parameter
 
 PARAMETER = Parameter("w", 4, 5)
 

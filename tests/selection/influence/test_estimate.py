@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,31 +14,23 @@ from src.modeling.loading import load_model
 from src.modeling.recipe import LoRA, Recipe
 from src.modeling.schedules import Linear
 from src.modeling.trainer import Trainer
-from src.selection import estimate
-from src.selection.adam import Moments
 from src.selection.base import Ranking, Reference
 from src.selection.fidelity import spearman
-from src.selection.gradients import PerSampleGradients, batches, encode
-from src.selection.influence import Influence
-from src.selection.projection import Sketch
-from src.selection.scoring import add_scores, task_vector
-from tests.selection.conftest import Families, example, write_reference
+from src.selection.influence import Influence, collect, estimate
+from src.selection.influence.adam import Moments
+from src.selection.influence.gradients import PerSampleGradients
+from src.selection.influence.projection import Sketch
+from src.selection.influence.scoring import add_scores, task_vector
+from src.selection.packed import batches, encode
+from tests.selection.conftest import Families, example
 
 LORA = LoRA(rank=8, alpha=16, dropout=0.1)
 WARMUP = Recipe(lr=3e-3, schedule=Linear(), epochs=4, sequence_length=256, batch_sequences=2, lora=LORA)
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A reference model that has seen a little of every family, as a synthesizer has."""
-    from src.modeling.training import train
-
-    folder = tmp_path_factory.mktemp("reference")
-    base = write_reference(folder / "base")
-    rows = [example(family, 500 + i) for family in range(10) for i in range(40)]
-    recipe = Recipe(lr=3e-3, epochs=1, sequence_length=256, batch_sequences=4)
-    train(base, rows, recipe, Trainer(threads=1), folder / "model", folder / "work", seed=0)
-    return folder / "model"
+def model(trained: Path) -> Path:
+    return trained
 
 
 def reference(model: Path, tmp_path: Path, name: str = "a") -> Reference:
@@ -77,6 +70,10 @@ def test_planted_relevance_comes_out_on_top(model, tmp_path, direction, of_targe
     found = [average_precision(ranking, family, candidates) for family in targets]
     assert sum(found) / len(found) >= 0.8, found
     assert ranking.facts["checkpoints"] == 2 and set(ranking.loss) == {c.id for c in candidates}
+    assert ranking.agreement["exact scores, dimension 4,096"] >= 0.98
+    assert ranking.agreement["exact scores, dimension 64"] < ranking.agreement["exact scores, dimension 1,024, as used"]
+    assert {"checkpoint 1 alone", "checkpoint 2 alone"} <= ranking.agreement.keys()
+    assert np.stack(list(ranking.vectors.values())).shape == (200, estimate.VECTOR)
 
 
 @pytest.mark.slow
@@ -85,20 +82,30 @@ def test_same_choice_whatever_the_batch_the_order_or_a_kill(model, tmp_path, mon
     straight = influence().rank(candidates, reference(model, tmp_path, "a"))
     other = influence(batch_rows=1).rank(candidates[::-1], reference(model, tmp_path, "b"))
     killed = reference(model, tmp_path, "c")
-    real = estimate.fill
+    real = collect.fill
 
     def dies_after_some(store, projector, rows, direction, batch_tokens):
         yield from real(store, projector, rows[:20], direction, batch_tokens)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(estimate, "fill", dies_after_some)
+    monkeypatch.setattr(collect, "fill", dies_after_some)
     with pytest.raises(KeyboardInterrupt):
         influence().rank(candidates, killed)
-    monkeypatch.setattr(estimate, "fill", real)
+    monkeypatch.setattr(collect, "fill", real)
     resumed = influence().rank(candidates, killed)
     for ranking in (other, resumed):
         assert [id for id, _ in ranking.order()][:12] == [id for id, _ in straight.order()][:12]
         assert dict(ranking.order()) == pytest.approx(dict(straight.order()), abs=2e-3)
+
+
+@pytest.mark.slow
+def test_same_choice_whatever_the_number_of_processes(model, tmp_path, monkeypatch):
+    selector, candidates = influence(checkpoints=1, fidelity_rows=0), pool(3)
+    alone = selector.rank(candidates, reference(model, tmp_path, "alone"))
+    monkeypatch.setattr(collect, "fill", lambda *args: pytest.fail("done by this process"))
+    shared = selector.rank(candidates, dataclasses.replace(reference(model, tmp_path, "shared"), workers=2))
+    assert [id for id, _ in shared.order()][:9] == [id for id, _ in alone.order()][:9]
+    assert dict(shared.order()) == pytest.approx(dict(alone.order()), abs=1e-3)
 
 
 def test_scores_are_computed_once_for_all_rules(model, tmp_path, monkeypatch):
@@ -122,18 +129,18 @@ def test_candidates_without_a_usable_gradient_are_named(model, tmp_path):
 def test_a_broken_gradient_does_not_touch_its_neighbours(model, tmp_path, monkeypatch):
     """One token's embedding is not a number: the rows that hold it are skipped, the others keep their gradients."""
     candidates = pool(2)
-    real = estimate.load
+    real = collect.load
 
     def poisoned(*args):
         found = real(*args)
-        token = estimate.load_tokenizer(model)("B").input_ids[0]
+        token = collect.load_tokenizer(model)("B").input_ids[0]
         head, embedding = found.get_output_embeddings(), found.get_input_embeddings()
         head.weight = torch.nn.Parameter(head.weight.detach().clone())
         with torch.no_grad():
             embedding.weight[token] = float("nan")
         return found
 
-    monkeypatch.setattr(estimate, "load", poisoned)
+    monkeypatch.setattr(collect, "load", poisoned)
     bad = {c.id for c in candidates if "B" in c.prompt + c.response}
     ranking = influence().rank(candidates, reference(model, tmp_path))
     assert bad and ranking.skipped == dict.fromkeys(sorted(bad), "gradient is not finite")
@@ -180,7 +187,7 @@ class Unprojected:
 
 @pytest.mark.parametrize("direction", ["adam", "sgd"])
 def test_projected_scores_rank_as_exact_ones_do(model, direction):
-    tokenizer = estimate.load_tokenizer(model)
+    tokenizer = collect.load_tokenizer(model)
     rows = encode(tokenizer, pool(6), 256)
     dev = encode(tokenizer, list(Families((3,), 10).dev_examples()), 256)
     found = []
@@ -189,7 +196,7 @@ def test_projected_scores_rank_as_exact_ones_do(model, direction):
         mean = {p.name: torch.randn(p.size, generator=generator) * 1e-4 for p in gradients.parameters}
         square = {name: values.square() for name, values in mean.items()}
         for sketch in (Sketch(8192, 0), Unprojected(gradients)):
-            projector = estimate.Projector(gradients, Moments(10, mean, square), sketch)
+            projector = collect.Projector(gradients, Moments(10, mean, square), sketch)
             task = task_vector([projector.project(dev, "sgd")[0]])
             scores: dict[str, dict[str, float]] = {}
             blocks = (([row.id for row in b], projector.project(b, direction)[0]) for b in batches(rows, 2048))

@@ -1,0 +1,189 @@
+"""Candidates in, projected gradients on disk: by one process, or by several that share the candidates out.
+
+A candidate's row depends on nothing but itself, so any number of processes, batches and restarts makes the same store.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from src.core.progress import Progress
+from src.core.records import Example
+from src.modeling.loading import load_tokenizer
+from src.modeling.moments import Moment
+from src.modeling.recipe import Recipe
+from src.modeling.trainer import Trainer
+from src.selection.influence.adam import Direction, Moments
+from src.selection.influence.gradients import PerSampleGradients, Reduction
+from src.selection.influence.projection import Sketch
+from src.selection.influence.store import GradientStore
+from src.selection.influence.warmup import load
+from src.selection.packed import Encoded, batches, encode
+
+WINDOW = 2_048  # candidates held in tokens at once, and sorted by length among themselves
+NO_RESPONSE = "no response tokens"
+NOT_FINITE = "gradient is not finite"
+ZERO = "gradient is zero"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a process needs to take gradients at one checkpoint. `trainer` says on which device."""
+
+    model: Path
+    checkpoint: Moment
+    recipe: Recipe
+    trainer: Trainer
+    layers: tuple[str, ...]
+    direction: Direction
+    reduction: Reduction
+    sketch: Sketch
+    batch_tokens: int
+    folder: Path
+
+
+@dataclass
+class Projector:
+    """Gradients of a batch, turned into update directions and projected, slice by slice of the backward pass."""
+
+    gradients: PerSampleGradients
+    moments: Moments
+    sketch: Sketch
+
+    def __post_init__(self) -> None:
+        self._parameters = {parameter.name: parameter for parameter in self.gradients.parameters}
+
+    def project(self, batch: Sequence[Encoded], direction: Direction) -> tuple[Tensor, Tensor]:
+        """(projected directions: batch x dimension, float32; losses: batch), on the CPU."""
+        projected = torch.zeros(len(batch), self.sketch.dimension, device=self.gradients.model.device)
+
+        def sink(name: str, first: int, values: Tensor) -> None:
+            values = self.moments.direction(direction, name, first, values)
+            self.sketch.add(projected, self._parameters[name], first, values)
+
+        losses = self.gradients.run(batch, sink)
+        return projected.cpu(), losses.cpu()
+
+
+class Open:
+    """A job under way: the model is loaded, its layers are listened to. Use as a context manager."""
+
+    def __init__(self, job: Job):
+        self.job = job
+        self.model = load(job.checkpoint, job.model, job.trainer, job.recipe.sequence_length)
+        self.tokenizer = load_tokenizer(job.model)
+        self.gradients = PerSampleGradients(self.model, job.layers, job.reduction)
+        file = job.checkpoint.folder / "adam.safetensors"
+        moments = Moments.load(file, job.checkpoint.step, self.gradients.parameters, job.recipe, self.model.device)
+        self.projector = Projector(self.gradients, moments, job.sketch)
+
+    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+        return encode(self.tokenizer, examples, self.job.recipe.sequence_length)
+
+    def __enter__(self) -> Open:
+        self.gradients.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.gradients.__exit__(*exc)
+
+
+def collect(opened: Open, candidates: Sequence[Example], workers: int, bar: Progress) -> None:
+    """Fill the job's store with all candidates that it does not hold yet."""
+    job = opened.job
+    with GradientStore(job.folder, job.sketch.dimension) as store:
+        todo = [candidate for candidate in candidates if candidate.id not in store.facts]
+        bar.advance(len(candidates) - len(todo))
+        if workers == 1 or len(todo) < 2 * workers:
+            for window in _windows(todo, WINDOW):
+                for count in fill(store, opened.projector, opened.encode(window), job.direction, job.batch_tokens):
+                    bar.advance(count)
+            return
+    _collect_apart(job, todo, workers, bar)
+
+
+def _collect_apart(job: Job, todo: Sequence[Example], workers: int, bar: Progress) -> None:
+    """The same, each process with a model and a shard of its own; windows go to whoever is free."""
+    fresh = multiprocessing.get_context("spawn")
+    number = fresh.Value("i", 0)
+    windows = list(_windows(todo, min(WINDOW, -(-len(todo) // (2 * workers)))))
+    with ProcessPoolExecutor(workers, fresh, initializer=_open, initargs=(job, workers, number)) as pool:
+        try:
+            for done in as_completed([pool.submit(_settle, window) for window in windows]):
+                bar.advance(done.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # or the rest would be done before the error is seen
+            raise
+
+
+_mine: tuple[Open, GradientStore] | None = None
+
+
+def _open(job: Job, workers: int, number: Any) -> None:
+    """Once in each process; it ends with its parent, however that ended."""
+    global _mine
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with number.get_lock():
+        me, number.value = number.value, number.value + 1
+    if torch.cuda.is_available() and job.trainer.device != "cpu":
+        torch.cuda.set_device(me % torch.cuda.device_count())
+    threads = job.trainer.threads or max(1, (os.cpu_count() or 1) // workers)
+    opened = Open(replace(job, trainer=replace(job.trainer, threads=threads))).__enter__()  # never left
+    _mine = opened, GradientStore(job.folder, job.sketch.dimension, shard=str(me))
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
+
+
+def _settle(window: Sequence[Example]) -> int:
+    assert _mine is not None
+    opened, store = _mine
+    return sum(fill(store, opened.projector, opened.encode(window), opened.job.direction, opened.job.batch_tokens))
+
+
+def fill(
+    store: GradientStore, projector: Projector, rows: Sequence[Encoded], direction: Direction, batch_tokens: int
+) -> Iterator[int]:
+    """Store the normalised projections of all rows; yield how many candidates each step has settled.
+
+    A row without response tokens, or whose gradient is zero or not finite, is recorded as skipped, with the reason.
+    """
+    for row in rows:
+        if not row.response_tokens:
+            store.skip(row.id, NO_RESPONSE)
+            yield 1
+    for batch in batches((row for row in rows if row.response_tokens), batch_tokens):
+        projected, losses = projector.project(batch, direction)
+        norms = projected.norm(dim=1)
+        good = torch.isfinite(norms) & torch.isfinite(losses) & (norms > 0)
+        if len(batch) > 1 and not good.all():  # where attention is a mask, not-a-number reaches the neighbours
+            for row in batch:
+                yield from fill(store, projector, [row], direction, batch_tokens)
+            continue
+        for i in (~good).nonzero().flatten().tolist():
+            store.skip(batch[i].id, ZERO if norms[i] == 0 and torch.isfinite(losses[i]) else NOT_FINITE)
+        kept = good.nonzero().flatten().tolist()
+        facts = [_facts(batch[i], losses[i], norms[i]) for i in kept]
+        store.append([batch[i].id for i in kept], projected[kept] / norms[kept, None], facts)
+        yield len(batch)
+
+
+def _facts(row: Encoded, loss: Tensor, norm: Tensor) -> dict[str, float]:
+    return {"loss": round(float(loss), 6), "tokens": row.response_tokens, "norm": float(f"{float(norm):.6g}")}
+
+
+def _windows(examples: Sequence[Example], size: int) -> Iterator[Sequence[Example]]:
+    return (examples[first : first + size] for first in range(0, len(examples), size))

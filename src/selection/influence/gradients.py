@@ -1,0 +1,110 @@
+r"""Per-sample gradients of a causal language model, from ordinary batched, packed backward passes.
+
+One forward pass that remembers the inputs x of the chosen layers and one backward pass that delivers their output
+gradients dy hold everything for the whole batch (`layers` has the formulas). The loss that is differentiated is the
+*sum* over the batch of each sample's loss on its response tokens; samples share no computation, hence the dy of a
+sample's positions is the gradient of that sample's own loss. No weight gets a gradient of its own: autograd walks the
+activations alone, and stops at the first layer that is listened to.
+
+A layer's gradients (samples x rows x columns) exist for the moment that the backward pass visits the layer, in slices
+of at most `SLICE` numbers, and are handed to a sink. Nothing of the size of the model is kept per sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from src.core.errors import UserError
+from src.selection.influence.layers import LowRank, Parameter, Sink, Tap, taps
+from src.selection.packed import Encoded, ResponseLoss
+from src.selection.products import fast_products
+
+Reduction = Literal["mean", "sum"]
+
+
+class PerSampleGradients:
+    """Hooks on the matching linear layers of `model`; use as a context manager, the hooks go with it.
+
+    reduction: a sample's loss is the mean over its response tokens or, not divided by their number, their sum.
+    layers: shell patterns on module names ("*.q_proj", "*.lora_*"), see `layers.taps`. LoRA layers are merged
+    meanwhile; afterwards their weights are what they were, to the last digit but one.
+    """
+
+    def __init__(self, model: Any, layers: Sequence[str], reduction: Reduction = "mean"):
+        self.model, self.reduction = model.eval(), reduction
+        self.taps = taps(model, layers)
+        self.parameters: list[Parameter] = [parameter for tap in self.taps for parameter in tap.parameters]
+        self._sink: Sink | None = None
+        self._lengths: list[int] = []
+        self._heard: set[str] = set()
+
+    @property
+    def size(self) -> int:
+        """Length of one sample's gradient."""
+        return sum(parameter.size for parameter in self.parameters)
+
+    def __enter__(self) -> PerSampleGradients:
+        with ExitStack() as stack:
+            stack.enter_context(_frozen(self.model))
+            for lora in [tap.lora for tap in self.taps if isinstance(tap, LowRank)]:
+                lora.merge()
+                stack.callback(lora.unmerge)
+            stack.enter_context(fast_products(self.model))
+            self._losses = ResponseLoss(self.model)
+            for tap in self.taps:
+                stack.callback(tap.module.register_forward_hook(self._listen(tap)).remove)
+            self._undo = stack.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._undo.close()
+
+    def run(self, batch: Sequence[Encoded], sink: Sink) -> Tensor:
+        """One forward and one backward pass. Returns each row's mean loss over its response tokens, shape (batch,)."""
+        self._sink, self._lengths, self._heard = sink, [len(row.tokens) for row in batch], set()
+        try:
+            losses = self._losses(batch)
+            self._check_all_heard()
+            (losses * self._weights(batch, losses)).sum().backward()
+        finally:
+            self._sink = None
+        return losses.detach()
+
+    def _weights(self, batch: Sequence[Encoded], losses: Tensor) -> Tensor:
+        return losses.new_tensor([row.response_tokens if self.reduction == "sum" else 1 for row in batch])
+
+    def _listen(self, tap: Tap) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def forward_hook(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            x, sink, lengths = inputs[0].detach(), self._sink, self._lengths
+            if sink is None or x.shape[:-1] != (1, sum(lengths)):  # DoRA also sends an identity matrix through
+                return
+            self._heard.add(tap.name)
+            if not output.requires_grad:  # nothing below wants a gradient: backward ends here
+                output.requires_grad_()
+            output.register_hook(lambda dy: tap.deliver(x[0], dy[0], lengths, sink))
+
+        return forward_hook
+
+    def _check_all_heard(self) -> None:
+        if silent := [tap.name for tap in self.taps if tap.name not in self._heard]:
+            raise UserError(
+                f"Layer {silent[0]} does not see all tokens of a text in their order: its gradient cannot be told "
+                "apart by sample.",
+                "Leave it out of selector.layers (routed experts and the like).",
+            )
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in trainable:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trainable:
+            parameter.requires_grad_(True)

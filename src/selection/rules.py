@@ -1,0 +1,122 @@
+"""From scores to a choice: how many, shared out among which groups, and nothing twice.
+
+All rules walk down the order of the scores, ties by id, so the choice is a function of the scores alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from src.core.errors import UserError
+from src.selection.base import Ranking, Selector
+
+BLOCK = 256
+
+Groups = Mapping[str, Mapping[str, str]]
+"""By way of grouping ("stage", "source", ...), the group of every prompt."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """ids: best first. unscored: how many of them have no score. beyond: how many broke a quota or were too similar,
+    and were taken all the same because nothing else was left."""
+
+    ids: list[str]
+    unscored: int = 0
+    beyond: int = 0
+
+
+def choose(selector: Selector, ranking: Ranking, prompts: Collection[str], groups: Groups) -> Choice:
+    """What the selector's rule takes. Prompts without a score come last, by id."""
+    order = ranking.order()
+    wanted = selector.wanted(len(prompts))
+    if wanted is None:
+        return Choice(_apart(_reaching(selector.threshold or 0, order), ranking.vectors, selector.max_similarity))
+    scored = [id for id, _ in order]
+    first = _apart(scored, ranking.vectors, selector.max_similarity)
+    first = list(_within(first, caps(selector, wanted, prompts, groups), groups, wanted))
+    held = set(first)
+    late = [id for id in scored if id not in held][: wanted - len(first)]
+    rest = sorted(set(prompts) - set(scored))[: wanted - len(first) - len(late)]
+    return Choice([*first, *late, *rest], len(rest), len(late))
+
+
+def _reaching(threshold: float, order: Sequence[tuple[str, float]]) -> list[str]:
+    chosen = [id for id, value in order if value >= threshold]
+    if not order:
+        raise UserError("No candidate has a score that selector.threshold could cut.", "Use fraction or top_k.")
+    if not chosen:
+        raise UserError(
+            f"No candidate reaches selector.threshold={threshold}: the best has {order[0][1]}.",
+            f"Lower the threshold; the median is {order[len(order) // 2][1]}.",
+        )
+    return chosen
+
+
+def caps(selector: Selector, wanted: int, prompts: Collection[str], groups: Groups) -> dict[str, dict[str, int]]:
+    """By grouping, how many prompts each group may have; together `wanted`."""
+    found: dict[str, dict[str, int]] = {}
+    for by, parts in (selector.quota or {}).items():
+        if by not in groups:
+            raise UserError(
+                f"selector.quota shares out by {by}, but the {by} of the prompts is not known here.",
+                f"Feed the stage's input that tells it (passages for the source), or drop quota.{by}.",
+            )
+        pool = Counter(groups[by][id] for id in prompts)
+        if isinstance(parts, dict) and (unknown := parts.keys() - pool.keys()):
+            raise UserError(
+                f"selector.quota.{by} names {', '.join(sorted(unknown))}, which no candidate has.",
+                f"The candidates' are {', '.join(sorted(pool))}.",
+            )
+        weights = parts if isinstance(parts, dict) else dict.fromkeys(pool, 1.0) if parts == "equal" else dict(pool)
+        found[by] = shared_out(wanted, weights)
+    return found
+
+
+def shared_out(total: int, weights: Mapping[str, float]) -> dict[str, int]:
+    """Whole numbers in proportion to the weights that add up to `total`, by largest remainder; ties by name."""
+    of = sum(weights.values())
+    exact = {name: total * weight / of if of else 0.0 for name, weight in weights.items()}
+    found = {name: int(share) for name, share in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: (found[name] - exact[name], name))
+    for name in by_remainder[: total - sum(found.values())]:
+        found[name] += 1
+    return found
+
+
+def _within(ids: Sequence[str], caps: Mapping[str, Mapping[str, int]], groups: Groups, wanted: int) -> Iterator[str]:
+    """The first `wanted` ids, leaving out those of a group that is full."""
+    taken: Counter[tuple[str, str]] = Counter()
+    left = wanted
+    for id in ids:
+        mine = [(by, groups[by][id]) for by in caps]
+        if left and all(taken[by, group] < caps[by].get(group, 0) for by, group in mine):
+            taken.update(mine)
+            left -= 1
+            yield id
+
+
+def _apart(ids: list[str], vectors: Mapping[str, np.ndarray], limit: float | None) -> list[str]:
+    """The ids less those whose vector has a cosine above `limit` with one that stands before them and stays.
+
+    Score first, then diversity: the representation filter of DEITA (Liu et al. 2024, arXiv 2312.15685, algorithm 1).
+    """
+    if limit is None or not ids:
+        return ids
+    kept: list[str] = []
+    matrix = np.empty((len(ids), len(vectors[ids[0]])), dtype=np.float32)
+    for first in range(0, len(ids), BLOCK):
+        block = ids[first : first + BLOCK]
+        rows = np.stack([vectors[id] for id in block]).astype(np.float32)
+        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        before = len(kept)
+        near: np.ndarray = np.any(rows @ matrix[:before].T > limit, axis=1)
+        for id, row, close in zip(block, rows, near, strict=True):
+            if not close and not (matrix[before : len(kept)] @ row > limit).any():
+                matrix[len(kept)] = row
+                kept.append(id)
+    return kept
