@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from src.cleaning.gate import Unchecked, gate
 from src.core.records import Example, Problem
 from src.core.stage import Stage, StageContext
 from src.modeling.estimate import training_cost
@@ -17,6 +18,7 @@ from src.modeling.sources import ModelSource
 from src.modeling.trainer import Trainer
 from src.stages.modelcard import write_card
 from src.stages.sft import NoSFT, SFTSet
+from src.text.contamination import AsksQuestions
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Pretrain(Stage):
     `base/` for a model made here, `base.txt` with its name or folder for any other.
 
     expected_tokens: of all rows, read once; for a plan, which has no rows yet.
+    benchmarks: what the student will be asked; a corpus that was not checked against it is refused, or with
+        unchecked "allow" read all the same (`unchecked_questions` in the summary says so).
     """
 
     kind = "pretrain"
@@ -40,6 +44,8 @@ class Pretrain(Stage):
     sft: SFTSet = field(default_factory=NoSFT)
     seed: int = 0
     expected_tokens: float | None = None
+    benchmarks: dict[str, AsksQuestions] = field(default_factory=dict)
+    unchecked: Unchecked = "refuse"
 
     def estimate(self) -> dict[str, float]:
         return training_cost(self.model, self.recipe, self.trainer, self.expected_tokens)
@@ -48,6 +54,7 @@ class Pretrain(Stage):
         from src.modeling.rows import Corpus
         from src.modeling.training import train
 
+        ctx.summary.update(gate({n: ctx.inputs[n].path for n in _names(ctx)}, self.benchmarks, self.unchecked))
         made = ctx.work / "base"
         base = self.model.prepare(made, lambda: self._texts(ctx), self.seed, ctx.cache)
         corpora = [Corpus(name, partial(_rows, ctx, name)) for name in _names(ctx)]
