@@ -58,23 +58,29 @@ class Duplicates:
         rows = len(whole)
         fates = Fates(np.zeros(rows, np.uint8), np.full(rows, -1, np.int64), _ranks(shelf, known))
         _drop_same(fates, whole, rows - known)
-        if self.near is not None and rows:
-            _drop_near(fates, self._pairs(shelf, fates), rows - known)
+        stay = -1
+        while self.near is not None and stay != (stay := int((fates.fate == KEPT).sum())):
+            pairs, crowded = self._pairs(shelf, fates)
+            _drop_near(fates, pairs, rows - known)
+            if not crowded:
+                break
         if self.family_cap is not None:
             _cap_families(fates, shelf.column("family"), self.family_cap, rows - known)
         return fates
 
-    def _pairs(self, shelf: Shelf, fates: Fates) -> np.ndarray:
-        """[n, 2] pairs of kept rows at least `near` alike, the lower rank first."""
+    def _pairs(self, shelf: Shelf, fates: Fates) -> tuple[np.ndarray, bool]:
+        """[n, 2] pairs of kept rows at least `near` alike, the lower rank first; and whether some band was so crowded
+        that not all were met. (Then another round, among those that stay, meets more of them.)"""
         assert self.near is not None
         rows = np.flatnonzero(fates.fate == KEPT)
         rows = rows[np.argsort(fates.rank[rows])]
         sizes = shelf.column("sizes").astype(np.int64)
         starts, sets = np.cumsum(sizes) - sizes, shelf.sets()
         numbers = mixed(shelf.column("numbers"))[rows] if self.same_numbers else U64(0)
-        seen, alike = np.zeros(0, U64), [np.zeros((0, 2), np.int64)]
+        seen, alike, crowded = np.zeros(0, U64), [np.zeros((0, 2), np.int64)], False
         for band in range(self.sketch.bands):
-            met = _meetings(shelf.band(band)[rows] ^ numbers)
+            met, crowd = _meetings(shelf.band(band)[rows] ^ numbers)
+            crowded |= crowd > 2 * NEIGHBOURS
             met = met[~_among(met, seen)]
             seen = np.union1d(seen, met) if len(seen) + len(met) < 50_000_000 else met
             for chunk in np.array_split(met, max(1, -(-len(met) // PAIRS_AT_ONCE))):
@@ -82,7 +88,7 @@ class Duplicates:
                 few, many = np.sort(sizes[pairs], axis=1).T
                 pairs = pairs[few >= self.near * many]  # else they cannot be so alike
                 alike.append(pairs[jaccards(sets, starts, sizes, pairs) >= self.near - 1e-9])
-        return np.concatenate(alike)
+        return np.concatenate(alike), crowded
 
 
 @dataclass(frozen=True)
@@ -119,9 +125,10 @@ def _drop_same(fates: Fates, whole: np.ndarray, candidates: int) -> None:
     fates.drop(order[again], np.where(first[again] < candidates, SAME, KNOWN), first[again])
 
 
-def _meetings(keys: np.ndarray) -> np.ndarray:
-    """Pairs of places with the same key, as (lower << 32 | higher), sorted. Of a key that many share, each place meets
-    its nearest and the first ones only, so that a crowd costs its size, not its square."""
+def _meetings(keys: np.ndarray) -> tuple[np.ndarray, int]:
+    """Pairs of places with the same key, as (lower << 32 | higher), sorted, and how many places share one at most. Of
+    a key that many share, each place meets its nearest and the first ones only, so that a crowd costs its size, not
+    its square."""
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     crowd = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.zeros(0, np.int64)
@@ -135,7 +142,7 @@ def _meetings(keys: np.ndarray) -> np.ndarray:
         found.append(_coded(order[late - step], order[late]))
         far = np.flatnonzero(place >= NEIGHBOURS + step)
         found.append(_coded(order[start[far] + step - 1], order[far]))
-    return np.unique(np.concatenate(found))
+    return np.unique(np.concatenate(found)), int(place.max(initial=-1)) + 1
 
 
 def _coded(low: np.ndarray, high: np.ndarray) -> np.ndarray:

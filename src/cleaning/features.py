@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from src.text.family import family_key
-from src.text.minhash import Sketcher
+from src.text.minhash import Sketch, Sketcher
 from src.text.shingles import U64, Words, numbers_of, wholes, words_of
 
 
@@ -29,6 +29,15 @@ class Features:
     sizes: np.ndarray
     tool: np.ndarray
 
+    def take(self, rows: Sequence[int]) -> Features:
+        """These rows alone, in order."""
+        mask = np.zeros(len(self.ids), bool)
+        mask[list(rows)] = True
+        if mask.all():
+            return self
+        taken = {f.name: getattr(self, f.name)[mask] for f in fields(self) if f.name != "sets"}
+        return Features(sets=self.sets[np.repeat(mask, self.sizes)], **taken)
+
     def save(self, folder: Path) -> None:
         for field in fields(self):
             np.save(folder / f"{field.name}.npy", getattr(self, field.name))
@@ -40,10 +49,9 @@ def features_of(
     questions: Sequence[str],
     words: Words,
     tool: Sequence[bool],
-    sketcher: Sketcher,
+    sketch: Sketch,
 ) -> Features:
-    """`words`: of the questions' keys. `ids` are content ids."""
-    sketch = sketcher.sketch(words)
+    """`words`: of the questions' keys; `sketch`: of these. `ids` are content ids."""
     return Features(
         ids=np.array([int(id[:16], 16) for id in ids], U64),
         tickets=keys_of(tickets),
@@ -64,7 +72,8 @@ def keys_of(ids: Sequence[str]) -> np.ndarray:
 
 def joined(pieces: Iterable[Features]) -> Features:
     """Several batches as one."""
-    there = list(pieces) or [features_of([], [], [], words_of([]), [], Sketcher())]
+    nothing = words_of([])
+    there = list(pieces) or [features_of([], [], [], nothing, [], Sketcher().sketch(nothing))]
     return Features(**{f.name: np.concatenate([getattr(p, f.name) for p in there]) for f in fields(Features)})
 
 

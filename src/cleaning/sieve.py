@@ -87,11 +87,15 @@ class Sieve:
             if isinstance(problem, Rejection):
                 found.reject(row, problem.reason)
             else:
-                parsed.append((row, problem, question_key(problem.question)))
-        words = words_of([key for _, _, key in parsed])
-        overlaps = self.index.find_all([key for _, _, key in parsed], words) if self.index else {}
+                parsed.append((row, problem))
+        keys = [question_key(problem.question) for _, problem in parsed]
+        words = words_of(keys)
+        sketch = self.sketcher.sketch(words)
+        shared = sketch if self.sketcher == Sketcher() else None
+        overlaps = self.index.find_all(keys, words, shared) if self.index else {}
+        problems = [to_problem(row, problem, self.round) for row, problem in parsed]
         kept = []
-        for place, (row, problem, key) in enumerate(parsed):
+        for place, (row, problem) in enumerate(parsed):
             if overlap := overlaps.get(place):
                 found.contaminate(row, overlap)
                 continue
@@ -99,16 +103,17 @@ class Sieve:
             if sums == WRONG_ARITHMETIC and self.arithmetic == "refuse":
                 found.reject(row, WRONG_ARITHMETIC)
             else:
-                kept.append((row, to_problem(row, problem, self.round), key))
-                found.keep(row, kept[-1][1], problem, key, sums)
-        return features_of(
-            ids=[problem.id for _, problem, _ in kept],
-            tickets=[row.id for row, _, _ in kept],
-            questions=[problem.question for _, problem, _ in kept],
-            words=words if len(kept) == len(parsed) else words_of([key for _, _, key in kept]),
-            tool=[problem.kind == "tool" for _, problem, _ in kept],
-            sketcher=self.sketcher,
+                kept.append(place)
+                found.keep(row, problems[place], problem, keys[place], sums)
+        features = features_of(
+            ids=[problem.id for problem in problems],
+            tickets=[row.id for row, _ in parsed],
+            questions=[problem.question for problem in problems],
+            words=words,
+            tool=[problem.kind == "tool" for problem in problems],
+            sketch=sketch,
         )
+        return features.take(kept)
 
     def _parse(self, row: Generation) -> ParsedProblem | Rejection:
         """Parse and ask the rules."""

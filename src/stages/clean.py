@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from src.cleaning.card import write_card
 from src.cleaning.corpus import OpenRows
 from src.cleaning.duplicates import Duplicates, Fates
-from src.cleaning.features import Features, Shelf, features_of, joined
+from src.cleaning.features import Features, Shelf, features_of
 from src.cleaning.fit import Balance
 from src.cleaning.gate import write_checked
 from src.cleaning.parts import Part, parts_of
@@ -168,7 +168,7 @@ def _sift(part: Part, folder: Path) -> Path:
 def _features_of_questions(questions: list[str], sketcher: Sketcher) -> Features:
     ids = [content_id(question) for question in questions]
     words = words_of([question_key(question) for question in questions])
-    return joined([features_of(ids, ids, questions, words, [False] * len(ids), sketcher)])
+    return features_of(ids, ids, questions, words, [False] * len(ids), sketcher.sketch(words))
 
 
 def _question_of(example: Example) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -79,7 +78,7 @@ class ContaminationIndex:
             grams = grams_of(words, ngram)
             self._grams = _Table(grams.hashes, np.repeat(np.arange(len(asked)), np.diff(grams.offsets)))
         if near is not None:
-            self._sketch = self._sketcher.sketch(words)
+            self._sketch = Sketcher().sketch(words)
             self._bands = [_Table(band, np.arange(len(asked)), first=False) for band in self._sketch.bands.T]
 
     def __len__(self) -> int:
@@ -95,15 +94,18 @@ class ContaminationIndex:
         """The benchmark question that the text repeats, or None."""
         return self.find_all([question_key(text)]).get(0)
 
-    def find_all(self, keys: Sequence[str], words: Words | None = None) -> dict[int, Overlap]:
+    def find_all(
+        self, keys: Sequence[str], words: Words | None = None, sketch: Sketch | None = None
+    ) -> dict[int, Overlap]:
         """By position, what the texts with these `question_key`s repeat: the same question before shared words, these
-        before a near question, and of several questions the first."""
+        before a near question, and of several questions the first. `words` and `sketch` (by the default `Sketcher`)
+        spare their making."""
         if not self._owners or not keys:
             return {}
         words = words_of(keys) if words is None else words
         found: dict[int, Overlap] = {}
         if self._near is not None:
-            self._find_near(words, found)
+            self._find_near(sketch or Sketcher().sketch(words), found)
         if self._ngram is not None:
             grams = grams_of(words, self._ngram)
             places, owners = self._grams.find(grams.hashes)
@@ -111,17 +113,12 @@ class ContaminationIndex:
         self._note(*self._whole.find(wholes(words)), "same question", found)
         return dict(sorted(found.items()))
 
-    @cached_property
-    def _sketcher(self) -> Sketcher:
-        return Sketcher()
-
     def _note(self, texts: np.ndarray, owners: np.ndarray, how: str, found: dict[int, Overlap]) -> None:
         for text, owner in sorted(zip(texts.tolist(), owners.tolist(), strict=True), reverse=True):
             benchmark, question_id = self._owners[owner]
             found[text] = Overlap(benchmark, question_id, how)
 
-    def _find_near(self, words: Words, found: dict[int, Overlap]) -> None:
-        sketch = self._sketcher.sketch(words)
+    def _find_near(self, sketch: Sketch, found: dict[int, Overlap]) -> None:
         met = [table.find_every(band) for table, band in zip(self._bands, sketch.bands.T, strict=True)]
         pairs = sorted({pair for texts, owners in met for pair in zip(texts.tolist(), owners.tolist(), strict=True)})
         alike = [pair for pair in pairs if self._alike(sketch, *pair)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from src.text.normalise import normalise, question_key
+from src.text.normalise import question_key
 
 
 def _words(text: str) -> frozenset[str]:
@@ -43,7 +43,6 @@ _NAMED = re.compile(r"(?<=[a-z0-9,;:)$] )[A-Z][a-z]+\b")  # a capital inside a s
 
 def family_key(question: str) -> str:
     """What the members of a family share: numbers, in digits or words, are "#", people are "@", and he is she."""
-    question = normalise(question)
     people = set(_NAMED.findall(question))
 
     def plain(word: re.Match[str]) -> str:

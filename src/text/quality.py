@@ -25,6 +25,13 @@ _LEFTOVER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 
+# One of these stands wherever `_LEFTOVER` finds something; looking for plain strings is 20 times as fast.
+_LEFTOVER_HINTS = (
+    *("[problem]", "[solution]", "[new ", "[grade_school", "[middle_school", "[high_school", "[college", "[amc"),
+    *("[aime", "[any", "{passage}", "{example}", "<|", "<s>", "</s>", "new problem", "guidelines", "math text"),
+    *("solved example", "as an ai", "as a language model", "here is a ", "here is the "),
+)
+
 _FIGURE = r"figure|diagram|picture|image|drawing|illustration|graph|chart|plot"
 _MISSING_FIGURE = re.compile(
     rf"\b(?:{_FIGURE})s? (?:above|below|(?:shown|given) (?:above|below|here))\b"
@@ -145,8 +152,13 @@ def answered(problem: ParsedProblem, rules: Rules) -> str | None:
 
 
 def leftover_prompt(problem: ParsedProblem, rules: Rules) -> str | None:
-    found = rules.leftovers and (_LEFTOVER.search(problem.question) or _LEFTOVER.search(prose(problem.solution)))
+    found = rules.leftovers and (_holds_leftover(problem.question) or _holds_leftover(prose(problem.solution)))
     return "leftover prompt text" if found else None
+
+
+def _holds_leftover(text: str) -> bool:
+    lower = text.lower()
+    return any(hint in lower for hint in _LEFTOVER_HINTS) and _LEFTOVER.search(text) is not None
 
 
 def missing_context(problem: ParsedProblem, rules: Rules) -> str | None:
@@ -272,7 +284,9 @@ def latex_balances(text: str) -> bool:
 
 def _count(text: str, command: str) -> int:
     """Occurrences of a command, not of a longer one: `\\left` but not `\\leftarrow`."""
-    return len(re.findall(re.escape(command) + (r"(?![a-zA-Z])" if command[-1].isalpha() else ""), text))
+    if command not in text or not command[-1].isalpha():
+        return text.count(command)
+    return len(re.findall(re.escape(command) + r"(?![a-zA-Z])", text))
 
 
 def _nests(text: str) -> bool:

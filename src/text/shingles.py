@@ -91,7 +91,9 @@ def grams_of(words: Words, n: int, whole_if_short: bool = False) -> Grams:
 def sets_of(grams: Grams) -> Grams:
     """Each text's different runs, in order, as 32-bit numbers: what a Jaccard similarity is taken of."""
     texts = np.repeat(np.arange(len(grams.offsets) - 1, dtype=U64), np.diff(grams.offsets))
-    keys = np.unique((texts << U64(32)) | (grams.hashes >> U64(32)))
+    keys = (texts << U64(32)) | (grams.hashes >> U64(32))
+    keys.sort()
+    keys = keys[np.concatenate([keys[1:] != keys[:-1], np.ones(min(len(keys), 1), bool)])]
     counts = np.bincount((keys >> U64(32)).astype(np.int64), minlength=len(grams.offsets) - 1)
     return Grams(keys.astype(np.uint32), np.concatenate([[0], np.cumsum(counts)]))
 
