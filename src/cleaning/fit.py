@@ -112,12 +112,14 @@ class Coverage:
         }
 
     def summary(self) -> dict[str, float]:
-        """Shares for the manifest: verified in all, by source and by stage; of the steps alone; terms that fit."""
+        """For the manifest: shares verified, in all, by source and by stage; of the steps alone; rows by verdict; share
+        of rows whose terms fit the stage."""
         total = self.rows.total()
         found = {
             "verified_share": self.verified.total() / total if total else 0.0,
             "arithmetic_share": self.verdicts[ARITHMETIC] / total if total else 0.0,
         }
+        found |= {f"verdict/{verdict}": n for verdict, n in sorted(self.verdicts.items())}
         for place, name in ((0, "source"), (1, "stage")):
             counts, verified = self._by(place, self.rows), self._by(place, self.verified)
             found |= {f"verified/{name}/{value}": verified[value] / n for value, n in sorted(counts.items())}

@@ -8,7 +8,6 @@ from typing import Literal
 
 from src.evaluation.grading import Grader
 from src.generation.base import Generator, Sampling
-from src.text.answers import extract_answer
 
 # Verdicts of rows that stay. The first three are checks of the answer itself; arithmetic is of the steps alone.
 PROGRAM, TWIN, VOTES, ARITHMETIC, WRONG, UNCHECKED = "program", "twin", "votes", "arithmetic", "wrong", "unchecked"
@@ -38,13 +37,10 @@ class Votes:
         if not 0 < self.least <= 1:
             raise ValueError(f"least must lie in (0, 1], not {self.least}")
 
-    def decide(self, answer: str, solutions: Sequence[str], grader: Grader) -> str:
-        """VOTES, WRONG or, where too few agree on anything, UNCHECKED."""
+    def decide(self, answer: str, given_answers: Sequence[str], grader: Grader) -> str:
+        """VOTES, WRONG or, where too few of the answers that the samples gave agree on anything, UNCHECKED."""
         camps: list[tuple[str, int]] = []
-        for solution in solutions:
-            given = extract_answer(solution, "math")
-            if given is None:
-                continue
+        for given in given_answers:
             for place, (said, votes) in enumerate(camps):
                 if grader.grade(said, given).correct:
                     camps[place] = (said, votes + 1)

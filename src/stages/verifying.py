@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 import numpy as np
@@ -21,15 +21,16 @@ from src.cleaning.verification import (
     Votes,
 )
 from src.core.journal import Journal
-from src.core.records import Prompt, content_id, seed_from
+from src.core.records import Generation, Prompt, content_id, seed_from
 from src.core.stage import StageContext
 from src.evaluation.grading import Grader
 from src.generation.base import Request
 from src.stages.asking import Ask, Asking
+from src.text.answers import extract_answer
 
 
 def verify(ctx: StageContext, how: Verification, rows: OpenRows, workers: int) -> None:
-    """Set verdicts, and refuse what is wrong where the options say so. What was found is in the summary."""
+    """Set verdicts, and refuse what is wrong where the options say so."""
     with Grader(workers) as grader:
         if how.programs:
             _Programs(ctx, how, rows, grader).check(workers)
@@ -108,14 +109,18 @@ def _vote(ctx: StageContext, how: Verification, votes: Votes, rows: OpenRows, gr
     asking.all(
         _asks(rows, wanted, votes), total=total, start=lambda: votes.generator.open(model=votes.model, cache=ctx.cache)
     )
-    solutions = {
-        id: [text.text for text, _ in texts] for id, texts in groupby(asking.answers(), lambda a: a[0].prompt_id)
-    }
+    answered = groupby(asking.answers(), lambda pair: pair[0].prompt_id)
+    given = {id: _answers_in(texts) for id, texts in answered}
     for numbers, table in rows.read(wanted, ["id", "answer"]):
         for row, id, answer in zip(numbers.tolist(), *(column.to_pylist() for column in table.columns), strict=True):
-            verdict = votes.decide(answer, solutions.get(id, []), grader) if answer else UNCHECKED
+            verdict = votes.decide(answer, given.get(id, []), grader) if answer else UNCHECKED
             if verdict != UNCHECKED:
                 _settle(how, rows, row, OUTVOTED if verdict == WRONG else None, VOTES)
+
+
+def _answers_in(texts: Iterable[tuple[Generation, int]]) -> list[str]:
+    found = (extract_answer(text.text, "math") for text, _ in texts)
+    return [answer for answer in found if answer is not None]
 
 
 def _asks(rows: OpenRows, wanted: np.ndarray, votes: Votes) -> Iterator[Ask]:

@@ -62,13 +62,10 @@ def test_the_box_holds_what_was_printed(printed, answer, right, grader):
 def test_votes(grader):
     votes = Votes(ProceduralGenerator(), samples=4)
 
-    def said(*boxes):
-        return [f"\\boxed{{{box}}}" for box in boxes]
-
-    assert votes.decide("1/2", said("0.5", "\\frac{1}{2}", "3"), grader) == VOTES
-    assert votes.decide("3", said("0.5", "1/2", "3"), grader) == WRONG
-    assert votes.decide("3", said("1", "1", "3", "3"), grader) == UNCHECKED, "a draw"
-    assert votes.decide("3", said("1", "2", "3"), grader) == UNCHECKED, "nobody has half of all samples"
+    assert votes.decide("1/2", ["0.5", "\\frac{1}{2}", "3"], grader) == VOTES
+    assert votes.decide("3", ["0.5", "1/2", "3"], grader) == WRONG
+    assert votes.decide("3", ["1", "1", "3", "3"], grader) == UNCHECKED, "a draw"
+    assert votes.decide("3", ["1", "2", "3"], grader) == UNCHECKED, "nobody has half of all samples"
     assert votes.decide("3", [], grader) == UNCHECKED
 
 
