@@ -50,13 +50,15 @@ def features_of(
     words: Words,
     tool: Sequence[bool],
     sketch: Sketch,
+    families: bool,
 ) -> Features:
-    """`words`: of the questions' keys; `sketch`: of these. `ids` are content ids."""
+    """`words`: of the questions' keys; `sketch`: of these. `ids` are content ids. Without `families` all are 0."""
+    family = wholes(words_of([family_key(question) for question in questions])) if families else np.zeros(len(ids), U64)
     return Features(
         ids=np.array([int(id[:16], 16) for id in ids], U64),
         tickets=keys_of(tickets),
         whole=wholes(words),
-        family=wholes(words_of([family_key(question) for question in questions])),
+        family=family,
         numbers=numbers_of(words),
         bands=sketch.bands,
         sets=sketch.sets.hashes,
@@ -73,7 +75,7 @@ def keys_of(ids: Sequence[str]) -> np.ndarray:
 def joined(pieces: Iterable[Features]) -> Features:
     """Several batches as one."""
     nothing = words_of([])
-    there = list(pieces) or [features_of([], [], [], nothing, [], Sketcher().sketch(nothing))]
+    there = list(pieces) or [features_of([], [], [], nothing, [], Sketcher().sketch(nothing), False)]
     return Features(**{f.name: np.concatenate([getattr(p, f.name) for p in there]) for f in fields(Features)})
 
 

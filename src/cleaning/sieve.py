@@ -24,7 +24,7 @@ from src.core.records import Generation, Problem, arrow_schema
 from src.text.arithmetic import check_arithmetic
 from src.text.contamination import ContaminationIndex, Overlap
 from src.text.minhash import Sketcher
-from src.text.normalise import question_key
+from src.text.normalise import key_of_normal
 from src.text.parsing import ParsedProblem, Rejection, parse_generation, to_problem
 from src.text.quality import Rules, prose
 from src.text.shingles import words_of
@@ -54,14 +54,18 @@ LEFT = pa.schema([(name, pa.string()) for name in ("id", "prompt_id", "passage_i
 
 @dataclass(frozen=True)
 class Sieve:
-    """What is asked of a row by itself. `arithmetic`: whether wrong arithmetic is refused ("refuse"), noted or not
-    looked for; `samples`: rejected rows to keep of each reason."""
+    """What is asked of a row by itself.
+
+    arithmetic: "refuse" what is wrong, "note" it, or None; samples: rejected rows to keep of each reason; families:
+    whether the rows' families will be looked at.
+    """
 
     rules: Rules | None
     index: ContaminationIndex | None
     sketcher: Sketcher
     arithmetic: str | None
     samples: int
+    families: bool = True
     round: int = 0
 
     def sift(self, part: Part, folder: Path) -> Path:
@@ -88,7 +92,7 @@ class Sieve:
                 found.reject(row, problem.reason)
             else:
                 parsed.append((row, problem))
-        keys = [question_key(problem.question) for _, problem in parsed]
+        keys = [key_of_normal(problem.question) for _, problem in parsed]
         words = words_of(keys)
         sketch = self.sketcher.sketch(words)
         shared = sketch if self.sketcher == Sketcher() else None
@@ -112,6 +116,7 @@ class Sieve:
             words=words,
             tool=[problem.kind == "tool" for problem in problems],
             sketch=sketch,
+            families=self.families,
         )
         return features.take(kept)
 

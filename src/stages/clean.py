@@ -81,7 +81,8 @@ class Clean(Stage):
         index = self.decontamination.index(self.benchmarks) if self.decontamination else None
         ctx.summary["benchmark_questions_compared"] = len(index) if index is not None else 0
         mode = self.verification.arithmetic_mode if self.verification else None
-        folders = self._sift(ctx, Sieve(self.rules, index, sketcher, mode, self.samples))
+        families = self.duplicates is not None and self.duplicates.family_cap is not None
+        folders = self._sift(ctx, Sieve(self.rules, index, sketcher, mode, self.samples, families))
         rows = self._compare(ctx, folders, sketcher)
         if self.verification:
             verify(ctx, self.verification, rows, self.workers)
@@ -168,7 +169,7 @@ def _sift(part: Part, folder: Path) -> Path:
 def _features_of_questions(questions: list[str], sketcher: Sketcher) -> Features:
     ids = [content_id(question) for question in questions]
     words = words_of([question_key(question) for question in questions])
-    return features_of(ids, ids, questions, words, [False] * len(ids), sketcher.sketch(words))
+    return features_of(ids, ids, questions, words, [False] * len(ids), sketcher.sketch(words), families=False)
 
 
 def _question_of(example: Example) -> str:

@@ -105,7 +105,7 @@ def _agree(a: Number, b: Number, left: str, right: str, about: bool) -> bool:
     slack = max(_rounding(left), _rounding(right)) * Fraction(101, 100)
     if about:
         slack = max(slack, abs(Fraction(a)) / 50, Fraction(1, 2))
-    return abs(a - b) <= slack
+    return abs(Fraction(a) - Fraction(b)) <= slack
 
 
 def _rounding(side: str) -> Fraction:
@@ -179,7 +179,8 @@ class _Reader:
         exponent = self._signed()
         if exponent.denominator != 1 or abs(exponent) > _MAX_POWER or base.numerator.bit_length() > 128:
             raise ValueError("too large to be worked out")
-        return base ** int(exponent) if exponent >= 0 else Fraction(base) ** int(exponent)
+        power = int(exponent)
+        return base**power if power >= 0 else Fraction(base) ** power
 
     def _atom(self) -> Number:
         token = self._take()

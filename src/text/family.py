@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from src.text.normalise import question_key
+from src.text.normalise import key_of_normal
 
 
 def _words(text: str) -> frozenset[str]:
@@ -42,7 +42,10 @@ _NAMED = re.compile(r"(?<=[a-z0-9,;:)$] )[A-Z][a-z]+\b")  # a capital inside a s
 
 
 def family_key(question: str) -> str:
-    """What the members of a family share: numbers, in digits or words, are "#", people are "@", and he is she."""
+    """What the members of a family share: numbers, in digits or words, are "#", people are "@", and he is she.
+
+    The question must have been through `normalise`.
+    """
     people = set(_NAMED.findall(question))
 
     def plain(word: re.Match[str]) -> str:
@@ -52,4 +55,4 @@ def family_key(question: str) -> str:
         lower = text.lower()
         return "#" if lower in _NUMBER_WORDS else _PRONOUNS.get(lower, text)
 
-    return question_key(_NUMBER.sub("#", _WORD.sub(plain, question)))
+    return key_of_normal(_NUMBER.sub("#", _WORD.sub(plain, question)))

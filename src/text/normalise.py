@@ -30,7 +30,12 @@ def question_key(question: str) -> str:
 
     Digits, operators and signs stay: "3 + 5" and "3 - 5" are different questions.
     """
-    words = normalise(question).casefold().replace("**", " ").replace("__", " ")
+    return key_of_normal(normalise(question))
+
+
+def key_of_normal(question: str) -> str:
+    """The `question_key` of a question that `normalise` has been through: a third of the time."""
+    words = question.casefold().replace("**", " ").replace("__", " ")
     return " ".join(words.translate(_NOT_WORDS).split())
 
 

@@ -18,7 +18,7 @@ BASE = "A farmer has 12 cows and 7 goats on the green hill and sells 5 of the co
 def features(questions, tool=None):
     ids = [content_id(question) for question in questions]
     words = words_of([question_key(question) for question in questions])
-    return features_of(ids, ids, questions, words, tool or [False] * len(ids), Sketcher().sketch(words))
+    return features_of(ids, ids, questions, words, tool or [False] * len(ids), Sketcher().sketch(words), families=True)
 
 
 def judged(questions, folder, known=(), **options):

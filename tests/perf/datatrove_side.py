@@ -70,7 +70,7 @@ def _index(folder: Path) -> None:
     """The hashes of the questions' runs of words; datatrove's own indexer wants lighteval for the same."""
 
     indexer = object.__new__(NGramsDecontIndexer)  # its constructor's guard asks for lighteval
-    indexer.__init__(str(folder / "index"), config=NGRAMS, language=BLANKS)  # type: ignore[misc]
+    indexer.__init__(str(folder / "index"), config=NGRAMS, language=BLANKS)
     questions = json.loads((folder / "questions.json").read_text())
     hashes = {hash for question in questions for hash in indexer.compute_hashes(question)}
     (folder / "index").mkdir(parents=True, exist_ok=True)

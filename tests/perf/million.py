@@ -39,13 +39,13 @@ def stage(workers: int) -> Clean:
     )
 
 
-def clean(corpus: Path, out: Path, workers: int) -> tuple[StageContext, float]:
+def clean(corpus: Path, out: Path, how: Clean) -> tuple[StageContext, float]:
     """Clean the corpus in `corpus` into `out`; the seconds that it took."""
     for name in ("out", "work"):
         (out / name).mkdir(parents=True)
     ctx = StageContext(out / "out", out / "work", {"generations": Artifact(corpus)}, out / "cache")
     began = time.perf_counter()
-    stage(workers).run(ctx)
+    how.run(ctx)
     seconds = time.perf_counter() - began
     ctx.tally.check()
     return ctx, seconds
@@ -124,7 +124,7 @@ def main() -> None:
         maker.join()
         print(f"made in {time.perf_counter() - began:.0f} s; restart to measure memory", file=sys.stderr)
         return
-    ctx, seconds = clean(corpus, arguments.out / "cleaned", arguments.workers)
+    ctx, seconds = clean(corpus, arguments.out / "cleaned", stage(arguments.workers))
     peak = peak_gib(arguments.workers)
     found = {
         "rows": ctx.tally.entered,
