@@ -177,7 +177,7 @@ class _Reader:
             return base
         self._take()
         exponent = self._signed()
-        if exponent.denominator != 1 or abs(exponent) > _MAX_POWER or base.numerator.bit_length() > 128:
+        if exponent.denominator != 1 or abs(Fraction(exponent)) > _MAX_POWER or base.numerator.bit_length() > 128:
             raise ValueError("too large to be worked out")
         power = int(exponent)
         return base**power if power >= 0 else Fraction(base) ** power

@@ -38,6 +38,7 @@ _LEVELS = (
         " converges variance isomorphic banach hilbert"),
 )  # fmt: skip
 _LEVEL_OF = {word: level for level, words in _LEVELS for word in words.split()}
+_TERMS_OF_ANY = frozenset(_TOPIC_OF) | frozenset(_LEVEL_OF)
 STAGE_LEVEL = {
     "grade_school": 0, "middle_school": 1, "high_school": 2, "college": 3, "amc8": 1, "amc10": 2, "amc12": 2, "aime": 2,
 }  # fmt: skip
@@ -59,10 +60,10 @@ def read(question: str, key: str) -> Reading:
     words = key.split(" ") if key else []
     votes: dict[str, int] = {}
     level = 0
-    for word in words:
-        if (topic := _TOPIC_OF.get(word)) is not None:
-            votes[topic] = votes.get(topic, 0) + 1
+    for word in _TERMS_OF_ANY.intersection(words):
         level = max(level, _LEVEL_OF.get(word, 0))
+        if (topic := _TOPIC_OF.get(word)) is not None:
+            votes[topic] = votes.get(topic, 0) + words.count(word)
     topic = max(votes, key=lambda t: (votes[t], -TOPICS.index(t))) if votes else OTHER
     return Reading(topic, level, readability(question, len(words)), len(words))
 
