@@ -15,9 +15,10 @@ LAYERS = [
     {"corpus", "prompts"},
     {"generation", "modeling"},
     {"selection", "evaluation", "reporting"},
+    {"cleaning"},
     {"stages"},
     {"pipeline"},
-    {"train", "evaluate", "report", "worker", "doctor"},
+    {"train", "evaluate", "report", "worker", "doctor", "trace"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 LAUNCHED_IN_PROCESS = {("pipeline.launch", "worker")}  # isolate=false runs it in this process

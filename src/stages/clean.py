@@ -1,124 +1,194 @@
-"""Stage `clean`: raw generations become problems that have earned their place; the others leave with a reason."""
+"""Stage `clean`: raw generations become problems that have earned their place; the others leave with a reason.
+
+Three passes over the rows, texts on disk: each row by itself (in parallel), rows beside each other (numbers only), and
+the tables. Nothing depends on the order of rows or shards; a kill costs the parts that were in hand.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from typing import ClassVar
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, ClassVar
 
-from src.core.records import Generation, Problem, content_id, write_table
+from src.cleaning.card import write_card
+from src.cleaning.corpus import OpenRows
+from src.cleaning.duplicates import Duplicates, Fates
+from src.cleaning.features import Features, Shelf, features_of
+from src.cleaning.fit import Balance
+from src.cleaning.gate import write_checked
+from src.cleaning.parts import Part, parts_of
+from src.cleaning.sieve import FAILED, Sieve, first_of
+from src.cleaning.sources import Sources
+from src.cleaning.verification import Verification
+from src.core.records import BATCH_ROWS, Example, Problem, content_id
 from src.core.stage import Stage, StageContext
-from src.text.contamination import AsksQuestions, ContaminationIndex, Decontamination, Overlap
+from src.stages.sft import NoSFT, SFTSet
+from src.stages.verifying import verify
+from src.text.contamination import AsksQuestions, Decontamination
+from src.text.minhash import Sketcher
 from src.text.normalise import question_key
-from src.text.parsing import ParsedProblem, Rejection, parse_generation, to_problem
 from src.text.quality import Rules
+from src.text.shingles import words_of
 
 
 @dataclass(frozen=True)
 class Clean(Stage):
-    """Reads `generations`, writes the table `problems` (round 0: written by no teacher) and `rejected.jsonl`.
+    """Reads `generations`; writes the tables `problems` (round 0: written by no teacher), `facts` (about each of them)
+    and `rejections` (all others, with the reason), in the order of their ids, and a dataset card, `README.md`.
 
     rules: what is asked of a parsed problem; None asks nothing.
-    duplicates: whether a question that stood before may stand again; compared without case, spaces and punctuation.
+    duplicates: what counts as the same question, which stands once; None lets all stand. Questions of inputs other
+        than `generations` and `passages` (their `problems`) and of `beside` stood before.
     decontamination: how problems are compared with the questions of `benchmarks`; None compares nothing. All that is
-        found is listed in `contaminated.jsonl`.
+        found is listed in `contaminated.jsonl`; `checked.json` says what was compared.
     benchmarks: whose questions must not be in the corpus.
-    samples: rejected generations to list for each reason.
+    verification: how answers are checked; None checks none.
+    balance: sampling weights; None gives none.
+    beside: a fine-tuning set that the corpus will be read with.
+    samples: rejected generations to list for each reason in `rejected.jsonl`.
+    workers: processes that share the work.
+
+    `coverage.json` counts source x stage x topic x kind, `stage_fit.json` says how the stages read.
     """
 
     kind: ClassVar[str] = "clean"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     rules: Rules | None = field(default_factory=Rules)
-    duplicates: bool = False
+    duplicates: Duplicates | None = field(default_factory=Duplicates)
     decontamination: Decontamination | None = None
     benchmarks: dict[str, AsksQuestions] = field(default_factory=dict)
+    verification: Verification | None = None
+    balance: Balance | None = None
+    beside: SFTSet = field(default_factory=NoSFT)
     samples: int = 20
+    workers: int = 1
 
     def __post_init__(self) -> None:
         if self.samples < 0:
             raise ValueError(f"samples must be at least 0, not {self.samples}")
+        if self.workers < 1:
+            raise ValueError(f"workers must be at least 1, not {self.workers}")
 
     def run(self, ctx: StageContext) -> None:
-        generations = ctx.inputs["generations"]
-        total = generations.count("generations")
+        sketcher = self.duplicates.sketch if self.duplicates else Sketcher(bands=1, rows=1)
         index = self.decontamination.index(self.benchmarks) if self.decontamination else None
         ctx.summary["benchmark_questions_compared"] = len(index) if index is not None else 0
-        with (
-            ctx.progress("cleaning", total=total, unit="generations") as bar,
-            Rejected(ctx, self.samples) as rejected,
-        ):
-            write_table(ctx.out / "problems", Problem, self._problems(ctx, index, rejected, bar.advance))
-        ctx.summary["kept_share"] = ctx.tally.kept / ctx.tally.entered if ctx.tally.entered else 0.0
+        mode = self.verification.arithmetic_mode if self.verification else None
+        families = self.duplicates is not None and self.duplicates.family_cap is not None
+        folders = self._sift(ctx, Sieve(self.rules, index, sketcher, mode, self.samples, families))
+        rows = self._compare(ctx, folders, sketcher)
+        if self.verification:
+            verify(ctx, self.verification, rows, self.workers)
+        checked = write_checked(ctx.out, self.decontamination, index, sorted(self.benchmarks))
+        self._write(ctx, rows, folders, checked)
 
-    def _problems(
-        self, ctx: StageContext, index: ContaminationIndex | None, rejected: Rejected, advance: Callable[[], None]
-    ) -> Iterator[Problem]:
-        seen: set[int] = set()
-        for generation in ctx.inputs["generations"].table("generations", Generation):
-            ctx.tally.enter()
-            advance()
-            if generation.finish_reason == "error":
-                ctx.tally.fail("generation failed")
-                continue
-            parsed = self._parse(generation)
-            if isinstance(parsed, Rejection):
-                rejected.add(generation, parsed.reason)
-            elif index is not None and (overlap := index.find(parsed.question)):
-                rejected.add_contaminated(generation, overlap)
-            elif not self.duplicates and _seen_before(parsed.question, seen):
-                rejected.add(generation, "duplicate question")
+    def _sift(self, ctx: StageContext, sieve: Sieve) -> list[Path]:
+        """The first pass: a folder for each part."""
+        parts = parts_of(ctx.inputs["generations"].path / "generations")
+        folders = [ctx.work / "parts" / f"{number:06d}" for number in range(len(parts))]
+        total = sum(part.rows for part in parts)
+        with ctx.progress("cleaning", total=total, unit="generations") as bar:
+            if self.workers == 1 or len(parts) < 2:
+                for part, folder in zip(parts, folders):
+                    sieve.sift(part, folder)
+                    bar.advance(part.rows)
             else:
-                ctx.tally.keep()
-                for repair in parsed.repairs:
-                    ctx.summary[f"repaired/{repair}"] = ctx.summary.get(f"repaired/{repair}", 0) + 1
-                yield to_problem(generation, parsed, round=0)
+                with ProcessPoolExecutor(self.workers, get_context("spawn"), _begin, (sieve,)) as pool:
+                    jobs = {pool.submit(_sift, part, folder): part for part, folder in zip(parts, folders)}
+                    for job in as_completed(jobs):
+                        job.result()
+                        bar.advance(jobs[job].rows)
+        ctx.tally.enter(total)
+        return folders
 
-    def _parse(self, generation: Generation) -> ParsedProblem | Rejection:
-        """Parse and ask the rules."""
-        parsed = parse_generation(generation.text, generation.kind)
-        if isinstance(parsed, Rejection) or self.rules is None:
-            return parsed
-        reason = self.rules.reason(parsed)
-        if reason in CUT_OFF_SYMPTOMS and generation.finish_reason == "length":
-            return Rejection("cut off at the token limit")
-        return Rejection(reason) if reason else parsed
+    def _compare(self, ctx: StageContext, folders: list[Path], sketcher: Sketcher) -> OpenRows:
+        """The second pass: rows beside each other, and beside what stood before."""
+        known = self._known(ctx, sketcher) if self.duplicates else []
+        shelf = Shelf([*folders, *(folder for folder, _ in known)], ctx.work)
+        fates = self.duplicates.judge(shelf, sum(n for _, n in known)) if self.duplicates else Fates.all_stay(shelf)
+        return OpenRows(folders, fates, shelf.column("ids"), shelf.column("tool"))
+
+    def _known(self, ctx: StageContext, sketcher: Sketcher) -> list[tuple[Path, int]]:
+        """The questions that stood before, as parts of their own."""
+        found: list[tuple[Path, int]] = []
+        questions = self._known_questions(ctx)
+        while some := list(islice(questions, 8 * BATCH_ROWS)):
+            place = ctx.work / "known" / f"{len(found):06d}"
+            place.mkdir(parents=True, exist_ok=True)
+            _features_of_questions(some, sketcher).save(place)
+            found.append((place, len(some)))
+        ctx.summary["known_questions"] = sum(n for _, n in found)
+        return found
+
+    def _known_questions(self, ctx: StageContext) -> Iterator[str]:
+        for name, artifact in sorted(ctx.inputs.items()):
+            if name not in ("generations", "passages") and (artifact.path / "problems").is_dir():
+                yield from (problem.question for problem in artifact.table("problems", Problem))
+        yield from (_question_of(example) for example in self.beside.examples())
+
+    def _write(self, ctx: StageContext, rows: OpenRows, folders: list[Path], checked: dict[str, Any]) -> None:
+        """The third pass: the tables and what they hold."""
+        sources = Sources(ctx.inputs["passages"].path / "passages" if "passages" in ctx.inputs else None)
+        coverage, repairs, shown = rows.write(ctx.out, ctx.work, sources, self.balance, self.samples)
+        parts = [json.loads((folder / "part.json").read_text(encoding="utf-8")) for folder in folders]
+        for reason, n in sorted(sum((Counter(part["reasons"]) for part in parts), rows.left()).items()):
+            (ctx.tally.fail if reason == FAILED else ctx.tally.reject)(reason, n)
+        ctx.tally.keep(int(rows.stays.sum()))
+        ctx.summary["kept_share"] = ctx.tally.kept / ctx.tally.entered if ctx.tally.entered else 0.0
+        ctx.summary |= {f"repaired/{repair}": n for repair, n in sorted(repairs.items())}
+        ctx.summary |= coverage.summary()
+        for part in parts:
+            shown += [row for some in part["shown"].values() for row in some]
+        _write_lines(ctx.out / "rejected.jsonl", _samples(shown, self.samples))
+        _write_lines(ctx.out / "contaminated.jsonl", [row for part in parts for row in part["contaminated"]])
+        cells = coverage.table(self.balance)
+        _dump(ctx.out / "coverage.json", cells)
+        _dump(ctx.out / "stage_fit.json", coverage.stages())
+        write_card(ctx.out, ctx.tally.as_dict(), cells, sources.licences, checked)
 
 
-# What a solution looks like that the token limit cut short: the limit is the reason, not the look.
-CUT_OFF_SYMPTOMS = frozenset({"no boxed answer", "unbalanced LaTeX"})
+_sieve: Sieve
 
 
-def _seen_before(question: str, seen: set[int]) -> bool:
-    key, before = int(content_id(question_key(question)), 16), len(seen)
-    seen.add(key)
-    return len(seen) == before
+def _begin(sieve: Sieve) -> None:
+    global _sieve
+    _sieve = sieve
 
 
-class Rejected:
-    """Tallies rejections and lists the first few of each reason; contaminated ones are all listed. Used in a `with`."""
+def _sift(part: Part, folder: Path) -> Path:
+    return _sieve.sift(part, folder)
 
-    def __init__(self, ctx: StageContext, samples: int):
-        self._ctx, self._samples = ctx, samples
 
-    def __enter__(self) -> Rejected:
-        self._sampled = (self._ctx.out / "rejected.jsonl").open("w", encoding="utf-8")
-        self._contaminated = (self._ctx.out / "contaminated.jsonl").open("w", encoding="utf-8")
-        return self
+def _features_of_questions(questions: list[str], sketcher: Sketcher) -> Features:
+    ids = [content_id(question) for question in questions]
+    words = words_of([question_key(question) for question in questions])
+    return features_of(ids, ids, questions, words, [False] * len(ids), sketcher.sketch(words), families=False)
 
-    def __exit__(self, *exc: object) -> None:
-        self._sampled.close()
-        self._contaminated.close()
 
-    def add(self, generation: Generation, reason: str) -> None:
-        self._ctx.tally.reject(reason)
-        if self._ctx.tally.rejected[reason] <= self._samples:
-            row = {"reason": reason, "id": generation.id, "stage": generation.stage, "kind": generation.kind}
-            self._sampled.write(json.dumps({**row, "text": generation.text}, ensure_ascii=False) + "\n")
+def _question_of(example: Example) -> str:
+    """The question in a fine-tuning row's prompt: what stands between the corpus's headings, or all of it."""
+    text = example.prompt.removeprefix("## Question\n")
+    return text.rpartition("\n\n## ")[0] or text
 
-    def add_contaminated(self, generation: Generation, overlap: Overlap) -> None:
-        self.add(generation, f"contaminated by {overlap.benchmark}")
-        row = {"id": generation.id, **dataclasses.asdict(overlap)}
-        self._contaminated.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+def _samples(rows: list[dict[str, str]], count: int) -> list[dict[str, str]]:
+    by_reason: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        by_reason.setdefault(row["reason"], []).append(row)
+    return [row for some in by_reason.values() for row in first_of(some, count)]
+
+
+def _write_lines(path: Path, rows: list[dict[str, str]]) -> None:
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in sorted(rows, key=lambda row: row["id"]))
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def _dump(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from src.cleaning.gate import Unchecked, gate
 from src.core.records import Example, Problem
 from src.core.stage import StageContext
 from src.modeling.ranks import is_first
 from src.stages.sft import NoSFT, SFTSet
 from src.stages.training import TrainingStage
+from src.text.contamination import AsksQuestions
 
 
 @dataclass(frozen=True)
@@ -23,16 +25,22 @@ class Pretrain(TrainingStage):
     Further inputs whose names begin with "corpus" are corpora too; phases of the recipe weigh all of them by name.
     Under a WSD schedule the fine-tuning set falls mostly into the decay. Beside `model/` it leaves what training
     started from: `base/` for a model made here, `base.txt` with its name or folder for any other.
+
+    benchmarks: what the student will be asked; a corpus that was not checked against it is refused, or with
+        unchecked "allow" read all the same (`unchecked_questions` in the summary says so).
     """
 
     kind: ClassVar[str] = "pretrain"
     version: ClassVar[int] = 1
 
     sft: SFTSet = field(default_factory=NoSFT)
+    benchmarks: dict[str, AsksQuestions] = field(default_factory=dict)
+    unchecked: Unchecked = "refuse"
 
     def run(self, ctx: StageContext) -> None:
         from src.modeling.rows import Corpus
 
+        ctx.summary.update(gate({n: ctx.inputs[n].path for n in _names(ctx)}, self.benchmarks, self.unchecked))
         made = ctx.work / "base"
         base = self.model.prepare(made, lambda: self._texts(ctx), self.seed, ctx.cache)
         corpora = [Corpus(name, partial(_rows, ctx, name)) for name in _names(ctx)]

@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from src.text.normalise import question_key
 from src.text.parsing import ParsedProblem
+from src.text.topics import fits, read
 
 _BLOCK = re.compile(r"^[ \t]*```.*?^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
 _OUTPUT = re.compile(r"^[ \t]*```[ \t]*output.*?^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
@@ -21,6 +23,13 @@ _LEFTOVER = re.compile(
     r"|\{(?:passage|example)\}|<\|[\w ]+\|>|</?s>"
     r"|\bas an ai\b|\bas a language model\b|\bhere is (?:a|the) (?:new )?problem\b",
     re.IGNORECASE | re.MULTILINE,
+)
+
+# One of these stands wherever `_LEFTOVER` finds something; looking for plain strings is 20 times as fast.
+_LEFTOVER_HINTS = (
+    *("[problem]", "[solution]", "[new ", "[grade_school", "[middle_school", "[high_school", "[college", "[amc"),
+    *("[aime", "[any", "{passage}", "{example}", "<|", "<s>", "</s>", "new problem", "guidelines", "math text"),
+    *("solved example", "as an ai", "as a language model", "here is a ", "here is the "),
 )
 
 _FIGURE = r"figure|diagram|picture|image|drawing|illustration|graph|chart|plot"
@@ -42,6 +51,26 @@ _MISSING_PASSAGE = re.compile(
 )
 # "$20 and $30 each", "$x a piece": money, not mathematics. A dollar before what ends where a word would.
 _MONEY = re.compile(r"(?<![\w\\$])\$(?:\d[\d,]*(?:\.\d+)?(?:k|m|bn)?|[a-z])(?=[\s.,;:!?)/*'\-]|$)", re.MULTILINE)
+_MARK_UP = re.compile(r"\\[a-zA-Z]+|[$^_&{}]+[^\s$]*")
+_STOP_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+    the be to of and that have with a an is are in if for by we how what so has as at from each this on it
+""",
+    )
+)
+_ENUMERATED = re.compile(r"(?:^|\n)[ \t]*(?:\(?(?:[a-h]|[ivx]{1,4})\)|(?:part )?\(?[1-9][.)])[ \t]+\S", re.IGNORECASE)
+_INLINE_PARTS = re.compile(r"(?<=[\s;,])\(([a-h])\)\s")
+_ASKED = re.compile(r"\?(?=[\s\"')\]]|$)")
+_GIVEN_AWAY = re.compile(
+    r"\\boxed\b|\b(?:the |its |final |correct )*(?:answer|ans)\b\s*(?:is|:|=)\s*(?P<said>[^\n]{1,60})", re.IGNORECASE
+)
+_NO_ANSWER = re.compile(
+    r"[\s?.…_\-]*|(?:the |your |final )*answer(?: here)?|n/?a|none|unknown|undefined variable|tbd|x{2,}|value|result",
+    re.IGNORECASE,
+)
+_HANGS = re.compile(r"(?:[-+*/=^_(,\\]|\\(?:times|cdot|frac|sqrt|le|ge))\s*$")
 _PAIRS = ((r"\(", r"\)"), (r"\[", r"\]"), (r"\left", r"\right"), (r"\begin{", r"\end{"))
 
 
@@ -58,6 +87,13 @@ class Rules:
         repeats itself more: at 0.3 the rule refuses 0.2 to 0.7 % of the released corpora's samples.
     leftovers, missing_context, latex: refuse text of the prompt, references to an absent figure or passage, and
         LaTeX that does not balance.
+    english: refuse problems whose letters are mostly of another script, and those of 40 words or more that hold
+        fewer than two stop words (Gopher's rule, arXiv 2112.11446, Table A1; its list of eight would refuse 2.5 % of
+        the released fine-tuning sample, whose problems are short, so the list here is longer).
+    questions: how many things may be asked in one problem, as question marks or numbered parts.
+    leaks: refuse a question that says its own answer.
+    answer_parses: refuse boxes that hold a placeholder or half a formula.
+    stage_terms: refuse questions with terms from above their stage: a derivative in grade school.
     """
 
     question_chars: tuple[int, int] | None = (15, 4_000)
@@ -68,6 +104,11 @@ class Rules:
     leftovers: bool = True
     missing_context: bool = True
     latex: bool = True
+    english: bool = True
+    questions: int | None = None
+    leaks: bool = True
+    answer_parses: bool = True
+    stage_terms: bool = False
 
     def __post_init__(self) -> None:
         for name in ("question_chars", "solution_chars"):
@@ -81,9 +122,13 @@ class Rules:
             raise ValueError(f"repeated_words must lie in [0, 1], not {self.repeated_words}")
         if self.answer_chars is not None and self.answer_chars < 1:
             raise ValueError(f"answer_chars must be positive, not {self.answer_chars}")
+        if self.questions is not None and self.questions < 1:
+            raise ValueError(f"questions must be at least 1, or null, not {self.questions}")
 
-    def reason(self, problem: ParsedProblem) -> str | None:
+    def reason(self, problem: ParsedProblem, stage: str = "") -> str | None:
         """Why the problem is refused: the first rule that it breaks, or None."""
+        if self.stage_terms and not fits(stage, read(problem.question, question_key(problem.question)).level):
+            return "terms from above its stage"
         return next((reason for rule in RULES if (reason := rule(problem, self))), None)
 
 
@@ -107,8 +152,13 @@ def answered(problem: ParsedProblem, rules: Rules) -> str | None:
 
 
 def leftover_prompt(problem: ParsedProblem, rules: Rules) -> str | None:
-    found = rules.leftovers and (_LEFTOVER.search(problem.question) or _LEFTOVER.search(prose(problem.solution)))
+    found = rules.leftovers and (_holds_leftover(problem.question) or _holds_leftover(prose(problem.solution)))
     return "leftover prompt text" if found else None
+
+
+def _holds_leftover(text: str) -> bool:
+    lower = text.lower()
+    return any(hint in lower for hint in _LEFTOVER_HINTS) and _LEFTOVER.search(text) is not None
 
 
 def missing_context(problem: ParsedProblem, rules: Rules) -> str | None:
@@ -135,12 +185,68 @@ def latex(problem: ParsedProblem, rules: Rules) -> str | None:
     return None if balanced else "unbalanced LaTeX"
 
 
+def language(problem: ParsedProblem, rules: Rules) -> str | None:
+    if not rules.english:
+        return None
+    text = f"{problem.question}\n{prose(problem.solution)}"
+    if not text.isascii():
+        letters = [c for c in text if c.isalpha()]
+        foreign = sum(
+            c > "\u024f" and not "\u0370" <= c <= "\u03ff" and not "\U0001d400" <= c <= "\U0001d7ff" for c in letters
+        )
+        if foreign > 0.2 * len(letters):
+            return "not English"
+    words = _MARK_UP.sub(" ", text).lower().split()
+    return "not English" if len(words) >= 40 and len(_STOP_WORDS.intersection(words)) < 2 else None
+
+
+def _is_foreign(letter: str) -> bool:
+    """Beyond Latin (to U+024F), Greek and the mathematical alphabets."""
+    return letter > "\u024f" and not ("\u0370" <= letter <= "\u03ff" or "\U0001d400" <= letter <= "\U0001d7ff")
+
+
+def one_question(problem: ParsedProblem, rules: Rules) -> str | None:
+    if rules.questions is None:
+        return None
+    parts = len(_ENUMERATED.findall(problem.question)), len(set(_INLINE_PARTS.findall(problem.question)))
+    asked = max(len(_ASKED.findall(problem.question)), *parts)
+    return "several questions in one" if asked > rules.questions else None
+
+
+def leaked_answer(problem: ParsedProblem, rules: Rules) -> str | None:
+    if not rules.leaks:
+        return None
+    for match in _GIVEN_AWAY.finditer(problem.question):
+        if match["said"] is None or (problem.answer and _says(match["said"], problem.answer)):
+            return "answer in the question"
+    return None
+
+
+def _says(text: str, answer: str) -> bool:
+    """Whether the text begins with the answer, and with no longer number or word."""
+    text, answer = (re.sub(r"[\s$*{}\\]", "", t).casefold() for t in (text, answer))
+    return bool(answer) and text.startswith(answer) and not text[len(answer) : len(answer) + 1].isalnum()
+
+
+def readable_answer(problem: ParsedProblem, rules: Rules) -> str | None:
+    answer = problem.answer
+    if not rules.answer_parses or answer is None:
+        return None
+    opened = sum(answer.count(c) for c in "([") - sum(answer.count(c) for c in ")]")
+    bad = _NO_ANSWER.fullmatch(answer) or _HANGS.search(answer) or not latex_balances(answer) or opened
+    return "boxed answer that does not parse" if bad else None
+
+
 RULES: tuple[Callable[[ParsedProblem, Rules], str | None], ...] = (
     length,
     answered,
+    readable_answer,
     leftover_prompt,
     missing_context,
+    leaked_answer,
+    one_question,
     latex,
+    language,
     repetition,
 )
 
@@ -178,7 +284,9 @@ def latex_balances(text: str) -> bool:
 
 def _count(text: str, command: str) -> int:
     """Occurrences of a command, not of a longer one: `\\left` but not `\\leftarrow`."""
-    return len(re.findall(re.escape(command) + (r"(?![a-zA-Z])" if command[-1].isalpha() else ""), text))
+    if command not in text or not command[-1].isalpha():
+        return text.count(command)
+    return len(re.findall(re.escape(command) + r"(?![a-zA-Z])", text))
 
 
 def _nests(text: str) -> bool:

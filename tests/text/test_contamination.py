@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.text.contamination import ContaminationIndex, Decontamination, Overlap
+from src.text.normalise import question_key
 
 QUESTION = "A train leaves Bern at noon and drives 90 km each hour. When has it driven 225 km in all?"
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -38,9 +39,28 @@ def test_without_ngrams_only_whole_questions_count():
     assert index.find(QUESTION + " Say why.") is None
 
 
+def test_a_reworded_question_is_near_by_option():
+    reworded = QUESTION.replace("Bern", "Rome")
+    assert ContaminationIndex([("exam", "q1", QUESTION)], 13, near=0.7).find(reworded) is not None
+    index = ContaminationIndex([("quiz", "q0", "What is 2 + 2?"), ("exam", "q1", QUESTION)], None, near=0.7)
+    assert index.find(reworded) == Overlap("exam", "q1", "near question")
+    assert index.find(QUESTION) == Overlap("exam", "q1", "same question")
+    assert index.find("A train leaves Rome, and nobody knows when it will have driven 225 km in all.") is None
+    assert ContaminationIndex([("exam", "q1", QUESTION)], None, near=0.95).find(reworded) is None
+
+
+def test_many_are_looked_up_at_once_as_one_by_one(index):
+    texts = ["nothing", QUESTION, "", "what is 2 + 2", "Once: " + " ".join(QUESTION.split()[3:16])]
+    alone = {place: found for place, text in enumerate(texts) if (found := index.find(text))}
+    assert index.find_all([question_key(text) for text in texts]) == alone and alone.keys() == {1, 3, 4}
+    assert ContaminationIndex([], 13).find_all(["what"]) == {}
+
+
 def test_short_grams_are_refused():
     with pytest.raises(ValueError, match="at least 5"):
         Decontamination(ngram=3)
+    with pytest.raises(ValueError, match="near must lie"):
+        Decontamination(near=0.2)
 
 
 words = st.lists(st.sampled_from(["alpha", "beta", "gamma", "delta", "12", "34"]), max_size=30)

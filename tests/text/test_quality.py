@@ -131,3 +131,59 @@ def test_few_rows_of_the_released_corpora_are_refused(name):
         result = parse_generation(format_response(question, row["output"]), kind)
         refused += not isinstance(result, ParsedProblem) or Rules(boxed=False).reason(result) is not None
     assert refused / len(rows) < 0.03
+
+
+GERMAN = "Jede Kiste fasst zwölf Eier und sieben Kisten "
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "reason"),
+    [
+        ({"question": "一个盒子里有12个鸡蛋。七个盒子里有多少个鸡蛋?"}, {}, "not English"),
+        ({"question": GERMAN, "solution": GERMAN * 8 + "\\boxed{84}"}, {}, "not English"),
+        ({"question": "Find 7 * 12. The answer is 84."}, {}, "answer in the question"),
+        ({"question": "Find 7 * 12, which is \\boxed{84}, and explain."}, {}, "answer in the question"),
+        ({"answer": "\\frac{3}{"}, {}, "boxed answer that does not parse"),
+        ({"answer": "your answer here"}, {}, "boxed answer that does not parse"),
+        ({"answer": "3 +"}, {}, "boxed answer that does not parse"),
+        ({"question": "How many are red? How many are blue?"}, {"questions": 1}, "several questions in one"),
+        (
+            {"question": "Take 12 eggs.\n(a) Halve them.\n(b) Double them."},
+            {"questions": 1},
+            "several questions in one",
+        ),
+        ({"question": "For x, (a) find its square; (b) its cube"}, {"questions": 1}, "several questions in one"),
+    ],
+)
+def test_more_rules_give_their_reason(change, options, reason):
+    changed = dataclasses.replace(GOOD, **change)
+    assert Rules(repeated_words=None, **options).reason(changed) == reason
+    off = Rules(repeated_words=None, english=False, leaks=False, answer_parses=False, latex=False)
+    assert off.reason(changed) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"question": "The answer is a two-digit number with digits 8 and 4. What is 7 * 12?"},
+        {"question": "If the answer is 840 when doubled tenfold, what is it?", "answer": "84"},
+        {"question": "Let $α + β = 84$ and $ℝ ∋ γ$. What is $α + β$?"},
+        {"answer": "[0, 84)"},
+        {"answer": "\\text{none of them}"},
+        {"answer": "(3, 4), (5, 6)"},
+    ],
+)
+def test_what_only_looks_like_it_passes(change):
+    assert Rules().reason(dataclasses.replace(GOOD, **change)) is None
+
+
+def test_terms_from_above_the_stage_are_refused_by_option():
+    hard = dataclasses.replace(GOOD, question="What is the derivative of 84 x at the point 7?")
+    assert Rules(stage_terms=True).reason(hard, "grade_school") == "terms from above its stage"
+    assert Rules(stage_terms=True).reason(hard, "college") is None
+    assert Rules().reason(hard, "grade_school") is None
+
+
+def test_options_that_ask_for_no_question_are_refused():
+    with pytest.raises(ValueError, match="questions must be at least 1"):
+        Rules(questions=0)

@@ -1,23 +1,19 @@
-"""The stages around the texts: corpus, prompts, clean."""
+"""The stages around the texts: corpus and prompts."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import pytest
 
 from src.core.errors import UserError
-from src.core.records import Generation, Passage, Problem, Prompt, read_table, write_table
+from src.core.records import Passage, Prompt, read_table, write_table
 from src.core.stage import Artifact, StageContext
 from src.corpus.base import BadRow, Reader, passage
 from src.corpus.jsonl import JsonlReader
 from src.prompts.sets import PromptSet
-from src.stages.clean import Clean
 from src.stages.corpus import Corpus
 from src.stages.prompts import Prompts
-from src.text.contamination import Decontamination
-from src.text.quality import Rules
 
 
 @pytest.fixture
@@ -138,91 +134,3 @@ def test_prompts_are_the_same_bytes_each_time(context, passages):
 def test_more_prompts_than_stages_are_refused():
     with pytest.raises(ValueError, match=r"1\.\.1"):
         Prompts(PromptSet(stages={"amc8": 1}), per_passage=2)
-
-
-GOOD = "[Problem]\nWhat is the sum of 2 and {n}?\n\n[Solution]\nAdding gives 2 + {n}, so the sum is \\boxed{{{sum}}}."
-
-
-def generation(n, text=None, finish_reason="stop"):
-    text = GOOD.format(n=n, sum=n + 2) if text is None else text
-    return Generation(f"g{n}", f"p{n}", "t", "amc8", "cot", text, finish_reason, 30, "student")
-
-
-@pytest.fixture
-def clean(context, tmp_path):
-    def make(rows, **options):
-        write_table(tmp_path / "generated" / "generations", Generation, rows)
-        return run(Clean(**options), context(generations=tmp_path / "generated"))
-
-    return make
-
-
-def test_clean_keeps_good_problems_and_gives_reasons_for_the_rest(clean):
-    rows = [
-        generation(1),
-        generation(2, "I cannot help with that."),
-        generation(3, GOOD.format(n=1, sum=3).replace("What", "what")),
-        generation(4, "[Problem]\nWhat is the sum of 2 and 4?\n[Solution]\nLet us add them, one by"),
-        generation(5, "[Problem]\nWhat is the sum of 2 and 5?\n[Solution]\nLet us add them, one by", "length"),
-        generation(6, "", "error"),
-        generation(7, GOOD.format(n=7, sum=9) + "\n\n[Problem]\nAnother one, cut", "length"),
-    ]
-    ctx = clean(rows)
-    problems = list(read_table(ctx.out / "problems", Problem))
-    assert [(p.prompt_id, p.answer, p.round, p.generator) for p in problems] == [
-        ("p1", "3", 0, "student"),
-        ("p7", "9", 0, "student"),
-    ]
-    assert ctx.tally.rejected == {
-        "no problem or solution header": 1,
-        "duplicate question": 1,
-        "no boxed answer": 1,
-        "cut off at the token limit": 1,
-    }
-    assert ctx.tally.failed == {"generation failed": 1}
-    assert ctx.summary == {"kept_share": 2 / 7, "repaired/second problem cut off": 1, "benchmark_questions_compared": 0}
-    listed = [json.loads(line) for line in (ctx.out / "rejected.jsonl").open()]
-    assert [row["id"] for row in listed] == ["g2", "g3", "g4", "g5"]
-
-
-def test_samples_of_each_reason_are_limited(clean):
-    ctx = clean([generation(n, f"Nothing {n}") for n in range(9)], samples=2)
-    assert len((ctx.out / "rejected.jsonl").read_text().splitlines()) == 2
-    assert ctx.tally.rejected.total() == 9 and ctx.summary["kept_share"] == 0
-
-
-def test_rules_and_duplicates_can_be_switched_off(clean):
-    bare = "[Problem]\nHow?\n[Solution]\nSo."
-    ctx = clean([generation(n, bare) for n in range(3)], rules=None, duplicates=True)
-    assert ctx.tally.kept == 3
-
-
-@dataclass(frozen=True)
-class Exam:
-    texts: tuple[str, ...]
-
-    def questions(self):
-        return [SimpleNamespace(id=f"q{i}", text=text) for i, text in enumerate(self.texts)]
-
-
-def test_contaminated_problems_are_removed_and_all_listed(clean):
-    exam = Exam(("Unrelated?", "what is the sum of 2 and 3"))
-    rows = [generation(n) for n in (1, 3, 4)] + [generation(9, GOOD.format(n=3, sum=5))]
-    ctx = clean(rows, decontamination=Decontamination(), benchmarks={"exam": exam}, samples=1)
-    assert ctx.tally.rejected == {"contaminated by exam": 2} and ctx.tally.kept == 2
-    assert ctx.summary["benchmark_questions_compared"] == 2
-    listed = [json.loads(line) for line in (ctx.out / "contaminated.jsonl").open()]
-    assert [(row["id"], row["benchmark"], row["question_id"], row["how"]) for row in listed] == [
-        ("g3", "exam", "q1", "same question"),
-        ("g9", "exam", "q1", "same question"),
-    ]
-    assert len((ctx.out / "rejected.jsonl").read_text().splitlines()) == 1
-
-
-def test_rules_are_options(clean):
-    ctx = clean([generation(1)], rules=Rules(question_chars=(100, 200)))
-    assert ctx.tally.rejected == {"question too short": 1}
-
-
-def test_no_generations_at_all_is_no_division_by_zero(clean):
-    assert clean([]).summary["kept_share"] == 0

@@ -1,0 +1,84 @@
+"""The gate between corpus and training: no student learns from rows that nobody compared with its examination."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from src.core.errors import UserError
+from src.text.contamination import AsksQuestions, ContaminationIndex, Decontamination
+from src.text.normalise import question_key
+from src.text.shingles import wholes, words_of
+
+log = logging.getLogger(__name__)
+
+CHECKED = "checked.json"
+QUESTIONS = "checked_questions.npy"
+Unchecked = Literal["refuse", "allow"]
+
+
+def write_checked(
+    folder: Path, how: Decontamination | None, index: ContaminationIndex | None, names: list[str]
+) -> dict[str, Any]:
+    """Leave with a corpus what it was compared with: the benchmarks' names, the method, each question as a number."""
+    if how is None or index is None:
+        facts: dict[str, Any] = {"benchmarks": [], "ngram": None, "near": None}
+    else:
+        facts = {"benchmarks": names, "ngram": how.ngram, "near": how.near}
+    (folder / CHECKED).write_text(json.dumps(facts, indent=1) + "\n")
+    np.save(folder / QUESTIONS, index.questions if index is not None else np.zeros(0, np.uint64))
+    return facts
+
+
+def gate(
+    corpora: Mapping[str, Path], benchmarks: Mapping[str, AsksQuestions], unchecked: Unchecked
+) -> dict[str, float]:
+    """Raise `UserError` unless every question of every benchmark was compared with every corpus.
+
+    corpora: folders of cleaned artifacts by name. With `unchecked` "allow" training goes on, and the summary that
+    comes back says how many questions the corpora were never compared with (`unchecked_questions`), for a report to
+    show in red.
+    """
+    unseen: dict[str, dict[str, int]] = {}
+    asked = {name: _keys(benchmark) for name, benchmark in benchmarks.items()}
+    for corpus, folder in corpora.items():
+        known = _compared(folder)
+        missing = {name: int((~np.isin(keys, known)).sum()) for name, keys in asked.items()}
+        if missing := {name: n for name, n in missing.items() if n}:
+            unseen[corpus] = missing
+    total = sum(n for missing in unseen.values() for n in missing.values())
+    if not total:
+        return {"unchecked_questions": 0}
+    told = "; ".join(f"{corpus}: {_list(missing)}" for corpus, missing in unseen.items())
+    problem = f"The corpus was not checked against questions that the student will be asked ({told})."
+    if unchecked == "refuse":
+        raise UserError(
+            problem,
+            "Clean it against these benchmarks (clean=basic checks against all of `benchmark`), or train on it all the "
+            "same with pretrain.unchecked=allow; the report will say so.",
+        )
+    log.warning("%s Training on it all the same: pretrain.unchecked=allow.", problem)
+    return {"unchecked_questions": total}
+
+
+def _keys(benchmark: AsksQuestions) -> np.ndarray:
+    keys = wholes(words_of([question_key(question.text) for question in benchmark.questions()]))
+    return np.unique(keys[keys != 0])
+
+
+def _compared(folder: Path) -> np.ndarray:
+    """The questions that a corpus was compared with; none for one that nobody cleaned."""
+    path = folder / QUESTIONS
+    try:
+        return np.load(path) if path.exists() else np.zeros(0, np.uint64)
+    except (ValueError, OSError, EOFError):
+        raise UserError(f"{path} is damaged.", f"Remove the artifact and run again: rm -r {folder}") from None
+
+
+def _list(missing: Mapping[str, int]) -> str:
+    return ", ".join(f"{n:,} of {name}" for name, n in missing.items())

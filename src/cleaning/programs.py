@@ -1,0 +1,143 @@
+"""Checking a solution by its program: what it prints, what it says that it prints, and what stands in the box."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from fractions import Fraction
+from itertools import islice
+from queue import SimpleQueue
+from typing import NamedTuple
+
+from src.evaluation.canonical import as_number, canonical
+from src.evaluation.grading import Grader, numbers_equal, quick_verdict
+from src.evaluation.sandbox import Execution, Sandbox
+
+_CODE = re.compile(r"^[ \t]*```[ \t]*(?:python|py)\w*[ \t]*\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE | re.IGNORECASE)
+_OUTPUT = re.compile(r"^[ \t]*```[ \t]*output[ \t]*\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE | re.IGNORECASE)
+_NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?(?:/\d+)?")
+
+FAILS = {
+    "error": "its program fails",
+    "timeout": "its program does not end",
+    "memory": "its program needs too much memory",
+    "output": "its program prints too much",
+    "killed": "its program was killed",
+}
+OTHER_OUTPUT = "its program prints something else"
+OTHER_ANSWER = "boxed answer is not what the program prints"
+AT_ONCE = 512
+
+
+class Program(NamedTuple):
+    """What a tool solution holds."""
+
+    code: str
+    stated: str | None
+
+
+class Run(NamedTuple):
+    """`wrong` None: program and stated output agree. `printed`: the last of what it truly printed."""
+
+    wrong: str | None
+    printed: str
+
+
+def program_of(solution: str) -> Program | None:
+    """All code blocks as one program, and the last output block; None without code."""
+    blocks = _CODE.findall(solution)
+    outputs = _OUTPUT.findall(solution)
+    return Program("\n".join(blocks), outputs[-1] if outputs else None) if blocks else None
+
+
+def compare_output(program: Program, execution: Execution) -> Run:
+    """Whether the run kept the solution's word."""
+    printed = execution.output.strip()[-2_000:]
+    if execution.status != "ok":
+        return Run(FAILS.get(execution.status, FAILS["error"]), printed)
+    if program.stated is not None and not same_output(program.stated, execution.output):
+        return Run(OTHER_OUTPUT, printed)
+    return Run(None, printed)
+
+
+def same_output(stated: str, printed: str) -> bool:
+    """The same words; numbers to a millionth, as float noise differs between machines."""
+    left, right = stated.split(), printed.split()
+    if left == right:
+        return True
+    return len(left) == len(right) and all(a == b or _close(a, b) for a, b in zip(left, right))
+
+
+def _close(a: str, b: str) -> bool:
+    shapes = _NUMBER.sub("#", a), _NUMBER.sub("#", b)
+    values = [[_fraction(n) for n in _NUMBER.findall(word)] for word in (a, b)]
+    if shapes[0] != shapes[1] or "#" not in shapes[0]:
+        return False
+    return all(x is not None and y is not None and abs(x - y) <= abs(x) / 1_000_000 for x, y in zip(*values))
+
+
+def _fraction(number: str) -> Fraction | None:
+    try:
+        return Fraction(number.replace(",", "")) if len(number) < 100 else None
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def answers(printed: str, answer: str, grader: Grader) -> bool:
+    """Whether the boxed answer is what was printed: the whole, its last line, the last number in it, or the number
+    rounded to the digits of the box."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    if not lines:
+        return False
+    numbers = _NUMBER.findall(lines[-1])
+    candidates = [lines[-1], *numbers[-1:], *([" ".join(lines)] if len(lines) > 1 else [])]
+    if any((quick := quick_verdict(c, answer)) is not None and quick.correct for c in candidates):
+        return True
+    if any(_rounds(number, answer) for number in numbers):
+        return True
+    return any(grader.grade(candidate, answer).correct for candidate in candidates[:1])
+
+
+def _rounds(number: str, answer: str) -> bool:
+    exact, said = _fraction(number), as_number(canonical(answer))
+    decimals = re.search(r"\.(\d+)", answer)
+    if exact is None or said is None:
+        return False
+    if decimals is None:
+        return numbers_equal(exact, said, exact=True)
+    return abs(exact - said) <= Fraction(1, 2 * 10 ** len(decimals[1])) * Fraction(101, 100)
+
+
+class Runner:
+    """Some warm sandboxes, kept busy. Use it in a `with` block."""
+
+    def __init__(self, workers: int, seconds: float):
+        self._workers, self._seconds = workers, seconds
+
+    def __enter__(self) -> Runner:
+        self._stack = ExitStack()
+        self._pool = self._stack.enter_context(ThreadPoolExecutor(self._workers))
+        self._free: SimpleQueue[Sandbox] = SimpleQueue()
+        for _ in range(self._workers):
+            self._free.put(self._stack.enter_context(Sandbox(seconds=self._seconds)))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def all(self, programs: Iterable[tuple[str, Program]]) -> Iterator[tuple[str, Run]]:
+        """Run named programs; the results come in order, a few hundred at a time."""
+        source = iter(programs)
+        run: Callable[[tuple[str, Program]], tuple[str, Run]] = self._run
+        while chunk := list(islice(source, AT_ONCE)):
+            yield from self._pool.map(run, chunk)
+
+    def _run(self, named: tuple[str, Program]) -> tuple[str, Run]:
+        name, program = named
+        sandbox = self._free.get()
+        try:
+            return name, compare_output(program, sandbox.run(program.code))
+        finally:
+            self._free.put(sandbox)

@@ -1,0 +1,198 @@
+r"""Arithmetic that a text states, such as `12 * 7 = 84` or `\frac{3}{4} \times 20 = 15`, worked out again.
+
+Only what is arithmetic beyond doubt is looked at: both sides numbers, nothing symbolic touching them. A statement that
+cannot be read is not wrong, it is not counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+Number = int | Fraction
+
+MAX_CHARS = 20_000  # of a text that is read: a longer solution is no arithmetic
+_MAX_POWER, _MAX_DIGITS = 64, 40
+
+_FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}\\]{1,40})\}\s*\{([^{}\\]{1,40})\}")
+_DRESS = re.compile(
+    r"\\boxed\s*\{([^{}]*)\}|\\(?:text|mathrm|textbf|mathbf)\s*\{\s*\}|\\[,;:! ]|\\(?:left|right)(?![a-z])|\*\*"
+)
+_SPELLINGS = (
+    ("\\times", "*"), ("\\cdot", "*"), ("\\div", "/"), ("\\approx", "≈"), ("\\%", "%"), ("\\$", ""), ("$", ""),
+    ("×", "*"), ("·", "*"), ("÷", "/"), ("−", "-"), ("–", "-"), ("²", "^2"), ("³", "^3"), ("{,}", ","),
+    ("\\(", " | "), ("\\)", " | "), ("\\[", " | "), ("\\]", " | "), ("&=", "="), ("\\\\", " | "),
+)  # fmt: skip
+_NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?%?|\.\d+%?"
+_SIDE = rf"[-+(\s]*(?:{_NUMBER})(?:[ )]*(?:\*\*|[-+*/^])[-+( ]*(?:{_NUMBER}))*[ )]*"
+_STATEMENT = re.compile(rf"(?<![\w.,^)}}'!:/*+-])({_SIDE}(?:[=≈]{_SIDE})+)")
+# What a side goes on from: then it is not the whole side.
+_BEFORE = re.compile(r"[)}\]!^_%*/+'<>≤≥≠≡-]\s*$|\b(?:mod|base|not)\s*$")
+_CONTINUES = re.compile(r"[-+]\s|[-+]?\s*[)]")  # "1 + 2 + ... + 9 = 45"
+_AFTER = re.compile(
+    r"[A-Za-z]|\s*(?:[b-zB-Z](?![A-Za-z])|[(\[{\\^_!:*/+=≈]|-\s*[\w(]|\.\.\.|(?:remainder|rem|mod|or|if)\b)"
+)
+_TOKEN = re.compile(rf"\s*(\*\*|[-+*/^()]|{_NUMBER})")
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """How many statements were worked out, and the first that does not hold (None: all do)."""
+
+    checked: int
+    wrong: str | None
+
+
+def check_arithmetic(text: str) -> Arithmetic:
+    """Work out every statement again. `=` allows for rounding to the digits that are shown, `≈` for 2 % besides."""
+    checked = 0
+    for line in plain(text[:MAX_CHARS]).split("\n"):
+        for statement in _statements(line):
+            holds = _holds(statement)
+            if holds is not None:
+                checked += 1
+                if not holds:
+                    return Arithmetic(checked, " ".join(statement.split()))
+    return Arithmetic(checked, None)
+
+
+def _statements(line: str) -> Iterator[str]:
+    """What may be statements; where one is cut out of something else, from its next side on: `F(3) = 54 + 45 = 99`."""
+    at = 0
+    while match := _STATEMENT.search(line, at):
+        statement = match[1].strip()
+        end = match.start() + len(match[1].rstrip())
+        whole = not _BEFORE.search(line[: match.start()][-6:]) and not _CONTINUES.match(statement)
+        if whole and statement.count("(") == statement.count(")"):
+            at = match.end()
+            if not _AFTER.match(line, end):
+                yield statement
+        else:
+            at = match.start() + min(i for sign in "=≈" if (i := match[0].find(sign)) >= 0) + 1
+
+
+def plain(text: str) -> str:
+    """The text with its fractions and operators as one types them, code left as it is."""
+    if "\\" in text:
+        text = _DRESS.sub(lambda m: m[1] or "", _FRACTION.sub(r"((\1)/(\2))", text))
+    for dressed, bare in _SPELLINGS:
+        text = text.replace(dressed, bare)
+    return text
+
+
+def _holds(statement: str) -> bool | None:
+    """Whether neighbouring sides agree; None where no side has an operator, or one cannot be worked out."""
+    parts = re.split(r"([=≈])", statement)
+    sides = [side.strip() for side in parts[::2]]
+    if not any(re.search(r"\d%?[ )]*[-+*/^]", side) for side in sides):
+        return None
+    values = [_value(side) for side in sides]
+    if any(value is None for value in values):
+        return None
+    return all(
+        _agree(a, b, left, right, sign == "≈")
+        for a, b, left, right, sign in zip(values, values[1:], sides, sides[1:], parts[1::2])
+        if a is not None and b is not None
+    )
+
+
+def _agree(a: Number, b: Number, left: str, right: str, about: bool) -> bool:
+    """Equal, or as equal as the digits allow that stand there."""
+    if a == b:
+        return True
+    slack = max(_rounding(left), _rounding(right)) * Fraction(101, 100)
+    if about:
+        slack = max(slack, abs(Fraction(a)) / 50, Fraction(1, 2))
+    return abs(Fraction(a) - Fraction(b)) <= slack
+
+
+def _rounding(side: str) -> Fraction:
+    """One unit in the last place of a decimal (it may be cut as well as rounded); nothing for whole numbers."""
+    places = [len(match[1]) for match in re.finditer(r"\.(\d+)", side)]
+    percent = 100 if "%" in side else 1
+    if not places:
+        return Fraction(0)
+    unit = Fraction(1, 10 ** min(places) * percent)
+    operators = len(re.findall(r"[*/^]", side))
+    factor = max((abs(Fraction(n.replace(",", ""))) for n in re.findall(r"\d[\d,]*(?:\.\d+)?", side)), default=1)
+    return unit * (max(factor, 1) if operators else 1)  # a rounded factor carries its error through the product
+
+
+def _value(side: str) -> Number | None:
+    tokens = _TOKEN.findall(side)
+    if "".join(tokens) != re.sub(r"\s", "", side) or len(tokens) > 100:
+        return None
+    if "%" in side and re.search(r"[-+]", side):
+        return None  # "50 - 20%" is said of shares in more than one sense
+    reader = _Reader(tokens)
+    try:
+        value = reader.sum()
+    except (ValueError, ZeroDivisionError, IndexError):
+        return None
+    return value if reader.at == len(tokens) else None
+
+
+def _divided(a: Number, b: Number) -> Number:
+    """Exactly, and whole where it comes out whole: plain integers are ten times as fast as fractions."""
+    if isinstance(a, int) and isinstance(b, int) and b and a % b == 0:
+        return a // b
+    return Fraction(a) / b
+
+
+class _Reader:
+    """Recursive descent: sums of products of powers."""
+
+    def __init__(self, tokens: list[str]):
+        self.tokens, self.at = tokens, 0
+
+    def _next(self) -> str | None:
+        return self.tokens[self.at] if self.at < len(self.tokens) else None
+
+    def _take(self) -> str:
+        self.at += 1
+        return self.tokens[self.at - 1]
+
+    def sum(self) -> Number:
+        value = self._product()
+        while self._next() in ("+", "-"):
+            value = value + self._product() if self._take() == "+" else value - self._product()
+        return value
+
+    def _product(self) -> Number:
+        value = self._signed()
+        while self._next() in ("*", "/"):
+            value = value * self._signed() if self._take() == "*" else _divided(value, self._signed())
+        return value
+
+    def _signed(self) -> Number:
+        if self._next() in ("-", "+"):
+            return -self._signed() if self._take() == "-" else self._signed()
+        return self._power()
+
+    def _power(self) -> Number:
+        base = self._atom()
+        if self._next() not in ("^", "**"):
+            return base
+        self._take()
+        exponent = self._signed()
+        if exponent.denominator != 1 or abs(Fraction(exponent)) > _MAX_POWER or base.numerator.bit_length() > 128:
+            raise ValueError("too large to be worked out")
+        power = int(exponent)
+        return base**power if power >= 0 else Fraction(base) ** power
+
+    def _atom(self) -> Number:
+        token = self._take()
+        if token == "(":
+            value = self.sum()
+            if self._take() != ")":
+                raise ValueError("unbalanced")
+            return value
+        if (not token[0].isdigit() and token[0] != ".") or len(token) > _MAX_DIGITS:
+            raise ValueError(token)
+        plain_token = token.replace(",", "")
+        if plain_token.isdigit():
+            return int(plain_token)
+        number = Fraction(plain_token.removesuffix("%"))
+        return number / 100 if token.endswith("%") else number
