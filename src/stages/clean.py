@@ -25,6 +25,7 @@ class Clean(Stage):
     decontamination: how problems are compared with the questions of `benchmarks`; None compares nothing. All that is
         found is listed in `contaminated.jsonl`.
     benchmarks: whose questions must not be in the corpus.
+    share: of what is clean, for studies of the corpus's size; chosen by id, so a larger share holds the smaller one.
     samples: rejected generations to list for each reason.
     """
 
@@ -35,9 +36,12 @@ class Clean(Stage):
     duplicates: bool = False
     decontamination: Decontamination | None = None
     benchmarks: dict[str, AsksQuestions] = field(default_factory=dict)
+    share: float = 1.0
     samples: int = 20
 
     def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share must lie in (0, 1], not {self.share}")
         if self.samples < 0:
             raise ValueError(f"samples must be at least 0, not {self.samples}")
 
@@ -70,6 +74,8 @@ class Clean(Stage):
                 rejected.add_contaminated(generation, overlap)
             elif not self.duplicates and _seen_before(parsed.question, seen):
                 rejected.add(generation, "duplicate question")
+            elif _lot(generation.id) >= self.share:
+                ctx.tally.reject(LEFT_OUT)
             else:
                 ctx.tally.keep()
                 for repair in parsed.repairs:
@@ -85,6 +91,14 @@ class Clean(Stage):
         if reason in CUT_OFF_SYMPTOMS and generation.finish_reason == "length":
             return Rejection("cut off at the token limit")
         return Rejection(reason) if reason else parsed
+
+
+LEFT_OUT = "left out: share below 1"
+
+
+def _lot(id: str) -> float:
+    """A number in [0, 1) that the id alone decides."""
+    return int(content_id("share", id)[:12], 16) / 16**12
 
 
 # What a solution looks like that the token limit cut short: the limit is the reason, not the look.

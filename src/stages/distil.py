@@ -25,7 +25,7 @@ class Distil(Stage):
     """Reads `prompts`, writes the table `problems` and, when calls failed, `dead_letter.jsonl`.
 
     teacher: who writes.
-    calls: how many prompts it is asked, once each.
+    calls: how many prompts it is asked, once each; `share`: only so many of them, for studies of the teacher's bill.
     sampling: by the prompt's kind, "cot" and "tool".
     round: 1 draws prompts to initialise the synthesizer, 2 takes those that selection put first.
     order: "draw" takes a seeded draw, "rank" the first ones.
@@ -41,6 +41,7 @@ class Distil(Stage):
     teacher: Generator
     calls: int
     sampling: dict[str, Sampling]
+    share: float = 1.0
     round: int = 1
     data_seed: int = 0
     order: Literal["draw", "rank"] = "draw"
@@ -51,6 +52,8 @@ class Distil(Stage):
         object.__setattr__(self, "sampling", sampling_by_kind(self.sampling))
         if self.calls < 1:
             raise ValueError(f"calls must be at least 1, not {self.calls}")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share must lie in (0, 1], not {self.share}")
         if self.round < 1:
             raise ValueError(f"round must be at least 1, not {self.round}")
         if self.order not in ("draw", "rank"):
@@ -58,11 +61,15 @@ class Distil(Stage):
         if not 0 <= self.max_failed <= 1:
             raise ValueError(f"max_failed must lie in [0, 1], not {self.max_failed}")
 
+    @property
+    def asked(self) -> int:
+        return max(1, round(self.share * self.calls))
+
     def estimate(self) -> dict[str, float]:
         """`dollars` is what it costs if every text is as long as it may be."""
         longest = max(sampling.max_tokens for sampling in self.sampling.values())
-        cost = dollars(self.teacher, self.calls * TOKENS_A_PROMPT, self.calls * longest)
-        return {"calls": self.calls, **({"dollars": cost} if cost else {})}
+        cost = dollars(self.teacher, self.asked * TOKENS_A_PROMPT, self.asked * longest)
+        return {"calls": self.asked, **({"dollars": cost} if cost else {})}
 
     def run(self, ctx: StageContext) -> None:
         prompts = list(self._chosen(ctx))
@@ -85,8 +92,8 @@ class Distil(Stage):
     def _chosen(self, ctx: StageContext) -> Iterator[Prompt]:
         source = ctx.inputs["prompts"]
         if self.order == "rank":
-            return islice(source.table("prompts", Prompt), self.calls)
-        return draw(lambda: source.table("prompts", Prompt), self.calls, self.data_seed)
+            return islice(source.table("prompts", Prompt), self.asked)
+        return draw(lambda: source.table("prompts", Prompt), self.asked, self.data_seed)
 
     def _ask(self, prompt: Prompt, passages: dict[str, str]) -> Ask:
         id = content_id("distil", self.round, prompt.id)
