@@ -20,11 +20,12 @@ from src.core.errors import UserError
 NODES = (
     "corpus",
     "prompts",
-    "distil_1",
+    "synthesizer_0",
+    "distill_1",
     "synthesizer_1",
     "candidates",
     "select",
-    "distil_2",
+    "distill_2",
     "synthesizer_2",
     "generate",
     "clean",
@@ -66,6 +67,7 @@ class Manifest:
     dirty: bool
     started: str
     command: str
+    machine: str = ""
 
     @property
     def short(self) -> str:
@@ -334,6 +336,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         dirty=bool(git.get("dirty")),
         started=row.get("started") or "",
         command=row.get("command") or "",
+        machine=row.get("machine") or "",
     )
 
 

@@ -1,4 +1,4 @@
-"""Writes a study's report: a page, Markdown, two CSV files and the main drawing.
+"""Writes a study's report: a page, Markdown, two CSV files and the main drawings.
 
 A pure function of what the stages left: the same store gives the same bytes, whenever and wherever it is called.
 """
@@ -30,10 +30,10 @@ def write_report(outputs: Path, study: str, baseline: str | None = None) -> Path
     view = page.view(found, choose_baseline(found, baseline))
     folder = outputs / "reports" / study
     folder.mkdir(parents=True, exist_ok=True)
-    main = next(iter(view.plots["accuracy"]), None)
-    if main:
-        _replace(folder / "accuracy.svg", standalone(main.svg))
-    _replace(folder / "report.md", markdown.report(view, "accuracy.svg" if main else ""))
+    drawings = view.plots["arms"] or view.plots["accuracy"]
+    for plot in drawings:
+        _replace(folder / f"{plot.name}.svg", standalone(plot.svg))
+    _replace(folder / "report.md", markdown.report(view, drawings))
     _replace(folder / "accuracy.csv", markdown.accuracy_csv(found))
     _replace(folder / "stages.csv", markdown.stages_csv(found))
     return _replace(folder / "index.html", page.render(view))
