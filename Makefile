@@ -7,6 +7,8 @@ PY     := $(VENV)/bin/python
 READY  := $(VENV)/.ready-$(EXTRA)
 TORCH  := 2.13.0
 
+unexport PYTHONDONTWRITEBYTECODE  # every stage and test starts Python anew: compile once
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-fast check bench report doctor clean
 

@@ -1,6 +1,6 @@
 """Every option of every group and every arm of every experiment composes and passes the preflight."""
 
-from itertools import product
+from itertools import product, zip_longest
 from pathlib import Path
 
 import pytest
@@ -28,11 +28,17 @@ def registered():
 
 
 def options():
-    for path in sorted(CONF.glob("*/*.yaml")):
-        group, option = path.parent.name, path.stem
-        if group not in NOT_OPTIONS and f"{group}={option}" not in INHERITED_ONLY:
-            for mount in MOUNTS.get(group, [group]):
-                yield f"{mount}=[{option}]" if group in LISTS else f"{mount}={option}"
+    """Overrides that name every option of every group at least once, in as few rounds as the largest group has options:
+    each round takes the next option of every group, where there is one. A list takes all its options in one round."""
+    columns = []
+    for group in sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in NOT_OPTIONS):
+        found = [path.stem for path in sorted((CONF / group).glob("*.yaml"))]
+        found = [option for option in found if f"{group}={option}" not in INHERITED_ONLY]
+        if group in LISTS:
+            columns.append([f"{group}=[{','.join(found)}]"])
+        else:
+            columns += [[f"{mount}={option}" for option in found] for mount in MOUNTS.get(group, [group])]
+    return [[override for override in round if override] for round in zip_longest(*columns)]
 
 
 def experiments():
@@ -77,9 +83,9 @@ def local_files(tmp_path):
     return {"file": file, "model": model}
 
 
-@pytest.mark.parametrize("override", options())
-def test_option(override, local_files):
-    nodes = preflight([override], local_files)
+@pytest.mark.parametrize("overrides", options(), ids=lambda overrides: " ".join(overrides)[:80])
+def test_every_option(overrides, local_files):
+    nodes = preflight(overrides, local_files)
     assert len({node.name for node in nodes}) == 12
 
 

@@ -1,4 +1,4 @@
-"""Every family, hundreds of times: the mathematics is checked when an instance is built, the language here."""
+"""Every family, a hundred times: the mathematics is checked when an instance is built, the language here."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ from src.generation.procedural.language import plural, polynomial
 from src.generation.procedural.people import names
 from src.text.boxed import boxed, last_boxed
 
-DRAWS = 300
+DRAWS = 100
 each_family = pytest.mark.parametrize("fam", FAMILIES, ids=lambda f: f.name)
 
 SLIPS = {
@@ -41,7 +41,7 @@ def told(fam: Family, seed: int, kind: str = "cot", part: str = "train", wrong: 
 
 
 @each_family
-def test_each_family_tells_hundreds_of_problems_in_sound_english(fam):
+def test_each_family_tells_its_problems_in_sound_english(fam):
     longest = 60 if fam.stages[0].endswith("school") else 90
     for seed in range(DRAWS):
         problem = told(fam, seed)
@@ -101,7 +101,7 @@ def test_every_arithmetic_step_is_true(fam):
                 checked += 1
         plain = re.sub(r"\\frac\{(\d+)\}\{(\d+)\}", r"\1/\2", problem.answer)
         assert re.search(rf"(?<![\d/]){re.escape(plain)}(?![\d/])", steps.rsplit("\n", 1)[-1]), problem.solution
-    assert checked >= 100 or fam.name == "difference_of_squares"  # which only lists factor pairs
+    assert checked >= DRAWS // 3 or fam.name == "difference_of_squares"  # which only lists factor pairs
 
 
 @each_family
