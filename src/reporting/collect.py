@@ -305,7 +305,7 @@ def _read_job(path: Path, store: Path, remarks: list[str]) -> Job:
 
 def _without_seed(name: str, seed: int | None) -> str:
     """Folders are called name-s0, name-s1, ...; a record may repeat that or say the name alone."""
-    return name if seed is None else re.sub(rf"[-_]?(s|seed)[=_]?{seed}$", "", name) or name
+    return name if seed is None else re.sub(rf"[-_](s|seed)[=_]?{seed}$", "", name) or name
 
 
 def _read_node(row: dict[str, Any], store: Path) -> Node:
