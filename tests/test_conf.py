@@ -91,9 +91,10 @@ def test_every_option(overrides, local_files):
 
 
 def axes_of(experiment, scale):
-    """The arms of a sweep without its seeds: each a list of overrides."""
+    """The arms of a sweep without its seeds: each a list of overrides. Of an interval to search, none."""
     params = composed([f"+experiment={experiment}", f"scale={scale}"]).hydra.sweeper.params or {}
     axes = [OverridesParser.create().parse_override(f"{key}={value}") for key, value in params.items() if key != "seed"]
+    axes = [axis for axis in axes if axis.is_discrete_sweep() or not axis.is_sweep_override()]
     return list(product(*([f"{axis.get_key_element()}={v}" for v in axis.sweep_string_iterator()] for axis in axes)))
 
 

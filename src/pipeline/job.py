@@ -15,13 +15,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 from src.config.build import bind
 from src.config.mistakes import Mistakes
+from src.core.command import command_line
 from src.core.errors import UserError
 from src.core.records import content_id
 from src.core.stage import Artifact
 from src.core.store import Store, full_disk_explained, write_json
 from src.pipeline.graph import Node, method
 from src.pipeline.plan import plan_lines
-from src.pipeline.runner import Runner, Visit, command_line, visits_as_dicts
+from src.pipeline.runner import Runner, Visit, visits_as_dicts
 
 log = logging.getLogger(__name__)
 
