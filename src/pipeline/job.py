@@ -6,7 +6,7 @@ import logging
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 class Job:
     """Checks the whole configuration when built: nothing runs before every mistake in it is mended."""
 
+    planned: ClassVar[set[str]] = set()  # keys that the plans of this process showed: a sweep's jobs share them
+
     def __init__(self, cfg: DictConfig):
         self.config = _plain(cfg)
         mistakes = Mistakes()
@@ -43,8 +45,12 @@ class Job:
 
     def show_plan(self) -> None:
         """Print what would run, what is there already, and what the rest would cost."""
-        for line in plan_lines(self.nodes, self.store):
+        if self.planned:
+            print()
+        print(f"{self.study} / {self.name}, seed {self.seed}")
+        for line in plan_lines(self.nodes, self.store, self.planned):
             print(line)
+        self.planned.update(node.key for node in self.nodes)
         for error in self._absent():
             print(f"Not at hand: {error}")
 
