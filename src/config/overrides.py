@@ -5,6 +5,9 @@ Hydra stops at the first and suggests `+`, which would only move the error.
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -64,6 +67,9 @@ def wrong_overrides(words: Sequence[str], config_name: str) -> Mistakes:
     unknown = {choice.package or choice.key_or_group for choice in wrong}  # what such a group holds, nobody can say
     if config is None:
         return mistakes
+    chosen = [str(override.value()) for override in overrides if override.key_or_group == "outputs"]
+    if "outputs" in config:
+        _check_writable(Path((chosen or [config.outputs])[-1]).absolute(), mistakes)
     for override in overrides:
         key = override.key_or_group
         top = key.split(".")[0]
@@ -134,6 +140,13 @@ def _compose(overrides: list[str], config_name: str, mistakes: Mistakes) -> Dict
     return config if isinstance(config, DictConfig) else None
 
 
+def _check_writable(folder: Path, mistakes: Mistakes) -> None:
+    """Hydra would make the folder of a run, and fail with a traceback."""
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not os.access(there, os.W_OK):
+        mistakes.add("outputs", f"nothing can be written in '{there}'; choose another folder: outputs=...")
+
+
 def _check_key(dotted: str, config: Any, mistakes: Mistakes) -> None:
     """Walk down as far as the names are right; suggest one for the first that is not."""
     right: list[str] = []
@@ -144,7 +157,19 @@ def _check_key(dotted: str, config: Any, mistakes: Mistakes) -> None:
             return
         keys = [str(key) for key in config]  # `in config` would miss a key whose value is still open (???)
         if part not in keys:
-            mistakes.add(dotted, f"no such option{did_you_mean(part, keys)}")
+            if dotted == ".".join([*right, part]) and part in _fields_of(config):
+                mistakes.add(dotted, f"stands at its default, in no file; a plus sets it: +{dotted}=...")
+            else:
+                mistakes.add(dotted, f"no such option{did_you_mean(part, {*keys, *_fields_of(config)})}")
             return
         right.append(part)
         config = None if OmegaConf.is_missing(config, part) else config[part]
+
+
+def _fields_of(config: DictConfig) -> list[str]:
+    """The options of the component that a node names, those that no file mentions included."""
+    module, _, name = str(config.get("_target_", "")).rpartition(".")
+    try:
+        return [field.name for field in dataclasses.fields(getattr(importlib.import_module(module), name))]
+    except (ImportError, AttributeError, TypeError, ValueError):  # told when the node is bound
+        return []

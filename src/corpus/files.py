@@ -1,14 +1,39 @@
-"""Local files named by paths and globs: found, checked and hashed."""
+"""Local files named by paths and globs: found, checked and hashed; what readers of such files share."""
 
 from __future__ import annotations
 
 import glob
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
 from src.core.errors import UserError
+from src.corpus.base import Reader
+from src.corpus.fields import Fields
+
+
+@dataclass(frozen=True)
+class FileReader(Reader):
+    """files: paths or globs. text, source, meta: see `Fields`; the source defaults to the file's name."""
+
+    files: tuple[str, ...] | str
+    text: str = "text"
+    source: str | None = None
+    meta: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", as_patterns(self.files))
+        if not self.files:
+            raise ValueError("files must name at least one file")
+        self.fields()
+
+    def fields(self) -> Fields:
+        return Fields(self.text, self.source, dict(self.meta))
+
+    def identity(self) -> dict[str, str]:
+        return hash_files(find_files(self.files))
 
 
 def as_patterns(files: Iterable[str] | str) -> tuple[str, ...]:

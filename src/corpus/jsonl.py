@@ -5,49 +5,35 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
 from src.core.errors import UserError
 from src.core.records import Passage
-from src.corpus.base import BadRow, Reader
+from src.corpus.base import BadRow
 from src.corpus.fields import Fields
-from src.corpus.files import as_patterns, find_files, hash_files
+from src.corpus.files import FileReader, find_files
 
 SKIP_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class JsonlReader(Reader):
+class JsonlReader(FileReader):
     """One JSON object a line; lines that are none are reported with their number.
 
-    files: paths or globs. text, source, meta: see `Fields`; the source defaults to the file's name.
     max_line_bytes: a longer line is reported and skipped, without ever being held in memory.
     """
 
-    files: tuple[str, ...] | str
-    text: str = "text"
-    source: str | None = None
-    meta: dict[str, str] = field(default_factory=dict)
     max_line_bytes: int = 8_000_000
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "files", as_patterns(self.files))
-        if not self.files:
-            raise ValueError("files must name at least one file")
+        super().__post_init__()
         if self.max_line_bytes < 1:
             raise ValueError(f"max_line_bytes must be positive, not {self.max_line_bytes}")
-        self._fields()
-
-    def _fields(self) -> Fields:
-        return Fields(self.text, self.source, dict(self.meta))
-
-    def identity(self) -> dict[str, str]:
-        return hash_files(find_files(self.files))
 
     def read(self) -> Iterator[Passage | BadRow]:
-        fields = self._fields()
+        fields = self.fields()
         for path in find_files(self.files):
             source = path.name.removesuffix(".gz").removesuffix(".jsonl")
             for number, line in read_lines(path, self.max_line_bytes):

@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from src.core.errors import UserError
 from src.core.records import Passage
-from src.corpus.base import BadRow, Reader
-from src.corpus.fields import Fields
-from src.corpus.files import as_patterns, find_files, hash_files
+from src.corpus.base import BadRow
+from src.corpus.files import FileReader, find_files
 
 BATCH_ROWS = 512
 
 
 @dataclass(frozen=True)
-class ParquetReader(Reader):
-    """One passage a row; only the columns that the mapping names are read.
-
-    files: paths or globs. text, source, meta: see `Fields`; the source defaults to the file's name.
-    """
-
-    files: tuple[str, ...] | str
-    text: str = "text"
-    source: str | None = None
-    meta: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "files", as_patterns(self.files))
-        if not self.files:
-            raise ValueError("files must name at least one file")
-        self._fields()
-
-    def _fields(self) -> Fields:
-        return Fields(self.text, self.source, dict(self.meta))
-
-    def identity(self) -> dict[str, str]:
-        return hash_files(find_files(self.files))
+class ParquetReader(FileReader):
+    """One passage a row; only the columns that the mapping names are read."""
 
     def read(self) -> Iterator[Passage | BadRow]:
-        fields = self._fields()
+        fields = self.fields()
         for path in find_files(self.files):
             for number, row in enumerate(_rows(path, fields.columns()), start=1):
                 place = f"{path}, row {number}"

@@ -7,69 +7,40 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 from src.core.records import Example, Problem
-from src.core.stage import Stage, StageContext
-from src.modeling.estimate import training_cost
+from src.core.stage import StageContext
 from src.modeling.ranks import is_first
-from src.modeling.recipe import Recipe
-from src.modeling.sources import ModelSource
-from src.modeling.trainer import Trainer
-from src.stages.modelcard import write_card
 from src.stages.sft import NoSFT, SFTSet
+from src.stages.training import TrainingStage
 
 
 @dataclass(frozen=True)
-class Pretrain(Stage):
+class Pretrain(TrainingStage):
     """Reads the `problems` of the input "corpus", natural language and tool mixed, in the recipe's order; then `sft`.
 
     Further inputs whose names begin with "corpus" are corpora too; phases of the recipe weigh all of them by name.
-    Under a WSD schedule the fine-tuning set falls mostly into the decay. Leaves `model/`, and what it started from:
-    `base/` for a model made here, `base.txt` with its name or folder for any other.
-
-    expected_tokens: of all rows, read once; for a plan, which has no rows yet.
+    Under a WSD schedule the fine-tuning set falls mostly into the decay. Beside `model/` it leaves what training
+    started from: `base/` for a model made here, `base.txt` with its name or folder for any other.
     """
 
-    kind = "pretrain"
-    version = 1
-    heavy = True
+    kind: ClassVar[str] = "pretrain"
+    version: ClassVar[int] = 1
 
-    model: ModelSource
-    recipe: Recipe
-    trainer: Trainer
     sft: SFTSet = field(default_factory=NoSFT)
-    seed: int = 0
-    expected_tokens: float | None = None
-
-    def estimate(self) -> dict[str, float]:
-        return training_cost(self.model, self.recipe, self.trainer, self.expected_tokens)
 
     def run(self, ctx: StageContext) -> None:
         from src.modeling.rows import Corpus
-        from src.modeling.training import train
 
         made = ctx.work / "base"
         base = self.model.prepare(made, lambda: self._texts(ctx), self.seed, ctx.cache)
         corpora = [Corpus(name, partial(_rows, ctx, name)) for name in _names(ctx)]
         corpora += [Corpus(name, rows, order="in_order") for name, rows in self.sft.corpora().items()]
-        summary = train(
-            base,
-            corpora,
-            self.recipe,
-            self.trainer,
-            ctx.out / "model",
-            ctx.work,
-            self.seed,
-            ctx.log,
-            ctx.progress,
-            stable=ctx.cache / "stable",
-        )
+        summary = self.train(ctx, base, corpora, "A student")
         if is_first():
             self._keep_base(ctx, made, base)
-            name = self.model.title()
-            write_card(ctx.out / "model", "A student", name, ctx.inputs, self.recipe, self.seed, summary)
         self._count(ctx, summary.rows)
-        ctx.summary.update(summary.scalars())
 
     def _texts(self, ctx: StageContext) -> Iterator[str]:
         """What a tokenizer made here is trained on: rows of both sets in turn, for it may read only the front."""

@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import ClassVar
 
 from src.core.records import Example, Problem, Prompt
-from src.core.stage import Stage, StageContext
-from src.modeling.estimate import training_cost
+from src.core.stage import StageContext
 from src.modeling.ranks import is_first
-from src.modeling.recipe import Recipe
-from src.modeling.sources import ModelSource
-from src.modeling.trainer import Trainer
-from src.stages.modelcard import write_card
+from src.stages.training import TrainingStage
 
 
 @dataclass(frozen=True)
-class Synthesizer(Stage):
+class Synthesizer(TrainingStage):
     """Learns from what the teacher wrote: `problems` of every input whose name begins with "distil", joined by id with
-    the `prompts` they answer. Leaves `model/`. Without such an input that is the model as it came, untaught.
-
-    expected_tokens: of all rows, read once; for a plan, which has no rows yet.
+    the `prompts` they answer. Without such an input it hands the model on as it came, untaught.
     """
 
-    kind = "synthesizer"
-    version = 1
-    heavy = True
-
-    model: ModelSource
-    recipe: Recipe
-    trainer: Trainer
-    seed: int = 0
-    expected_tokens: float | None = None
-
-    def estimate(self) -> dict[str, float]:
-        return training_cost(self.model, self.recipe, self.trainer, self.expected_tokens)
+    kind: ClassVar[str] = "synthesizer"
+    version: ClassVar[int] = 1
 
     def run(self, ctx: StageContext) -> None:
         if any(name.startswith("distil") for name in ctx.inputs):
@@ -52,27 +37,10 @@ class Synthesizer(Stage):
         save_model(load_model(base, "eager"), load_tokenizer(base), plain, ctx.out / "model")
 
     def _teach(self, ctx: StageContext) -> None:
-        from src.modeling.training import train
-
         examples = self._examples(ctx)
         texts = lambda: (example.prompt + example.response for example in examples)  # noqa: E731
         base = self.model.prepare(ctx.work / "base", texts, self.seed, ctx.cache)
-        summary = train(
-            base,
-            examples,
-            self.recipe,
-            self.trainer,
-            ctx.out / "model",
-            ctx.work,
-            self.seed,
-            ctx.log,
-            ctx.progress,
-            stable=ctx.cache / "stable",
-        )
-        if is_first():
-            name = self.model.title()
-            write_card(ctx.out / "model", "A writer of problems", name, ctx.inputs, self.recipe, self.seed, summary)
-        ctx.summary.update(summary.scalars())
+        self.train(ctx, base, examples, "A writer of problems")
 
     def _examples(self, ctx: StageContext) -> list[Example]:
         """All rows: the teacher's few thousand fit in memory. Counted in the tally as they go."""

@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -20,6 +22,11 @@ def registered():
         (["selector=influence,randm"], ["selector=randm: no such option; did you mean 'random'?"]),
         (["generator@teacher=opnai"], ["generator@teacher=opnai: no such option; did you mean 'openai'?"]),
         (["corpus=jsonl", "corpus.file=x"], ["corpus.file: no such option; did you mean 'files'?"]),
+        (
+            ["trainer.threads=1"],
+            ["trainer.threads: stands at its default, in no file; a plus sets it: +trainer.threads"],
+        ),
+        (["trainer.thread=1"], ["trainer.thread: no such option; did you mean 'threads'?"]),
         (["plan.now=1"], ["plan.now: 'plan' is a value and has no options"]),
         (["+experiment=ablation_no_influenc"], ["+experiment=ablation_no_influenc: no such option; did you mean"]),
         (["sed=1", "corpus.librarys=[]"], ["sed: no such option", "corpus.librarys: no such option; did you mean"]),
@@ -77,3 +84,16 @@ def test_nothing_runs_after_a_mistake():
     with pytest.raises(SystemExit) as end:
         checked_main(run, ["sed=1"], "config")
     assert "sed: no such option" in str(end.value)
+
+
+@pytest.mark.skipif(not shutil.which("bwrap"), reason="needs bubblewrap to make a read-only world")
+def test_a_folder_that_cannot_be_written_is_named():
+    code = (
+        "from src.config import resolvers, schema; schema.register(); resolvers.register()\n"
+        "from src.config.overrides import wrong_overrides; print(*wrong_overrides(['outputs=/usr/x/y'], 'config'))"
+    )
+    command = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", sys.executable, "-c", code]
+    ran = subprocess.run(command, cwd=overrides.CONF.parent, capture_output=True, text=True, timeout=60)
+    if ran.returncode and "bwrap:" in ran.stderr:
+        pytest.skip(f"bubblewrap does not work here: {ran.stderr}")
+    assert ran.stdout.strip() == "outputs: nothing can be written in '/usr'; choose another folder: outputs=..."

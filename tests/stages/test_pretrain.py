@@ -48,7 +48,7 @@ def base(tmp_path: Path) -> Path:
 
 
 def run(ctx: StageContext, model: ModelSource, sft: JsonlSFT | NoSFT) -> None:
-    Pretrain(model, RECIPE, CPU, sft).run(ctx)
+    Pretrain(model, RECIPE, CPU, sft=sft).run(ctx)
     ctx.tally.check()
 
 
@@ -78,7 +78,7 @@ def test_several_sets_and_corpora_are_weighed_by_name(ctx: StageContext, sft: Js
     ctx = dataclasses.replace(ctx, inputs={**ctx.inputs, "corpus_2": ctx.inputs["corpus"]})
     phases = (Phase({"corpus": 1.0, "corpus_2": 1.0}, 1_024), Phase({"mine": 1.0, "drill": 1.0}, 512))
     recipe = dataclasses.replace(RECIPE, epochs=None, phases=phases)
-    Pretrain(TINY, recipe, CPU, SeveralSFT({"mine": sft, "drill": ProceduralSFT(n=4)})).run(ctx)
+    Pretrain(TINY, recipe, CPU, sft=SeveralSFT({"mine": sft, "drill": ProceduralSFT(n=4)})).run(ctx)
     ctx.tally.check()
     assert (ctx.tally.kept, ctx.summary["steps"]) == (20 + 20 + 5 + 4, 6)
     points = map(json.loads, (ctx.out / "metrics.jsonl").read_text().splitlines())
@@ -87,7 +87,7 @@ def test_several_sets_and_corpora_are_weighed_by_name(ctx: StageContext, sft: Js
 
 def test_held_out_rows_are_counted_and_give_a_loss_of_each_corpus(ctx: StageContext) -> None:
     recipe = dataclasses.replace(RECIPE, held_out=0.3, overlong="split")
-    Pretrain(TINY, recipe, CPU, ProceduralSFT(n=20)).run(ctx)
+    Pretrain(TINY, recipe, CPU, sft=ProceduralSFT(n=20)).run(ctx)
     ctx.tally.check()
     assert 5 <= ctx.tally.rejected["held_out"] <= 20
     assert ctx.summary["rows_held_out"] == ctx.tally.rejected["held_out"]

@@ -36,7 +36,7 @@ def corpus(tmp_path: Path) -> Path:
 def run(corpus: Path, folder: Path, trainer: Trainer, compute: Local, **recipe: Any) -> dict[str, Any]:
     for name in ("out", "work"):
         (folder / name).mkdir(parents=True)
-    stage = Pretrain(TINY, dataclasses.replace(RECIPE, **recipe), trainer, ProceduralSFT(n=10))
+    stage = Pretrain(TINY, dataclasses.replace(RECIPE, **recipe), trainer, sft=ProceduralSFT(n=10))
     inputs = {"corpus": str(corpus)}
     spec = {"kind": "pretrain", "stage": describe(stage), "inputs": inputs, "folder": str(folder)}
     return compute.run({**spec, "cache": str(folder.parent / "cache")}, folder, heavy=True)

@@ -1,0 +1,62 @@
+"""What the two stages that train a model share: their options, the call, the model card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from src.core.records import Example
+from src.core.stage import Stage, StageContext
+from src.modeling.estimate import training_cost
+from src.modeling.ranks import is_first
+from src.modeling.recipe import Recipe
+from src.modeling.sources import ModelSource
+from src.modeling.trainer import Trainer
+from src.stages.modelcard import write_card
+
+if TYPE_CHECKING:
+    from src.modeling.rows import Corpus
+    from src.modeling.training import TrainingSummary
+
+
+@dataclass(frozen=True)
+class TrainingStage(Stage):
+    """Trains `model` by `recipe` and leaves `model/`, a Hugging Face folder with its card.
+
+    expected_tokens: of all rows, read once; for a plan, which has no rows yet.
+    """
+
+    heavy: ClassVar[bool] = True
+
+    model: ModelSource
+    recipe: Recipe
+    trainer: Trainer
+    seed: int = 0
+    expected_tokens: float | None = None
+
+    def estimate(self) -> dict[str, float]:
+        return training_cost(self.model, self.recipe, self.trainer, self.expected_tokens)
+
+    def train(
+        self, ctx: StageContext, base: str, data: list[Corpus] | Iterable[Example], title: str
+    ) -> TrainingSummary:
+        """Train `base`, a prepared `self.model`. A killed stage goes on from its last checkpoint in `ctx.work`."""
+        from src.modeling.training import train
+
+        summary = train(
+            base,
+            data,
+            self.recipe,
+            self.trainer,
+            ctx.out / "model",
+            ctx.work,
+            self.seed,
+            ctx.log,
+            ctx.progress,
+            stable=ctx.cache / "stable",
+        )
+        if is_first():
+            write_card(ctx.out / "model", title, self.model.title(), ctx.inputs, self.recipe, self.seed, summary)
+        ctx.summary.update(summary.scalars())
+        return summary
