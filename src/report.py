@@ -21,9 +21,10 @@ def main(config: DictConfig) -> None:
 
 
 def report(config: DictConfig) -> None:
-    """Write the page and print where it is; with `workspace`, build one on W&B too."""
+    """Write the page and print where it is; with `record` also the study's Markdown, with `workspace` one on W&B."""
     from src.core.workspace import build_workspace
     from src.reporting.outcomes import benchmarks
+    from src.reporting.report import write_record
 
     outputs = Path(config.outputs)
     if OmegaConf.is_missing(config, "study"):
@@ -33,6 +34,8 @@ def report(config: DictConfig) -> None:
     page = write_report(outputs, str(config.study), config.baseline)
     print("\n".join(summary_lines(outputs, str(config.study), config.baseline)))
     print(f"\n{page}")
+    if config.record:
+        print(write_record(outputs, str(config.study), Path(config.record), config.baseline))
     if config.workspace:
         found = collect(outputs, str(config.study))
         print(build_workspace(config.workspace, found.name, found.question, benchmarks(found.complete)))

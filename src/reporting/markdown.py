@@ -17,8 +17,10 @@ ACCURACY_COLUMNS = (*WHO, "model", "benchmark", "group", "n", "accuracy", "low",
 STAGE_COLUMNS = (*WHO, "node", "reused", "seconds", "peak_memory_mb", "in", "kept", "rejected", "failed")
 
 
-def report(view: View, drawings: Sequence[Plot]) -> str:
-    """A record of the study, ready for `experiments/`: question, commands, machine, answer, drawings, tables."""
+def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
+    """A record of the study, ready for `experiments/`: question, commands, machine, answer, drawings, tables.
+
+    prefix: of the drawings' file names."""
     study = view.study
     title = words(study.name)
     parts = [f"# {title[:1].upper()}{title[1:]}"]
@@ -30,7 +32,7 @@ def report(view: View, drawings: Sequence[Plot]) -> str:
     unfinished = [f"{job.name} ({job.error or job.status})" for job in study.jobs if not job.complete]
     unfinished += study.missing_seeds + list(study.remarks)
     parts.append(f"**What failed or is missing.** {'; '.join(unfinished) or 'Nothing'}.")
-    parts += [f"![{plot.title}]({plot.name}.svg)" for plot in drawings]
+    parts += [f"![{plot.title}]({prefix}{plot.name}.svg)" for plot in drawings]
     sections = (
         ("Arms", "arms"),
         ("Beside the paper", "paper"),

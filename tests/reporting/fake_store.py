@@ -264,7 +264,7 @@ def volumes(outputs: Path) -> None:
     jobs = [
         FakeJob(f"share_{share}-s{seed}", seed, [f"clean.share={share}", f"seed={seed}"], skill, shared=9)
         for share, skill in skills.items()
-        for seed in range(3)
+        for seed in range(2)
     ]
     build(outputs, "ablation_data_volume", jobs, "How does the student grow with the corpus that it reads?")
 

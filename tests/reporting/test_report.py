@@ -103,6 +103,15 @@ def test_the_markdown_is_a_record_with_all_that_failed(pages: dict[str, Path]) -
     assert set(re.findall(r"\]\((\w+\.svg)\)", text)) == DRAWINGS["ablation_no_influence"]
 
 
+@pytest.mark.slow
+def test_a_record_goes_where_records_are_kept(copied: Path, tmp_path: Path) -> None:
+    study, records = "ablation_data_volume", tmp_path / "records"
+    done = _run(["-m", "src.report", f"study={study}", f"outputs={copied}", f"record={records}"])
+    assert done.returncode == 0, done.stderr
+    assert {p.name for p in records.iterdir()} == {f"{study}.md", *(f"{study}-{name}" for name in DRAWINGS[study])}
+    assert f"![Accuracy]({study}-means.svg)" in (records / f"{study}.md").read_text()
+
+
 def test_an_empty_run_folder_is_a_report_of_nothing(tmp_path: Path) -> None:
     (tmp_path / "runs" / "s").mkdir(parents=True)
     assert "nothing to conclude" in write_report(tmp_path, "s").read_text()
