@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.config.overrides import checked_main, told_plainly
 from src.core.errors import UserError
 from src.reporting import summary_lines, write_report
-from src.reporting.collect import studies
+from src.reporting.collect import collect, studies
 
 
 @hydra.main(version_base=None, config_path="../conf", config_name="report")
@@ -21,7 +21,11 @@ def main(config: DictConfig) -> None:
 
 
 def report(config: DictConfig) -> None:
-    """Write the page and print where it is."""
+    """Write the page and print where it is; with `record` also the study's Markdown, with `workspace` one on W&B."""
+    from src.core.workspace import build_workspace
+    from src.reporting.outcomes import benchmarks
+    from src.reporting.report import write_record
+
     outputs = Path(config.outputs)
     if OmegaConf.is_missing(config, "study"):
         known = ", ".join(studies(outputs))
@@ -30,6 +34,11 @@ def report(config: DictConfig) -> None:
     page = write_report(outputs, str(config.study), config.baseline)
     print("\n".join(summary_lines(outputs, str(config.study), config.baseline)))
     print(f"\n{page}")
+    if config.record:
+        print(write_record(outputs, str(config.study), Path(config.record), config.baseline))
+    if config.workspace:
+        found = collect(outputs, str(config.study))
+        print(build_workspace(config.workspace, found.name, found.question, benchmarks(found.complete)))
 
 
 if __name__ == "__main__":

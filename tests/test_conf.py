@@ -4,6 +4,7 @@ from itertools import product, zip_longest
 from pathlib import Path
 
 import pytest
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -89,27 +90,55 @@ def test_every_option(overrides, local_files):
     assert len({node.name for node in nodes}) == 12
 
 
+def arms_of(experiment):
+    """The arms of a sweep without its seeds: each a list of overrides. Of an interval to search, none."""
+    written = yaml.safe_load((CONF / "experiment" / f"{experiment}.yaml").read_text())
+    params = written.get("hydra", {}).get("sweeper", {}).get("params", {})
+    axes = [OverridesParser.create().parse_override(f"{key}={value}") for key, value in params.items() if key != "seed"]
+    axes = [axis for axis in axes if axis.is_discrete_sweep() or not axis.is_sweep_override()]
+    return list(product(*([f"{axis.get_key_element()}={v}" for v in axis.sweep_string_iterator()] for axis in axes)))
+
+
+@pytest.mark.parametrize("experiment", experiments())
+def test_the_last_arm_of_every_experiment(experiment, local_files):
+    *_, arm = arms_of(experiment)
+    assert preflight([f"+experiment={experiment}", *arm], local_files)[-1].name == "evaluate"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", sorted(path.stem for path in (CONF / "scale").glob("*.yaml")))
 @pytest.mark.parametrize("experiment", experiments())
 def test_every_arm_of_every_experiment_at_every_scale(experiment, scale, local_files):
-    base = [f"+experiment={experiment}", f"scale={scale}"]
-    params = composed(base).hydra.sweeper.params or {}
-    axes = [OverridesParser.create().parse_override(f"{key}={value}") for key, value in params.items()]
-    arms = product(*([f"{axis.get_key_element()}={v}" for v in axis.sweep_string_iterator()] for axis in axes))
-    keys = {tuple(node.key for node in preflight([*base, *arm], local_files)) for arm in arms}
-    sizes = [len(list(axis.sweep_string_iterator())) for axis in axes]
-    expected = 1
-    for size in sizes:
-        expected *= size
-    assert len(keys) == expected, "two arms are the same"
+    arms, keys = arms_of(experiment), []
+    for arm in arms:
+        nodes = preflight([f"+experiment={experiment}", f"scale={scale}", *arm], local_files)
+        keys.append({node.name: node.key for node in nodes})
+    assert len({tuple(key.values()) for key in keys}) == len(arms), "two arms are the same"
+    shared = set.intersection(*(set(key.values()) for key in keys))
+    assert {keys[0]["corpus"]} <= shared, "not even the corpus is shared"
+    if (experiment, scale) in SHARED:
+        assert len(shared) == SHARED[experiment, scale]
+
+
+SHARED = {  # nodes that all arms have in common
+    ("ablation_no_influence", "laptop"): 5,
+    ("ablation_data_volume", "study"): 9,
+    ("ablation_decay_mix", "laptop"): 10,
+    ("ablation_rounds", "laptop"): 4,
+}
+
+
+@pytest.mark.slow
+def test_a_seed_makes_another_student_of_the_same_data(local_files):
+    one, two = (preflight(["+experiment=ablation_rounds", f"seed={seed}"], local_files) for seed in (0, 1))
+    assert [a.name for a, b in zip(one, two, strict=True) if a.key != b.key] == ["pretrain", "evaluate"]
 
 
 def test_every_experiment_opens_with_its_question():
     for name in experiments():
-        lines = (CONF / "experiment" / f"{name}.yaml").read_text().splitlines()
-        assert lines[0] == "# @package _global_"
-        assert lines[1].startswith("# ")
-        assert composed([f"+experiment={name}"]).question.endswith("?")
+        text = (CONF / "experiment" / f"{name}.yaml").read_text()
+        assert text.startswith("# @package _global_\n# "), f"{name}: no opening line"
+        assert yaml.safe_load(text)["question"].endswith("?")
 
 
 def test_every_option_says_what_it_is_and_stays_small():

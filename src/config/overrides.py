@@ -61,7 +61,7 @@ def wrong_overrides(words: Sequence[str], config_name: str) -> Mistakes:
     if words and not overrides:  # a flag alone
         return mistakes
     choices = [o for o in overrides if _is_group(o) and not o.is_delete()]
-    wrong = [choice for choice in choices if _check_choice(choice, mistakes)]
+    wrong = [choice for choice in choices if not _is_hydras(choice) and _check_choice(choice, mistakes)]
     right = [_first_choice(choice) for choice in choices if choice not in wrong]
     config = _compose(right, config_name, mistakes)
     unknown = {choice.package or choice.key_or_group for choice in wrong}  # what such a group holds, nobody can say
@@ -82,7 +82,12 @@ def wrong_overrides(words: Sequence[str], config_name: str) -> Mistakes:
 
 
 def _is_group(override: Override) -> bool:
-    return (CONF / override.key_or_group).is_dir()
+    return _is_hydras(override) or (CONF / override.key_or_group).is_dir()
+
+
+def _is_hydras(override: Override) -> bool:
+    """Launchers and sweepers: most come with plugins, and Hydra knows which there are."""
+    return bool(override.key_or_group.startswith("hydra/"))
 
 
 def _values(override: Override) -> list[Any]:

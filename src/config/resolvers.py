@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
 from omegaconf import OmegaConf
 
 
@@ -16,3 +17,14 @@ def choice(group: str, *, _root_: Any) -> str:
 
 def register() -> None:
     OmegaConf.register_new_resolver("choice", choice, replace=True)
+
+
+class Registered(Callback):
+    """Goes with a job to the process in which a launcher (joblib, Slurm, Ray) composes it: there, no entry point has
+    registered anything yet."""
+
+    def __init__(self) -> None:
+        register()
+
+    def __reduce__(self) -> tuple[type[Registered], tuple[()]]:
+        return Registered, ()

@@ -22,6 +22,7 @@ class Root:
     name: str = MISSING
     seed: int = MISSING
     data_seed: int = MISSING
+    rounds: int = MISSING
     plan: bool = False
     outputs: str = MISSING
     benchmark_dir: str | None = None

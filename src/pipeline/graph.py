@@ -33,9 +33,11 @@ class Node:
 
 
 def method(cfg: Mapping[str, Any], mistakes: Mistakes) -> list[Node]:
-    """All nodes in the order of their work. Raises a `UserError` that lists every mistake of the configuration,
-    those that were found elsewhere before included."""
+    """All nodes in the order of their work; fewer than twelve where `rounds` is less than two. Raises a `UserError`
+    that lists every mistake of the configuration, those that were found elsewhere before included."""
     stage = StageBuilder(cfg, mistakes)
+    if (rounds := cfg["rounds"]) not in (0, 1, 2):
+        mistakes.add("rounds", f"the teacher is asked in 0, 1 or 2 rounds, not {rounds}")
 
     corpus = stage("corpus.Corpus", "passages", reader="corpus")
     prompts = stage("prompts.Prompts", "prompts", prompt_set="prompt_set")
@@ -52,6 +54,7 @@ def method(cfg: Mapping[str, Any], mistakes: Mistakes) -> list[Node]:
 
     passages = Node("corpus", corpus)
     asked = Node("prompts", prompts, {"passages": passages})
+    untaught = Node("synthesizer_0", synthesizer, {"prompts": asked})
     taught_1 = Node("distill_1", distil_1, {"prompts": asked})
     writer_1 = Node("synthesizer_1", synthesizer, {"prompts": asked, "distilled_1": taught_1})
     drafts = Node("candidates", candidates, {"prompts": asked, "synthesizer": writer_1, "exclude": taught_1})
@@ -59,13 +62,14 @@ def method(cfg: Mapping[str, Any], mistakes: Mistakes) -> list[Node]:
     taught_2 = Node("distill_2", distil_2, {"prompts": chosen})
     both = {"distilled_1": taught_1, "distilled_2": taught_2}
     writer_2 = Node("synthesizer_2", synthesizer, {"prompts": asked, **both})
-    written = Node("generate", generate, {"prompts": asked, "synthesizer": writer_2})
+    round_1, round_2 = [taught_1, writer_1], [drafts, chosen, taught_2, writer_2]
+    distillation = [[untaught], round_1, round_1 + round_2][rounds]
+    written = Node("generate", generate, {"prompts": asked, "synthesizer": distillation[-1]})
     cleaned = Node("clean", clean, {"generations": written})
     student = Node("pretrain", pretrain, {"corpus": cleaned})
     verdict = Node("evaluate", evaluate, {"pretrain": student})
 
-    to_select = [passages, asked, taught_1, writer_1, drafts, chosen]
-    return [*to_select, taught_2, writer_2, written, cleaned, student, verdict]
+    return [passages, asked, *distillation, written, cleaned, student, verdict]
 
 
 class StageBuilder:

@@ -6,7 +6,7 @@ import logging
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -15,19 +15,22 @@ from omegaconf.errors import OmegaConfBaseException
 
 from src.config.build import bind
 from src.config.mistakes import Mistakes
+from src.core.command import command_line
 from src.core.errors import UserError
 from src.core.records import content_id
 from src.core.stage import Artifact
 from src.core.store import Store, full_disk_explained, write_json
 from src.pipeline.graph import Node, method
 from src.pipeline.plan import plan_lines
-from src.pipeline.runner import Runner, Visit, command_line, visits_as_dicts
+from src.pipeline.runner import Runner, Visit, visits_as_dicts
 
 log = logging.getLogger(__name__)
 
 
 class Job:
     """Checks the whole configuration when built: nothing runs before every mistake in it is mended."""
+
+    planned: ClassVar[set[str]] = set()  # keys that the plans of this process showed: a sweep's jobs share them
 
     def __init__(self, cfg: DictConfig):
         self.config = _plain(cfg)
@@ -42,8 +45,12 @@ class Job:
 
     def show_plan(self) -> None:
         """Print what would run, what is there already, and what the rest would cost."""
-        for line in plan_lines(self.nodes, self.store):
+        if self.planned:
+            print()
+        print(f"{self.study} / {self.name}, seed {self.seed}")
+        for line in plan_lines(self.nodes, self.store, self.planned):
             print(line)
+        self.planned.update(node.key for node in self.nodes)
         for error in self._absent():
             print(f"Not at hand: {error}")
 

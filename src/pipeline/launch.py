@@ -154,6 +154,8 @@ def _secrets_put_away() -> Iterator[None]:
 
 def _server() -> Any:
     """The fork server's context; the server starts with its first process and ends with this one."""
+    if multiprocessing.get_start_method() not in multiprocessing.get_all_start_methods():
+        multiprocessing.set_start_method("forkserver", force=True)  # joblib's own, which a forked stage cannot know
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # vLLM binds memory to a node, and says so at every start
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)

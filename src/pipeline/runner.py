@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -141,13 +140,6 @@ def git_state() -> dict[str, Any]:
 
     commit, status = git("rev-parse", "HEAD"), git("status", "--porcelain")
     return {"commit": commit, "dirty": None if status is None else bool(status)}
-
-
-def command_line() -> str:
-    """What the user typed, as it can be typed again."""
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    program = f"python -m {spec.name}" if spec else f"python {sys.argv[0]}"
-    return " ".join([program, *sys.argv[1:]])
 
 
 def visits_as_dicts(visits: Sequence[Visit]) -> list[dict[str, Any]]:

@@ -20,11 +20,12 @@ from src.core.errors import UserError
 NODES = (
     "corpus",
     "prompts",
-    "distil_1",
+    "synthesizer_0",
+    "distill_1",
     "synthesizer_1",
     "candidates",
     "select",
-    "distil_2",
+    "distill_2",
     "synthesizer_2",
     "generate",
     "clean",
@@ -66,6 +67,7 @@ class Manifest:
     dirty: bool
     started: str
     command: str
+    machine: str = ""
 
     @property
     def short(self) -> str:
@@ -303,7 +305,7 @@ def _read_job(path: Path, store: Path, remarks: list[str]) -> Job:
 
 def _without_seed(name: str, seed: int | None) -> str:
     """Folders are called name-s0, name-s1, ...; a record may repeat that or say the name alone."""
-    return name if seed is None else re.sub(rf"[-_]?(s|seed)[=_]?{seed}$", "", name) or name
+    return name if seed is None else re.sub(rf"[-_](s|seed)[=_]?{seed}$", "", name) or name
 
 
 def _read_node(row: dict[str, Any], store: Path) -> Node:
@@ -334,6 +336,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         dirty=bool(git.get("dirty")),
         started=row.get("started") or "",
         command=row.get("command") or "",
+        machine=row.get("machine") or "",
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from src.reporting.collect import Arm, Job, Manifest, Study
 from src.reporting.page import View
+from src.reporting.plots import Plot
 from src.reporting.table import Table
 from src.reporting.text import words
 
@@ -16,34 +17,36 @@ ACCURACY_COLUMNS = (*WHO, "model", "benchmark", "group", "n", "accuracy", "low",
 STAGE_COLUMNS = (*WHO, "node", "reused", "seconds", "peak_memory_mb", "in", "kept", "rejected", "failed")
 
 
-def report(view: View, figure: str) -> str:
-    """The report's tables under headings; `figure` is the main drawing's file name, or empty."""
+def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
+    """A record of the study, ready for `experiments/`: question, commands, machine, answer, drawings, tables.
+
+    prefix: of the drawings' file names."""
     study = view.study
     title = words(study.name)
     parts = [f"# {title[:1].upper()}{title[1:]}"]
-    parts += [f"*{study.question}*"] if study.question else []
-    parts += view.answer
-    unfinished = [job.name for job in study.jobs if not job.complete] + study.missing_seeds
-    if unfinished:
-        parts.append(f"Not complete: {', '.join(unfinished)}.")
-    parts += [f"![Accuracy by benchmark]({figure})"] if figure else []
+    parts += [f"**Question.** {study.question}"] if study.question else []
+    parts.append(f"**Answer.** {' '.join(view.answer)}")
+    commands = dict.fromkeys(job.command for job in study.jobs if job.command)
+    parts += ["**Commands.**", "```\n" + "\n".join(commands) + "\n```"] if commands else []
+    parts.append(f"**Cost.** {view.sharing.sentence}")
+    unfinished = [f"{job.name} ({job.error or job.status})" for job in study.jobs if not job.complete]
+    unfinished += study.missing_seeds + list(study.remarks)
+    parts.append(f"**What failed or is missing.** {'; '.join(unfinished) or 'Nothing'}.")
+    parts += [f"![{plot.title}]({prefix}{plot.name}.svg)" for plot in drawings]
     sections = (
         ("Arms", "arms"),
+        ("Beside the paper", "paper"),
         ("Accuracy", "accuracy"),
-        ("By education stage", "stages"),
-        ("Rows through the stages", "funnel"),
+        ("By education stage", "stages_by_arm" if view.tables["stages_by_arm"] else "stages"),
+        (f"Rows through the stages{f' of {view.shown.name}' if view.shown else ''}", "funnel"),
         ("Time and memory", "effort"),
         ("Jobs", "jobs"),
     )
     for heading, name in sections:
         if view.tables[name]:
             parts += [f"## {heading}", markdown(view.tables[name])]
-            parts += [view.sharing.sentence] if name == "arms" else []
-    commands = dict.fromkeys(job.command for job in study.jobs if job.command)
-    if commands:
-        parts += ["## Commands", "```\n" + "\n".join(commands) + "\n```"]
     if view.origins:
-        parts += ["## Versions", "\n".join(f"- {name}: {value}" for name, value in view.origins.items())]
+        parts += ["## Machine and versions", "\n".join(f"- {name}: {value}" for name, value in view.origins.items())]
     return "\n\n".join(parts) + "\n"
 
 

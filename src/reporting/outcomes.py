@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -47,18 +48,42 @@ def _read_scores(folder: Path) -> Scores:
     return scores
 
 
+def _stages(job: Job) -> dict[tuple[str, str], str]:
+    """(benchmark, question id) -> education stage."""
+    manifest = job.manifest("evaluate")
+    return _read_stages(manifest.path / "predictions") if manifest else {}
+
+
+@lru_cache(maxsize=8)
+def _read_stages(folder: Path) -> dict[tuple[str, str], str]:
+    found: dict[tuple[str, str], str] = {}
+    for shard in sorted(folder.glob("*.parquet")):
+        table = pq.ParquetFile(shard).read(["benchmark", "question_id", "stage"])
+        rows = zip(*(column.to_pylist() for column in table.columns))
+        found |= {(benchmark, question): stage for benchmark, question, stage in rows}
+    return found
+
+
 def benchmarks(jobs: Sequence[Job]) -> tuple[str, ...]:
     """The benchmarks that occur, in the order in which the first job reports them."""
     return tuple(dict.fromkeys(row.benchmark for job in jobs for row in job.accuracies if row.group == "all"))
 
 
-def strata(pairs: Sequence[tuple[Job, str]], names: Sequence[str]) -> list[list[np.ndarray]] | None:
-    """For each (job, model): a row of scores a benchmark, all over the same questions. None if there are none."""
+def strata(
+    pairs: Sequence[tuple[Job, str]], names: Sequence[str], stage: str | None = None
+) -> list[list[np.ndarray]] | None:
+    """For each (job, model): a row of scores a benchmark, all over the same questions. None if there are none.
+
+    stage: only questions of that education stage.
+    """
     scores = [(job_scores(job), model) for job, model in pairs]
     result: list[list[np.ndarray]] = [[] for _ in pairs]
     for name in names:
         asked = [score.get((model, name), {}) for score, model in scores]
         common = sorted(set.intersection(*(set(a) for a in asked))) if asked else []
+        if stage is not None:
+            of = _stages(pairs[0][0])
+            common = [question for question in common if of.get((name, question)) == stage]
         if not common:
             return None
         for row, answers in zip(result, asked, strict=True):
@@ -66,9 +91,18 @@ def strata(pairs: Sequence[tuple[Job, str]], names: Sequence[str]) -> list[list[
     return result if names else None
 
 
-def arm_accuracy(arm: Arm, names: Sequence[str], model: str = STUDENT) -> Estimate | None:
+def stacked(groups: Sequence[Sequence[tuple[Job, str]]], names: Sequence[str]) -> list[list[np.ndarray]] | None:
+    """For each group of (job, model): one array a benchmark, (jobs, questions), over the questions all were asked."""
+    rows = strata([pair for group in groups for pair in group], names)
+    if rows is None:
+        return None
+    edges = np.cumsum([0, *map(len, groups)])
+    return [_stack(rows[start:end]) for start, end in pairwise(edges)]
+
+
+def arm_accuracy(arm: Arm, names: Sequence[str], model: str = STUDENT, stage: str | None = None) -> Estimate | None:
     """An arm's mean accuracy over its seeds and the named benchmarks."""
-    rows = strata([(job, model) for job in arm.complete], names) if arm.complete else None
+    rows = strata([(job, model) for job in arm.complete], names, stage) if arm.complete else None
     return accuracy_over_seeds(_stack(rows)) if rows else None
 
 
@@ -77,17 +111,17 @@ def against_untrained(jobs: Sequence[Job], names: Sequence[str]) -> Comparison |
     return _compare([(job, STUDENT) for job in jobs], [(job, UNTRAINED) for job in jobs], names)
 
 
-def against_arm(ours: Arm, theirs: Arm, names: Sequence[str]) -> Comparison | None:
+def against_arm(ours: Arm, theirs: Arm, names: Sequence[str], stage: str | None = None) -> Comparison | None:
     """Two arms on the seeds that both completed; None when they share none."""
     by_seed = {job.seed: job for job in theirs.complete}
     pairs = [(job, by_seed[job.seed]) for job in ours.complete if job.seed in by_seed]
-    return _compare([(a, STUDENT) for a, _ in pairs], [(b, STUDENT) for _, b in pairs], names)
+    return _compare([(a, STUDENT) for a, _ in pairs], [(b, STUDENT) for _, b in pairs], names, stage)
 
 
 def _compare(
-    ours: Sequence[tuple[Job, str]], theirs: Sequence[tuple[Job, str]], names: Sequence[str]
+    ours: Sequence[tuple[Job, str]], theirs: Sequence[tuple[Job, str]], names: Sequence[str], stage: str | None = None
 ) -> Comparison | None:
-    rows = strata([*ours, *theirs], names) if ours else None
+    rows = strata([*ours, *theirs], names, stage) if ours else None
     if not rows:
         return None
     mine, other = _stack(rows[: len(ours)]), _stack(rows[len(ours) :])

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import jinja2
 
-from src.reporting import plots, prose, samples, tables
-from src.reporting.collect import STUDENT, Arm, Job, Study
+from src.reporting import comparing, plots, prose, samples, tables
+from src.reporting.collect import STUDENT, Arm, Job, Manifest, Study
 from src.reporting.outcomes import against_untrained, arm_accuracy, benchmarks
+from src.reporting.paper import beside_the_paper
 from src.reporting.plots import Plot
 from src.reporting.samples import Sample
+from src.reporting.scaling import trend
 from src.reporting.selection import Selection, selection
 from src.reporting.table import EMPTY_TABLE, Cell, Table, sources
 from src.reporting.tables import Sharing
@@ -47,6 +49,7 @@ class View:
     selection: Selection
     origins: dict[str, str]
     benchmarks: tuple[str, ...]
+    evaluations: tuple[Manifest, ...]
 
 
 def view(study: Study, baseline: Arm) -> View:
@@ -57,14 +60,23 @@ def view(study: Study, baseline: Arm) -> View:
     made = {
         "accuracy": tables.accuracy(study),
         "arms": tables.arms(study, baseline, found) if several else EMPTY_TABLE,
+        "paper": beside_the_paper(study),
+        "stages_by_arm": tables.stages_by_arm(study, baseline),
         "stages": tables.by_stage(shown) if shown else EMPTY_TABLE,
         "funnel": tables.funnel(shown) if shown else EMPTY_TABLE,
         "effort": tables.effort(study),
         "jobs": tables.jobs(study),
     }
-    select = shown.manifest("select") if shown else None
+    select = _selection_of(study, shown)
     chosen = selection(select)
     drawn: dict[str, list[Plot | None]] = {
+        "arms": [
+            comparing.means(study, baseline),
+            comparing.differences(study, baseline, found),
+            comparing.curve(trend(study)),
+        ]
+        if several
+        else [],
         "accuracy": [plots.accuracy(study)],
         "stages": [*plots.stages(shown)] if shown else [],
         "losses": [*plots.losses(study)],
@@ -86,7 +98,14 @@ def view(study: Study, baseline: Arm) -> View:
         selection=chosen,
         origins=_origins(study),
         benchmarks=benchmarks(study.complete),
+        evaluations=plots.evaluations(study.complete),
     )
+
+
+def _selection_of(study: Study, shown: Job | None) -> Manifest | None:
+    """The shown job's selection, or the first of the study that has one: a baseline may do without."""
+    jobs = [shown, *study.complete] if shown else []
+    return next((m for job in jobs if (m := job.manifest("select")) and selection(m)), None)
 
 
 def render(shown: View) -> str:
@@ -136,6 +155,8 @@ def _origins(study: Study) -> dict[str, str]:
         for package, version in manifest.packages.items():
             versions.setdefault(package, {})[version] = None
     rows = {"commit": ", ".join(commits)} if commits else {}
+    if machines := dict.fromkeys(m.machine for m in made if m.machine):
+        rows["machine"] = ", ".join(machines)
     return rows | {package: ", ".join(found) for package, found in sorted(versions.items())}
 
 

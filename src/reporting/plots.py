@@ -1,6 +1,6 @@
 """The figures, as SVG that takes its colours from the page: one drawing serves light, dark and print.
 
-Matplotlib draws with the light palette; `_themed` then turns each colour into a CSS variable of the same meaning.
+Matplotlib draws with the light palette; `themed` then turns each colour into a CSS variable of the same meaning.
 Colours are Okabe & Ito's, told apart under every common colour blindness; fills also differ in lightness. Figures are
 440 px wide, so that their 12 px lettering stays legible on a phone; the page puts two in a row where there is room.
 """
@@ -40,6 +40,7 @@ _VARIABLES = {
     PALE: "pale",
     **{colour: f"series-{i}" for i, colour in enumerate(SERIES)},
 }
+MOST_ARMS = 4  # beside each other under every benchmark; of more, the table tells
 MOST_POINTS = 300  # of a loss curve; more cannot be seen at this width
 
 
@@ -58,21 +59,22 @@ def accuracy(study: Study) -> Plot | None:
     """Bars by benchmark with 95 % intervals: the student (or each arm) above the untrained model."""
     arms = [arm for arm in study.arms if arm.complete]
     names = benchmarks(study.complete)
-    if not arms or not names:
-        return None
+    if not arms or not names or len(arms) > MOST_ARMS or (len(arms) > 1 and len(names) == 1):
+        return None  # the arms' own figure says it
     series = [(arm.name if len(arms) > 1 else "student", arm, STUDENT) for arm in arms]
-    series.append(("untrained", arms[0], UNTRAINED))
-    colours = [*(SERIES[i % len(SERIES)] for i in range(len(arms))), PALE]
+    if any(row.model == UNTRAINED for row in arms[0].complete[0].accuracies):
+        series.append(("untrained", arms[0], UNTRAINED))
+    colours = [*(SERIES[i % len(SERIES)] for i in range(len(arms))), PALE][: len(series)]
     groups = []
     for name in names:
         shares = [_share(arm, name, model) for _, arm, model in series]
         groups.append((words(name), shares))
-    with _figure(0.62 + len(groups) * (0.30 + 0.19 * len(series))) as figure:
-        _grouped_bars(figure.subplots(), groups, colours)
-        _legend(figure, [label for label, _, _ in series], colours)
-        svg = _themed(figure, "accuracy")
+    with figure(0.62 + len(groups) * (0.30 + 0.19 * len(series))) as drawn:
+        grouped_bars(drawn.subplots(), groups, colours)
+        _legend(drawn, [label for label, _, _ in series], colours)
+        svg = themed(drawn, "accuracy")
     caption = "Share of questions solved, in %. Whiskers: 95 % intervals."
-    return Plot("accuracy", "Accuracy by benchmark", caption, svg, _evaluations(study.complete))
+    return Plot("accuracy", "Accuracy by benchmark", caption, svg, evaluations(study.complete))
 
 
 def stages(job: Job) -> list[Plot]:
@@ -85,16 +87,16 @@ def stages(job: Job) -> list[Plot]:
         if not order:
             continue
         found = {(row.model, row.group): row for row in rows}
+        models = [model for model in (STUDENT, UNTRAINED) if any(row.model == model for row in rows)]
         groups = [
-            (words(stage), [_triple(found.get((model, f"stage:{stage}"))) for model in (STUDENT, UNTRAINED)])
-            for stage in order
+            (words(stage), [_triple(found.get((model, f"stage:{stage}"))) for model in models]) for stage in order
         ]
-        with _figure(0.62 + 0.47 * len(groups)) as figure:
-            _grouped_bars(figure.subplots(), groups, [FIRST, PALE], largest)
-            _legend(figure, ["student", "untrained"], [FIRST, PALE])
-            svg = _themed(figure, f"stages-{name}")
+        with figure(0.62 + (0.05 + 0.21 * len(models)) * len(groups)) as drawn:
+            grouped_bars(drawn.subplots(), groups, [FIRST, PALE][: len(models)], largest)
+            _legend(drawn, models if len(models) > 1 else [], [FIRST, PALE][: len(models)])
+            svg = themed(drawn, f"stages-{name}")
         caption = f"{words(name).capitalize()} by education stage, in %."
-        plots.append(Plot(f"stages-{name}", words(name).capitalize(), caption, svg, _evaluations([job])))
+        plots.append(Plot(f"stages-{name}", words(name).capitalize(), caption, svg, evaluations([job])))
     return plots
 
 
@@ -112,13 +114,13 @@ def losses(study: Study) -> list[Plot]:
         if not curves:
             continue
         shared = len(curves) == 1
-        with _figure(2.3) as figure:
-            axes = figure.subplots()
+        with figure(2.3) as drawn:
+            axes = drawn.subplots()
             for index, _, points in curves:
                 _curve(axes, points, FIRST if shared else SERIES[index % len(SERIES)])
             axes.set_xlabel("step")
-            _legend(figure, *_curve_legend(study, [index for index, _, _ in curves], shared))
-            svg = _themed(figure, f"loss-{name}")
+            _legend(drawn, *_curve_legend(study, [index for index, _, _ in curves], shared))
+            svg = themed(drawn, f"loss-{name}")
         last = curves[0][2]
         caption = f"Training loss: {last[0][1]:.2f} at step {last[0][0]:,}, {_ending(last):.2f} at the end."
         if not shared:
@@ -132,16 +134,16 @@ def funnel(job: Job) -> Plot | None:
     rows = [(words(n.name), n.manifest.counts) for n in job.nodes if n.manifest and n.manifest.counts.entered]
     if not rows:
         return None
-    with _figure(0.55 + 0.27 * len(rows)) as figure:
-        axes = figure.subplots()
+    with figure(0.55 + 0.27 * len(rows)) as drawn:
+        axes = drawn.subplots()
         ys = range(len(rows))
         axes.barh(ys, [c.kept for _, c in rows], 0.62, color=FIRST)
         axes.barh(ys, [c.lost for _, c in rows], 0.62, left=[c.kept for _, c in rows], color=SECOND)
         for y, (_, counts) in enumerate(rows):
-            axes.annotate(number(counts.kept), (counts.kept + counts.lost, y), (5, 0), **_BESIDE)
+            axes.annotate(number(counts.kept), (counts.kept + counts.lost, y), (5, 0), **BESIDE)
         _row_axis(axes, [name for name, _ in rows], max(c.kept + c.lost for _, c in rows))
-        _legend(figure, ["kept", "rejected or failed"], [FIRST, SECOND])
-        svg = _themed(figure, "funnel")
+        _legend(drawn, ["kept", "rejected or failed"], [FIRST, SECOND])
+        svg = themed(drawn, "funnel")
     at = tuple(n.manifest for n in job.nodes if n.manifest)
     return Plot("funnel", "Kept of what entered", "Each bar is what entered; the number is what was kept.", svg, at)
 
@@ -157,17 +159,17 @@ def times(study: Study) -> Plot | None:
             rows.append((words(name), new, sum(m.seconds for m in made.values()) - new))
     if not rows:
         return None
-    with _figure(0.55 + 0.27 * len(rows)) as figure:
-        axes = figure.subplots()
+    with figure(0.55 + 0.27 * len(rows)) as drawn:
+        axes = drawn.subplots()
         ys = range(len(rows))
         axes.barh(ys, [new for _, new, _ in rows], 0.62, color=FIRST)
         axes.barh(ys, [old for _, _, old in rows], 0.62, left=[new for _, new, _ in rows], color=PALE)
         for y, (_, new, old) in enumerate(rows):
-            axes.annotate(duration(new + old), (new + old, y), (5, 0), **_BESIDE)
+            axes.annotate(duration(new + old), (new + old, y), (5, 0), **BESIDE)
         _row_axis(axes, [name for name, _, _ in rows], max(new + old for _, new, old in rows))
         if any(old for _, _, old in rows):
-            _legend(figure, ["run by this study", "found done"], [FIRST, PALE])
-        svg = _themed(figure, "times")
+            _legend(drawn, ["run by this study", "found done"], [FIRST, PALE])
+        svg = themed(drawn, "times")
     caption = "Time of every distinct execution that the study stands on."
     return Plot("times", "Time by stage", caption, svg, tuple(study.artifacts.values()))
 
@@ -176,18 +178,18 @@ def influence(values: Sequence[float], manifest: Manifest) -> Plot | None:
     """How the selector's scores spread over the candidates."""
     if len(values) < 2:
         return None
-    with _figure(2.1) as figure:
-        axes = figure.subplots()
+    with figure(2.1) as drawn:
+        axes = drawn.subplots()
         axes.hist(values, bins=min(40, max(8, len(values) // 12)), color=FIRST, edgecolor=PAPER, linewidth=0.6)
         axes.locator_params(axis="x", nbins=6)
         axes.set_xlabel("score")
         axes.set_ylabel("candidates")
-        svg = _themed(figure, "scores")
+        svg = themed(drawn, "scores")
     caption = f"What the selector ranked by: {len(values):,} candidates, median {np.median(values):.3g}."
     return Plot("scores", "Scores of the candidates", caption, svg, (manifest,))
 
 
-_BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center", "color": INK, "fontsize": 8.6}
+BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center", "color": INK, "fontsize": 8.6}
 
 
 def _share(arm: Arm, benchmark: str, model: str) -> Bar | None:
@@ -203,27 +205,35 @@ def _triple(row: Accuracy | None) -> Bar | None:
     return (row.accuracy, row.low, row.high) if row else None
 
 
-def _evaluations(jobs: Sequence[Job]) -> tuple[Manifest, ...]:
+def evaluations(jobs: Sequence[Job]) -> tuple[Manifest, ...]:
     return tuple({m.key: m for job in jobs if (m := job.manifest("evaluate"))}.values())
 
 
-def _grouped_bars(axes: Axes, groups: Sequence[Group], colours: Sequence[str], largest: float | None = None) -> None:
+def grouped_bars(
+    axes: Axes,
+    groups: Sequence[Group],
+    colours: Sequence[str],
+    largest: float | None = None,
+    one_a_row: bool = False,
+) -> None:
     """Horizontal bars, a group a label; each with its whisker and its number at the whisker's end.
 
-    `largest` is where the scale ends, for figures that are to be compared; else the longest whisker decides.
+    `colours` are of a group's bars, or with `one_a_row` of the groups. `largest` is where the scale ends, for figures
+    that are to be compared; else the longest whisker decides.
     """
-    thickness = 0.78 / len(colours)
+    thickness = 0.72 if one_a_row else 0.78 / len(colours)
     largest = largest or max(bar[2] for _, bars in groups for bar in bars if bar)
     for row, (_, bars) in enumerate(groups):
-        for index, (bar, colour) in enumerate(zip(bars, colours, strict=True)):
+        own = [colours[row]] if one_a_row else colours
+        for index, (bar, colour) in enumerate(zip(bars, own, strict=True)):
             if bar is None:
                 continue
             mean, low, high = bar
-            y = row + (index - (len(colours) - 1) / 2) * thickness
+            y = row + (index - (len(own) - 1) / 2) * thickness
             axes.barh(y, mean, thickness * 0.86, color=colour)
             axes.plot([low, high], [y, y], color=PAPER, linewidth=3.2, solid_capstyle="butt")  # legible on the bar too
             axes.plot([low, high], [y, y], color=INK, linewidth=1.1, solid_capstyle="butt")
-            axes.annotate(percent(mean), (max(high, mean), y), (5, 0), **_BESIDE)
+            axes.annotate(percent(mean), (max(high, mean), y), (5, 0), **BESIDE)
     _row_axis(axes, [name for name, _ in groups], largest)
 
 
@@ -312,7 +322,7 @@ _STYLE: dict[str, Any] = {
 
 
 @contextmanager
-def _figure(height: float) -> Iterator[Figure]:
+def figure(height: float) -> Iterator[Figure]:
     """A figure in the house style; made without pyplot, so nothing global is touched and nothing is left open."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -321,7 +331,7 @@ def _figure(height: float) -> Iterator[Figure]:
         yield Figure(figsize=(WIDTH / 100, height), dpi=100, layout="constrained")
 
 
-def _themed(figure: Figure, name: str) -> str:
+def themed(figure: Figure, name: str) -> str:
     """The figure as an <svg> element whose colours are CSS variables and whose size follows its box."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})

@@ -1,4 +1,4 @@
-"""Writes a study's report: a page, Markdown, two CSV files and the main drawing.
+"""Writes a study's report: a page, Markdown, two CSV files and the main drawings.
 
 A pure function of what the stages left: the same store gives the same bytes, whenever and wherever it is called.
 """
@@ -30,13 +30,26 @@ def write_report(outputs: Path, study: str, baseline: str | None = None) -> Path
     view = page.view(found, choose_baseline(found, baseline))
     folder = outputs / "reports" / study
     folder.mkdir(parents=True, exist_ok=True)
-    main = next(iter(view.plots["accuracy"]), None)
-    if main:
-        _replace(folder / "accuracy.svg", standalone(main.svg))
-    _replace(folder / "report.md", markdown.report(view, "accuracy.svg" if main else ""))
+    _write_markdown(view, folder, "report.md", "")
     _replace(folder / "accuracy.csv", markdown.accuracy_csv(found))
     _replace(folder / "stages.csv", markdown.stages_csv(found))
     return _replace(folder / "index.html", page.render(view))
+
+
+def write_record(outputs: Path, study: str, folder: Path, baseline: str | None = None) -> Path:
+    """Write the Markdown as `<study>.md` with its drawings into `folder`, for `experiments/`. Raises as above."""
+    found = collect(outputs, study)
+    view = page.view(found, choose_baseline(found, baseline))
+    folder.mkdir(parents=True, exist_ok=True)
+    return _write_markdown(view, folder, f"{study}.md", f"{study}-")
+
+
+def _write_markdown(view: page.View, folder: Path, name: str, prefix: str) -> Path:
+    """`prefix`: of the drawings' names, in a folder that holds several studies."""
+    drawings = view.plots["arms"] or view.plots["accuracy"]
+    for plot in drawings:
+        _replace(folder / f"{prefix}{plot.name}.svg", standalone(plot.svg))
+    return _replace(folder / name, markdown.report(view, drawings, prefix))
 
 
 def choose_baseline(study: Study, name: str | None) -> Arm:

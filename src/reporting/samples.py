@@ -32,7 +32,7 @@ def samples(job: Job) -> list[Sample]:
 
     Of those that qualify it is the one whose id sorts first: as good as drawn by lot, and the same every time.
     """
-    teacher, first = _by_stage(job, ("distil_1", "distil_2"))
+    teacher, first = _by_stage(job, ("distill_1", "distill_2"))
     synthesizer, second = _by_stage(job, ("clean",))
     pairs = {
         stage: _pair(teacher.get(stage, {}), synthesizer.get(stage, {}))

@@ -15,7 +15,7 @@ from src.reporting.table import Table
 from src.reporting.verdict import answer, contrasts
 
 WIDTH = 200  # no cell is ever folded; the columns below are for the page
-LEFT_OUT = {"Dollars", "Teacher tokens", "Synthesized tokens", "Tokens"}
+LEFT_OUT = {"Dollars", "Teacher tokens", "Written tokens", "Trained tokens", "GPU hours", "Tokens"}
 
 
 def summary_lines(outputs: Path, study: str, baseline: str | None = None) -> list[str]:

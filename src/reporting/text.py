@@ -38,6 +38,14 @@ def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
+def short(n: float) -> str:
+    """1234567 -> '1.2M': for costs, where the last digits say nothing."""
+    for limit, suffix in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
+        if n >= limit:
+            return f"{n / (1e3 if suffix == 'k' else limit):.3g}{suffix}"
+    return number(n)
+
+
 def duration(seconds: float) -> str:
     """95 -> '1 min 35 s'; 9000 -> '2 h 30 min'; 0.42 -> '0.4 s'."""
     if seconds < 9.95:

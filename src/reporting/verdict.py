@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from src.reporting.collect import Arm, Job, Study
 from src.reporting.intervals import Estimate, holm
 from src.reporting.outcomes import Comparison, against_arm, against_untrained, benchmarks
+from src.reporting.scaling import trend
 from src.reporting.text import listed, percent, plural, points, signed_interval, words
+
+MOST_SENTENCES = 3  # about arms of which nothing can be claimed
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,15 @@ def answer(study: Study, baseline: Arm) -> list[str]:
     found = contrasts(study, baseline)
     if not found:
         return [f"No arm shares a complete seed with {baseline.name} yet, so nothing can be compared."]
-    sentences = [*(_contrast_sentence(c, baseline) for c in found), *_caution(found)]
-    return [sentence[:1].upper() + sentence[1:] for sentence in sentences]
+    along = trend(study)
+    sentences = [*([along.sentence] if along else []), *_contrast_sentences(found, baseline), *_caution(found)]
+    return [_begun(sentence) for sentence in sentences]
+
+
+def _begun(sentence: str) -> str:
+    """With a capital, unless it begins with a name that is no word: share_0.5."""
+    first = sentence.split(maxsplit=1)[0]
+    return sentence[:1].upper() + sentence[1:] if first.strip(",:").isalpha() else sentence
 
 
 def _training_helped(study: Study) -> str:
@@ -101,6 +111,18 @@ def _where(study: Study) -> list[str]:
         if names
     ]
     return [f"By benchmark, corrected for asking {len(found)} times: {'; '.join(parts)}."]
+
+
+def _contrast_sentences(found: list[Contrast], baseline: Arm) -> list[str]:
+    """Every difference that can be claimed; of the others each, while they are few, or one sentence for all."""
+    claimed, open_ = [c for c in found if c.claimed], [c for c in found if not c.claimed]
+    sentences = [_contrast_sentence(c, baseline) for c in claimed]
+    if len(open_) <= MOST_SENTENCES:
+        return sentences + [_contrast_sentence(c, baseline) for c in open_]
+    widest = max(max(abs(c.comparison.difference.low), abs(c.comparison.difference.high)) for c in open_)
+    names = listed([c.arm.name for c in open_])
+    left = f"they leave room for up to {percent(widest)} points either way"
+    return [*sentences, f"{names} cannot be told apart from {baseline.name}: {left}."]
 
 
 def _contrast_sentence(contrast: Contrast, baseline: Arm) -> str:

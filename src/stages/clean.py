@@ -16,6 +16,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+
 from src.cleaning.card import write_card
 from src.cleaning.corpus import OpenRows
 from src.cleaning.duplicates import Duplicates, Fates
@@ -51,6 +53,7 @@ class Clean(Stage):
     verification: how answers are checked; None checks none.
     balance: sampling weights; None gives none.
     beside: a fine-tuning set that the corpus will be read with.
+    share: of what is clean, for studies of the corpus's size; chosen by id, so a larger share holds the smaller one.
     samples: rejected generations to list for each reason in `rejected.jsonl`.
     workers: processes that share the work.
 
@@ -67,10 +70,13 @@ class Clean(Stage):
     verification: Verification | None = None
     balance: Balance | None = None
     beside: SFTSet = field(default_factory=NoSFT)
+    share: float = 1.0
     samples: int = 20
     workers: int = 1
 
     def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share must lie in (0, 1], not {self.share}")
         if self.samples < 0:
             raise ValueError(f"samples must be at least 0, not {self.samples}")
         if self.workers < 1:
@@ -86,6 +92,9 @@ class Clean(Stage):
         rows = self._compare(ctx, folders, sketcher)
         if self.verification:
             verify(ctx, self.verification, rows, self.workers)
+        if self.share < 1:
+            for row in np.flatnonzero(rows.stays & (rows.ids >= self.share * 2.0**64)):
+                rows.refuse(row, LEFT_OUT)
         checked = write_checked(ctx.out, self.decontamination, index, sorted(self.benchmarks))
         self._write(ctx, rows, folders, checked)
 
@@ -153,6 +162,8 @@ class Clean(Stage):
         _dump(ctx.out / "stage_fit.json", coverage.stages())
         write_card(ctx.out, ctx.tally.as_dict(), cells, sources.licences, checked)
 
+
+LEFT_OUT = "left out: share below 1"
 
 _sieve: Sieve
 

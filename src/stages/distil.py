@@ -26,7 +26,7 @@ class Distil(Stage):
     """Reads `prompts`, writes the table `problems` and, when calls failed, `dead_letter.jsonl`.
 
     teacher: who writes.
-    calls: how many prompts it is asked, once each.
+    calls: how many prompts it is asked, once each; `share`: only so many of them, for studies of the teacher's bill.
     sampling: by the prompt's kind, "cot" and "tool".
     round: 1 draws prompts to initialise the synthesizer, 2 takes those that selection put first.
     order: "draw" takes a seeded draw, "rank" the first ones.
@@ -43,6 +43,7 @@ class Distil(Stage):
     teacher: Generator
     calls: int
     sampling: dict[str, Sampling]
+    share: float = 1.0
     round: int = 1
     data_seed: int = 0
     order: Literal["draw", "rank"] = "draw"
@@ -55,20 +56,26 @@ class Distil(Stage):
         for option in ("calls", "round", "pilot"):
             if getattr(self, option) is not None and getattr(self, option) < 1:
                 raise ValueError(f"{option} must be at least 1, not {getattr(self, option)}")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share must lie in (0, 1], not {self.share}")
         if self.order not in ("draw", "rank"):
             raise ValueError(f"order must be draw or rank, not {self.order}")
         if not 0 <= self.max_failed <= 1:
             raise ValueError(f"max_failed must lie in [0, 1], not {self.max_failed}")
 
+    @property
+    def asked(self) -> int:
+        return max(1, round(self.share * self.calls))
+
     def estimate(self) -> dict[str, float]:
         """`dollars` is what it costs if every text is as long as it may be."""
         longest = max(sampling.max_tokens for sampling in self.sampling.values())
-        cost = dollars(self.teacher, self.calls * TOKENS_A_PROMPT, self.calls * longest)
-        return {"calls": self.calls, **({"dollars": cost} if cost else {})}
+        cost = dollars(self.teacher, self.asked * TOKENS_A_PROMPT, self.asked * longest)
+        return {"calls": self.asked, **({"dollars": cost} if cost else {})}
 
     def run(self, ctx: StageContext) -> None:
         """Raises UserError with the quote when this is a pilot."""
-        total = sum(1 for _ in self._chosen(ctx, self.calls))
+        total = sum(1 for _ in self._chosen(ctx, self.asked))
         if not total:
             raise UserError("There are no prompts for the teacher.", "Is the corpus empty, or was all of it rejected?")
         asked = min(total, self.pilot or total)

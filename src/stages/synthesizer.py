@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
-from src.core.errors import UserError
 from src.core.records import Example, Problem, Prompt
-from src.core.stage import Artifact, StageContext
+from src.core.stage import StageContext
+from src.modeling.ranks import is_first
 from src.stages.training import TrainingStage
 
 
 @dataclass(frozen=True)
 class Synthesizer(TrainingStage):
     """Learns from what the teacher wrote: `problems` of every input whose name begins with "distil", joined by id with
-    the `prompts` they answer.
+    the `prompts` they answer. Without such an input it hands the model on as it came, untaught.
     """
 
     kind: ClassVar[str] = "synthesizer"
     version: ClassVar[int] = 1
 
     def run(self, ctx: StageContext) -> None:
+        if any(name.startswith("distil") for name in ctx.inputs):
+            self._teach(ctx)
+        elif is_first():
+            self._hand_on(ctx)
+
+    def _hand_on(self, ctx: StageContext) -> None:
+        """The base model in the place of a taught one; a tokenizer that is made here learns from the prompts."""
+        from src.modeling.loading import load_model, load_tokenizer, save_model
+
+        texts = lambda: (prompt.text for prompt in ctx.inputs["prompts"].table("prompts", Prompt))  # noqa: E731
+        base = self.model.prepare(ctx.work / "base", texts, self.seed, ctx.cache)
+        plain = dataclasses.replace(self.recipe, lora=None)
+        save_model(load_model(base, "eager"), load_tokenizer(base), plain, ctx.out / "model")
+
+    def _teach(self, ctx: StageContext) -> None:
         examples = self._examples(ctx)
         texts = lambda: (example.prompt + example.response for example in examples)  # noqa: E731
         base = self.model.prepare(ctx.work / "base", texts, self.seed, ctx.cache)
@@ -31,7 +46,8 @@ class Synthesizer(TrainingStage):
         """All rows: the teacher's few thousand fit in memory. Counted in the tally as they go."""
         from src.text.synthesis_format import synthesis_prompt, synthesis_response
 
-        problems = [problem for artifact in _distilled(ctx) for problem in artifact.table("problems", Problem)]
+        rounds = [ctx.inputs[name] for name in sorted(ctx.inputs) if name.startswith("distil")]
+        problems = [problem for artifact in rounds for problem in artifact.table("problems", Problem)]
         prompts = _prompts(ctx, {problem.prompt_id for problem in problems})
         examples = []
         for problem in problems:
@@ -43,16 +59,6 @@ class Synthesizer(TrainingStage):
             source = f"round {problem.round}"
             examples.append(Example(problem.id, source, synthesis_prompt(prompt), synthesis_response(problem)))
         return examples
-
-
-def _distilled(ctx: StageContext) -> Iterator[Artifact]:
-    names = sorted(name for name in ctx.inputs if name.startswith("distil"))
-    if not names:
-        raise UserError(
-            f"The synthesizer has nothing to learn from: its inputs are {', '.join(ctx.inputs) or 'none'}.",
-            "Give it at least one input whose name begins with 'distil'.",
-        )
-    return (ctx.inputs[name] for name in names)
 
 
 def _prompts(ctx: StageContext, wanted: set[str]) -> dict[str, Prompt]:

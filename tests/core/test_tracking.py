@@ -3,9 +3,18 @@ import struct
 
 import pytest
 
+from src.core.records import Prediction, content_id, write_table
 from src.core.stage import Artifact
 from src.core.store import write_json
-from src.core.tracking import WandbTracker
+from src.core.tracking import WandbTracker, tracked_tables
+
+ANSWERS = [("student", 1, True), ("untrained", 1, False), ("student", 2, False), ("untrained", 2, True)]
+ANSWERS += [("student", 3, True), ("untrained", 3, True), ("student", 4, True)]
+
+
+def answer(model, number, right):
+    row = (content_id(model, number), model, "exam", f"q{number}", "amc8", f"What is {number}?", "1", ["1"], ["1"])
+    return Prediction(*row, [right], [""])
 
 
 def artifact(folder):
@@ -13,8 +22,10 @@ def artifact(folder):
     (folder / "metrics.jsonl").write_text('{"step": 1, "loss": 2.5}\n{"step": 2, "loss": 2.0}\n')
     write_json(
         folder / "manifest.json",
-        {"metrics": {"accuracy": 0.25}, "seconds": 3.0, "counts": {"in": 5, "kept": 4}},
+        {"stage": folder.name, "key": "k1", "inputs": {"corpus": "k0"}, "metrics": {"accuracy": 0.25}, "seconds": 3.0}
+        | {"counts": {"in": 5, "kept": 4}},
     )
+    write_table(folder / "predictions", Prediction, [answer(*row) for row in ANSWERS])
     return Artifact(folder)
 
 
@@ -30,23 +41,32 @@ def test_a_real_offline_run_holds_the_curves_of_made_and_reused_stages(tmp_path,
     assert len(files) == 1
     logged = _records(files[0])
     assert [row["pretrain/loss"] for row in logged["history"] if "pretrain/loss" in row] == [2.5, 2.0]
-    assert [row["evaluate/step"] for row in logged["history"] if "evaluate/step" in row] == [1, 2]
+    assert [row["evaluate/step"] for row in logged["history"] if "evaluate/step" in row][:2] == [1, 2]
     assert logged["summary"]["evaluate/accuracy"] == 0.25
     assert logged["summary"]["evaluate/reused"] is True
     assert logged["run"] == ("study", "arm-s0", "id0")
-    assert logged["config"] == {"seed": 0, "selector": {"top_k": 3}}
+    assert logged["config"] == {"seed": 0, "selector.top_k": 3}
+    assert logged["artifacts"] == [("a-k1", {"corpus": "k0"})]
+    assert any("pretrain/flippedpath" in row for row in logged["history"])
+
+
+def test_flipped_questions_are_those_that_changed_sides(tmp_path):
+    rows = tracked_tables(artifact(tmp_path / "a").path)["flipped"]
+    assert [(row["change"], row["prompt"]) for row in rows] == [("won", "What is 1?"), ("lost", "What is 2?")]
 
 
 def _records(path):
     """Read back what `wandb sync` would send."""
     from wandb.proto import wandb_internal_pb2
 
-    found = {"history": [], "summary": {}, "config": {}, "run": ()}
+    found = {"history": [], "summary": {}, "config": {}, "run": (), "artifacts": []}
     for data in _log_entries(path.read_bytes()):
         record = wandb_internal_pb2.Record.FromString(data)
         if record.HasField("history"):
             items = record.history.item
             found["history"].append({"".join(i.nested_key) or i.key: json.loads(i.value_json) for i in items})
+        if record.HasField("artifact") and not record.artifact.name.startswith("run-"):  # those hold the tables
+            found["artifacts"].append((record.artifact.name, json.loads(record.artifact.metadata)["inputs"]))
         for item in record.summary.update if record.HasField("summary") else ():
             found["summary"]["".join(item.nested_key) or item.key] = json.loads(item.value_json)
         if record.HasField("run"):

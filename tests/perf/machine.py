@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from src.pipeline.runner import command_line, git_state, installed_packages
+from src.core.command import command_line
+from src.pipeline.runner import git_state, installed_packages
 
 
 def circumstances() -> dict[str, Any]:

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from src.core.records import Passage, Prediction, Problem, Score, content_id, write_table
-from src.reporting.collect import NODES
+from src.reporting.collect import NODES as KNOWN
 
+NODES = tuple(node for node in KNOWN if node != "synthesizer_0")  # two rounds of distillation
 STAGES = ("grade_school", "middle_school", "high_school", "college", "amc8", "amc10", "amc12", "aime")
 KINDS = {
-    "distil_1": "distil",
-    "distil_2": "distil",
+    "distill_1": "distil",
+    "distill_2": "distil",
     "synthesizer_1": "synthesizer",
     "synthesizer_2": "synthesizer",
     "candidates": "generate",
@@ -31,11 +32,11 @@ MEMORY = dict(zip(NODES, (310, 240, 420, 1310, 2650, 1540, 420, 1320, 2710, 510,
 COUNTS: dict[str, tuple[int, dict[str, int], dict[str, int]]] = {
     "corpus": (4113, {"too short": 402, "not mathematical": 190}, {"bad line": 3}),
     "prompts": (3518, {}, {}),
-    "distil_1": (640, {"no family fits": 22}, {}),
+    "distill_1": (640, {"no family fits": 22}, {}),
     "synthesizer_1": (618, {}, {}),
     "candidates": (800, {}, {"length": 31}),
     "select": (769, {"not chosen": 449}, {}),
-    "distil_2": (320, {"no family fits": 9}, {}),
+    "distill_2": (320, {"no family fits": 9}, {}),
     "synthesizer_2": (929, {}, {}),
     "generate": (3518, {}, {"length": 121}),
     "clean": (3397, {"no boxed answer": 611, "duplicate": 240, "repeats itself": 198, "no solution": 87}, {}),
@@ -105,6 +106,9 @@ def _write_job(outputs: Path, study: str, job: FakeJob, number: int, question: s
 def _write_artifact(folder: Path, node: str, key: str, inputs: dict[str, str], command: str, job: FakeJob) -> None:
     folder.mkdir(parents=True)
     entered, rejected, failed = COUNTS[node]
+    if share := next((float(o.split("=")[1]) for o in job.overrides if node == "clean" and "share=" in o), None):
+        left_out = round((1 - share) * (entered - sum(rejected.values())))
+        rejected = {**rejected, "left out: share below 1": left_out}
     rng = random.Random(key)
     manifest: dict[str, Any] = {
         "stage": folder.parent.name,
@@ -126,7 +130,13 @@ def _write_artifact(folder: Path, node: str, key: str, inputs: dict[str, str], c
         "started": "2026-11-20T10:00:00Z",
         "command": command,
     }
-    writers = {"distil_1": _problems, "distil_2": _problems, "clean": _problems, "corpus": _passages, "select": _select}
+    writers = {
+        "distill_1": _problems,
+        "distill_2": _problems,
+        "clean": _problems,
+        "corpus": _passages,
+        "select": _select,
+    }
     if node in writers:
         writers[node](folder, node)
     if KINDS.get(node, node) in ("synthesizer", "pretrain"):
@@ -248,6 +258,18 @@ def sweep(outputs: Path) -> None:
     )
 
 
+def volumes(outputs: Path) -> None:
+    """Arms that lie on a curve: the skill grows with the share."""
+    skills = {"1.0": 1.5, "0.5": 1.2, "0.25": 0.9, "0.125": 0.6}
+    jobs = [
+        FakeJob(f"share_{share}-s{seed}", seed, [f"clean.share={share}", f"seed={seed}"], skill, shared=9)
+        for share, skill in skills.items()
+        for seed in range(2)
+    ]
+    build(outputs, "ablation_data_volume", jobs, "How does the student grow with the corpus that it reads?")
+
+
 if __name__ == "__main__":
     demo(Path(sys.argv[1]))
     sweep(Path(sys.argv[1]))
+    volumes(Path(sys.argv[1]))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.reporting.conftest import STUDIES
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 
@@ -27,7 +29,7 @@ MEASURE = """<script>addEventListener("load", () => {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("study", ["demo", "ablation_no_influence"])
+@pytest.mark.parametrize("study", STUDIES)
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_sticks_out_and_nothing_complains(
     pages: dict[str, Path], study: str, width: int, tmp_path: Path

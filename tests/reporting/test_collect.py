@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from src.core.errors import UserError
-from src.reporting.collect import NODES, collect, read_curve
-from tests.reporting.fake_store import FakeJob, build
+from src.reporting.collect import collect, read_curve
+from tests.reporting.fake_store import NODES, FakeJob, build
 
 
 def test_a_finished_job_is_read_whole(outputs: Path) -> None:
@@ -64,7 +64,7 @@ def test_an_artifact_that_was_deleted_is_remarked_on(tmp_path: Path) -> None:
 
 
 def test_unknown_studies_are_answered_with_the_known_ones(outputs: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"Did you mean study=demo\? There are: ablation_no_influence, demo"):
+    with pytest.raises(UserError, match=r"Did you mean study=demo\? There are: ablation_data_volume, ab"):
         collect(outputs, "dmeo")
     with pytest.raises(UserError, match="holds no runs"):
         collect(tmp_path, "demo")

@@ -10,10 +10,13 @@ import pytest
 
 from src.core.errors import UserError
 from src.reporting import summary_lines, write_report
+from tests.reporting.conftest import STUDIES
 from tests.reporting.fake_store import FakeJob, build
 
 ROOT = Path(__file__).parents[2]
-FILES = {"index.html", "report.md", "accuracy.csv", "stages.csv", "accuracy.svg"}
+FILES = {"index.html", "report.md", "accuracy.csv", "stages.csv"}
+DRAWINGS = {"demo": {"accuracy.svg"}, "ablation_no_influence": {"means.svg", "differences.svg"}}
+DRAWINGS["ablation_data_volume"] = DRAWINGS["ablation_no_influence"] | {"curve.svg"}
 
 
 @pytest.fixture
@@ -46,7 +49,7 @@ class _Links(HTMLParser):
             self.fetched.append(source)
 
 
-@pytest.mark.parametrize("study", ["demo", "ablation_no_influence"])
+@pytest.mark.parametrize("study", STUDIES)
 def test_the_page_is_whole_in_itself(pages: dict[str, Path], study: str) -> None:
     text = pages[study].read_text()
     page = _Links(text)
@@ -54,7 +57,7 @@ def test_the_page_is_whole_in_itself(pages: dict[str, Path], study: str) -> None
     assert "script" not in page.tags
     assert len(page.ids) == len(set(page.ids))
     assert set(page.inside) <= set(page.ids)
-    assert {p.name for p in pages[study].parent.iterdir()} == FILES
+    assert {p.name for p in pages[study].parent.iterdir()} == FILES | DRAWINGS[study]
 
 
 def test_the_same_store_gives_the_same_bytes(copied: Path, pages: dict[str, Path]) -> None:
@@ -90,6 +93,23 @@ def test_a_study_in_which_nothing_worked_still_has_a_page(tmp_path: Path) -> Non
     text = write_report(tmp_path, "s").read_text()
     assert "nothing to conclude" in text and "boom &lt;here&gt;" in text
     assert "Not complete: a" in "\n".join(summary_lines(tmp_path, "s"))
+
+
+def test_the_markdown_is_a_record_with_all_that_failed(pages: dict[str, Path]) -> None:
+    text = (pages["ablation_no_influence"].parent / "report.md").read_text()
+    for part in ("**Question.** Does influence", "**Answer.** ", "**Commands.**", "sharing saved", "## Arms"):
+        assert part in text
+    assert "**What failed or is missing.** none-s1 (No space left on /data" in text
+    assert set(re.findall(r"\]\((\w+\.svg)\)", text)) == DRAWINGS["ablation_no_influence"]
+
+
+@pytest.mark.slow
+def test_a_record_goes_where_records_are_kept(copied: Path, tmp_path: Path) -> None:
+    study, records = "ablation_data_volume", tmp_path / "records"
+    done = _run(["-m", "src.report", f"study={study}", f"outputs={copied}", f"record={records}"])
+    assert done.returncode == 0, done.stderr
+    assert {p.name for p in records.iterdir()} == {f"{study}.md", *(f"{study}-{name}" for name in DRAWINGS[study])}
+    assert f"![Accuracy]({study}-means.svg)" in (records / f"{study}.md").read_text()
 
 
 def test_an_empty_run_folder_is_a_report_of_nothing(tmp_path: Path) -> None:

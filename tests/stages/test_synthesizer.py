@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from src.core.errors import UserError
 from src.core.records import Problem, Prompt, write_table
 from src.core.stage import Artifact, StageContext
+from src.modeling.loading import load_tokenizer
 from src.modeling.recipe import Recipe
 from src.stages.synthesizer import Synthesizer
 from tests.modeling.tiny import CPU, TINY
@@ -57,7 +57,11 @@ def test_a_row_is_the_prompt_and_what_the_teacher_wrote(tmp_path: Path, inputs: 
     assert (rows[0].source, rows[7].source) == ("round 1", "round 2")
 
 
-def test_without_a_teacher_it_says_so(tmp_path: Path, inputs: dict[str, Artifact]) -> None:
+def test_without_a_teacher_it_is_the_model_as_it_came(tmp_path: Path, inputs: dict[str, Artifact]) -> None:
     ctx = context(tmp_path, {"prompts": inputs["prompts"]})
-    with pytest.raises(UserError, match="nothing to learn from: its inputs are prompts"):
-        Synthesizer(TINY, RECIPE, CPU).run(ctx)
+    Synthesizer(TINY, RECIPE, CPU, seed=3).run(ctx)
+    ctx.tally.check()
+    base = ctx.work / "base" / "model.safetensors"
+    assert ctx.tally.entered == 0 and not (ctx.out / "metrics.jsonl").exists()
+    assert (ctx.out / "model" / "model.safetensors").read_bytes() == base.read_bytes()
+    assert "Passage" in "".join(load_tokenizer(ctx.out / "model").get_vocab())

@@ -18,6 +18,7 @@ from src.core.records import content_id, seed_from
 from src.generation.base import Completion, Generator, Request, Session
 from src.generation.procedural.families import families_of
 from src.generation.procedural.family import STAGES, Kind, Slice
+from src.generation.procedural.size import FULL, Size
 
 MAX_HITS = 3
 HIT_FACTOR = 4  # one more keyword in the passage makes a family four times as likely
@@ -29,6 +30,7 @@ class ProceduralGenerator(Generator):
 
     `error_rate`: the share of problems that get a deliberately wrong answer, to try verification on. In a worked
     solution the slip runs through the steps; in a tool solution the box disagrees with the (true) output.
+    `size`: which corner of the families' space it writes; the whole by default.
 
     `Sampling` plays no part, `max_tokens` neither: problems are short by design (about 60 to 150 words). Tokens are
     counted as words between blanks. One core writes about 8,000 worked and 6,000 tool solutions a second, checks and
@@ -36,6 +38,7 @@ class ProceduralGenerator(Generator):
     """
 
     error_rate: float = 0.0
+    size: Size = FULL
 
     def __post_init__(self) -> None:
         if not 0 <= self.error_rate <= 1:
@@ -51,16 +54,16 @@ class ProceduralGenerator(Generator):
         return {"families": content_id(*(s.read_text("utf-8") for s in sources))}
 
     def open(self, model: str | None, cache: Path) -> Session:
-        return _Teacher(self.error_rate)
+        return _Teacher(self.error_rate, self.size)
 
 
 class _Teacher(Session):
-    def __init__(self, error_rate: float):
-        self.error_rate = error_rate
+    def __init__(self, error_rate: float, size: Size):
+        self.error_rate, self.size = error_rate, size
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:
         for request in requests:
-            text = write(request, self.error_rate)
+            text = write(request, self.error_rate, self.size)
             yield Completion(
                 id=request.id,
                 text=text,
@@ -70,7 +73,7 @@ class _Teacher(Session):
             )
 
 
-def write(request: Request, error_rate: float = 0.0) -> str:
+def write(request: Request, error_rate: float = 0.0, size: Size = FULL) -> str:
     """The problem for a request, as text with its two headings.
 
     Raises UserError when the context lacks or misnames the stage, the kind or the split ("train", the default, or
@@ -83,10 +86,12 @@ def write(request: Request, error_rate: float = 0.0) -> str:
     passage = context.get("passage", "")
 
     rng = Random(seed_from("procedural", request.id, request.seed, stage, kind, part, passage))
-    families, words = families_of(stage, "seen"), words_of(passage)
+    families, words = families_of(stage, "seen")[: size.families], words_of(passage)
     family = rng.choices(families, weights=[_weight(f.topics, words) for f in families])[0]
     wrong = rng.random() < error_rate
-    problem = family.tell(family.draw(rng, part), rng, stage=stage, kind=kind, cast="training", wrong=wrong)
+    problem = family.tell(
+        family.draw(rng, part, size.numbers), rng, stage=stage, kind=kind, cast="training", wrong=wrong
+    )
     return f"[Problem]\n{problem.question}\n\n[Solution]\n{problem.solution}\n"
 
 

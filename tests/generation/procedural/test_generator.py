@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -14,6 +15,7 @@ from src.generation.base import Request
 from src.generation.procedural.families import families_of
 from src.generation.procedural.family import STAGES
 from src.generation.procedural.generator import ProceduralGenerator, _weight, words_of, write
+from src.generation.procedural.size import Size
 from src.text.boxed import last_boxed
 
 ROOT = Path(__file__).parents[3]
@@ -115,6 +117,15 @@ def test_the_error_rate_is_the_share_of_wrong_answers():
 def test_an_impossible_error_rate_is_refused(rate):
     with pytest.raises(ValueError, match=rf"error_rate must lie in \[0, 1\], not {rate}"):
         ProceduralGenerator(error_rate=rate)
+
+
+def test_a_small_teacher_keeps_to_its_corner():
+    """The first family of the stage alone, with numbers of one or two digits."""
+    asked = [request(i) for i in range(40)]
+    small = [done.text for done in complete(*asked, size=Size(families=1, numbers=0.2))]
+    whole = [done.text for done in complete(*asked)]
+    assert any("starts at" in text for text in whole) and not any("starts at" in text for text in small)
+    assert max(int(number) for text in small for number in re.findall(r"\d+", text)) < 100
 
 
 @pytest.mark.parametrize(("key", "value"), [("stage", "nursery"), ("kind", "poem"), ("split", "held_out")])

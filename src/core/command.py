@@ -1,0 +1,19 @@
+"""What the user typed, as it can be typed again."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+VARIABLE = "JIUZHANG_LAB_COMMAND"  # the processes that a launcher starts know it from here
+
+
+def command_line() -> str:
+    """The command that all this began with. Called first by the process that the user started."""
+    return os.environ.setdefault(VARIABLE, _own())
+
+
+def _own() -> str:
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    program = f"python -m {spec.name}" if spec else f"python {sys.argv[0]}"
+    return " ".join([program, *sys.argv[1:]])

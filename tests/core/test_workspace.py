@@ -1,0 +1,25 @@
+import pytest
+
+from src.core.errors import UserError
+from src.core.workspace import build_workspace, workspace
+
+
+def test_the_workspace_shows_the_study_alone_and_its_benchmarks():
+    pytest.importorskip("wandb_workspaces")
+    built = workspace("me", "lab", "rounds", "Is one enough?", ["gsm8k"])
+    accuracy, training, *_ = built.sections
+    assert accuracy.panels[0].title == "gsm8k" and len(training.panels) == 2
+    assert "rounds" in str(built.runset_settings.filters)
+
+
+@pytest.mark.parametrize("project", ["lab", "/lab", "a/b/c"])
+def test_a_project_needs_its_owner(project, monkeypatch):
+    monkeypatch.setattr("src.core.workspace.require", lambda *_: None)
+    with pytest.raises(UserError, match="entity/project"):
+        build_workspace(project, "rounds", "?", [])
+
+
+def test_the_extra_is_asked_for(monkeypatch):
+    monkeypatch.setattr("src.core.errors.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="wandb_workspaces"):
+        build_workspace("me/lab", "rounds", "?", [])
