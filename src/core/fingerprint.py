@@ -42,6 +42,9 @@ MACHINE_FACTS = {
     "batch_rows": "how many rows are computed at once",
     "expected_tokens": "a guess at rows that are not there yet, for a plan",
     "shape": "how big a named model is, for a plan: its name says which it is",
+    "workers": "how many processes share the work: rows do not depend on who did them",
+    "batch": "whether calls go one by one or as a provider's batch",
+    "pilot": "a pilot asks a few, prices the rest, and publishes nothing",
     "max_failed": "how much failing is put up with before the stage stops",
 }
 

@@ -48,7 +48,7 @@ def method(cfg: Mapping[str, Any], mistakes: Mistakes) -> list[Node]:
     select = stage("select.Select", "select", selector="selector", trainer="trainer")
     generate = stage("generate.Generate", "generate")
     clean = stage("clean.Clean", "clean", benchmarks="benchmark")
-    pretrain = stage("pretrain.Pretrain", "pretrain", sft="sft", trainer="trainer")
+    pretrain = stage("pretrain.Pretrain", "pretrain", sft="sft", trainer="trainer", benchmarks="benchmark")
     evaluate = stage("evaluate.Evaluate", "evaluate", benchmarks="benchmark")
     mistakes.raise_if_any("Nothing was computed. `python -m src.train --cfg job` shows the whole configuration.")
 
@@ -58,14 +58,15 @@ def method(cfg: Mapping[str, Any], mistakes: Mistakes) -> list[Node]:
     taught_1 = Node("distill_1", distil_1, {"prompts": asked})
     writer_1 = Node("synthesizer_1", synthesizer, {"prompts": asked, "distilled_1": taught_1})
     drafts = Node("candidates", candidates, {"prompts": asked, "synthesizer": writer_1, "exclude": taught_1})
-    chosen = Node("select", select, {"prompts": asked, "candidates": drafts, "synthesizer": writer_1})
+    pool = {"passages": passages, "prompts": asked, "candidates": drafts}
+    chosen = Node("select", select, {**pool, "synthesizer": writer_1})
     taught_2 = Node("distill_2", distil_2, {"prompts": chosen})
     both = {"distilled_1": taught_1, "distilled_2": taught_2}
     writer_2 = Node("synthesizer_2", synthesizer, {"prompts": asked, **both})
     round_1, round_2 = [taught_1, writer_1], [drafts, chosen, taught_2, writer_2]
     distillation = [[untaught], round_1, round_1 + round_2][rounds]
     written = Node("generate", generate, {"prompts": asked, "synthesizer": distillation[-1]})
-    cleaned = Node("clean", clean, {"generations": written})
+    cleaned = Node("clean", clean, {"passages": passages, "generations": written})
     student = Node("pretrain", pretrain, {"corpus": cleaned})
     verdict = Node("evaluate", evaluate, {"pretrain": student})
 

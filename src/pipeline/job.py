@@ -79,8 +79,9 @@ class Job:
         return _mean_accuracy(made["evaluate"])
 
     def _absent(self) -> list[str]:
-        """Files and packages that stages need and that are not here, each with what to do about it."""
-        return list(dict.fromkeys(str(error) for node in self.nodes for error in node.absent))
+        """Files, packages and keys that stages still to be made need and that are not here, with what to do about it."""
+        to_make = (node for node in self.nodes if self.store.find(node.stage.kind, node.key) is None)
+        return list(dict.fromkeys(str(error) for node in to_make for error in node.absent))
 
     def _report(self) -> None:
         from src.reporting import summary_lines, write_report
