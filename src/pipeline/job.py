@@ -79,7 +79,7 @@ class Job:
         return _mean_accuracy(made["evaluate"])
 
     def _absent(self) -> list[str]:
-        """Files, packages and keys that stages still to be made need and that are not here, with what to do about it."""
+        """What stages still to be made need and is not here (files, packages, keys), each with what to do about it."""
         to_make = (node for node in self.nodes if self.store.find(node.stage.kind, node.key) is None)
         return list(dict.fromkeys(str(error) for node in to_make for error in node.absent))
 
