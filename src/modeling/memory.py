@@ -1,7 +1,7 @@
 """How much memory a training takes on each device, before it starts. No torch: plans use it.
 
 Against measured peaks of float32 trainings on a CPU (tiny, 2,048 and 16,384 tokens a pass; small, 8,192; SmolLM2-135M,
-1,024) it is off by -4, -8, -11 and +8 %: see experiments/performance/training.md.
+1,024) it is off by -2, -4, -10 and +13 %: see experiments/performance/training.md.
 """
 
 from __future__ import annotations

@@ -58,7 +58,8 @@ def run(options: Options) -> list[Comparison]:
         "bare loop": lambda: bare_loop(task, steps),
         "Trainer": lambda: hugging_face(task),
     }
-    seconds = in_turns(options.rounds, sides)
+    # Where a step takes half a minute nothing is left to warm up.
+    seconds = in_turns(options.rounds, sides, warm_up=options.model == "tiny")
     tokens = task.plan.total_tokens
     note = (
         f"{options.model} model on {DEVICE}, {len(task.examples)} rows, {tokens:,} tokens, {task.plan.steps} steps "
@@ -78,8 +79,8 @@ def run(options: Options) -> list[Comparison]:
 def _task(options: Options) -> Task:
     tiny = options.model == "tiny"
     rows = math_rows()
-    examples = rows[: options.size(240, 24) if tiny else options.size(16, 2)]
-    recipe = Recipe(lr=1e-4, sequence_length=LONGEST, batch_sequences=8 if tiny else 2)
+    examples = rows[: options.size(240, 24) if tiny else options.size(8, 2)]
+    recipe = Recipe(lr=1e-4, sequence_length=LONGEST, batch_sequences=8 if tiny else 1)
     base = model_folder(options, rows)
     tokenizer = loading.load_tokenizer(base)
     tokens = tokenize([Corpus("all", lambda: examples)], tokenizer, recipe, LONGEST, options.scratch / "rows")
