@@ -44,7 +44,11 @@ def run(config: DictConfig) -> None:
     model = model_folder(config)
     folder = Path(config.output) / (config.name or Path(config.model.get("name") or model).name)
     rows = evaluate(stage, model, folder, Path(config.cache), OmegaConf.to_container(config, resolve=True))
-    print(table(rows, json.loads((folder / "conditions.json").read_text())), f"\n{folder}/", sep="")
+    print(table(rows, json.loads((folder / "conditions.json").read_text())))
+    counts = json.loads((folder / "evaluation.json").read_text())["counts"]
+    for reason, count in counts["failed"].items():
+        print(f"{count:,} of {counts['in']:,} answers: {reason}")
+    print(f"{folder}/")
 
 
 def build_stage(config: DictConfig) -> Evaluate:
