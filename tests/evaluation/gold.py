@@ -90,16 +90,14 @@ def spelled(answer: str) -> str:
 
 
 def table(found: Iterable[Found]) -> str:
-    lines = [
-        "| benchmark | gold = gold | shuffled pairs | equal, spelled alike | equal, spelled otherwise | given up |"
-    ]
-    lines.append("|---|--:|--:|--:|--:|--:|")
+    lines = ["| benchmark | gold = gold | shuffled | equal by chance | spelled alike | spelled otherwise | given up |"]
+    lines.append("|---|--:|--:|--:|--:|--:|--:|")
     told: list[str] = []
     for one in found:
         right = f"{one.questions - len(one.missed):,} of {one.questions:,}"
         lines.append(
-            f"| {one.name} | {right} ({100 * one.share:.1f} %) | {one.shuffled:,} | {one.expected:,.0f} | {one.alike:,} "
-            f"| {len(one.unlike):,} | {one.unjudged:,} |"
+            f"| {one.name} | {right} ({100 * one.share:.1f} %) | {one.shuffled:,} | {one.expected:,.0f} "
+            f"| {one.alike:,} | {len(one.unlike):,} | {one.unjudged:,} |"
         )
         told += [f"- {one.name}, missed: {json.dumps(pair[:2])} ({reason})" for pair, reason in one.missed]
         told += [f"- {one.name}, equal: {json.dumps(pair[:2])}" for pair in one.unlike]
