@@ -1,7 +1,8 @@
 """Put benchmarks to any model: `python -m src.evaluate model=DIR benchmark=[gsm8k,math500]`.
 
-Prints a table and leaves `accuracy.json`, `predictions/` and `samples.json` in `outputs/evaluations/<name>/`, just as
-the pipeline's last stage does. The same command again goes on where it was. `compare=[A,B]` lists what flipped.
+Prints a table and leaves `accuracy.json`, `predictions/`, `samples.json` and `conditions.json` in
+`outputs/evaluations/<name>/`, just as the pipeline's last stage does. The same command again goes on where it was.
+`compare=[A,B]` lists what flipped.
 """
 
 from __future__ import annotations
@@ -9,19 +10,22 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from src.config.overrides import checked_main, told_plainly
+from src.config.overrides import CONF, checked_main, told_plainly
 from src.core.errors import UserError
 
 if TYPE_CHECKING:
     from src.stages.evaluate import Evaluate
 
-STAGE_OPTIONS = ("samples", "temperature", "top_p", "prompting", "shots", "data_seed")
+STAGE_OPTIONS = ("samples", "temperature", "top_p", "prompting", "shots", "turns", "data_seed")
+FOR_ALL_BENCHMARKS = ("every", "limit")
+MODEL = "model="
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
@@ -36,12 +40,15 @@ def run(config: DictConfig) -> None:
     if config.compare:
         print(comparison(Path(config.output), list(config.compare)))
         return
-    if OmegaConf.is_missing(config, "model"):
-        raise UserError("No model is named.", "Add model=FOLDER, a Hugging Face folder or a name on the hub.")
-    folder = Path(config.output) / (config.name or Path(config.model).name)
-    options = OmegaConf.to_container(config, resolve=True)
-    rows = evaluate(build_stage(config), config.model, folder, Path(config.cache), options)
-    print(table(rows), f"\n{folder}/", sep="")
+    stage = build_stage(config)
+    model = model_folder(config)
+    folder = Path(config.output) / (config.name or Path(config.model.get("name") or model).name)
+    rows = evaluate(stage, model, folder, Path(config.cache), OmegaConf.to_container(config, resolve=True))
+    print(table(rows, json.loads((folder / "conditions.json").read_text())))
+    counts = json.loads((folder / "evaluation.json").read_text())["counts"]
+    for reason, count in counts["failed"].items():
+        print(f"{count:,} of {counts['in']:,} answers: {reason}")
+    print(f"{folder}/")
 
 
 def build_stage(config: DictConfig) -> Evaluate:
@@ -50,8 +57,25 @@ def build_stage(config: DictConfig) -> Evaluate:
 
     plain: Any = OmegaConf.to_container(config, resolve=True)
     options = {name: plain[name] for name in STAGE_OPTIONS}
-    parts = {"benchmarks": plain["benchmark"], "engine": plain["engine"], "baseline": False}
+    for_all = {name: plain[name] for name in FOR_ALL_BENCHMARKS if plain[name] is not None}
+    benchmarks = {name: {**node, **for_all} for name, node in plain["benchmark"].items()}
+    parts = {"benchmarks": benchmarks, "engine": plain["engine"], "baseline": False}
     return build({"_target_": "src.stages.evaluate.Evaluate", **parts, **options}, "evaluate")
+
+
+def model_folder(config: DictConfig) -> str:
+    """The model that `config.model` describes, fetched or unpacked where that is due."""
+    from src.config.build import build
+    from src.modeling.sources import TinyLlama
+
+    if OmegaConf.is_missing(config.model, "name"):
+        raise UserError("No model is named.", "Add model=FOLDER, a Hugging Face folder or a name on the hub.")
+    plain: Any = OmegaConf.to_container(config.model, resolve=True)
+    source = build(plain, "model")
+    if isinstance(source, TinyLlama):
+        raise UserError(f"There is nothing to evaluate: {source.title()}.", "Add model=FOLDER, that of a trained one.")
+    cache = Path(config.cache)
+    return source.prepare(cache / "models", list, 0, cache)
 
 
 def evaluate(stage: Evaluate, model: str, folder: Path, cache: Path, options: Any = None) -> list[dict[str, Any]]:
@@ -83,15 +107,20 @@ def _digest(model: str) -> str:
     return content_id(model, *((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """The accuracies as Markdown, each with its 95 % interval. (Those by subject are in `accuracy.json` only.)"""
-    head = "| benchmark | group | questions | accuracy % | 95 % interval | tokens | finished % |"
-    lines = [head, "|---|---|--:|--:|--:|--:|--:|"]
+def table(rows: list[dict[str, Any]], conditions: dict[str, Any]) -> str:
+    """The accuracies as Markdown, each with its 95 % interval. (Those by subject are in `accuracy.json` only.)
+
+    "timeouts" counts the answers that the grader gave up on, which count as wrong.
+    """
+    seconds = {speed["benchmark"]: speed["seconds_per_question"] for speed in conditions["speed"]}
+    head = "| benchmark | group | questions | accuracy % | 95 % interval | timeouts | finished % | tokens | seconds |"
+    lines = [head, "|---|---|--:|--:|--:|--:|--:|--:|--:|"]
     for row in (row for row in rows if not row["group"].startswith("subject:")):
         interval = f"{100 * row['low']:.1f} - {100 * row['high']:.1f}"
+        each = f"{seconds[row['benchmark']]:.2g}" if row["group"] == "all" else ""
         lines.append(
             f"| {row['benchmark']} | {row['group']} | {row['n']:,} | {100 * row['accuracy']:.1f} | {interval} "
-            f"| {row['mean_tokens']:.0f} | {100 * row['finished']:.0f} |"
+            f"| {row['timeouts']:,} | {100 * row['finished']:.0f} | {row['mean_tokens']:.0f} | {each} |"
         )
     return "\n".join(lines)
 
@@ -105,5 +134,16 @@ def comparison(output: Path, names: list[str]) -> str:
     return compare(*(output / name for name in names))
 
 
+def spelled_out(words: Sequence[str]) -> list[str]:
+    """The command line with model=DIR as model=hf model.name=DIR, for `model` is a group; its options stay."""
+    options = {path.stem for path in (CONF / "model").glob("*.yaml")}
+    spelled: list[str] = []
+    for word in words:
+        named = word.startswith(MODEL) and not set(word.removeprefix(MODEL).split(",")) <= options
+        spelled += ["model=hf", f"model.name={word.removeprefix(MODEL)}"] if named else [word]
+    return spelled
+
+
 if __name__ == "__main__":
+    sys.argv[1:] = spelled_out(sys.argv[1:])
     checked_main(main, sys.argv[1:], "evaluate")

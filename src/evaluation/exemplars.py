@@ -1,9 +1,26 @@
-"""Worked examples for few-shot prompts, written for this project: none is taken from a benchmark."""
+"""Worked examples for few-shot prompts, written for this project: none is taken from a benchmark.
+
+`EXEMPLARS` end with the answer in words; the questions of `PROGRAMS` are answered by what their program prints.
+"""
 
 WORD_PROBLEMS = (
     (
+        "Mia has 23 marbles. She gives 9 of them to her brother. How many marbles does she have left?",
+        "Mia had 23 marbles at first. She gave away 9. So she has 23 - 9 = 14 marbles left. The answer is 14.",
+    ),
+    (
+        "There were 17 birds on a fence. 5 more came, and then another 8. How many birds are on the fence now?",
+        "There were 17 birds at first. When 5 more came there were 17 + 5 = 22. When another 8 came there were "
+        "22 + 8 = 30. The answer is 30.",
+    ),
+    (
         "A baker fills 6 trays with 12 rolls each. She sells 45 rolls in the morning. How many rolls are left?",
-        "The baker makes 6 * 12 = 72 rolls. She sells 45 of them, so 72 - 45 = 27 rolls are left. The answer is 27.",
+        "There are 6 trays with 12 rolls each, so the baker makes 6 * 12 = 72 rolls. She sells 45 of them, so "
+        "72 - 45 = 27 rolls are left. The answer is 27.",
+    ),
+    (
+        "A teacher shares 36 pencils equally among 4 tables. How many pencils does each table get?",
+        "There are 36 pencils and 4 tables. So each table gets 36 / 4 = 9 pencils. The answer is 9.",
     ),
     (
         "Nadia has 14 stamps. Her brother has 9 more stamps than she has. How many stamps do they have together?",
@@ -19,20 +36,8 @@ WORD_PROBLEMS = (
         "The tank holds 0.40 * 250 = 100 litres now. To fill it takes 250 - 100 = 150 litres. The answer is 150.",
     ),
     (
-        "Omar walks 3 km to school and the same way back, 5 days a week. How far does he walk in 4 weeks?",
-        "He walks 2 * 3 = 6 km a day and 5 * 6 = 30 km a week. In 4 weeks he walks 4 * 30 = 120 km. The answer is 120.",
-    ),
-    (
-        "In a garden there are 84 flowers. One third are roses and the rest are tulips. How many tulips are there?",
-        "There are 84 / 3 = 28 roses. So there are 84 - 28 = 56 tulips. The answer is 56.",
-    ),
-    (
         "Lena reads 15 pages a day. Her book has 210 pages and she has read 60. How many days does she still need?",
         "She has 210 - 60 = 150 pages left. At 15 pages a day this takes 150 / 15 = 10 days. The answer is 10.",
-    ),
-    (
-        "Four friends share a bill of $70 and a tip of $10 equally. How much does each of them pay?",
-        "Together they pay 70 + 10 = 80 dollars. Each pays 80 / 4 = 20 dollars. The answer is 20.",
     ),
 )
 
@@ -87,3 +92,74 @@ CHOICE = (
 )
 
 EXEMPLARS = {"word_problems": WORD_PROBLEMS, "mathematics": MATHEMATICS, "choice": CHOICE}
+
+WORD_PROBLEM_PROGRAMS = (
+    (
+        WORD_PROBLEMS[2][0],
+        "trays = 6\nrolls_per_tray = 12\nsold = 45\nprint(trays * rolls_per_tray - sold)",
+    ),
+    (
+        WORD_PROBLEMS[5][0],
+        "adult = 18\nchild = adult / 2\nprint(2 * adult + 3 * child)",
+    ),
+    (
+        WORD_PROBLEMS[0][0],
+        "marbles = 23\ngiven_away = 9\nprint(marbles - given_away)",
+    ),
+    (
+        WORD_PROBLEMS[7][0],
+        "pages = 210\nread = 60\npages_a_day = 15\nprint((pages - read) / pages_a_day)",
+    ),
+    (
+        WORD_PROBLEMS[6][0],
+        "capacity = 250\nnow = 40 / 100 * capacity\nprint(capacity - now)",
+    ),
+)
+
+MATHEMATICS_PROGRAMS = (
+    (
+        MATHEMATICS[0][0],
+        "from sympy import latex, solve, symbols\n\nx = symbols('x')\nprint(latex(solve(3 * x + 7 - 25, x)[0]))",
+    ),
+    (
+        MATHEMATICS[1][0],
+        "from math import comb\nfrom sympy import Rational, latex\n\nprint(latex(Rational(comb(5, 2), comb(8, 2))))",
+    ),
+    (
+        MATHEMATICS[2][0],
+        "from sympy import factor, latex, symbols\n\nx = symbols('x')\nprint(latex(factor(x**2 - 5 * x + 6)))",
+    ),
+    (
+        MATHEMATICS[3][0],
+        "from sympy import latex, sqrt\n\nprint(latex(sqrt((4 - 1) ** 2 + (8 - 2) ** 2)))",
+    ),
+    (
+        "How many integers from 1 to 1000 are divisible by 7 but not by 3?",
+        "print(sum(1 for n in range(1, 1001) if n % 7 == 0 and n % 3 != 0))",
+    ),
+)
+
+CHOICE_PROGRAMS = (
+    (
+        CHOICE[0][0],
+        "price = 40 / (1 - 20 / 100)\nchoices = {'A': 44, 'B': 48, 'C': 50, 'D': 60}\n"
+        "print(min(choices, key=lambda letter: abs(choices[letter] - price)))",
+    ),
+    (
+        CHOICE[1][0],
+        "choices = {'A': 51, 'B': 53, 'C': 57, 'D': 91}\n"
+        "print(next(k for k, n in choices.items() if all(n % d for d in range(2, n))))",
+    ),
+    (
+        CHOICE[2][0],
+        "speed = 150 / 2.5\nchoices = {'A': 50, 'B': 55, 'C': 65, 'D': 60}\n"
+        "print(next(letter for letter, value in choices.items() if value == speed))",
+    ),
+    (
+        CHOICE[4][0],
+        "def f(x):\n    return 2 * x - 1\n\nchoices = {'A': 5, 'B': 7, 'C': 9, 'D': 11}\n"
+        "print(next(letter for letter, value in choices.items() if value == f(f(3))))",
+    ),
+)
+
+PROGRAMS = {"word_problems": WORD_PROBLEM_PROGRAMS, "mathematics": MATHEMATICS_PROGRAMS, "choice": CHOICE_PROGRAMS}

@@ -14,18 +14,22 @@ import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
 
 from src.evaluation.canonical import as_number, canonical, items, squeezed
 from src.evaluation.puzzle import solves
 from src.evaluation.symbols import Symbols
+from src.evaluation.verdicts import Verdicts
 from src.text.answers import MAX_ANSWER_CHARS, AnswerType
 
 RELATIVE_TOLERANCE = Fraction(1, 10_000)  # as the published harnesses have it, and only where a decimal is involved
 
 CORRECT = ("string", "number", "symbol")
-WRONG = ("different", "unparsable", "no answer", "timeout", "crash")
+WRONG = ("different", "unparsable", "no answer", "timeout", "memory", "crash")
+UNJUDGED = ("timeout", "memory", "crash")  # the grader gave up: wrong as far as the score goes, and counted apart
+SETTLED = ("equal", "different", "unparsable")
 
 
 class Verdict(NamedTuple):
@@ -119,46 +123,52 @@ class Grader:
     """Judges answers; cannot hang, cannot be crashed by an answer, may be used from any thread.
 
     `seconds` is processor time for one symbolic comparison; `workers` helper processes start when first needed.
-    Each distinct (gold, answer) is compared once; a "timeout" or "crash" is not remembered.
+    `kept`: the file of the verdicts that all runs share (`src.evaluation.verdicts`); None keeps none. What another
+    machine or another time limit might decide, a "timeout", "memory" or "crash", is never kept.
     """
 
-    def __init__(self, workers: int | None = None, seconds: float = 3.0):
+    def __init__(self, workers: int | None = None, seconds: float = 3.0, kept: Path | None = None):
         count = workers or min(8, os.cpu_count() or 1)
         self._symbols = [Symbols(seconds) for _ in range(count)]
         self._free: SimpleQueue[Symbols] = SimpleQueue()
         for helper in self._symbols:
             self._free.put(helper)
-        self._verdicts: dict[tuple[str, str], Verdict] = {}
+        self._kept = Verdicts(kept) if kept else None
 
     def grade(self, gold: str, answer: str | None, answer_type: AnswerType = "math") -> Verdict:
         """The verdict on one answer."""
-        quick = quick_verdict(gold, answer, answer_type)
-        if quick is not None or answer is None:
-            return quick or Verdict(False, "no answer")
-        key = (canonical(gold), canonical(answer))
-        if (known := self._verdicts.get(key)) is not None:
-            return known
-        verdict = self._by_symbols(*key)
-        if verdict.reason not in ("timeout", "crash"):
-            self._verdicts[key] = verdict
-        return verdict
+        return self.grade_all([Pair(gold, answer, answer_type)])[0]
 
     def grade_all(self, pairs: Iterable[Pair]) -> list[Verdict]:
-        """The verdicts in order; the helpers work side by side."""
+        """The verdicts in order. A pair that needs algebra is compared once, however often it comes."""
+        given = list(pairs)
+        quick = [quick_verdict(*pair) for pair in given]
+        spelled = [
+            (canonical(p.gold), canonical(p.answer or "")) for p, verdict in zip(given, quick) if verdict is None
+        ]
+        hard = list(dict.fromkeys(spelled))
         with ThreadPoolExecutor(len(self._symbols)) as pool:
-            return list(pool.map(lambda pair: self.grade(*pair), pairs))
+            found = dict(zip(hard, pool.map(lambda texts: self._by_symbols(*texts), hard)))
+        by_algebra = map(found.__getitem__, spelled)
+        return [next(by_algebra) if verdict is None else verdict for verdict in quick]
 
     def _by_symbols(self, wanted: str, given: str) -> Verdict:
-        helper = self._free.get()
-        try:
-            word = helper.compare(wanted, given)
-        finally:
-            self._free.put(helper)
+        word = self._kept.get(wanted, given) if self._kept else None
+        if word is None:
+            helper = self._free.get()
+            try:
+                word = helper.compare(wanted, given)
+            finally:
+                self._free.put(helper)
+            if self._kept and word in SETTLED:
+                self._kept.put(wanted, given, word)
         return Verdict(True, "symbol") if word == "equal" else Verdict(False, word)
 
     def close(self) -> None:
         for helper in self._symbols:
             helper.close()
+        if self._kept:
+            self._kept.close()
 
     def __enter__(self) -> Grader:
         return self

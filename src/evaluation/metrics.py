@@ -55,6 +55,26 @@ def wilson(mean: float, n: int) -> Estimate:
     return Estimate(mean, min(max(0.0, centre - half), mean), max(min(1.0, centre + half), mean))
 
 
+def seed_interval(rights: ArrayLike, samples: int, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
+    """How far accuracy moves when the same questions are answered with other seeds: bootstrap over each one's samples.
+
+    rights: of each question, how many of its `samples` are right. A resample of n draws has the variance p(1-p)/n with
+    p from the same n, which is too small by (n-1)/n: the deviations are stretched by the root of its inverse.
+    Raises ValueError for one sample, which says nothing about others.
+    """
+    counts = np.asarray(rights, dtype=np.int64)
+    if samples < 2:
+        raise ValueError("one sample per question says nothing about other seeds")
+    mean = float(counts.mean()) / samples
+    rng = np.random.default_rng(seed)
+    rows = max(1, _CHUNK_CELLS // counts.size)
+    sizes = [min(rows, resamples - start) for start in range(0, resamples, rows)]
+    draws = [rng.binomial(samples, counts / samples, size=(n, counts.size)).mean(axis=1) / samples for n in sizes]
+    spread = (np.concatenate(draws) - mean) * math.sqrt(samples / (samples - 1))
+    low, high = np.quantile(spread, (0.025, 0.975))
+    return Estimate(mean, max(0.0, mean + min(float(low), 0.0)), min(1.0, mean + max(float(high), 0.0)))
+
+
 def pass_at_k(n: int, correct: int, k: int) -> float:
     """The chance that at least one of k samples is right, unbiased from `correct` of n: 1 - C(n-c, k) / C(n, k).
 

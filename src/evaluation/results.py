@@ -12,9 +12,10 @@ from src.core.records import Prediction, content_id, seed_from
 from src.core.stage import Tally
 from src.evaluation.asking import Answer, Asked, answers_of
 from src.evaluation.benchmark import LETTERS, Benchmark
-from src.evaluation.canonical import canonical, squeezed
-from src.evaluation.grading import Grader, Pair, Verdict, quick_verdict
-from src.evaluation.metrics import majority, mean_with_interval, pass_at_k
+from src.evaluation.canonical import as_number, canonical, squeezed
+from src.evaluation.grading import UNJUDGED, Grader, Pair, Verdict, quick_verdict
+from src.evaluation.metrics import majority, mean_with_interval, pass_at_k, seed_interval
+from src.evaluation.programs import extract_from_run
 from src.evaluation.question import Question
 from src.text.answers import AnswerType, extract_answer
 
@@ -24,11 +25,12 @@ SHOWN_CHARS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A prediction with what the tables need besides: its benchmark's subject and the tokens of each sample."""
+    """A prediction with what the tables need besides: its benchmark's subject, and each sample's cost and end."""
 
     prediction: Prediction
     subject: str
     tokens: tuple[int, ...]
+    seconds: tuple[float, ...]
     finished: tuple[bool, ...]
 
 
@@ -60,7 +62,8 @@ def judge(
 
 def _read(asked: Asked, answers: Mapping[str, Answer], kind: AnswerType) -> list[str | None]:
     """The extracted answers; for choices, an answer that repeats one choice's text counts as its letter."""
-    extracted = (extract_answer(answer.text, kind) for answer in answers_of(asked, answers))
+    read = extract_from_run if asked.way.programs else extract_answer
+    extracted = (read(answer.text, kind) for answer in answers_of(asked, answers))
     return [_as_letter(answer, asked.question) if kind == "choice" else answer for answer in extracted]
 
 
@@ -95,6 +98,7 @@ def _judged(
         prediction,
         asked.question.subject,
         tuple(answer.tokens for answer in written),
+        tuple(answer.seconds for answer in written),
         tuple(answer.finish_reason == "stop" for answer in written),
     )
 
@@ -102,8 +106,8 @@ def _judged(
 def _count(prediction: Prediction, tally: Tally) -> None:
     for reason in prediction.reasons:
         tally.enter()
-        if reason in ("error", "timeout", "crash"):
-            tally.fail({"error": "the model gave no answer"}.get(reason, f"grader: {reason}"))
+        if reason == "error" or reason in UNJUDGED:
+            tally.fail("the model gave no answer" if reason == "error" else f"grader: {reason}")
         else:
             tally.keep()
 
@@ -139,22 +143,49 @@ def _measure(items: Sequence[Judged], name: tuple[str, ...]) -> dict[str, Any]:
         "mean_tokens": sum(tokens) / len(tokens),
         "finished": sum(flag for item in items for flag in item.finished) / len(tokens),
         "unanswered": reasons.count("no answer") / len(reasons),
-        "timeouts": reasons.count("timeout"),
-        **(_many_samples(items, samples) if samples > 1 else {}),
+        "timeouts": sum(reasons.count(reason) for reason in UNJUDGED),
+        **(_many_samples(items, samples, name) if samples > 1 else {}),
     }
 
 
-def _many_samples(items: Sequence[Judged], samples: int) -> dict[str, float]:
-    ks = [2**i for i in range(1, samples.bit_length()) if 2**i <= samples]
+def _many_samples(items: Sequence[Judged], samples: int, name: tuple[str, ...]) -> dict[str, float]:
+    """What several samples allow besides: the interval over other draws, pass@k, and maj@k of the first k samples."""
     rights = [sum(item.prediction.verdict) for item in items]
-    passes = {f"pass@{k}": sum(pass_at_k(samples, right, k) for right in rights) / len(rights) for k in ks}
-    return {**passes, f"maj@{samples}": sum(map(_majority_right, items)) / len(items)}
+    drawn = seed_interval(rights, samples, seed=seed_from(*name))
+    found = {"low_over_seeds": drawn.low, "high_over_seeds": drawn.high}
+    for k in sorted({*(2**i for i in range(1, samples.bit_length())), samples}):
+        found[f"pass@{k}"] = sum(pass_at_k(samples, right, k) for right in rights) / len(rights)
+        found[f"maj@{k}"] = sum(_majority_right(item.prediction, k) for item in items) / len(items)
+    return found
 
 
-def _majority_right(item: Judged) -> bool:
-    spelled = [None if a is None else squeezed(canonical(a)) for a in item.prediction.extracted]
-    winner = majority(spelled)
-    return winner is not None and item.prediction.verdict[winner]
+def _majority_right(prediction: Prediction, k: int) -> bool:
+    winner = majority([None if answer is None else _plain(answer) for answer in prediction.extracted[:k]])
+    return winner is not None and prediction.verdict[winner]
+
+
+def _plain(answer: str) -> str:
+    """One spelling for answers that are plainly the same: 0.5 and 1/2 vote together."""
+    text = canonical(answer)
+    number = as_number(text)
+    return squeezed(text) if number is None else str(number)
+
+
+def speeds(judged: Iterable[Judged]) -> list[dict[str, Any]]:
+    """One row per model and benchmark: what a question cost, while the engine wrote the answers of all benchmarks."""
+    groups: dict[tuple[str, str], list[Judged]] = defaultdict(list)
+    for item in judged:
+        groups[item.prediction.model, item.prediction.benchmark].append(item)
+    return [
+        {
+            "model": model,
+            "benchmark": benchmark,
+            "questions": len(items),
+            "seconds_per_question": sum(sum(item.seconds) for item in items) / len(items),
+            "tokens_per_question": sum(sum(item.tokens) for item in items) / len(items),
+        }
+        for (model, benchmark), items in groups.items()
+    ]
 
 
 def shown_samples(judged: Iterable[Judged]) -> Iterator[dict[str, Any]]:

@@ -3,10 +3,11 @@
     with Sandbox() as sandbox:
         sandbox.run("print(2 + 2)")      # Execution(status="ok", output="4\\n")
 
-With bubblewrap on the system: no network, a root that holds nothing but the libraries (read-only), an empty /tmp, no
-environment, its own process space. Without it: resource limits and a bare environment only, which stop accidents but no
-attack; `Sandbox.isolation` says which of the two it is. A warm template process has NumPy and SymPy loaded and forks a
-child for each snippet (`sandbox_worker.py`).
+With bubblewrap on the system: no network, a root that holds nothing but the libraries (read-only), an empty /tmp of
+64 MB, no environment, its own process space. Without it: resource limits, a folder of its own and a bare environment
+only, which stop accidents but no attack; `Sandbox.isolation` says which of the two it is. A warm template process has
+NumPy and SymPy loaded and forks a child for each snippet (`sandbox_worker.py`). A snippet begins in an empty folder and
+prints the same each time: strings hash alike, and random numbers begin at one seed.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import os
 import shutil
 import sys
 import sysconfig
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from subprocess import DEVNULL, TimeoutExpired, run
+from tempfile import TemporaryDirectory
 from typing import Literal, NamedTuple
 
 from src.evaluation.helper import Helper
@@ -27,6 +30,7 @@ Isolation = Literal["bubblewrap", "limits"]
 WORKER = Path(__file__).with_name("sandbox_worker.py")
 NOBODY = 65_534
 MARGIN_SECONDS = 10.0  # for a busy machine, on top of the snippet's own time
+FOLDER_BYTES = 64 << 20
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
 
 
@@ -45,22 +49,37 @@ class Sandbox:
     def __init__(self, seconds: float = 5.0, memory_mb: int = 1024, output_chars: int = 10_000, processes: int = 16):
         self.limits = {"seconds": seconds, "memory": memory_mb << 20, "output": output_chars, "processes": processes}
         self.isolation: Isolation = "bubblewrap" if has_bubblewrap() else "limits"
-        inside = [sys.executable, "-I", str(WORKER), self.isolation, str(NOBODY if os.getuid() == 0 else "")]
-        command = [*_bubblewrap(), *inside] if self.isolation == "bubblewrap" else inside
+        walled = self.isolation == "bubblewrap"
+        self._folder = None if walled else TemporaryDirectory(prefix="sandbox-", ignore_cleanup_errors=True)
+        folder = self._folder.name if self._folder else "/tmp"
+        user = str(NOBODY) if walled and os.getuid() == 0 else ""
+        inside = [sys.executable, "-P", "-s", str(WORKER), self.isolation, user, folder]
+        command = [*_bubblewrap(), *inside] if walled else inside
         threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-        self._helper = Helper(command, {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", **threads})
+        plain = {"PATH": "/usr/bin:/bin", "HOME": folder, "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
+        self._helper = Helper(command, {**plain, **threads})
 
-    def run(self, code: str) -> Execution:
-        """Run a snippet in an interpreter of its own; its standard output and errors come back together."""
-        request = json.dumps({"code": code, **self.limits})
+    def run(self, code: str, before: Sequence[str] = ()) -> Execution:
+        """Run a snippet in an interpreter of its own; its standard output and errors come back together.
+
+        `before`: snippets that run first, in silence, and whose names it sees, as in a notebook.
+        """
+        request = json.dumps({"code": code, "before": list(before), **self.limits})
         try:
             answer = self._helper.ask(request, float(self.limits["seconds"]) + MARGIN_SECONDS)
         except TimeoutError:
             return Execution("timeout", "")
-        return Execution(**json.loads(answer)) if answer else Execution("killed", "")
+        if not answer:
+            return Execution("killed", "")
+        found = json.loads(answer)
+        if found.pop("spoiled"):
+            self._helper.close()  # the next snippet starts a fresh one
+        return Execution(**found)
 
     def close(self) -> None:
         self._helper.close()
+        if self._folder:
+            self._folder.cleanup()
 
     def __enter__(self) -> Sandbox:
         return self
@@ -88,10 +107,21 @@ def _bubblewrap() -> list[str]:
     if os.getuid() == 0:
         rights += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_KILL"]
     walls = ["bwrap", *(f"--unshare-{space}" for space in spaces), *rights, "--die-with-parent", "--new-session"]
-    walls += ["--tmpfs", "/tmp"]  # before the rest, which it would hide where the project itself lies in /tmp
+    walls += [
+        *_size_limit(),
+        "--tmpfs",
+        "/tmp",
+    ]  # before the rest, which it would hide where the project itself lies in /tmp
     walls += [part for folder in _parents(_readable()) for part in ("--perms", "0755", "--dir", folder)]
     walls += [part for path in _readable() for part in ("--ro-bind", path, path)]
     return [*walls, "--proc", "/proc", "--dev", "/dev", "--chmod", "1777", "/tmp", "--chdir", "/tmp"]
+
+
+@cache
+def _size_limit() -> list[str]:
+    """A limit for /tmp, from bubblewrap 0.8 on; with an older one, what a snippet writes there can fill the memory."""
+    help_text = run(["bwrap", "--help"], stdin=DEVNULL, capture_output=True, text=True, timeout=30)
+    return ["--size", str(FOLDER_BYTES)] if "--size" in help_text.stdout + help_text.stderr else []
 
 
 def _parents(paths: list[str]) -> list[str]:

@@ -1,29 +1,46 @@
 """The sandbox's inside: a template that has loaded NumPy and SymPy and forks one child a snippet.
 
 Run as a script by `src.evaluation.sandbox`; imports nothing of this project, for nothing of it lies in the sandbox.
-Reads a request a line, {"code", "seconds", "memory", "output", "processes"}; answers {"status", "output"} a line.
+Reads a request a line, {"code", "before", "seconds", "memory", "output", "processes"}; answers {"status",
+"output", "spoiled"}: no other snippet may run here when that is true.
 """
 
 import contextlib
 import ctypes
+import io
 import json
 import os
+import random
 import resource
 import selectors
+import shutil
 import signal
 import sys
+import tempfile
 import time
 import traceback
+from pathlib import Path
 
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 MEMORY_EXIT = 97
+# Run once in the template. SymPy fills caches and imports parts of itself at first use: 40 ms that no child need pay.
+WARM_UP = """
+from sympy import *
+x, y = symbols("x y")
+solve(x**2 - 5 * x + 6, x), solve([x + y - 3, x - y - 1], [x, y]), diff(x**3 * sin(x), x).subs(x, pi).evalf()
+integrate(x * exp(x), x), simplify((x**2 - 1) / (x - 1)), factor(x**2 - 1), expand((x + 1)**3), limit(sin(x) / x, x, 0)
+latex(sqrt(8) + Rational(1, 3)), Matrix([[1, 2], [3, 4]]).inv(), factorint(360), isprime(97), binomial(10, 3)
+summation(x, (x, 1, 10)), nsimplify(0.5), Eq(x, 2), solveset(x**2 - 4, x), gcd(12, 18), str(x**2 + y)
+"""
 
 
 def serve(own_process_space: bool) -> None:
-    """Answer requests until the caller closes the pipe."""
+    """Answer requests until the caller closes the pipe. Each snippet starts in an empty folder."""
+    folder = Path.cwd()
     for line in iter(sys.stdin.buffer.readline, b""):
         status, output = execute(json.loads(line), own_process_space)
-        os.write(3, (json.dumps({"status": status, "output": output}) + "\n").encode())
+        answer = {"status": status, "output": output, "spoiled": not clear(folder)}
+        os.write(3, (json.dumps(answer) + "\n").encode())
 
 
 def execute(request: dict, own_process_space: bool) -> tuple[str, str]:
@@ -84,10 +101,20 @@ def sweep(child: int, own_process_space: bool) -> None:
 
 def kill_children() -> None:
     """As the reaper of orphans we are the parent of whatever left its session."""
-    with open(f"/proc/self/task/{os.getpid()}/children") as file:  # noqa: PTH123  no pathlib in the forked child
+    with open(f"/proc/self/task/{os.getpid()}/children") as file:  # noqa: PTH123
         for pid in file.read().split():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
+
+
+def clear(folder: Path) -> bool:
+    """Remove what a snippet left. False where that fails: it locked a folder, or dug thousands of them deep."""
+    for path in folder.iterdir():
+        try:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        except (OSError, RecursionError):
+            return False
+    return True
 
 
 def run_snippet(request: dict, writer: int) -> None:
@@ -102,9 +129,15 @@ def run_snippet(request: dict, writer: int) -> None:
     limit(resource.RLIMIT_FSIZE, 10 << 20)
     limit(resource.RLIMIT_NPROC, request["processes"])
     limit(resource.RLIMIT_CORE, 0)
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+    names: dict = {"__name__": "__main__"}
     code = 0
     try:
-        exec(compile(request["code"], "<snippet>", "exec"), {"__name__": "__main__"})
+        for earlier in request["before"]:
+            run_silently(earlier, names)
+        exec(compile(request["code"], "<snippet>", "exec"), names)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
     except MemoryError:
@@ -120,16 +153,24 @@ def run_snippet(request: dict, writer: int) -> None:
     os._exit(code & 0xFF)
 
 
+def run_silently(code: str, names: dict) -> None:
+    """What ran before, once more, for its names; it said and suffered then what it would say and suffer now."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception, SystemExit):
+        exec(compile(code, "<snippet>", "exec"), names)
+
+
 def limit(what: int, amount: int) -> None:
     with contextlib.suppress(ValueError, OSError):  # a stricter limit is set already
         resource.setrlimit(what, (amount, amount))
 
 
-def main(isolation: str, user: str) -> None:
-    for name in ("math", "fractions", "itertools", "collections", "numpy", "sympy"):
+def main(isolation: str, user: str, folder: str) -> None:
+    os.chdir(folder if isolation == "bubblewrap" else tempfile.mkdtemp(dir=folder))
+    for name in ("math", "fractions", "itertools", "collections", "numpy.random", "numpy.linalg", "sympy"):
         with contextlib.suppress(ImportError):
             __import__(name)
-    if user and isolation == "bubblewrap":
+    run_silently(WARM_UP, {})
+    if user:
         os.setgroups([])
         os.setgid(int(user))
         os.setuid(int(user))

@@ -23,6 +23,8 @@ from src.core.errors import require
 from src.evaluation.helper import Helper
 
 MEMORY_BYTES = 2 << 30
+MEMORY_EXIT = 97
+REPLIES = 3  # the file descriptor for them
 WALL_FACTOR = 20.0  # a child that sleeps or starves: never seen, never waited for longer than this many time limits
 
 
@@ -38,7 +40,7 @@ class Symbols:
         self._helper = Helper([sys.executable, "-m", "src.evaluation.symbols"], environment)
 
     def compare(self, gold: str, answer: str) -> str:
-        """Returns "equal", "different", "unparsable", "timeout" or "crash"."""
+        """Returns "equal", "different", "unparsable", "timeout", "memory" or "crash"."""
         require("math_verify", "grading by symbols")
         request = json.dumps({"gold": gold, "answer": answer, "seconds": self.seconds})
         try:
@@ -73,6 +75,8 @@ def _template() -> None:
     compare("x+1", "1+x")  # loads math-verify and fills SymPy's caches, for every child
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.dup2(1, REPLIES)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a parser prints is no reply
     _say("ready")
     while True:
         child = os.fork()
@@ -81,7 +85,13 @@ def _template() -> None:
         status = os.waitpid(child, 0)[1]
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
             return
-        _say("timeout" if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF else "crash")
+        _say(_cause_of_death(status))
+
+
+def _cause_of_death(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        return "timeout" if os.WTERMSIG(status) == signal.SIGPROF else "crash"
+    return "memory" if os.WEXITSTATUS(status) == MEMORY_EXIT else "crash"
 
 
 def _serve() -> None:
@@ -91,8 +101,8 @@ def _serve() -> None:
         signal.setitimer(signal.ITIMER_PROF, request["seconds"])
         try:
             reply = compare(request["gold"], request["answer"])
-        except (MemoryError, RecursionError):
-            os._exit(3)
+        except MemoryError:
+            os._exit(MEMORY_EXIT)
         except Exception:  # SymPy's and ANTLR's parsers raise every kind of thing on nonsense
             reply = "unparsable"
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -113,7 +123,7 @@ def _read_request() -> dict[str, Any] | None:
 
 
 def _say(word: str) -> None:
-    os.write(1, word.encode() + b"\n")
+    os.write(REPLIES, word.encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +22,17 @@ STUDENT, UNTRAINED = "student", "untrained"
 
 @dataclass(frozen=True)
 class Evaluate(Stage):
-    """Writes `predictions`, `accuracy.json` and `samples.json`.
+    """Writes `predictions`, `accuracy.json` and `samples.json`, and into `conditions.json` what no other run need
+    repeat: the time taken, the grader's version, and the walls around the programs that the model had run.
 
     samples: answers per question; accuracy is their mean. More than one needs a temperature above 0.
-    prompting: the style for benchmarks that ask for none of their own; shots: worked examples with "few_shot".
+    prompting: the style for benchmarks that ask for none of their own; shots: worked examples with "few_shot"
+        and "program"; turns: programs that a model may run for one answer, with "tool".
     baseline: also evaluate the model that training started from.
     """
 
     kind: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     heavy: ClassVar[bool] = True
 
     benchmarks: dict[str, Benchmark]
@@ -39,6 +42,7 @@ class Evaluate(Stage):
     top_p: float = 1.0
     prompting: Style = "corpus"
     shots: int = 4
+    turns: int = 4
     baseline: bool = True
     data_seed: int = 0
 
@@ -51,6 +55,8 @@ class Evaluate(Stage):
             raise ValueError(f"{self.samples} samples at temperature 0 are all the same: raise the temperature")
         if self.shots < 0:
             raise ValueError(f"shots must be at least 0, not {self.shots}")
+        if self.turns < 1:
+            raise ValueError(f"turns must be at least 1, not {self.turns}")
 
     def run(self, ctx: StageContext) -> None:
         trained = ctx.inputs["pretrain"].path
@@ -61,18 +67,28 @@ class Evaluate(Stage):
         """Evaluate models by label, one after the other; return the rows of `accuracy.json`."""
         from src.evaluation.asking import Asking, collect, load_questions
         from src.evaluation.grading import Grader
-        from src.evaluation.results import accuracies, judge, shown_samples
+        from src.evaluation.programs import Workbench
+        from src.evaluation.results import accuracies, judge, shown_samples, speeds
+        from src.evaluation.verdicts import grader_version
 
-        asking = Asking(self.samples, self.temperature, self.top_p, self.prompting, self.shots, self.data_seed)
+        asking = Asking(
+            self.samples, self.temperature, self.top_p, self.prompting, self.shots, self.turns, self.data_seed
+        )
         questions = load_questions(self.benchmarks)
         plans = {label: asking.plan(label, model, self.benchmarks, questions) for label, model in models.items()}
         total = sum(len(asked.requests) for plan in plans.values() for asked in plan)
-        with Journal(ctx.work / "answers") as journal, ctx.progress("evaluate", total=total, unit="answers") as bar:
+        with (
+            Workbench() as bench,
+            Journal(ctx.work / "answers") as journal,
+            ctx.progress("evaluate", total=total, unit="answers") as bar,
+        ):
+            if any(asked.way.programs for plan in plans.values() for asked in plan):
+                _warn_of_thin_walls(bench.isolation)
             answers = {
-                label: collect(plan, lambda m=models[label]: self.engine.open(m, ctx.cache), journal, bar)  # type: ignore[misc]
+                label: collect(plan, lambda m=models[label]: self.engine.open(m, ctx.cache), journal, bar, bench)  # type: ignore[misc]
                 for label, plan in plans.items()
             }
-        with Grader() as grader:
+        with Grader(kept=ctx.cache / "verdicts.sqlite") as grader:
             judged = [
                 item
                 for label, plan in plans.items()
@@ -82,16 +98,25 @@ class Evaluate(Stage):
         rows = accuracies(judged)
         _write_json(ctx.out / "accuracy.json", rows)
         _write_json(ctx.out / "samples.json", list(shown_samples(judged)))
+        programs = {"walls": bench.isolation, **bench.ended} if bench.ended else {}
+        conditions = {"grader": grader_version(), "programs": programs, "speed": speeds(judged)}
+        _write_json(ctx.out / "conditions.json", conditions)
         ctx.summary.update(_summary(rows))
         return rows
 
     def estimate(self) -> dict[str, float]:
         """An upper bound: every answer as long as its benchmark allows."""
         models = 2 if self.baseline else 1
-        sizes = (
-            (getattr(b, "n", None) or getattr(b, "size", None) or b.limit or 0, b) for b in self.benchmarks.values()
+        tokens = sum(benchmark.size_hint() * benchmark.max_tokens for benchmark in self.benchmarks.values())
+        return {"tokens": float(tokens * self.samples * models)}
+
+
+def _warn_of_thin_walls(isolation: str) -> None:
+    if isolation == "limits":
+        logging.getLogger(__name__).warning(
+            "Programs that the model writes run with resource limits only: bubblewrap is missing or not allowed here. "
+            "That stops accidents, but no attack on this machine's files or network."
         )
-        return {"tokens": float(sum(size * b.max_tokens for size, b in sizes) * self.samples * models)}
 
 
 def base_model(trained: Path) -> str:

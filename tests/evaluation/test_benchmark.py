@@ -1,27 +1,37 @@
+import dataclasses
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
-import yaml
+from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from src.core.errors import UserError
+from src.evaluation.asking import load_questions
 from src.evaluation.benchmark import Benchmark, FileBenchmark, HubBenchmark, ProceduralBenchmark, ReasoningGym
 from src.evaluation.puzzle import solves
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "benchmark"
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "benchmarks"
 FIELDS = {"question": "q", "answer": "a"}
+OPEN = {"jsonl": {"path": "x.jsonl"}}  # options that the user has to give
 
 
 def options():
     return sorted(path.stem for path in CONF.glob("*.yaml"))
 
 
+@cache
+def composed(name: str):
+    """What the option adds to the group, as it stands in the folder of options."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(name)
+
+
 def build(name: str, **changes) -> Benchmark:
-    node = OmegaConf.load(CONF / f"{name}.yaml")
-    return instantiate(OmegaConf.merge(node[name], changes), _convert_="all")
+    return instantiate(OmegaConf.merge(composed(name)[name], changes), _convert_="all")
 
 
 @pytest.fixture
@@ -36,13 +46,25 @@ def table(tmp_path):
 
 @pytest.mark.parametrize("name", options())
 def test_every_option_names_itself_and_can_be_built(name):
-    node = yaml.safe_load((CONF / f"{name}.yaml").read_text())
-    assert list(node) == [name]
+    assert list(composed(name)) == [name]
     assert (CONF / f"{name}.yaml").read_text().startswith("# ")
-    benchmark = build(name, **({"path": "x.jsonl"} if name == "jsonl" else {}))
+    benchmark = build(name, **OPEN.get(name, {}))
     assert isinstance(benchmark, Benchmark)
     assert isinstance(benchmark.stop, tuple)
     assert benchmark.source
+
+
+def test_the_paper_has_seventeen_benchmarks_in_words_and_seven_with_a_tool():
+    words = "gsm8k math math500 svamp asdiv mawps carp_en tabmwp minerva_math aqua sat_math mmlu_stem"
+    beyond = "gsm_symbolic olympiadbench college_math gaokao2023en amc23 aime24"
+    tool = [name for name in options() if build(name, **OPEN.get(name, {})).style == "tool"]
+    assert {*words.split(), *beyond.split()} <= set(options())
+    assert tool == sorted(f"{n}_tool" for n in ["gsm8k", "math", "svamp", "asdiv", "mawps", "tabmwp", "gsm_hard"])
+
+
+def test_with_a_tool_the_questions_are_the_same():
+    plain, tool = build("gsm8k_tool"), build("gsm8k")
+    assert dataclasses.replace(tool, style="tool") == plain
 
 
 @pytest.mark.parametrize("name", [n for n in options() if (DATA / f"{n}.jsonl").is_file() and n != "jsonl"])
@@ -111,6 +133,29 @@ def test_what_cannot_be_had_from_the_hub_is_named(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UserError, match=r"nobody/nothing.*split 'test'"):
         HubBenchmark(repo="nobody/nothing", fields=FIELDS).questions()
+
+
+def hub_copy(folder, *rows):
+    """A data set in the hub's shape on this disk: what `datasets` loads by its path."""
+    (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "match"),
+    [
+        ([{"q": "1?", "a": "1"}], {"split": "dev"}, r"split 'dev', cannot be loaded: Unknown split \"dev\""),
+        ([{"problem": "1?", "a": "1"}], {}, r"test, row 1: there is no field 'q', but: a, problem"),
+        ([{"q": "1?", "a": "1"}, {"q": "2?", "a": None}], {}, r"test, row 2: the field 'a' is null"),
+    ],
+)
+def test_a_data_set_that_changed_is_told_by_split_and_row(rows, changes, match, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "set").mkdir()
+    benchmark = HubBenchmark(repo=hub_copy(tmp_path / "set", *rows), fields=FIELDS, **changes)
+    with pytest.raises(UserError, match=match) as error:
+        load_questions({"sums": benchmark})
+    assert error.value.problem.startswith("Benchmark 'sums': ")
 
 
 @pytest.mark.parametrize(

@@ -1,30 +1,18 @@
-import json
-import random
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.evaluation.grading import CORRECT, WRONG, Grader, Pair, Verdict, quick_verdict
-from src.text.answers import extract_answer
-
-DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "benchmarks"
+from src.evaluation.symbols import Symbols
 
 
 @pytest.fixture(scope="module")
 def grader():
     with Grader(workers=1, seconds=1.0) as grader:
         yield grader
-
-
-def rows(name):
-    path = DATA / f"{name}.jsonl"
-    if not path.is_file():
-        pytest.skip(f"no {path}")
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -84,10 +72,24 @@ NASTY = {
     "deep": "(" * 900 + "1" + ")" * 900,
     "long": "1+" * 50_000 + "1",
     "digits": "٣٤",
+    "superscripts": "x²³⁴⁵⁶⁷⁸⁹",
+    "full-width tower": "９^{９^{９^{９^{９^９}}}}",
+    "mathematical digits": "𝟗" * 1_000,
+    "4,400 digits": "9" * 4_400,
+    "huge exponent": "1e999999999",
+    "huge power": "2^{10^{12}}",
+    "roots in roots": "\\sqrt{" * 300 + "2" + "}" * 300,
+    "fractions in fractions": "\\frac{1}{" * 300 + "2" + "}" * 300,
+    "matrix": r"\begin{pmatrix}" + r"1 & 2 \\ " * 150,
+    "nuls": "\x00" * 100_000,
+    "spaces": " " * 1_900 + "1 " * 40,
+    "words": "1" + " apples" * 280,
+    "controls": "\x1b[31m\r\b\x7f\u202e\ufeff1",
     "nul": "1\x002",
     "surrogate": "\ud800",
     "big sum": r"\sum_{k=1}^{10^{12}} \sin(k)^k",
     "expand": "(a+b+c+d+e+f+g)^{60} - (a+b+c+d+e+f+h)^{60}",
+    "memory": r"\binom{10^{9}}{5 \cdot 10^{8}}",
     "newline": "x\ny",
     "code": "__import__('os').system('touch /tmp/oops')",
 }
@@ -102,6 +104,35 @@ def test_nothing_hangs_or_harms_the_next(grader, name):
     assert not verdict.correct
     assert verdict.reason in WRONG
     assert grader.grade(r"\sqrt{8}", r"2\sqrt{2}") == Verdict(True, "symbol")
+
+
+@pytest.mark.slow
+def test_hard_answers_leave_the_rest_unharmed(grader):
+    """All of them at once, between easy ones: the easy verdicts are what they would be alone."""
+    easy = Pair(r"\sqrt{8}", r"2\sqrt{2}"), Pair("5", "5"), Pair("x+1", "x-1")
+    hard = [Pair(r"x^2 + \sqrt{2}", answer) for answer in NASTY.values()]
+    verdicts = grader.grade_all([pair for nasty in hard for pair in (nasty, *easy)])
+    assert [v.reason for v in verdicts[1::4]] == ["symbol"] * len(hard)
+    assert [v.reason for v in verdicts[2::4]] == ["string"] * len(hard)
+    assert [v.reason for v in verdicts[3::4]] == ["different"] * len(hard)
+
+
+def test_a_comparison_that_wants_too_much_memory_says_so():
+    """The limit holds in the helper itself: a stand-in for math-verify asks for more than it may have."""
+    greedy = "lambda gold, answer: 'equal' if gold != 'big' else str(bytearray(4 << 30))"
+    symbols = Symbols(seconds=2.0)
+    symbols._helper.command[1:] = ["-c", f"import src.evaluation.symbols as s; s.compare = {greedy}; s._template()"]
+    assert [symbols.compare(gold, "1") for gold in ("1", "big", "1")] == ["equal", "memory", "equal"]
+    symbols.close()
+
+
+@given(st.text(alphabet=" 1,.{}()[]\\$%^_=+-/abandort\n\u0663²½", min_size=1, max_size=40), st.integers(1, 50))
+@settings(max_examples=60)
+def test_what_needs_no_algebra_is_settled_at_once(piece, times):
+    """No pattern backtracks: the longest answers there may be take milliseconds."""
+    start = time.process_time()
+    quick_verdict("x+1", (piece * times)[:2_000])
+    assert time.process_time() - start < 0.5
 
 
 def test_a_timeout_is_told_from_a_wrong_answer_and_not_remembered(grader):
@@ -125,34 +156,3 @@ def test_everything_equals_itself(text, kind):
 def test_exact_numbers_are_equal_only_to_themselves(a, b):
     verdict = quick_verdict(str(a), str(b))
     assert verdict is not None and verdict.correct == (a == b)
-
-
-@pytest.mark.parametrize(("name", "least"), [("math500", 0.995)])
-def test_gold_solutions_meet_gold_answers(grader, name, least):
-    graded = [grader.grade(r["answer"], extract_answer(r["solution"], "math")).correct for r in rows(name)]
-    assert sum(graded) / len(graded) >= least
-
-
-def test_gold_solutions_of_gsm8k(grader):
-    for row in rows("gsm8k"):
-        steps, _, gold = row["answer"].rpartition("####")
-        for text in (row["answer"], f"{steps}\nThe answer is {gold.strip()}."):
-            assert grader.grade(gold.strip(), extract_answer(text, "number"), "number").correct, row
-
-
-def test_gold_answers_of_mawps_and_aqua(grader):
-    for row in rows("mawps"):
-        text = f"The answer is {row['target']}."
-        assert grader.grade(str(row["target"]), extract_answer(text, "number"), "number").correct, row
-    for row in rows("aqua"):
-        text = f"So the answer is ({row['correct']})."
-        assert grader.grade(row["correct"], extract_answer(text, "choice"), "choice").correct, row
-
-
-@pytest.mark.slow
-def test_shuffled_gold_answers_are_wrong(grader):
-    golds = [row["answer"] for row in rows("math500")]
-    shuffled = random.Random(0).sample(golds, len(golds))
-    verdicts = grader.grade_all(map(Pair, golds, shuffled))
-    false = [(g, s, v) for g, s, v in zip(golds, shuffled, verdicts) if v.correct and v.reason != "string"]
-    assert not false

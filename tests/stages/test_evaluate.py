@@ -116,7 +116,7 @@ def test_a_killed_evaluation_goes_on_and_ends_the_same(sums, context):
     again: list[str] = []
     Evaluate(engine=FakeEngine(again, []), **stage).run(ctx)
     assert len(asked) + len(again) == 2 * QUESTIONS
-    for path in (p for p in whole.out.rglob("*") if p.is_file()):
+    for path in (p for p in whole.out.rglob("*") if p.is_file() and p.name != "conditions.json"):  # it tells the time
         assert path.read_bytes() == (ctx.out / path.relative_to(whole.out)).read_bytes(), path.name
 
 

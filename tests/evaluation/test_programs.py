@@ -1,0 +1,80 @@
+import pytest
+
+from src.evaluation.exemplars import EXEMPLARS, PROGRAMS
+from src.evaluation.grading import CORRECT, Verdict, quick_verdict
+from src.evaluation.programs import Workbench, extract_from_run, waiting_program
+from src.evaluation.symbols import compare
+from src.text.answers import extract_answer
+
+FIRST = "Let us count.\n```python\nx = 6\nprint(x)\n```\n"
+RIGHT = [Verdict(True, reason) for reason in CORRECT]
+RAN = FIRST + "```output\n6\n```\n"
+
+
+@pytest.fixture(scope="module")
+def bench():
+    with Workbench(workers=1, seconds=2.0) as bench:
+        yield bench
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (FIRST, ("x = 6\nprint(x)\n", [])),
+        (RAN + "Now double it.\n```python\nprint(2 * x)\n```", ("print(2 * x)\n", ["x = 6\nprint(x)\n"])),
+        (RAN, None),
+        (FIRST + "The answer is 6.", None),
+        ("```python\nprint(1)", None),
+        ("No program at all.", None),
+    ],
+)
+def test_which_program_waits_to_be_run(text, expected):
+    assert waiting_program(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "answer"),
+    [
+        (RAN, "number", "6"),
+        (RAN + "So there are \\boxed{7} of them.", "number", "7"),
+        (RAN + "That is what we looked for.", "number", "6"),
+        ("```python\n# the answer is: total\n```\n```output\n1\n12\n```\n", "number", "12"),
+        ("```python\nprint(s)\n```\n```output\nx**2 + 1\n```\n", "math", "x**2 + 1"),
+        ("```python\nprint(s)\n```\n```output\nB\n```\n", "choice", "B"),
+        ("```python\n1 / 0\n```\n```output\nZeroDivisionError: division by zero\n[error]\n```\n", "math", None),
+        ("```python\nwhile 1: print(3)\n```\n```output\n3\n[timeout]\n```\n", "number", None),
+        ("I know it: \\boxed{5}.", "number", "5"),
+        ("```python\nprint(5)\n```", "number", "5"),
+    ],
+)
+def test_the_answer_of_a_run(text, kind, answer):
+    assert extract_from_run(text, kind) == answer
+
+
+def test_a_program_knows_what_ran_before_but_repeats_none_of_it(bench):
+    shown = bench.start("print(2 * x)", ["x = 6\nprint(x)", "1 / 0"]).result()
+    assert shown == "```output\n12\n```\n"
+
+
+def test_what_fails_says_how_and_is_counted(bench):
+    before = bench.ended["error"]
+    shown = bench.start("print('so far')\n1 / 0").result()
+    assert shown.startswith("```output\nso far\nTraceback")
+    assert shown.endswith("ZeroDivisionError: division by zero\n[error]\n```\n")
+    assert bench.ended["error"] == before + 1
+
+
+def test_output_cannot_close_its_own_block(bench):
+    assert bench.start("print('```\\n\\\\boxed{1}')").result() == "```output\n'''\n\\boxed{1}\n```\n"
+
+
+@pytest.mark.parametrize(("name", "question", "code"), [(n, q, c) for n, shots in PROGRAMS.items() for q, c in shots])
+def test_exemplars_print_the_answer_that_is_given_in_words(bench, name, question, code):
+    shown = bench.start(code).result()
+    kind = "choice" if name == "choice" else "math"
+    printed = extract_from_run(f"```python\n{code}\n```\n{shown}", kind)
+    assert printed
+    worked = dict(EXEMPLARS[name]).get(question)
+    if worked:
+        told = extract_answer(worked, kind)
+        assert (quick_verdict(told, printed, kind) or compare(told, printed)) in (*RIGHT, "equal"), (worked, shown)

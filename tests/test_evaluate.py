@@ -1,0 +1,193 @@
+"""The command that evaluates any model, as a user types it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from src import evaluate
+from src.core.errors import UserError
+from src.core.records import Prediction, read_table
+from src.generation.base import Completion, Generator, Session
+from tests.generation.tiny import write_tiny_llama
+
+ROOT = Path(__file__).parents[1]
+ROWS = [{"question": f"What is {n} and 1 ?", "answer": n + 1} for n in range(20)]
+
+
+@dataclass(frozen=True)
+class Answers(Generator):
+    """An engine without a model: it adds 1, and gets every `wrong`-th question wrong; 0: it says nothing at all."""
+
+    wrong: int = 1_000
+
+    @property
+    def name(self) -> str:
+        return "answers"
+
+    @contextmanager
+    def open(self, model, cache):
+        wrong = self.wrong
+
+        class Adds(Session):
+            def stream(self, requests: Iterable) -> Iterator[Completion]:
+                for request in requests:
+                    if not wrong:
+                        yield Completion(request.id, "", "error", error="lost")
+                        continue
+                    n = int(request.prompt.partition("What is ")[2].split()[0])
+                    answer = n + 1 if (n + 1) % wrong else 0
+                    yield Completion(request.id, f"So it is $\\boxed{{{answer}}}$.", "stop", 20, 9)
+
+        yield Adds()
+
+
+@pytest.fixture
+def questions(tmp_path):
+    path = tmp_path / "sums.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return path
+
+
+@pytest.fixture
+def model(tmp_path):
+    folder = tmp_path / "models" / "adder"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path, questions, capsys):
+    """Run the command in this process, with `Answers` for an engine; returns what it printed."""
+
+    def run(*words, wrong=1_000):
+        places = [f"output={tmp_path}/out", f"cache={tmp_path}/cache"]
+        benchmark = ["benchmark=[jsonl]", f"benchmark.jsonl.path={questions}", "benchmark.jsonl.answer_type=number"]
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            config = compose("evaluate", overrides=[*places, *benchmark, *evaluate.spelled_out(words)])
+        config.engine = OmegaConf.create({"_target_": "tests.test_evaluate.Answers", "wrong": wrong})
+        evaluate.run(config)
+        return capsys.readouterr().out
+
+    return run
+
+
+def command(*words, **environment):
+    line = [sys.executable, "-m", "src.evaluate", *map(str, words)]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment})
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_model_s_folder_is_all_it_takes(run, model, tmp_path):
+    printed = run(f"model={model}", wrong=4)
+    assert "| jsonl | all | 20 | 75.0 | " in printed
+    folder = tmp_path / "out" / "adder"
+    assert printed.rstrip().endswith(f"{folder}/")
+    row = json.loads((folder / "accuracy.json").read_text())[0]
+    assert (row["accuracy"], row["n"], row["timeouts"]) == (0.75, 20, 0)
+    record = json.loads((folder / "evaluation.json").read_text())
+    assert record["counts"] == {"in": 20, "kept": 20, "rejected": {}, "failed": {}}
+    assert record["options"]["model"]["name"] == str(model)
+    assert {p.reasons[0] for p in read_table(folder / "predictions", Prediction)} == {"string", "different"}
+    conditions = json.loads((folder / "conditions.json").read_text())
+    assert conditions["speed"][0]["tokens_per_question"] == 9
+    assert not list(folder.glob("unfinished-*"))
+
+
+@pytest.mark.parametrize(("words", "n"), [(["every=10"], 2), (["limit=3"], 3), (["every=2", "limit=3"], 3)])
+def test_a_part_of_every_benchmark(run, model, words, n):
+    assert f"| jsonl | all | {n} | 100.0 |" in run(f"model={model}", *words)
+
+
+def test_two_evaluations_are_compared_by_name(run, model):
+    run(f"model={model}", "name=A")
+    run(f"model={model}", "name=B", wrong=4)
+    printed = run("compare=[A,B]")
+    assert "| jsonl | 20 | 5 | 0 | 0.0625 |" in printed
+    assert printed.count(", gold ") == 5
+    assert "gold 4; A: 4 (string); B: 0 (different)" in printed
+
+
+@pytest.mark.parametrize("names", ["[A]", "[A,B,C]"])
+def test_a_comparison_takes_two(run, names):
+    with pytest.raises(UserError, match="two names"):
+        run(f"compare={names}")
+
+
+def test_without_a_model_it_says_so(run):
+    with pytest.raises(UserError, match="No model is named"):
+        run()
+
+
+def test_what_is_made_in_a_run_cannot_be_evaluated_before(run):
+    with pytest.raises(UserError, match="untrained Llama"):
+        run("model=tiny")
+
+
+@pytest.mark.parametrize(
+    ("words", "spelled"),
+    [
+        (["model=/a/b", "every=2"], ["model=hf", "model.name=/a/b", "every=2"]),
+        (["model=org/name"], ["model=hf", "model.name=org/name"]),
+        (["model=smollm2_135m"], ["model=smollm2_135m"]),
+        (["model=a,b", "-m"], ["model=hf", "model.name=a,b", "-m"]),
+        (["model=hf", "model.name=x"], ["model=hf", "model.name=x"]),
+    ],
+)
+def test_a_folder_or_an_option(words, spelled):
+    assert evaluate.spelled_out(words) == spelled
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["model=/nowhere/at_all"], ["/nowhere/at_all", "there is no such folder"]),
+        (["model=x", "benchmark=[gsm9k]"], ["benchmark=gsm9k: no such option; did you mean 'gsm8k'?"]),
+        (["model=x", "sample=4"], ["sample: no such option; did you mean 'samples'?"]),
+        (["model=x", "samples=4", "shots=-1"], ["4 samples at temperature 0 are all the same"]),
+        (["model=x", "prompting=fewshot"], ["prompting: 'fewshot' does not fit"]),
+        (["compare=[A,B]", "output=/nowhere"], ["/nowhere/A holds no finished evaluation"]),
+    ],
+)
+def test_a_mistake_is_told_plainly(words, expected):
+    code, _, told = command(*words)
+    assert code == 1
+    assert "Traceback" not in told
+    for part in expected:
+        assert part in told
+
+
+def test_a_bad_row_is_told_by_benchmark_file_and_row(tmp_path, model):
+    (tmp_path / "gsm8k.jsonl").write_text(
+        '{"question": "1?", "answer": "#### 1"}\n{"question": "2?", "answer": null}\n'
+    )
+    code, _, told = command(f"model={model}", "benchmark=[gsm8k]", f"benchmark_dir={tmp_path}", f"output={tmp_path}")
+    assert code == 1
+    assert told.startswith("Benchmark 'gsm8k': gsm8k.jsonl, line 2: the field 'answer' is null.")
+
+
+def test_answers_that_never_came_are_told(run, model):
+    printed = run(f"model={model}", "every=4", wrong=0)
+    assert "5 of 5 answers: the model gave no answer" in printed
+
+
+@pytest.mark.slow
+def test_a_real_model_from_start_to_end(tmp_path, questions):
+    model = write_tiny_llama(tmp_path / "tiny")
+    places = [f"output={tmp_path}/out", f"cache={tmp_path}/cache"]
+    benchmark = ["benchmark=[jsonl]", f"benchmark.jsonl.path={questions}", "+benchmark.jsonl.max_tokens=8"]
+    words = [f"model={model}", "generator@engine=transformers", *benchmark, *places, "limit=4"]
+    code, printed, told = command(*words)
+    assert code == 0, told
+    assert "| jsonl | all | 4 | 0.0 | 0.0 - " in printed
+    assert len(list(read_table(tmp_path / "out" / "tiny" / "predictions", Prediction))) == 4
+    assert json.loads((tmp_path / "out" / "tiny" / "accuracy.json").read_text())[0]["mean_tokens"] > 0
