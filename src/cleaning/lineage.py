@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from src.core.errors import UserError
+from src.core.stage import Artifact
 from src.text.minhash import Sketcher, jaccard
 from src.text.normalise import question_key
 from src.text.shingles import words_of
@@ -34,20 +33,12 @@ SHOWN = 8  # of several rows that an id may mean
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Made:
-    """A finished artifact: its folder and what its manifest says."""
-
-    path: Path
+class Made(Artifact):
+    """A finished artifact, whose rows are looked up by id."""
 
     @property
     def kind(self) -> str:
         return self.path.parent.name
-
-    @cached_property
-    def manifest(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
-        return found
 
     @property
     def label(self) -> str:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -22,10 +23,11 @@ class Artifact:
 
     path: Path
 
-    @property
+    @cached_property
     def manifest(self) -> dict[str, Any]:
-        """What the stage recorded of itself: config, input keys, counts, metrics, seconds, versions."""
-        return json.loads((self.path / "manifest.json").read_text())
+        """What the stage recorded of itself: config, input keys, counts, metrics, seconds, versions. Read once."""
+        found: dict[str, Any] = json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
+        return found
 
     def table(self, name: str, record: type[Record]) -> Iterator[Record]:
         """Stream the rows of one of its tables."""

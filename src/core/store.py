@@ -32,17 +32,17 @@ class Store:
 
     def find(self, kind: str, key: str) -> Artifact | None:
         """The finished artifact, or None. Raises UserError when its manifest is damaged: it was edited by hand."""
-        folder = self.root / kind / key
-        if not (folder / MANIFEST).exists():
-            return None
+        artifact = Artifact(self.root / kind / key)
         try:
-            json.loads((folder / MANIFEST).read_text())
+            artifact.manifest  # noqa: B018  read now, so that no later use meets a damaged one
+        except FileNotFoundError:
+            return None
         except ValueError:
             raise UserError(
-                f"{folder / MANIFEST} is damaged: it is not JSON.",
-                f"Remove the artifact, and the same command makes it again: rm -r {folder}",
+                f"{artifact.path / MANIFEST} is damaged: it is not JSON.",
+                f"Remove the artifact, and the same command makes it again: rm -r {artifact.path}",
             ) from None
-        return Artifact(folder)
+        return artifact
 
     @contextmanager
     def lock(self, kind: str, key: str, on_wait: Callable[[], None]) -> Iterator[None]:

@@ -60,6 +60,15 @@ class Completion:
     error: str | None = None
 
 
+def refused(prompt_tokens: int, longest: int) -> str | None:
+    """Why an engine that takes `longest` tokens, prompt and text together, cannot go on from a prompt; None: it can."""
+    if not prompt_tokens:
+        return "prompt is empty"
+    if prompt_tokens >= longest:
+        return f"prompt too long: {prompt_tokens} tokens, and the model takes {longest} with the text"
+    return None
+
+
 class Session(ABC):
     """A live generator. Use it in a `with` block."""
 

@@ -76,7 +76,8 @@ class Spent:
         return Spent(*(-a for a in astuple(self)))
 
     def __str__(self) -> str:
-        return f"{self.calls:,} calls, {self.tokens:,} tokens, ${self.dollars:,.2f}"
+        dollars = round(self.dollars, 2) + 0.0  # bookings paid back may sum to a hair below zero: no "-0.00"
+        return f"{self.calls:,} calls, {self.tokens:,} tokens, ${dollars:,.2f}"
 
 
 class BudgetExhausted(Exception):  # noqa: N818  it is no error: it is the budget, doing its work

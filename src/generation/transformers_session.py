@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from src.core.errors import UserError
-from src.generation.base import Completion, Request, Session
+from src.generation.base import Completion, Request, Session, refused
 from src.generation.token_choice import choose
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class TransformersSession(Session):
             fit = []
             for request in batch:
                 tokens = self._tokenizer(request.prompt, verbose=False)["input_ids"]
-                if problem := self._unfit(tokens):
+                if problem := refused(len(tokens), self._longest):
                     yield Completion(request.id, "", "error", len(tokens), error=problem)
                 else:
                     limit = min(request.sampling.max_tokens, self._longest - len(tokens))
@@ -69,13 +69,6 @@ class TransformersSession(Session):
         gc.collect()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
-
-    def _unfit(self, tokens: list[int]) -> str | None:
-        if not tokens:
-            return "prompt is empty"
-        if len(tokens) >= self._longest:
-            return f"prompt too long: {len(tokens)} tokens, and the model takes {self._longest} with the text"
-        return None
 
     @torch.inference_mode()
     def _step(self, tokens: torch.Tensor, mask: torch.Tensor, cache: Any) -> tuple[torch.Tensor, Any]:

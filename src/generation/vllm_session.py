@@ -22,7 +22,7 @@ if "torch" not in sys.modules:
 import torch
 
 from src.core.errors import UserError
-from src.generation.base import Completion, Request, Sampling, Session
+from src.generation.base import Completion, Request, Sampling, Session, refused
 
 if TYPE_CHECKING:
     from src.generation.vllm import VLLMGenerator
@@ -114,7 +114,7 @@ class VLLMSession(Session):
                     request, tokens = next(source, (None, []))
                     if request is None:
                         exhausted = True
-                    elif problem := self._unfit(tokens):
+                    elif problem := refused(len(tokens), self._longest):
                         yield Completion(request.id, "", "error", len(tokens), error=problem)
                     else:
                         number = str(next(numbers))
@@ -132,13 +132,6 @@ class VLLMSession(Session):
         if self._engine is None:
             raise RuntimeError("this vLLM session is closed")
         return self._engine
-
-    def _unfit(self, tokens: list[int]) -> str | None:
-        if not tokens:
-            return "prompt is empty"
-        if len(tokens) >= self._longest:
-            return f"prompt too long: {len(tokens)} tokens, and the model takes {self._longest} with the text"
-        return None
 
     def close(self) -> None:
         if self._engine is None:

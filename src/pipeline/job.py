@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,7 +23,7 @@ from src.core.stage import Artifact
 from src.core.store import Store, full_disk_explained, write_json
 from src.pipeline.graph import Node, method
 from src.pipeline.plan import plan_lines
-from src.pipeline.runner import Runner, Visit, visits_as_dicts
+from src.pipeline.runner import Runner, Visit
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ class _Record:
 
     def _write(self, status: str, error: str | None) -> None:
         seconds = round(time.monotonic() - self.clock, 2)
-        nodes = visits_as_dicts(self.visits)
+        nodes = [asdict(visit) for visit in self.visits]
         with full_disk_explained(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_json(self.path, {**self.base, "status": status, "error": error, "seconds": seconds, "nodes": nodes})

@@ -6,7 +6,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -140,7 +140,3 @@ def git_state() -> dict[str, Any]:
 
     commit, status = git("rev-parse", "HEAD"), git("status", "--porcelain")
     return {"commit": commit, "dirty": None if status is None else bool(status)}
-
-
-def visits_as_dicts(visits: Sequence[Visit]) -> list[dict[str, Any]]:
-    return [asdict(visit) for visit in visits]

@@ -50,6 +50,10 @@ class BrokenFamilyError(RuntimeError):
     """A family contradicts itself: a bug in its file, never the user's doing."""
 
 
+class NoInstanceError(BrokenFamilyError):
+    """A family's ranges hold no instance of a part. `Size` refuses shares of the ranges that are so small."""
+
+
 @dataclass(frozen=True, slots=True)
 class SolvedProblem:
     """A problem with its worked solution. `answer` is the content of the solution's box; `signature` names the
@@ -90,7 +94,8 @@ class Family:
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def draw(self, rng: Random, part: Slice, share: float = 1.0) -> Instance:
-        """Draw numbers, from the lower `share` of their ranges, until they belong to `part` and make a good problem."""
+        """Draw numbers, from the lower `share` of their ranges, until they belong to `part` and make a good problem.
+        Raises NoInstanceError where none do."""
         ranges = {name: choices[: max(3, ceil(share * len(choices)))] for name, choices in self.numbers.items()}
         for _ in range(MAX_DRAWS):
             numbers = {name: rng.choice(choices) for name, choices in ranges.items()}
@@ -100,7 +105,7 @@ class Family:
             found = self.solve(**numbers)
             if found is not None:
                 return self._checked(signature, {**numbers, **found})
-        raise BrokenFamilyError(f"{self.name}: no instance for {part} in {MAX_DRAWS} draws")
+        raise NoInstanceError(f"{self.name}: no instance for {part} in {MAX_DRAWS} draws")
 
     def signature(self, numbers: Mapping[str, int]) -> str:
         return content_id(self.name, *(f"{name}={numbers[name]}" for name in sorted(numbers)))

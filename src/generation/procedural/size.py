@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from random import Random
 
 
 @dataclass(frozen=True)
@@ -10,7 +12,7 @@ class Size:
     """How much of the problem space: a model of half a million parameters learns a corner of it in two minutes.
 
     families: the first so many of each education stage; None for all. numbers: the lower share, in (0, 1], of each
-    range that a family draws its numbers from.
+    range that a family draws its numbers from; each family must keep problems to train on and to be examined in.
     """
 
     families: int | None = None
@@ -21,6 +23,27 @@ class Size:
             raise ValueError(f"families must be at least 1, not {self.families}")
         if not 0 < self.numbers <= 1:
             raise ValueError(f"numbers must lie in (0, 1], not {self.numbers}")
+        if self.numbers < 1 and (family := _emptied(self.families, self.numbers)):
+            raise ValueError(
+                f"numbers must leave each family problems of every split, and {self.numbers} leaves {family}"
+            )
 
 
 FULL = Size()
+
+
+@cache
+def _emptied(families: int | None, numbers: float) -> str | None:
+    """The first family that such a share leaves without problems of some split, with the split; 10 ms where none is."""
+    from src.generation.procedural.families import families_of
+    from src.generation.procedural.family import STAGES, NoInstanceError
+
+    for stage in STAGES:
+        for split, parts in (("seen", ("train", "dev", "held_out")), ("unseen", ("held_out",))):
+            for family in families_of(stage, split)[:families]:
+                for part in parts:
+                    try:
+                        family.draw(Random(0), part, numbers)
+                    except NoInstanceError:
+                        return f"{family.name} none of {part}"
+    return None
