@@ -10,7 +10,7 @@ TORCH  := 2.13.0
 unexport PYTHONDONTWRITEBYTECODE  # every stage and test starts Python anew: compile once
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast check bench report doctor clean
+.PHONY: help install demo test test-all test-fast check bench report doctor clean
 
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,11 +36,14 @@ $(READY): pyproject.toml
 demo: $(READY)  ## The whole method on this machine, in minutes: writes outputs/reports/demo/index.html
 	@$(PY) -m src.train
 
-test: $(READY)  ## All tests, with a real vLLM engine
+test: $(READY)  ## The tests, with a real vLLM engine, in ten minutes
+	@$(PY) -m pytest -q -m "not long"
+
+test-all: $(READY)  ## Every test: whole studies, every arm at every scale, a bad line and twenty kills
 	@$(PY) -m pytest -q
 
 test-fast: $(READY)  ## The tests that need no engine, within a minute
-	@$(PY) -m pytest -q -m "not slow and not vllm" -n 2
+	@$(PY) -m pytest -q -m "not slow and not long and not vllm" -n 2
 
 check: $(READY)  ## Format, lint and types
 	@$(PY) -m ruff format --check src tests

@@ -105,7 +105,7 @@ def test_the_last_arm_of_every_experiment(experiment, local_files):
     assert preflight([f"+experiment={experiment}", *arm], local_files)[-1].name == "evaluate"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("scale", sorted(path.stem for path in (CONF / "scale").glob("*.yaml")))
 @pytest.mark.parametrize("experiment", experiments())
 def test_every_arm_of_every_experiment_at_every_scale(experiment, scale, local_files):

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 EXPECTED = sorted((ROOT / "experiments" / "expected").glob("*.yaml"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.vllm
 @pytest.mark.parametrize("path", EXPECTED, ids=lambda path: path.stem)
 def test_a_study_gives_what_it_gave(path, tmp_path):

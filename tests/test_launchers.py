@@ -33,7 +33,7 @@ def check(outputs: Path, jobs: int) -> None:
     assert study.jobs[0].command.startswith("python -m src.train ")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.vllm
 def test_parallel_jobs_make_what_they_share_once(tmp_path):
     done = train(tmp_path, *STUDY, "hydra/launcher=parallel", "-m")
@@ -44,7 +44,7 @@ def test_parallel_jobs_make_what_they_share_once(tmp_path):
     assert "another run is making it; waiting" in done.stdout + done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.vllm
 def test_two_launches_of_one_study_at_the_same_time(tmp_path):
     command = [sys.executable, "-m", "src.train", *CORNER, f"outputs={tmp_path}", *STUDY, "-m"]

@@ -26,7 +26,7 @@ from src.stages.distil import Distil
 from tests.generation.proxy import FAULTS, proxied
 from tests.stages.writers import prompts, table_bytes
 
-pytestmark = [pytest.mark.slow, pytest.mark.vllm]
+pytestmark = [pytest.mark.long, pytest.mark.vllm]
 
 ROOT = Path(__file__).parents[2]
 CALLS, DEAD, CONCURRENCY, KILLS, SPOILED, PATIENCE = 120, 3, 8, 20, 0.3, 3.0
