@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from src.generation.procedural.family import Slice, Split
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,12 @@ class Size:
 
 FULL = Size()
 
+SLICES: tuple[tuple[Split, tuple[Slice, ...]], ...] = (
+    ("seen", ("train", "dev", "held_out")),
+    ("unseen", ("held_out",)),
+)
+"""What is drawn from families that are taught, and from those that are not."""
+
 
 @cache
 def _emptied(families: int | None, numbers: float) -> str | None:
@@ -39,7 +49,7 @@ def _emptied(families: int | None, numbers: float) -> str | None:
     from src.generation.procedural.family import STAGES, NoInstanceError
 
     for stage in STAGES:
-        for split, parts in (("seen", ("train", "dev", "held_out")), ("unseen", ("held_out",))):
+        for split, parts in SLICES:
             for family in families_of(stage, split)[:families]:
                 for part in parts:
                     try:
