@@ -19,6 +19,7 @@ OUTPUT = "```output\n"
 FENCE = "```"
 SHOWN_CHARS = 2_000  # of what a program printed: its end, where the answer is
 _PROGRAM = re.compile(r"```python[^\n]*\n((?:(?!```).)*+)```", re.DOTALL)
+_UNRUN = re.compile(r"```python.*?(?:```|\Z)", re.DOTALL)
 _ENDED_BADLY = re.compile(r"\[[a-z]+\]")
 
 
@@ -31,10 +32,13 @@ def waiting_program(text: str) -> tuple[str, list[str]] | None:
 
 
 def extract_from_run(text: str, answer_type: AnswerType) -> str | None:
-    """The final answer of a text with programs: what was said after the last output, else the last line printed."""
+    """The final answer of a text with programs: what was said after the last output, else the last line printed.
+
+    A number in a program that never ran (it was cut, say) is no answer.
+    """
     _, ran, rest = text.rpartition(OUTPUT)
     if not ran:
-        return extract_answer(text, answer_type)
+        return extract_answer(_UNRUN.sub(" ", text), answer_type)
     printed, _, said = rest.partition(FENCE)
     if said.strip() and (answer := extract_answer(said, answer_type)):
         return answer

@@ -44,7 +44,8 @@ class Execution(NamedTuple):
 
 class Sandbox:
     """One worker; `run` may be called from any thread. Limits are per snippet: `seconds` of wall time, `memory_mb` of
-    address space, `output_chars` of printed text."""
+    address space of each process, `output_chars` of printed text, `processes` (which together may
+    take that many times the memory)."""
 
     def __init__(self, seconds: float = 5.0, memory_mb: int = 1024, output_chars: int = 10_000, processes: int = 16):
         self.limits = {"seconds": seconds, "memory": memory_mb << 20, "output": output_chars, "processes": processes}

@@ -44,7 +44,8 @@ def test_which_program_waits_to_be_run(text, expected):
         ("```python\n1 / 0\n```\n```output\nZeroDivisionError: division by zero\n[error]\n```\n", "math", None),
         ("```python\nwhile 1: print(3)\n```\n```output\n3\n[timeout]\n```\n", "number", None),
         ("I know it: \\boxed{5}.", "number", "5"),
-        ("```python\nprint(5)\n```", "number", "5"),
+        ("```python\nprint(5)\n```", "number", None),
+        ("Let x be 3.\n```python\nx = 5", "number", "3"),
     ],
 )
 def test_the_answer_of_a_run(text, kind, answer):
