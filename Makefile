@@ -14,6 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE  # every stage and test starts Python anew: com
 
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  Each command has --help: $(PY) -m src.train, src.evaluate, src.report, src.trace"
 
 install: $(READY)  ## Build .venv (EXTRA=cpu; EXTRA=gpu with an NVIDIA card; EXTRA=cpu,scale adds Ray and launchers)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from src.core.errors import UserError
+from src.core.store import write_json
 from src.text.contamination import AsksQuestions, ContaminationIndex, Decontamination
 from src.text.normalise import question_key
 from src.text.shingles import wholes, words_of
@@ -30,7 +30,7 @@ def write_checked(
         facts: dict[str, Any] = {"benchmarks": [], "ngram": None, "near": None}
     else:
         facts = {"benchmarks": names, "ngram": how.ngram, "near": how.near}
-    (folder / CHECKED).write_text(json.dumps(facts, indent=1) + "\n")
+    write_json(folder / CHECKED, facts)
     np.save(folder / QUESTIONS, index.questions if index is not None else np.zeros(0, np.uint64))
     return facts
 

@@ -197,6 +197,16 @@ class Study:
         return tuple(n for n in NODES if n in seen) + tuple(n for n in seen if n not in NODES)
 
     @property
+    def unchecked(self) -> list[str]:
+        """Arms with a student whose corpus was not compared with all that it was asked: `pretrain.unchecked=allow`."""
+        most = {
+            arm.name: max((int(m.metrics.get("unchecked_questions") or 0) for m in found), default=0)
+            for arm in self.arms
+            if (found := [m for job in arm.jobs if (m := job.manifest("pretrain"))])
+        }
+        return [f"{arm}: the corpus was never compared with {n:,} of the questions." for arm, n in most.items() if n]
+
+    @property
     def missing_seeds(self) -> list[str]:
         """Holes in the grid of arms and seeds: jobs that left no trace at all."""
         seeds = sorted({job.seed for job in self.jobs if job.seed is not None})

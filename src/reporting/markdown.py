@@ -26,6 +26,7 @@ def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
     parts = [f"# {title[:1].upper()}{title[1:]}"]
     parts += [f"**Question.** {study.question}"] if study.question else []
     parts.append(f"**Answer.** {' '.join(view.answer)}")
+    parts += [f"**Not checked for contamination.** {warning}" for warning in study.unchecked]
     commands = dict.fromkeys(job.command for job in study.jobs if job.command)
     parts += ["**Commands.**", "```\n" + "\n".join(commands) + "\n```"] if commands else []
     parts.append(f"**Cost.** {view.sharing.sentence}")

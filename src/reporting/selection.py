@@ -1,4 +1,5 @@
-"""What the selector preferred, and whether its scores are to be believed (`fidelity.json` of the select stage)."""
+"""What the selector preferred (`samples.json` of the select stage), and whether its scores are to be believed
+(`fidelity.json`)."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ def selection(manifest: Manifest | None) -> Selection:
     """Read the selection's own account; parts that are not there, or not in the known form, are left out."""
     if manifest is None:
         return Selection()
-    found = _fidelity(manifest)
+    found = _read(manifest, "fidelity.json")
     return Selection(
         values=tuple(_scores(manifest)),
         correlations=_correlations({**_mapping(found.get("spearman")), **_mapping(found.get("agreement"))}, manifest),
@@ -54,13 +55,13 @@ def selection(manifest: Manifest | None) -> Selection:
             for name, groups in _mapping(found.get("selected")).items()
             if len(_mapping(groups)) > 1
         ),
-        samples=tuple(_samples(_mapping(found.get("samples")))),
+        samples=tuple(_samples(_read(manifest, "samples.json"))),
     )
 
 
-def _fidelity(manifest: Manifest) -> dict[str, Any]:
+def _read(manifest: Manifest, name: str) -> dict[str, Any]:
     try:
-        return _mapping(json.loads((manifest.path / "fidelity.json").read_text(encoding="utf-8")))
+        return _mapping(json.loads((manifest.path / name).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return {}
 

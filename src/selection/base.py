@@ -177,6 +177,23 @@ class Targeted(Selector):
         return examples
 
 
+@dataclass(frozen=True, kw_only=True)
+class ByModel(Selector):
+    """A selector that has the reference model read each text.
+
+    max_length: tokens to which texts are cut. batch_rows: so many rows of that length in one pass.
+    """
+
+    max_length: int = 2048
+    batch_rows: int = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for option in ("max_length", "batch_rows"):
+            if (value := getattr(self, option)) < 1:
+                raise ValueError(f"{option} must be at least 1, not {value}")
+
+
 def _refuse_test_split(name: str, target: Target) -> None:
     """A benchmark file can declare its test questions to be its dev part; scores on it would then be worth nothing."""
     for asked, shown in (("split", "dev_split"), ("path", "dev_path"), ("file", "dev_file")):

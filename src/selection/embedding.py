@@ -8,28 +8,17 @@ from typing import ClassVar
 
 from src.core.errors import UserError
 from src.core.records import Example, Score
-from src.selection.base import Ranking, Reference, Targeted
+from src.selection.base import ByModel, Ranking, Reference, Targeted
 
 
 @dataclass(frozen=True, kw_only=True)
-class Embedding(Targeted):
+class Embedding(Targeted, ByModel):
     """By the cosine of mean last hidden states of the reference model with a target's examples: mean in a target, max
     over targets. Representation-based selection (RDS) as LESS compares itself with (arXiv 2402.04333, section 5), with
     the mean over positions of Ivison et al. 2025 (arXiv 2503.01807) in place of the last position.
-
-    max_length: tokens to which texts are cut. batch_rows: so many rows of that length in one pass.
     """
 
     has_vectors: ClassVar[bool] = True
-
-    max_length: int = 2048
-    batch_rows: int = 8
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for option in ("max_length", "batch_rows"):
-            if (value := getattr(self, option)) < 1:
-                raise ValueError(f"{option} must be at least 1, not {value}")
 
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
         import torch

@@ -6,28 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from src.core.records import Example
-from src.selection.base import Ranking, Reference, Selector
+from src.selection.base import ByModel, Ranking, Reference
 from src.selection.preference import Preference, preferred
 
 NO_HELP = "its prompt does not lower its perplexity"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ByModel(Selector):
-    """max_length: tokens to which texts are cut. batch_rows: so many rows of that length in one pass."""
-
-    max_length: int = 2048
-    batch_rows: int = 8
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for option in ("max_length", "batch_rows"):
-            if (value := getattr(self, option)) < 1:
-                raise ValueError(f"{option} must be at least 1, not {value}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Loss(_ByModel):
+class Loss(ByModel):
     """By the mean loss, in nats, of the response. Perplexity filters keep the middle or the high end (Marion et al.
     2023, arXiv 2309.04564)."""
 
@@ -41,7 +27,7 @@ class Loss(_ByModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PerplexityDrop(_ByModel):
+class PerplexityDrop(ByModel):
     """By the instruction-following difficulty (Li et al. 2024, arXiv 2308.12032): the response's perplexity given its
     prompt, by its perplexity alone. Near 1 the prompt hardly helps: much is left to learn. From 1 on the two do not
     belong together, and the candidate is left out, as in the paper."""

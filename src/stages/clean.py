@@ -30,6 +30,7 @@ from src.cleaning.sources import Sources
 from src.cleaning.verification import Verification
 from src.core.records import BATCH_ROWS, Example, Problem, content_id
 from src.core.stage import Stage, StageContext
+from src.core.store import write_json
 from src.stages.sft import NoSFT, SFTSet
 from src.stages.verifying import verify
 from src.text.contamination import AsksQuestions, Decontamination
@@ -94,7 +95,7 @@ class Clean(Stage):
             verify(ctx, self.verification, rows, self.workers)
         if self.share < 1:
             for row in np.flatnonzero(rows.stays & (rows.ids >= self.share * 2.0**64)):
-                rows.refuse(row, LEFT_OUT)
+                rows.refuse(row, BEYOND_SHARE)
         checked = write_checked(ctx.out, self.decontamination, index, sorted(self.benchmarks))
         self._write(ctx, rows, folders, checked)
 
@@ -158,12 +159,12 @@ class Clean(Stage):
         _write_lines(ctx.out / "rejected.jsonl", _samples(shown, self.samples))
         _write_lines(ctx.out / "contaminated.jsonl", [row for part in parts for row in part["contaminated"]])
         cells = coverage.table(self.balance)
-        _dump(ctx.out / "coverage.json", cells)
-        _dump(ctx.out / "stage_fit.json", coverage.stages())
+        write_json(ctx.out / "coverage.json", cells)
+        write_json(ctx.out / "stage_fit.json", coverage.stages())
         write_card(ctx.out, ctx.tally.as_dict(), cells, sources.licences, checked)
 
 
-LEFT_OUT = "left out: share below 1"
+BEYOND_SHARE = "left out: share below 1"
 
 _sieve: Sieve
 
@@ -199,7 +200,3 @@ def _samples(rows: list[dict[str, str]], count: int) -> list[dict[str, str]]:
 def _write_lines(path: Path, rows: list[dict[str, str]]) -> None:
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in sorted(rows, key=lambda row: row["id"]))
     path.write_text("".join(lines), encoding="utf-8")
-
-
-def _dump(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from src.core.errors import UserError
 from src.core.records import Example, Generation, Passage, Prompt, Score, write_table
 from src.core.stage import Stage, StageContext
+from src.core.store import write_json
 from src.modeling.trainer import Trainer
 from src.selection.base import Ranking, Reference, Selector
 from src.selection.fidelity import report, samples
@@ -19,7 +18,7 @@ from src.selection.rules import choose
 from src.text.parsing import Rejection, format_pretraining, parse_generation, to_problem
 
 NOT_CHOSEN = "not chosen"
-SECOND = "second generation of its prompt"
+EXTRA = "second generation of its prompt"
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,8 @@ class Select(Stage):
         write_table(ctx.out / "prompts", Prompt, (pool.prompts[id] for id in choice.ids))
         write_table(ctx.out / "scores", Score, sorted(ranking.scores, key=lambda score: (score.id, score.target)))
         found = report(ranking, pool.candidates, groups, taken)
-        _write_json(ctx.out / "fidelity.json", found)
-        _write_json(ctx.out / "samples.json", samples(ranking, pool.candidates, taken))
+        write_json(ctx.out / "fidelity.json", found)
+        write_json(ctx.out / "samples.json", samples(ranking, pool.candidates, taken))
         ctx.summary.update(ranking.facts)
         ctx.summary.update(selected=len(taken), filled_without_score=choice.unscored, beyond_quota=choice.beyond)
         ranks = {**found["spearman"], **found["agreement"]}
@@ -68,21 +67,21 @@ class _Pool:
     """What there is to choose from, in the order of the prompts.
 
     prompts: every prompt that has a generation. candidates: those whose generation parses. unparsable: the others,
-    with the reason. seconds: generations beyond the one that stands for its prompt.
+    with the reason. extra: how many generations there are beyond the one that stands for its prompt.
     """
 
     prompts: dict[str, Prompt]
     candidates: dict[str, Example]
     unparsable: dict[str, str]
-    seconds: int
+    extra: int
 
 
 def _read_pool(ctx: StageContext) -> _Pool:
     read: dict[str, Example | str] = {}
-    seconds = 0
+    extra = 0
     for generation in ctx.inputs["candidates"].table("generations", Generation):
         before = read.get(generation.prompt_id)
-        seconds += before is not None
+        extra += before is not None
         if not isinstance(before, Example):
             read[generation.prompt_id] = _candidate(generation)
     prompts = {prompt.id: prompt for prompt in ctx.inputs["prompts"].table("prompts", Prompt) if prompt.id in read}
@@ -99,7 +98,7 @@ def _read_pool(ctx: StageContext) -> _Pool:
             f"None of the {len(read)} candidate texts can be read as a problem: {reasons or 'there are none'}.",
             "The synthesizer has not learned the format: train it longer, or on more of the teacher's problems.",
         )
-    return _Pool(prompts, candidates, unparsable, seconds)
+    return _Pool(prompts, candidates, unparsable, extra)
 
 
 def _candidate(generation: Generation) -> Example | str:
@@ -112,10 +111,10 @@ def _candidate(generation: Generation) -> Example | str:
 
 
 def _count(ctx: StageContext, ranking: Ranking, pool: _Pool, chosen: set[str]) -> None:
-    ctx.tally.enter(len(pool.prompts) + pool.seconds)
+    ctx.tally.enter(len(pool.prompts) + pool.extra)
     ctx.tally.keep(len(chosen))
-    if pool.seconds:
-        ctx.tally.reject(SECOND, pool.seconds)
+    if pool.extra:
+        ctx.tally.reject(EXTRA, pool.extra)
     for id in pool.prompts.keys() - chosen:
         ctx.tally.reject(pool.unparsable.get(id) or ranking.skipped.get(id) or NOT_CHOSEN)
 
@@ -131,7 +130,3 @@ def _groups(ctx: StageContext, prompts: Mapping[str, Prompt]) -> dict[str, dict[
         sources = {row.id: row.source for row in rows if row.id in passages}
         groups["source"] = {id: sources.get(prompt.passage_id, "unknown") for id, prompt in prompts.items()}
     return groups
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

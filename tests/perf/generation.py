@@ -1,4 +1,4 @@
-"""Our vLLM session, fed continuously, beside vLLM's own `generate`: with all prompts at once, and in chunks.
+"""The engine alone: our vLLM session, fed continuously, beside vLLM's `generate` for all prompts at once and in chunks.
 
 Chunks are what the paper's own code does: the engine idles while the longest text of a chunk is finished. All sides
 write the same texts, for lengths and seeds belong to the requests; they use the same engine options, one engine at a

@@ -191,14 +191,15 @@ def _select(folder: Path, node: str) -> None:
             "stage": {stage: {"pool": 96, "selected": 60 - 6 * i} for i, stage in enumerate(STAGES)},
             "source": {"sympy": {"pool": 500, "selected": 190}, "networkx": {"pool": 268, "selected": 130}},
         },
-        "samples": {
-            "top": [{**shown, "score": 0.112, "selected": True}],
-            "middle": [],
-            "bottom": [{**shown, "score": -0.07, "selected": False}],
-        },
         "skipped": {},
     }
+    samples = {
+        "top": [{**shown, "score": 0.112, "selected": True}],
+        "middle": [],
+        "bottom": [{**shown, "score": -0.07, "selected": False}],
+    }
     (folder / "fidelity.json").write_text(json.dumps(fidelity))
+    (folder / "samples.json").write_text(json.dumps(samples))
 
 
 def _curve(folder: Path, rng: random.Random, steps: int) -> None:

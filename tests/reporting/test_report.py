@@ -1,4 +1,5 @@
 import csv
+import json
 import re
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ import pytest
 
 from src.core.errors import UserError
 from src.reporting import summary_lines, write_report
+from src.reporting.collect import collect
+from src.reporting.selection import selection
 from tests.reporting.conftest import STUDIES
 from tests.reporting.fake_store import FakeJob, build
 
@@ -47,6 +50,27 @@ class _Links(HTMLParser):
             self.fetched.append(target)
         if source := values.get("src"):
             self.fetched.append(source)
+
+
+def test_a_student_of_an_unchecked_corpus_is_told_of(tmp_path: Path) -> None:
+    build(tmp_path, "s", [FakeJob("a")])
+    (path,) = tmp_path.glob("store/pretrain/*/manifest.json")
+    manifest = json.loads(path.read_text())
+    for questions, told in ((0, False), (1319, True)):
+        manifest["metrics"]["unchecked_questions"] = questions
+        path.write_text(json.dumps(manifest))
+        page = write_report(tmp_path, "s")
+        for text in (page.read_text(), page.with_name("report.md").read_text()):
+            assert ("a: the corpus was never compared with 1,319 of the questions." in text) == told
+
+
+def test_the_ends_of_the_ranking_are_shown_as_the_selection_left_them(tmp_path: Path) -> None:
+    build(tmp_path, "s", [FakeJob("a")])
+    (manifest,) = (job.manifest("select") for job in collect(tmp_path, "s").jobs)
+    assert [(shown.end, shown.score, shown.selected) for shown in selection(manifest).samples] == [
+        ("best", 0.112, True),
+        ("worst", -0.07, False),
+    ]
 
 
 @pytest.mark.parametrize("study", STUDIES)

@@ -206,9 +206,7 @@ def _key(options: Influence, candidates: list[Example], targets: dict[str, list[
     settings = {name: describe(getattr(options, name)) for name in names}
     settings |= {"version": VERSION, "seed": reference.seed}
     return content_id(
-        json.dumps(
-            {"version": VERSION, "seed": reference.seed, **settings}, sort_keys=True, default=dataclasses.asdict
-        ),
+        json.dumps(settings, sort_keys=True, default=dataclasses.asdict),
         json.dumps(hashed_files(reference.model), sort_keys=True),
         *(content_id(*dataclasses.astuple(row)) for row in candidates),
         *(content_id(name, *dataclasses.astuple(row)) for name in sorted(targets) for row in targets[name]),

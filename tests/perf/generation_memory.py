@@ -1,6 +1,6 @@
 """Does the generate stage's memory stay flat, and how many rows a second does it take in and put out?
 
-    python -m tests.perf.bench_generation 10000 1000000
+    python -m tests.perf.generation_memory 10000 1000000
 
 The procedural generator writes, so that what is measured is the stage: asking, journal, sorting, Parquet. Each size
 runs in a process of its own and says its peak memory; the prompts are made by another process before the clock starts.
@@ -52,11 +52,11 @@ def run_stage(source: Path, folder: Path) -> tuple[int, float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.perf.bench_generation", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.perf.generation_memory", description=__doc__.split("\n")[0])
     parser.add_argument("sizes", nargs="*", type=int, default=[10_000, 1_000_000], help="how many prompts")
     fresh = multiprocessing.get_context("spawn")
     for size in parser.parse_args().sizes:
-        with tempfile.TemporaryDirectory(prefix="bench-generation-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="generation-memory-") as scratch:
             source, folder = Path(scratch, "source"), Path(scratch, "stage")
             with ProcessPoolExecutor(1, fresh) as process:
                 process.submit(write_prompts, source, size).result()
