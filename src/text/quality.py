@@ -200,11 +200,6 @@ def language(problem: ParsedProblem, rules: Rules) -> str | None:
     return "not English" if len(words) >= 40 and len(_STOP_WORDS.intersection(words)) < 2 else None
 
 
-def _is_foreign(letter: str) -> bool:
-    """Beyond Latin (to U+024F), Greek and the mathematical alphabets."""
-    return letter > "\u024f" and not ("\u0370" <= letter <= "\u03ff" or "\U0001d400" <= letter <= "\U0001d7ff")
-
-
 def one_question(problem: ParsedProblem, rules: Rules) -> str | None:
     if rules.questions is None:
         return None
