@@ -191,7 +191,7 @@ def language(problem: ParsedProblem, rules: Rules) -> str | None:
     text = f"{problem.question}\n{prose(problem.solution)}"
     if not text.isascii():
         letters = [c for c in text if c.isalpha()]
-        foreign = sum(
+        foreign = sum(  # beyond Latin (to U+024F), Greek and the mathematical alphabets
             c > "\u024f" and not "\u0370" <= c <= "\u03ff" and not "\U0001d400" <= c <= "\U0001d7ff" for c in letters
         )
         if foreign > 0.2 * len(letters):
