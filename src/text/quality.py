@@ -191,18 +191,13 @@ def language(problem: ParsedProblem, rules: Rules) -> str | None:
     text = f"{problem.question}\n{prose(problem.solution)}"
     if not text.isascii():
         letters = [c for c in text if c.isalpha()]
-        foreign = sum(
+        foreign = sum(  # beyond Latin (to U+024F), Greek and the mathematical alphabets
             c > "\u024f" and not "\u0370" <= c <= "\u03ff" and not "\U0001d400" <= c <= "\U0001d7ff" for c in letters
         )
         if foreign > 0.2 * len(letters):
             return "not English"
     words = _MARK_UP.sub(" ", text).lower().split()
     return "not English" if len(words) >= 40 and len(_STOP_WORDS.intersection(words)) < 2 else None
-
-
-def _is_foreign(letter: str) -> bool:
-    """Beyond Latin (to U+024F), Greek and the mathematical alphabets."""
-    return letter > "\u024f" and not ("\u0370" <= letter <= "\u03ff" or "\U0001d400" <= letter <= "\U0001d7ff")
 
 
 def one_question(problem: ParsedProblem, rules: Rules) -> str | None:
