@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from statistics import fmean, stdev
 from typing import ClassVar, Literal
 
 from src.core.errors import UserError
-from src.core.records import Generation, Passage, Problem, Prompt, content_id, seed_from, write_table
+from src.core.records import Generation, Problem, Prompt, content_id, seed_from, write_table
 from src.core.stage import Stage, StageContext
 from src.generation.base import Generator, Request, Sampling
 from src.generation.budget import dollars
@@ -33,8 +33,6 @@ class Distil(Stage):
     pilot: ask so many of them only, say what all of them would cost, and stop there; what was answered is kept.
     require_answer: whether a problem without a boxed answer is rejected.
     max_failed: the share of calls that may fail for good; beyond it the stage stops, and goes on when run again.
-
-    Where `passages` is among the inputs, the teacher is told the passage apart from the prompt.
     """
 
     kind: ClassVar[str] = "distil"
@@ -99,8 +97,7 @@ class Distil(Stage):
         return draw(lambda: source.table("prompts", Prompt), n, self.data_seed)
 
     def _asks(self, ctx: StageContext, n: int) -> Iterator[Ask]:
-        passages = _passages(ctx, self._chosen(ctx, n))
-        return (self._ask(prompt, passages) for prompt in self._chosen(ctx, n))
+        return (self._ask(prompt) for prompt in self._chosen(ctx, n))
 
     def _quote(self, asking: Asking, total: int) -> UserError:
         """What all calls would cost, from those that were answered: the mean, give or take two standard errors."""
@@ -118,9 +115,9 @@ class Distil(Stage):
             "To go on, type the same command without `pilot`: its answers are kept, and not paid for again.",
         )
 
-    def _ask(self, prompt: Prompt, passages: dict[str, str]) -> Ask:
+    def _ask(self, prompt: Prompt) -> Ask:
         id = content_id("distil", self.round, prompt.id)
-        context = {"stage": prompt.stage, "kind": prompt.kind, "passage": passages.get(prompt.passage_id, prompt.text)}
+        context = {"stage": prompt.stage, "kind": prompt.kind, "passage": prompt.text}
         seed = seed_from(self.data_seed, id)
         return prompt, Request(id, prompt.text, seed, sampling_for(prompt, self.sampling), context)
 
@@ -143,11 +140,3 @@ class Distil(Stage):
         if isinstance(parsed, Rejection) and text.finish_reason == "length":
             return Rejection("cut off at the token limit")
         return parsed
-
-
-def _passages(ctx: StageContext, prompts: Iterable[Prompt]) -> dict[str, str]:
-    """The texts of the prompts' passages, by id, where the stage is told passages at all."""
-    if "passages" not in ctx.inputs:
-        return {}
-    wanted = {prompt.passage_id for prompt in prompts}
-    return {p.id: p.text for p in ctx.inputs["passages"].table("passages", Passage) if p.id in wanted}

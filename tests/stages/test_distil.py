@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from src.core.errors import UserError
-from src.core.records import Passage, Problem, Prompt, read_table
+from src.core.records import Problem, Prompt, read_table
 from src.stages.distil import Distil
 from tests.stages.writers import Killed, Scripted, artifact, context, prompts, table_bytes
 
@@ -110,7 +110,7 @@ def test_sampling_follows_the_kind_and_seeds_the_prompt_and_the_round(tmp_path):
     assert len(set(seeds)) == 8
 
 
-def test_the_teacher_is_told_the_passage(tmp_path):
+def test_the_teacher_is_told_what_the_prompt_shows(tmp_path):
     told = {}
 
     class Listening(Scripted):
@@ -120,14 +120,9 @@ def test_the_teacher_is_told_the_passage(tmp_path):
             session.answer = lambda request: told.update({request.prompt: dict(request.context)}) or answer(request)
             return session
 
-    passages = [Passage(f"passage{i}", "test", f"text {i}") for i in range(2)]
-    ctx = context(
-        tmp_path / "a",
-        prompts=artifact(tmp_path / "prompts", "prompts", Prompt, prompts(2)),
-        passages=artifact(tmp_path / "passages", "passages", Passage, passages),
-    )
-    Distil(Listening(tmp_path / "log"), calls=2, sampling=SAMPLING).run(ctx)
-    assert told["Passage 1, please"] == {"stage": "college", "kind": "cot", "passage": "text 1"}
+    rows = artifact(tmp_path / "prompts", "prompts", Prompt, prompts(2))
+    Distil(Listening(tmp_path / "log"), calls=2, sampling=SAMPLING).run(context(tmp_path / "a", prompts=rows))
+    assert told["Passage 1, please"] == {"stage": "college", "kind": "cot", "passage": "Passage 1, please"}
 
 
 def test_prompts_of_a_kind_without_sampling_are_named(tmp_path):
