@@ -19,6 +19,7 @@ CONF = Path(__file__).parents[1] / "conf"
 MOUNTS = {"generator": ["generator@teacher", "generator@synthesis"], "recipe": ["recipe@pretrain.recipe"]}
 INHERITED_ONLY = {"recipe=base"}
 LISTS = {"benchmark"}
+NEEDS = {"search": "hydra_plugins.hydra_optuna_sweeper"}  # make install EXTRA=cpu,scale
 NOT_OPTIONS = {"experiment", "hydra"}
 
 
@@ -101,6 +102,8 @@ def arms_of(experiment):
 
 @pytest.mark.parametrize("experiment", experiments())
 def test_the_last_arm_of_every_experiment(experiment, local_files):
+    if experiment in NEEDS:
+        pytest.importorskip(NEEDS[experiment])
     *_, arm = arms_of(experiment)
     assert preflight([f"+experiment={experiment}", *arm], local_files)[-1].name == "evaluate"
 
@@ -109,6 +112,8 @@ def test_the_last_arm_of_every_experiment(experiment, local_files):
 @pytest.mark.parametrize("scale", sorted(path.stem for path in (CONF / "scale").glob("*.yaml")))
 @pytest.mark.parametrize("experiment", experiments())
 def test_every_arm_of_every_experiment_at_every_scale(experiment, scale, local_files):
+    if experiment in NEEDS:
+        pytest.importorskip(NEEDS[experiment])
     arms, keys = arms_of(experiment), []
     for arm in arms:
         nodes = preflight([f"+experiment={experiment}", f"scale={scale}", *arm], local_files)

@@ -52,7 +52,7 @@ class Sandbox:
         self.isolation: Isolation = "bubblewrap" if has_bubblewrap() else "limits"
         walled = self.isolation == "bubblewrap"
         self._folder = None if walled else TemporaryDirectory(prefix="sandbox-", ignore_cleanup_errors=True)
-        folder = self._folder.name if self._folder else "/tmp"
+        folder = self._folder.name if self._folder else _scratch()
         user = str(NOBODY) if walled and os.getuid() == 0 else ""
         inside = [sys.executable, "-P", "-s", str(WORKER), self.isolation, user, folder]
         command = [*_bubblewrap(), *inside] if walled else inside
@@ -108,14 +108,16 @@ def _bubblewrap() -> list[str]:
     if os.getuid() == 0:
         rights += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_KILL"]
     walls = ["bwrap", *(f"--unshare-{space}" for space in spaces), *rights, "--die-with-parent", "--new-session"]
-    walls += [
-        *_size_limit(),
-        "--tmpfs",
-        "/tmp",
-    ]  # before the rest, which it would hide where the project itself lies in /tmp
+    for folder in dict.fromkeys(("/tmp", _scratch())):  # before the rest, which /tmp would hide where it lies there
+        walls += [*_size_limit(), "--tmpfs", folder]
     walls += [part for folder in _parents(_readable()) for part in ("--perms", "0755", "--dir", folder)]
     walls += [part for path in _readable() for part in ("--ro-bind", path, path)]
-    return [*walls, "--proc", "/proc", "--dev", "/dev", "--chmod", "1777", "/tmp", "--chdir", "/tmp"]
+    return [*walls, "--proc", "/proc", "--dev", "/dev", "--chmod", "1777", _scratch(), "--chdir", _scratch()]
+
+
+def _scratch() -> str:
+    """Where a snippet may write: /tmp, unless parts of this project lie there, which no sweeping-out must meet."""
+    return "/scratch" if any(path.startswith("/tmp/") for path in _readable()) else "/tmp"
 
 
 @cache
