@@ -26,7 +26,8 @@ _SPELLINGS = (
     ("\\(", " | "), ("\\)", " | "), ("\\[", " | "), ("\\]", " | "), ("&=", "="), ("\\\\", " | "),
 )  # fmt: skip
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?%?|\.\d+%?"
-_SIDE = rf"[-+(\s]*(?:{_NUMBER})(?:[ )]*(?:\*\*|[-+*/^])[-+( ]*(?:{_NUMBER}))*[ )]*"
+# Bounded, or a line of one endless sum or bracket, which models do write, costs its length squared.
+_SIDE = rf"[-+(\s]{{0,20}}(?:{_NUMBER})(?:[ )]{{0,20}}(?:\*\*|[-+*/^])[-+( ]{{0,20}}(?:{_NUMBER})){{0,50}}[ )]{{0,20}}"
 _STATEMENT = re.compile(rf"(?<![\w.,^)}}'!:/*+-])({_SIDE}(?:[=≈]{_SIDE})+)")
 # What a side goes on from: then it is not the whole side.
 _BEFORE = re.compile(r"[)}\]!^_%*/+'<>≤≥≠≡-]\s*$|\b(?:mod|base|not)\s*$")
