@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from filelock import FileLock
+
 from src.core.errors import UserError
 from src.generation.base import Completion
 
@@ -36,18 +38,25 @@ class Database:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None)
-        for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", *schema.split(";")):
-            self.execute(statement)
+        try:
+            with FileLock(f"{path}.lock"):  # SQLite does not wait for the others where the write-ahead log is begun
+                for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", *schema.split(";")):
+                    self.execute(statement)
+        except OSError as error:
+            raise self._failed(error) from error
 
     def execute(self, sql: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
         """Raises UserError when the disk is full, the file is not writable or another process never lets go of it."""
         try:
             return self._connection.execute(sql, values)
         except sqlite3.Error as error:
-            raise UserError(
-                f"The database {self._path} failed: {error}.",
-                "Is there space on the disk, is it writable and local? What is in it stays.",
-            ) from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> UserError:
+        return UserError(
+            f"The database {self._path} failed: {error}.",
+            "Is there space on the disk, is it writable and local? What is in it stays.",
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
