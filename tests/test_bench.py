@@ -44,6 +44,7 @@ def test_an_aim_is_for_the_median_ratio_or_for_our_median(aim, met):
     assert compared(aim=aim).met is met
 
 
+@pytest.mark.slow  # collects garbage before each figure
 def test_sides_take_turns_and_the_warm_up_does_not_count():
     calls: list[str] = []
 

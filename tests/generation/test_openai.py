@@ -17,6 +17,8 @@ from src.generation.budget import Budget, Ledger, Price, Spent
 from src.generation.openai import OpenAIGenerator
 from tests.generation.loopback import serving, text_for
 
+pytestmark = pytest.mark.slow  # processes and servers of their own
+
 KEY = "sk-very-secret-0123456789"
 
 

@@ -19,6 +19,8 @@ from src.pipeline.launch import Local
 from src.pipeline.runner import Runner
 from tests.pipeline.toys import Count, Fail
 
+pytestmark = pytest.mark.slow  # processes and servers of their own
+
 ROOT = Path(__file__).parents[2]
 
 

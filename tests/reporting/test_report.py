@@ -148,6 +148,7 @@ def test_another_baseline_can_be_named(copied: Path) -> None:
         write_report(copied, "ablation_no_influence", "randm")
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_page(copied: Path) -> None:
     done = _run(["-m", "src.report", "study=demo", f"outputs={copied}"])
     assert done.returncode == 0, done.stderr
@@ -155,6 +156,7 @@ def test_the_command_writes_the_page(copied: Path) -> None:
     assert "seen families" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_report_loads_no_ml_library(copied: Path) -> None:
     code = (
         "import sys; from pathlib import Path; import src.report; from src.reporting import write_report\n"
