@@ -34,3 +34,4 @@ def test_every_expectation_is_of_an_experiment_and_has_its_record():
     assert EXPECTED
     for path in EXPECTED:
         assert (ROOT / "conf" / "experiment" / path.name).exists()
+        assert (ROOT / "experiments" / f"{path.stem}.md").exists()
