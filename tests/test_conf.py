@@ -100,6 +100,7 @@ def arms_of(experiment):
     return list(product(*([f"{axis.get_key_element()}={v}" for v in axis.sweep_string_iterator()] for axis in axes)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", experiments())
 def test_the_last_arm_of_every_experiment(experiment, local_files):
     if experiment in NEEDS:

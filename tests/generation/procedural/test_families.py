@@ -18,6 +18,7 @@ from src.generation.procedural.people import names
 from src.text.boxed import boxed, last_boxed
 
 DRAWS = 100
+pytestmark = pytest.mark.slow  # half a minute in all
 each_family = pytest.mark.parametrize("fam", FAMILIES, ids=lambda f: f.name)
 
 SLIPS = {
