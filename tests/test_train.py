@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 BEFORE_SELECTION = ["corpus", "prompts", "distill_1", "synthesizer_1", "candidates", "select"]
 NODES = [*BEFORE_SELECTION, "distill_2", "synthesizer_2", "generate", "clean", "pretrain", "evaluate"]

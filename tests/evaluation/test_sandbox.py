@@ -7,6 +7,8 @@ import pytest
 from src.evaluation import sandbox as module
 from src.evaluation.sandbox import Execution, Sandbox, has_bubblewrap
 
+pytestmark = pytest.mark.slow
+
 ATTACKS = {
     "endless loop": ("while True: pass", {"timeout"}),
     "sleep": ("import time; time.sleep(60)", {"timeout"}),
