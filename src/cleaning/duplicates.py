@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from src.cleaning.features import Shelf
+from src.core.checks import at_least
 from src.text.minhash import Sketcher, jaccards
 from src.text.shingles import U64, mixed
 
@@ -49,8 +50,7 @@ class Duplicates:
     def __post_init__(self) -> None:
         if self.near is not None and not 0.5 <= self.near <= 1:
             raise ValueError(f"near must lie in [0.5, 1], or be null, not {self.near}")
-        if self.family_cap is not None and self.family_cap < 1:
-            raise ValueError(f"family_cap must be at least 1, or null, not {self.family_cap}")
+        at_least(self, 1, "family_cap")
 
     def judge(self, shelf: Shelf, known: int = 0) -> Fates:
         """What becomes of each row. The last `known` rows of the shelf are no candidates: they were there before."""

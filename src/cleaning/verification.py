@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from src.core.checks import at_least
 from src.evaluation.grading import Grader
 from src.generation.base import Generator, Sampling
 
@@ -32,8 +33,7 @@ class Votes:
     data_seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise ValueError(f"samples must be at least 1, not {self.samples}")
+        at_least(self, 1, "samples")
         if not 0 < self.least <= 1:
             raise ValueError(f"least must lie in (0, 1], not {self.least}")
 

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from src.core.checks import at_least
 from src.core.errors import UserError, require
 from src.core.records import Passage
 from src.corpus.base import BadRow, Reader
@@ -48,8 +49,7 @@ class HuggingFaceReader(Reader):
             raise ValueError("min_score and max_score need score, the field that holds it")
         if self.min_score is not None and self.max_score is not None and self.min_score > self.max_score:
             raise ValueError(f"min_score {self.min_score} lies above max_score {self.max_score}")
-        if self.limit is not None and self.limit < 1:
-            raise ValueError(f"limit must be at least 1, not {self.limit}")
+        at_least(self, 1, "limit")
         self._fields()
 
     def _fields(self) -> Fields:

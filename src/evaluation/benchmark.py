@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from src.core.checks import at_least
 from src.core.errors import UserError, require
 from src.core.records import Example, content_id, seed_from
 from src.evaluation.prompting import Style, corpus_prompt, with_choices
@@ -48,12 +49,7 @@ class Benchmark(ABC):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stop", tuple(self.stop))
-        if self.max_tokens < 1:
-            raise ValueError(f"max_tokens must be at least 1, not {self.max_tokens}")
-        if self.limit is not None and self.limit < 1:
-            raise ValueError(f"limit must be at least 1, or null for all questions, not {self.limit}")
-        if self.every < 1:
-            raise ValueError(f"every must be at least 1, not {self.every}")
+        at_least(self, 1, "max_tokens", "limit", "every")
 
     @property
     @abstractmethod
@@ -109,8 +105,7 @@ class ProceduralBenchmark(Benchmark):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.n < 1:
-            raise ValueError(f"n must be at least 1, not {self.n}")
+        at_least(self, 1, "n")
 
     @property
     def source(self) -> str:

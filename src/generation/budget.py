@@ -7,6 +7,7 @@ from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from src.core.checks import at_least
 from src.generation.base import Generator
 from src.generation.cache import Database
 
@@ -35,8 +36,7 @@ class Price:
     completion: float
 
     def __post_init__(self) -> None:
-        if self.prompt < 0 or self.completion < 0:
-            raise ValueError(f"a price must be at least 0, not {self}")
+        at_least(self, 0, "prompt", "completion")
 
     def of(self, prompt_tokens: int, completion_tokens: int) -> float:
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / MILLION
@@ -51,9 +51,7 @@ class Budget:
     max_dollars: float | None = None
 
     def __post_init__(self) -> None:
-        for option, limit in asdict(self).items():
-            if limit is not None and limit < 0:
-                raise ValueError(f"{option} must be at least 0, not {limit}")
+        at_least(self, 0, *asdict(self))
 
 
 @dataclass(frozen=True)

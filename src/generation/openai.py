@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
+from src.core.checks import at_least
 from src.core.errors import UserError, require
 from src.generation.base import Generator, Sampling
 from src.generation.budget import Budget, Price
@@ -81,8 +82,7 @@ class OpenAIGenerator(Generator):
             value = getattr(self, option)
             if value is not None and value <= 0:
                 raise ValueError(f"{option} must be above 0, not {value}")
-        if self.max_retries < 0:
-            raise ValueError(f"max_retries must be at least 0, not {self.max_retries}")
+        at_least(self, 0, "max_retries")
         if self.output == "json" and self.api != "chat":
             raise ValueError("output=json needs api=chat")
         if self.budget.max_dollars is not None and self.model not in self.prices:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from src.core.checks import at_least
 from src.generation.base import Generator
 from src.generation.models import local_model, model_name
 
@@ -31,10 +32,7 @@ class TransformersGenerator(Generator):
     max_model_len: int | None = None
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, not {self.batch_size}")
-        if self.max_model_len is not None and self.max_model_len < 1:
-            raise ValueError(f"max_model_len must be at least 1, not {self.max_model_len}")
+        at_least(self, 1, "batch_size", "max_model_len")
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from src.core.checks import at_least
 from src.core.errors import require
 from src.generation.base import Generator
 from src.generation.models import local_model, model_name
@@ -42,10 +43,7 @@ class VLLMGenerator(Generator):
     batch_invariant: bool = False
 
     def __post_init__(self) -> None:
-        for option in ("max_num_seqs", "tensor_parallel_size", "max_model_len"):
-            value = getattr(self, option)
-            if value is not None and value < 1:
-                raise ValueError(f"{option} must be at least 1, not {value}")
+        at_least(self, 1, "max_num_seqs", "tensor_parallel_size", "max_model_len")
         if not 0 < self.gpu_memory_utilization <= 1:
             raise ValueError(f"gpu_memory_utilization must lie in (0, 1], not {self.gpu_memory_utilization}")
         if self.kv_cache_gb <= 0:

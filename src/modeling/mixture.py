@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from src.core.apportion import apportion
 from src.core.errors import UserError
 from src.core.records import seed_from
 from src.modeling.packing import Bins, one_per_bin, pack_in_order, pack_shuffled
@@ -65,7 +66,7 @@ def in_phases(passes: Passes, rows: Rows, recipe: Recipe) -> Iterator[Part]:
     streams = {name: _Stream(passes, number) for number, name in enumerate(rows.corpora) if len(rows.of(number))}
     for phase in recipe.phases:
         _check(phase, streams)
-        counts = apportion(phase.corpora, _sequences(phase, rows, recipe))
+        counts = apportion(_sequences(phase, rows, recipe), phase.corpora)
         taken = Bins.join([streams[name].take(n) for name, n in counts.items()])
         total = sum(phase.corpora.values())
         words = ", ".join(f"{weight / total:.0%} {name}" for name, weight in phase.corpora.items())
@@ -84,17 +85,6 @@ def _sequences(phase: Phase, rows: Rows, recipe: Recipe) -> int:
     """The phase's budget as sequences, a whole number of steps."""
     each = recipe.sequence_length if recipe.packing else float(rows.lengths.mean())
     return max(1, round(phase.tokens / (each * recipe.batch_sequences))) * recipe.batch_sequences
-
-
-def apportion(weights: Mapping[str, float], n: int) -> dict[str, int]:
-    """Whole numbers in proportion to the weights that add up to n (largest remainders first)."""
-    total = sum(weights.values())
-    exact = {name: n * weight / total for name, weight in weights.items()}
-    counts = {name: int(share) for name, share in exact.items()}
-    by_rest = sorted(exact, key=lambda name: counts[name] - exact[name])
-    for name in by_rest[: n - sum(counts.values())]:
-        counts[name] += 1
-    return counts
 
 
 def interleave(counts: list[int]) -> np.ndarray:

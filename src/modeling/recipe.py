@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from src.core.checks import at_least
 from src.modeling.schedules import Constant, Schedule
 
 Order = Literal["shuffled", "in_order"]
@@ -96,12 +97,10 @@ class Recipe:
         object.__setattr__(self, "phases", tuple(self.phases))
         for name in ("lr", "epochs", "max_tokens", "max_steps", "batch_sequences", "eps", "grad_clip", "spike_sigmas"):
             _positive(name, getattr(self, name))
-        if self.sequence_length < 2:
-            raise ValueError(f"sequence_length must be at least 2, not {self.sequence_length}")
+        at_least(self, 2, "sequence_length")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out must lie in [0, 1), not {self.held_out}")
-        if self.weight_decay < 0:
-            raise ValueError(f"weight_decay must be at least 0, not {self.weight_decay}")
+        at_least(self, 0, "weight_decay")
         if len(self.betas) != 2 or not all(0 <= b < 1 for b in self.betas):
             raise ValueError(f"betas must be two numbers in [0, 1), not {list(self.betas)}")
         if self.phases:

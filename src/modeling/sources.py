@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from src.core.checks import at_least
 from src.core.errors import UserError
 from src.modeling.ranks import one_at_a_time
 from src.modeling.shape import Shape
@@ -61,9 +62,7 @@ class TinyLlama(ModelSource):
     tokenizer_characters: int = 4_000_000
 
     def __post_init__(self) -> None:
-        for name in ("hidden_size", "layers", "heads", "kv_heads", "intermediate_size", "max_positions"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        at_least(self, 1, "hidden_size", "layers", "heads", "kv_heads", "intermediate_size", "max_positions")
         if self.vocab_size < 270:
             raise ValueError(
                 f"vocab_size must be at least 270 (256 bytes, special tokens, some merges), not {self.vocab_size}"

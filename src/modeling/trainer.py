@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from src.core.checks import at_least
+
 
 @dataclass(frozen=True)
 class Trainer:
@@ -39,9 +41,5 @@ class Trainer:
     share_stable: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("devices", "nodes", "rows_per_device", "threads", "keep_checkpoints", "validations"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value}")
-        if self.checkpoint_minutes < 0 or self.log_seconds < 0:
-            raise ValueError("checkpoint_minutes and log_seconds must be at least 0")
+        at_least(self, 1, "devices", "nodes", "rows_per_device", "threads", "keep_checkpoints", "validations")
+        at_least(self, 0, "checkpoint_minutes", "log_seconds")

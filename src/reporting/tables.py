@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from src.prompts.sets import STAGES
 from src.reporting.collect import STUDENT, UNTRAINED, Accuracy, Arm, Job, Manifest, Study
 from src.reporting.intervals import Estimate, holm
 from src.reporting.outcomes import against_arm, arm_accuracy, benchmarks
@@ -23,8 +24,6 @@ from src.reporting.text import (
     words,
 )
 from src.reporting.verdict import Contrast, Gain, gains
-
-STAGE_ORDER = ("grade_school", "middle_school", "high_school", "college", "amc8", "amc10", "amc12", "aime")
 
 
 def accuracy(study: Study) -> Table:
@@ -146,7 +145,7 @@ def stages_by_arm(study: Study, baseline: Arm) -> Table:
 
 def stage_rank(stage: str) -> tuple[int, str]:
     """The order of a school career, unknown stages last."""
-    return (STAGE_ORDER.index(stage) if stage in STAGE_ORDER else len(STAGE_ORDER), stage)
+    return (STAGES.index(stage) if stage in STAGES else len(STAGES), stage)
 
 
 def arms(study: Study, baseline: Arm, contrasts: Sequence[Contrast]) -> Table:

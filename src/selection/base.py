@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args, runtime_checkable
 
+from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.progress import Progress
 from src.core.records import Example, Score
@@ -109,8 +110,7 @@ class Selector(ABC):
             raise ValueError(f"set exactly one of fraction, top_k and threshold, not {' and '.join(given) or 'none'}")
         if self.fraction is not None and not 0 < self.fraction <= 1:
             raise ValueError(f"fraction must lie in (0, 1], not {self.fraction}")
-        if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"top_k must be at least 1, not {self.top_k}")
+        at_least(self, 1, "top_k")
         self._check_quota()
         if self.max_similarity is not None:
             if not 0 < self.max_similarity < 1:
@@ -157,8 +157,7 @@ class Targeted(Selector):
             if not isinstance(target, Target):
                 raise ValueError(f"target '{name}' is no benchmark with dev examples, but a {type(target).__name__}")
             _refuse_test_split(name, target)
-        if self.target_rows < 1:
-            raise ValueError(f"target_rows must be at least 1, not {self.target_rows}")
+        at_least(self, 1, "target_rows")
 
     def target_examples(self) -> dict[str, list[Example]]:
         """By target, its first examples by id. `UserError` for one that has none."""
@@ -189,9 +188,7 @@ class ByModel(Selector):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for option in ("max_length", "batch_rows"):
-            if (value := getattr(self, option)) < 1:
-                raise ValueError(f"{option} must be at least 1, not {value}")
+        at_least(self, 1, "max_length", "batch_rows")
 
 
 def _refuse_test_split(name: str, target: Target) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from src.core.checks import at_least
 from src.core.records import Example, Score
 from src.selection.base import OVERALL, Ranking, Reference, Targeted
 
@@ -35,9 +36,7 @@ class NGram(Targeted):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for option in ("buckets", "order"):
-            if (value := getattr(self, option)) < 1:
-                raise ValueError(f"{option} must be at least 1, not {value}")
+        at_least(self, 1, "buckets", "order")
 
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
         import numpy as np

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from src.core.apportion import apportion
 from src.core.errors import UserError
 from src.selection.base import Ranking, Selector
 
@@ -73,18 +74,7 @@ def caps(selector: Selector, wanted: int, prompts: Collection[str], groups: Grou
                 f"The candidates' are {', '.join(sorted(pool))}.",
             )
         weights = parts if isinstance(parts, dict) else dict.fromkeys(pool, 1.0) if parts == "equal" else dict(pool)
-        found[by] = shared_out(wanted, weights)
-    return found
-
-
-def shared_out(total: int, weights: Mapping[str, float]) -> dict[str, int]:
-    """Whole numbers in proportion to the weights that add up to `total`, by largest remainder; ties by name."""
-    of = sum(weights.values())
-    exact = {name: total * weight / of if of else 0.0 for name, weight in weights.items()}
-    found = {name: int(share) for name, share in exact.items()}
-    by_remainder = sorted(exact, key=lambda name: (found[name] - exact[name], name))
-    for name in by_remainder[: total - sum(found.values())]:
-        found[name] += 1
+        found[by] = apportion(wanted, weights)
     return found
 
 

@@ -28,6 +28,7 @@ from src.cleaning.parts import Part, parts_of
 from src.cleaning.sieve import FAILED, Sieve, first_of
 from src.cleaning.sources import Sources
 from src.cleaning.verification import Verification
+from src.core.checks import at_least
 from src.core.records import BATCH_ROWS, Example, Problem, content_id
 from src.core.stage import Stage, StageContext
 from src.core.store import write_json
@@ -78,10 +79,8 @@ class Clean(Stage):
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
             raise ValueError(f"share must lie in (0, 1], not {self.share}")
-        if self.samples < 0:
-            raise ValueError(f"samples must be at least 0, not {self.samples}")
-        if self.workers < 1:
-            raise ValueError(f"workers must be at least 1, not {self.workers}")
+        at_least(self, 0, "samples")
+        at_least(self, 1, "workers")
 
     def run(self, ctx: StageContext) -> None:
         sketcher = self.duplicates.sketch if self.duplicates else Sketcher(bands=1, rows=1)

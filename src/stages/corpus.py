@@ -11,6 +11,7 @@ from heapq import heapify, heappushpop
 from pathlib import Path
 from typing import ClassVar
 
+from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.records import Passage, content_id, write_table
 from src.core.stage import Stage, StageContext
@@ -43,8 +44,7 @@ class Corpus(Stage):
     def __post_init__(self) -> None:
         if not 0 <= self.min_chars <= self.chars or self.chars < 1:
             raise ValueError(f"min_chars must lie between 0 and chars ({self.chars}), not {self.min_chars}")
-        if self.limit is not None and self.limit < 1:
-            raise ValueError(f"limit must be at least 1, not {self.limit}")
+        at_least(self, 1, "limit")
 
     def run(self, ctx: StageContext) -> None:
         with BadRows(ctx.out / "bad_rows.jsonl") as bad, ctx.progress("reading texts", unit="rows") as bar:

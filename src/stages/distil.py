@@ -8,6 +8,7 @@ from itertools import islice
 from statistics import fmean, stdev
 from typing import ClassVar, Literal
 
+from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.records import Generation, Problem, Prompt, content_id, seed_from, write_table
 from src.core.stage import Stage, StageContext
@@ -51,9 +52,7 @@ class Distil(Stage):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sampling", sampling_by_kind(self.sampling))
-        for option in ("calls", "round", "pilot"):
-            if getattr(self, option) is not None and getattr(self, option) < 1:
-                raise ValueError(f"{option} must be at least 1, not {getattr(self, option)}")
+        at_least(self, 1, "calls", "round", "pilot")
         if not 0 < self.share <= 1:
             raise ValueError(f"share must lie in (0, 1], not {self.share}")
         if self.order not in ("draw", "rank"):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.journal import Journal
 from src.core.records import Prediction, write_table
 from src.core.stage import Stage, StageContext
+from src.core.store import write_json
 from src.evaluation.benchmark import Benchmark
 from src.evaluation.prompting import Style
 from src.generation.base import Generator
@@ -49,14 +50,11 @@ class Evaluate(Stage):
     def __post_init__(self) -> None:
         if not self.benchmarks:
             raise ValueError("benchmarks must name at least one benchmark")
-        if self.samples < 1:
-            raise ValueError(f"samples must be at least 1, not {self.samples}")
+        at_least(self, 1, "samples")
         if self.samples > 1 and self.temperature == 0:
             raise ValueError(f"{self.samples} samples at temperature 0 are all the same: raise the temperature")
-        if self.shots < 0:
-            raise ValueError(f"shots must be at least 0, not {self.shots}")
-        if self.turns < 1:
-            raise ValueError(f"turns must be at least 1, not {self.turns}")
+        at_least(self, 0, "shots")
+        at_least(self, 1, "turns")
 
     def run(self, ctx: StageContext) -> None:
         trained = ctx.inputs["pretrain"].path
@@ -96,11 +94,11 @@ class Evaluate(Stage):
             ]
         write_table(ctx.out / "predictions", Prediction, (item.prediction for item in judged))
         rows = accuracies(judged)
-        _write_json(ctx.out / "accuracy.json", rows)
-        _write_json(ctx.out / "samples.json", list(shown_samples(judged)))
+        write_json(ctx.out / "accuracy.json", rows)
+        write_json(ctx.out / "samples.json", list(shown_samples(judged)))
         programs = {"walls": bench.isolation, **bench.ended} if bench.ended else {}
         conditions = {"grader": grader_version(), "programs": programs, "speed": speeds(judged)}
-        _write_json(ctx.out / "conditions.json", conditions)
+        write_json(ctx.out / "conditions.json", conditions)
         ctx.summary.update(_summary(rows))
         return rows
 
@@ -134,7 +132,3 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, float]:
     named = {f"{r['benchmark']}/{'accuracy' if r['model'] == STUDENT else r['model']}": r["accuracy"] for r in whole}
     timeouts = {f"{r['benchmark']}/timeouts": float(r["timeouts"]) for r in whole if r["timeouts"]}
     return {**named, **timeouts}
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

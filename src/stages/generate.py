@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.records import Generation, Problem, Prompt, content_id, seed_from, write_table
 from src.core.stage import Stage, StageContext
@@ -42,10 +43,7 @@ class Generate(Stage):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sampling", sampling_by_kind(self.sampling))
-        if self.prompts is not None and self.prompts < 1:
-            raise ValueError(f"prompts must be at least 1, not {self.prompts}")
-        if self.samples_per_prompt < 1:
-            raise ValueError(f"samples_per_prompt must be at least 1, not {self.samples_per_prompt}")
+        at_least(self, 1, "prompts", "samples_per_prompt")
         if not 0 <= self.max_failed <= 1:
             raise ValueError(f"max_failed must lie in [0, 1], not {self.max_failed}")
 

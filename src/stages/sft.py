@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.records import Example, content_id
 from src.generation.procedural.size import FULL, Size
@@ -50,8 +51,7 @@ class ProceduralSFT(SFTSet):
     size: Size = FULL
 
     def __post_init__(self) -> None:
-        if self.n < 1:
-            raise ValueError(f"n must be at least 1, not {self.n}")
+        at_least(self, 1, "n")
         if not 0 <= self.tool_share <= 1:
             raise ValueError(f"tool_share must lie in [0, 1], not {self.tool_share}")
 

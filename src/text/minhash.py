@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from src.core.checks import at_least
 from src.text.shingles import U64, Grams, Words, grams_of, mixed, powers, sets_of
 
 SEED = 20_240_522  # of the hash functions: a constant, so that sketches of all runs compare
@@ -30,9 +31,7 @@ class Sketcher:
     rows: int = 6
 
     def __post_init__(self) -> None:
-        for name in ("words", "bands", "rows"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        at_least(self, 1, "words", "bands", "rows")
 
     def sketch(self, words: Words) -> Sketch:
         from rensa import RMinHash

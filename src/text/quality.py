@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from src.core.checks import at_least
 from src.text.normalise import question_key
 from src.text.parsing import ParsedProblem
 from src.text.topics import fits, read
@@ -122,8 +123,7 @@ class Rules:
             raise ValueError(f"repeated_words must lie in [0, 1], not {self.repeated_words}")
         if self.answer_chars is not None and self.answer_chars < 1:
             raise ValueError(f"answer_chars must be positive, not {self.answer_chars}")
-        if self.questions is not None and self.questions < 1:
-            raise ValueError(f"questions must be at least 1, or null, not {self.questions}")
+        at_least(self, 1, "questions")
 
     def reason(self, problem: ParsedProblem, stage: str = "") -> str | None:
         """Why the problem is refused: the first rule that it breaks, or None."""

@@ -6,8 +6,8 @@ from src.cleaning.programs import OTHER_ANSWER, Runner, answers, program_of, sam
 from src.cleaning.verification import UNCHECKED, VOTES, WRONG, Verification, Votes
 from src.evaluation.grading import Grader
 from src.generation.base import Request
-from src.generation.procedural.family import STAGES
 from src.generation.procedural.generator import ProceduralGenerator, write
+from src.prompts.sets import STAGES
 from src.text.boxed import last_boxed
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from src.core.errors import UserError
 from src.core.records import Example
 from src.modeling import loading
-from src.modeling.mixture import apportion, interleave
+from src.modeling.mixture import interleave
 from src.modeling.plan import Plan, make_plan
 from src.modeling.recipe import Phase, Recipe
 from src.modeling.rows import Corpus, Rows
@@ -62,13 +62,6 @@ def test_the_mix_of_one_phase_leaves_the_others_as_they_are(table: Rows, recipe:
 def test_an_unknown_corpus_is_an_error_that_names_the_known(table: Rows, recipe: Any) -> None:
     with pytest.raises(UserError, match="reads from 'huge', but the corpora with rows are big, small"):
         plan(table, recipe, Phase({"huge": 1}, 100))
-
-
-@given(st.dictionaries(st.text(max_size=3), st.floats(0.01, 100), min_size=1, max_size=6), st.integers(0, 1000))
-def test_shares_add_up_and_are_off_by_less_than_one(weights: dict[str, float], n: int) -> None:
-    counts = apportion(weights, n)
-    assert sum(counts.values()) == n
-    assert all(abs(counts[k] - n * w / sum(weights.values())) < 1 + 1e-9 for k, w in weights.items())
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=4).filter(any))

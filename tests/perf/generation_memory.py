@@ -18,8 +18,8 @@ from pathlib import Path
 
 from src.core.records import Prompt, content_id, write_table
 from src.core.stage import Artifact, StageContext
-from src.generation.procedural.family import STAGES
 from src.generation.procedural.generator import ProceduralGenerator
+from src.prompts.sets import STAGES
 from src.stages.generate import Generate
 from src.worker import peak_memory_mb
 

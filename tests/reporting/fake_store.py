@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from src.core.records import Passage, Prediction, Problem, Score, content_id, write_table
+from src.prompts.sets import STAGES
 from src.reporting.collect import NODES as KNOWN
 
 NODES = tuple(node for node in KNOWN if node != "synthesizer_0")  # two rounds of distillation
-STAGES = ("grade_school", "middle_school", "high_school", "college", "amc8", "amc10", "amc12", "aime")
 KINDS = {
     "distill_1": "distil",
     "distill_2": "distil",

@@ -14,7 +14,7 @@ from src.selection import rules
 from src.selection.base import OVERALL, Ranking
 from src.selection.baselines import Length, Random
 from src.selection.embedding import Embedding
-from src.selection.rules import choose, shared_out
+from src.selection.rules import choose
 from tests.selection.conftest import Families
 
 IDS = [f"p{i}" for i in range(12)]
@@ -84,13 +84,6 @@ def test_a_quota_that_cannot_be_kept_is_refused(quota, message):
 def test_rules_that_make_no_sense_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Length(**options)
-
-
-@given(st.integers(0, 50), st.dictionaries(st.text(max_size=2), st.floats(0.01, 9), min_size=1, max_size=6))
-def test_shares_add_up_and_are_off_by_less_than_one(total, weights):
-    found = shared_out(total, weights)
-    assert sum(found.values()) == total
-    assert all(abs(found[name] - total * weight / sum(weights.values())) < 1 + 1e-9 for name, weight in weights.items())
 
 
 def test_what_is_too_like_a_better_one_waits_until_nothing_else_is_left():

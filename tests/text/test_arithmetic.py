@@ -1,8 +1,8 @@
 import pytest
 
 from src.generation.base import Request
-from src.generation.procedural.family import STAGES
 from src.generation.procedural.generator import write
+from src.prompts.sets import STAGES
 from src.text.arithmetic import check_arithmetic
 
 

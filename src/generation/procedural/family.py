@@ -37,7 +37,6 @@ from src.core.records import content_id
 from src.generation.procedural.language import Box, dressed, latex
 from src.generation.procedural.people import Cast, meet
 
-STAGES = ("grade_school", "middle_school", "high_school", "college", "amc8", "amc10", "amc12", "aime")
 MAX_DRAWS = 10_000
 
 Values = dict[str, Any]

@@ -17,8 +17,9 @@ from src.core.errors import UserError
 from src.core.records import content_id, seed_from
 from src.generation.base import Completion, Generator, Request, Session
 from src.generation.procedural.families import families_of
-from src.generation.procedural.family import STAGES, Kind, Slice
+from src.generation.procedural.family import Kind, Slice
 from src.generation.procedural.size import FULL, Size
+from src.prompts.sets import STAGES
 
 MAX_HITS = 3
 HIT_FACTOR = 4  # one more keyword in the passage makes a family four times as likely

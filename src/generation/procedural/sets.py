@@ -14,9 +14,10 @@ from typing import Literal
 from src.core.errors import UserError
 from src.core.records import seed_from
 from src.generation.procedural.families import families_of
-from src.generation.procedural.family import STAGES, Family, Kind, Slice, SolvedProblem, Split
+from src.generation.procedural.family import Family, Kind, Slice, SolvedProblem, Split
 from src.generation.procedural.people import Cast
 from src.generation.procedural.size import FULL, Size
+from src.prompts.sets import STAGES
 
 PATIENCE = 400  # repeats in a row after which a family's instances count as used up
 

@@ -7,6 +7,8 @@ from functools import cache
 from random import Random
 from typing import TYPE_CHECKING
 
+from src.core.checks import at_least
+
 if TYPE_CHECKING:
     from src.generation.procedural.family import Slice, Split
 
@@ -23,8 +25,7 @@ class Size:
     numbers: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.families is not None and self.families < 1:
-            raise ValueError(f"families must be at least 1, not {self.families}")
+        at_least(self, 1, "families")
         if not 0 < self.numbers <= 1:
             raise ValueError(f"numbers must lie in (0, 1], not {self.numbers}")
         if self.numbers < 1 and (family := _emptied(self.families, self.numbers)):
@@ -46,7 +47,8 @@ SLICES: tuple[tuple[Split, tuple[Slice, ...]], ...] = (
 def _emptied(families: int | None, numbers: float) -> str | None:
     """The first family that such a share leaves without problems of some split, with the split; 10 ms where none is."""
     from src.generation.procedural.families import families_of
-    from src.generation.procedural.family import STAGES, NoInstanceError
+    from src.generation.procedural.family import NoInstanceError
+    from src.prompts.sets import STAGES
 
     for stage in STAGES:
         for split, parts in SLICES:

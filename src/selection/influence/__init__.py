@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from src.core.checks import at_least
 from src.core.records import Example
 from src.modeling.recipe import Recipe
 from src.selection.base import Ranking, Reference, Targeted
@@ -52,11 +53,8 @@ class Influence(Targeted):
         object.__setattr__(self, "layers", tuple(layers))
         if not 0 < self.warmup_fraction <= 1:
             raise ValueError(f"warmup_fraction must lie in (0, 1], not {self.warmup_fraction}")
-        for option in ("warmup_rows", "checkpoints", "dimension", "batch_rows"):
-            if (value := getattr(self, option)) < 1:
-                raise ValueError(f"{option} must be at least 1, not {value}")
-        if self.fidelity_rows < 0:
-            raise ValueError(f"fidelity_rows must be at least 0, not {self.fidelity_rows}")
+        at_least(self, 1, "warmup_rows", "checkpoints", "dimension", "batch_rows")
+        at_least(self, 0, "fidelity_rows")
 
     @property
     def batch_tokens(self) -> int:

@@ -29,6 +29,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from src.core.checks import at_least
 from src.core.records import seed_from
 from src.selection.influence.layers import Parameter
 
@@ -44,8 +45,7 @@ class Sketch:
     _signs: dict[tuple[str, torch.device], Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.dimension < 1:
-            raise ValueError(f"dimension must be at least 1, not {self.dimension}")
+        at_least(self, 1, "dimension")
 
     def add(self, into: Tensor, parameter: Parameter, first: int, values: Tensor) -> None:
         """Add elements [first, first + k) of a flattened parameter to the sketches.

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.generation.procedural.families import FAMILIES, families_of
-from src.generation.procedural.family import STAGES, BrokenFamilyError, Family, family, slice_of, spoiled
+from src.generation.procedural.family import BrokenFamilyError, Family, family, slice_of, spoiled
 from src.generation.procedural.language import plural, polynomial
 from src.generation.procedural.people import names
+from src.prompts.sets import STAGES
 from src.text.boxed import boxed, last_boxed
 
 DRAWS = 100

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from src.core.errors import UserError
 from src.generation.base import Request
 from src.generation.procedural.families import families_of
-from src.generation.procedural.family import STAGES
 from src.generation.procedural.generator import ProceduralGenerator, _weight, words_of, write
 from src.generation.procedural.size import Size
+from src.prompts.sets import STAGES
 from src.text.boxed import last_boxed
 
 ROOT = Path(__file__).parents[3]

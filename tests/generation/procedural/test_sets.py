@@ -5,10 +5,11 @@ import pytest
 from src.core.errors import UserError
 from src.generation.base import Request
 from src.generation.procedural.families import FAMILIES, families_of
-from src.generation.procedural.family import STAGES, slice_of
+from src.generation.procedural.family import slice_of
 from src.generation.procedural.generator import write
 from src.generation.procedural.people import names
 from src.generation.procedural.sets import held_out_problems, training_problems
+from src.prompts.sets import STAGES
 
 UNSEEN = {f.name for f in FAMILIES if f.split == "unseen"}
 

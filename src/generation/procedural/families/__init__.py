@@ -12,7 +12,8 @@ from src.generation.procedural.families import (
     high_school,
     middle_school,
 )
-from src.generation.procedural.family import STAGES, Family, Split
+from src.generation.procedural.family import Family, Split
+from src.prompts.sets import STAGES
 
 MODULES = (grade_school, middle_school, high_school, college, amc8, amc10, amc12, aime)
 
