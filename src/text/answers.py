@@ -81,7 +81,7 @@ def _one_answer(sentence: str) -> str:
 
 
 def _result(answer: str) -> str:
-    """What a calculation comes to, "24" of "160 - 72 = 24"; any other answer as it is, "x = 24" and "24 = 4 * 6" too."""
+    """What a calculation comes to, "24" of "160 - 72 = 24"; other answers as they are, as "x = 24" and "24 = 4 * 6"."""
     sides = _SIDES.match(answer)
     if sides is None:
         return answer
