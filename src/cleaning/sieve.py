@@ -125,8 +125,8 @@ class Sieve:
         """Parse and ask the rules."""
         if row.finish_reason == "error":
             return Rejection(FAILED)
-        if row.finish_reason == UNREADABLE:
-            return Rejection(UNREADABLE)
+        if row.finish_reason in UNREADABLE:
+            return Rejection(row.finish_reason)
         if len(row.text) > LONGEST:
             return Rejection(f"longer than {LONGEST:,} characters")
         parsed = parse_generation(row.text, row.kind)
