@@ -28,6 +28,7 @@ _SPELLINGS = (
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?%?|\.\d+%?"
 # Bounded, or a line of one endless sum or bracket, which models do write, costs its length squared.
 _SIDE = rf"[-+(\s]{{0,20}}(?:{_NUMBER})(?:[ )]{{0,20}}(?:\*\*|[-+*/^])[-+( ]{{0,20}}(?:{_NUMBER})){{0,50}}[ )]{{0,20}}"
+_SIDE_CHARACTERS = "0123456789.,%+-*/^() \t\r\v\f\x1c\x1d\x1e\x1f"  # all of ASCII that a side is made of
 _STATEMENT = re.compile(rf"(?<![\w.,^)}}'!:/*+-])({_SIDE}(?:[=≈]{_SIDE})+)")
 # What a side goes on from: then it is not the whole side.
 _BEFORE = re.compile(r"[)}\]!^_%*/+'<>≤≥≠≡-]\s*$|\b(?:mod|base|not)\s*$")
@@ -67,7 +68,7 @@ def check_arithmetic(text: str) -> Arithmetic:
 def _statements(line: str) -> Iterator[str]:
     """What may be statements; where one is cut out of something else, from its next side on: `F(3) = 54 + 45 = 99`."""
     at = 0
-    while match := _STATEMENT.search(line, at):
+    while match := _STATEMENT.search(line, _beginning(line, at)):
         statement = match[1].strip()
         end = match.start() + len(match[1].rstrip())
         whole = not _BEFORE.search(line[: match.start()][-6:]) and not _CONTINUES.match(statement)
@@ -77,6 +78,14 @@ def _statements(line: str) -> Iterator[str]:
                 yield statement
         else:
             at = match.start() + min(i for sign in "=≈" if (i := match[0].find(sign)) >= 0) + 1
+
+
+def _beginning(line: str, at: int) -> int:
+    """Where a statement may begin, from `at` on: before the next sign, as far as a side may reach."""
+    if not line.isascii():
+        return at
+    sign = line.find("=", at)
+    return max(at, len(line[:sign].rstrip(_SIDE_CHARACTERS))) if sign >= 0 else len(line)
 
 
 def plain(text: str) -> str:

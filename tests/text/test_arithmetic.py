@@ -78,3 +78,34 @@ def test_planted_errors_are_found_and_nothing_else(capsys):
 def test_the_quick_ways_to_a_value_are_the_reader_s(pieces):
     side = "".join(pieces).strip()
     assert arithmetic._value(side) == (arithmetic._read(side) if side else None)
+
+
+PIECES = [
+    "12",
+    " ",
+    "+ 7",
+    "* ",
+    "(",
+    ")",
+    "=",
+    " = 19",
+    "≈",
+    "so ",
+    "x",
+    "$",
+    "\\times",
+    "\\frac{3}{4}",
+    "{,}",
+    "&=",
+    "×",
+    "\x1f",
+]
+texts = st.lists(st.sampled_from(PIECES), max_size=9).map("".join)
+
+
+@given(texts)
+def test_no_statement_begins_where_none_is_looked_for(line):
+    quick = list(arithmetic._statements(line))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arithmetic, "_beginning", lambda line, at: at)
+        assert list(arithmetic._statements(line)) == quick
