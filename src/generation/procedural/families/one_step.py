@@ -95,7 +95,7 @@ def start_unknown(gone: int, left: int) -> Values:
     "grade_school",
     topics="part whole subset set complement subtract total kinds classes",
     numbers={"whole": range(8, 200), "part": range(3, 150)},
-    words={"item": THINGS, "one": ("red", "big", "new", "clean"), "other": ("blue", "small", "old", "broken")},
+    words={"item": THINGS, "one": ("red", "green", "yellow"), "other": ("blue", "white", "black")},
     wordings=(
         "{name} has {whole:{item}}. {part} of them are {one} and the others are {other}. How many are {other}?",
         "Of the {whole:{item}} on a shelf, {part} are {one}. The rest are {other}. How many {item:s} are {other}?",
@@ -135,7 +135,7 @@ def how_many_more(a: int, b: int) -> Values | None:
     words={"item": THINGS},
     wordings=(
         "{name} has {a:{item}}. {friend} has {more:more} than {name}. How many {item:s} does {friend} have?",
-        "{name} made {a:{item}}, which is {more} fewer than {friend} made. How many {item:s} did {friend} make?",
+        "{name} has {a:{item}}, which is {more} fewer than {friend} has. How many {item:s} does {friend} have?",
         "Last week {name} sold {a:{item}}. This week {he} sold {more:more} than last week. "
         "How many {item:s} did {he} sell this week?",
     ),
