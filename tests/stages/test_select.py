@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +9,9 @@ import pytest
 from src.core.errors import UserError
 from src.core.records import Generation, Passage, Prompt, Score, read_table, write_table
 from src.core.stage import Artifact, StageContext
-from src.selection.base import OVERALL, Ranking, Selector
+from src.selection.base import Selector
 from src.selection.baselines import NoSelection, Random
+from src.selection.ranking import Ranking
 from src.stages.select import Select
 
 
@@ -21,9 +22,9 @@ class Scored(Selector):
     unscored: str = ""
 
     def rank(self, candidates, reference) -> Ranking:
-        scores = [Score(c.id, OVERALL, float(len(c.response))) for c in candidates if c.id != self.unscored]
+        scores = {c.id: float(len(c.response)) for c in candidates if c.id != self.unscored}
         skipped = {self.unscored: "no response tokens"} if self.unscored else {}
-        return Ranking(scores, skipped, agreement={"exact scores": 0.97})
+        return replace(Ranking.of(scores, skipped), agreement={"exact scores": 0.97})
 
 
 def text(i: int) -> str:
@@ -69,6 +70,8 @@ def test_best_first_and_every_row_accounted_for(context):
     }
     assert context.summary["selected"] == 3 and context.summary["filled_without_score"] == 0
     assert context.summary["spearman_exact scores"] == 0.97
+    scores = [(score.id, score.target) for score in read_table(context.out / "scores", Score)]
+    assert scores == [(id, "overall") for id in ("p0", "p1", "p2", "p4", "p5", "p6", "p8", "p9")]
 
 
 def test_a_quota_by_stage_and_source(context):
