@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import sys
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ class ById(Rows[Example]):
     """Candidates in the order of their ids, whatever their own; `ids` and `number`, of each id, are held."""
 
     def __init__(self, candidates: Sequence[Example]):
-        ids = [row.id for row in candidates]
+        ids = [sys.intern(row.id) for row in candidates]  # one object, whatever else names it
         places = sorted(range(len(ids)), key=ids.__getitem__)
         self.ids = [ids[place] for place in places]
         self.number = {id: number for number, id in enumerate(self.ids)}

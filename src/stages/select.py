@@ -92,9 +92,9 @@ def _read_pool(ctx: StageContext) -> _Pool:
         extra += before is not None
         if not isinstance(before, int):
             found = _candidate(generation)
-            read[generation.prompt_id] = found if isinstance(found, str) else candidates.append(found)
+            read[sys.intern(generation.prompt_id)] = found if isinstance(found, str) else candidates.append(found)
     asked = (prompt for prompt in ctx.inputs["prompts"].table("prompts", Prompt) if prompt.id in read)
-    number = {prompt.id: prompts.append(prompt) for prompt in asked}
+    number = {sys.intern(prompt.id): prompts.append(prompt) for prompt in asked}
     if lost := read.keys() - number.keys():
         raise UserError(
             f"{len(lost)} candidates answer prompts that the prompts table does not hold, e.g. {min(lost)}.",

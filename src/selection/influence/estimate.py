@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -235,6 +236,6 @@ def _save(estimate: _Estimate, home: Path) -> None:
 def _read(home: Path) -> Ranking:
     rest = json.loads((home / "rest.json").read_text())
     with np.load(home / "columns.npz") as columns:
-        ids, loss, scores = columns["ids"].tolist(), columns["loss"], columns["scores"]
+        ids, loss, scores = [sys.intern(str(id)) for id in columns["ids"]], columns["loss"], columns["scores"]
     vectors = np.memmap(home / "vectors.f16", dtype=np.float16, mode="r", shape=(len(ids), VECTOR))
     return Ranking(ids, dict(zip(rest.pop("targets"), scores, strict=True)), loss=loss, vectors=vectors, **rest)
