@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,9 +9,9 @@ import pytest
 
 from src.core.errors import UserError
 from src.core.records import Generation, Passage, Prompt, Score, read_table, write_table
-from src.core.stage import Artifact, StageContext
+from src.core.stage import Artifact, StageContext, Tally
 from src.selection.base import Selector
-from src.selection.baselines import NoSelection, Random
+from src.selection.baselines import Length, NoSelection, Random
 from src.selection.ranking import Ranking
 from src.stages.select import Select
 
@@ -122,6 +123,26 @@ def test_the_report_compares_the_selection_with_the_pool(context):
     shown = json.loads((context.out / "samples.json").read_text())
     assert [row["id"] for row in shown["top"]] == ["p9", "p8", "p6"]
     assert [row["id"] for row in shown["bottom"]] == ["p2", "p1", "p0"]
+
+
+@pytest.mark.slow
+def test_memory_does_not_hold_the_texts(context):
+    """Ten million characters more, and hardly any more memory: of prompts, of passages and of candidates."""
+
+    def peak(count: int) -> int:
+        long, ids = "carry the one, " * 150, [f"p{i:05d}" for i in range(count)]
+        folders = {name: context.inputs[name].path for name in ("prompts", "passages", "candidates")}
+        write_table(folders["prompts"] / "prompts", Prompt, (Prompt(id, id, "amc8", "cot", long) for id in ids))
+        write_table(folders["passages"] / "passages", Passage, (Passage(id, "wiki", long) for id in ids))
+        rows = (Generation(id, id, id, "amc8", "cot", text(1) + long, "stop", 9, "synthesizer") for id in ids)
+        write_table(folders["candidates"] / "generations", Generation, rows)
+        tracemalloc.start()
+        Select(selector=Length(fraction=0.5)).run(replace(context, tally=Tally()))
+        held = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return held
+
+    assert peak(4_500) - peak(3_000) < 3_000_000
 
 
 def test_nothing_readable_is_an_error_with_reasons(context):

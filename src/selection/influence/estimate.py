@@ -157,6 +157,7 @@ class _Estimate:
             few = {name: examples[:limit] for name, examples in aims.items()}
             for name, values in cosines(opened, rows, few, self.options.target_direction).items():
                 self.probed[name] = self.probed.get(name, 0) + share * values
+            self.facts["scored_exactly"] = len(rows)
 
     def _agreement(self, kept: np.ndarray) -> dict[str, float | None]:
         """Rank correlations: of the sketches with the exact scores, of the norm that the score leaves out with the

@@ -70,7 +70,7 @@ def test_planted_relevance_comes_out_on_top(model, tmp_path, direction, of_targe
     ranking = selector.rank(candidates, reference(model, tmp_path))
     found = [average_precision(ranking, family, candidates) for family in targets]
     assert sum(found) / len(found) >= 0.8, found
-    assert ranking.facts["checkpoints"] == 2 and np.isfinite(ranking.loss).all() and len(ranking.loss) == 200
+    assert ranking.facts["checkpoints"] == 2 and ranking.facts["scored_exactly"] == 64 and np.isfinite(ranking.loss).all() and len(ranking.loss) == 200
     assert ranking.agreement["exact scores, dimension 4,096"] >= 0.98
     assert ranking.agreement["exact scores, dimension 64"] < ranking.agreement["exact scores, dimension 1,024, as used"]
     assert {"checkpoint 1 alone", "checkpoint 2 alone"} <= ranking.agreement.keys()
@@ -151,6 +151,13 @@ def test_a_broken_gradient_does_not_touch_its_neighbours(model, tmp_path, monkey
 def test_a_target_without_dev_examples_is_refused_by_name(model, tmp_path):
     with pytest.raises(UserError, match=r"target 'sharing' has no training or dev examples.*"):
         influence(targets={"sharing": Families((3,), 0)}).rank(pool(1), reference(model, tmp_path))
+
+
+def test_a_model_with_no_matching_layer_is_refused_with_the_names_there_are(model, tmp_path):
+    with pytest.raises(
+        UserError, match=r"(?s)No linear layer of the model matches \*\.lora_\*.*selector\.layers.*q_proj"
+    ):
+        influence(warmup=dataclasses.replace(WARMUP, lora=None)).rank(pool(1), reference(model, tmp_path))
 
 
 def test_layers_that_the_warmup_does_not_train_are_refused(model, tmp_path):
