@@ -1,8 +1,10 @@
-"""The engine alone: our vLLM session, fed continuously, beside vLLM's `generate` for all prompts at once and in chunks.
+"""A stage's asking, fed continuously, beside vLLM's own `generate` for all prompts at once and in chunks.
 
+Ours is all that a stage does between its prompts and its table: our session, and a journal's line for every text.
 Chunks are what the paper's own code does: the engine idles while the longest text of a chunk is finished. All sides
 write the same texts, for lengths and seeds belong to the requests; they use the same engine options, one engine at a
-time, each started anew and warmed up with a few other prompts.
+time, each started anew and warmed up with a few other prompts. The process's first engine is not measured, ours runs
+right beside each of the others, and each second round goes backwards.
 """
 
 from __future__ import annotations
@@ -10,19 +12,24 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from src.core.errors import require
-from src.core.records import Example
+from src.core.records import Example, Prompt
+from src.core.stage import StageContext
 from src.generation.base import Request, Sampling
 from src.generation.vllm import VLLMGenerator
+from src.stages.asking import Asking
 from tests.perf.measure import Aim, Comparison, Options, in_turns, seconds
 from tests.perf.rows import math_rows, model_folder
 
 LONGEST_TEXT = 600
 PROMPT_CHARACTERS = 200
 WARM_UP = 16
+PROMPT = Prompt("prompt", "passage", "college", "cot", "")  # whose texts the journal says they are
 
 Write = Callable[[list[Request]], int]
 """Has texts written; returns how many tokens they have."""
@@ -49,11 +56,15 @@ def run(options: Options) -> list[Comparison]:
         return tokens_per_second
 
     sides = {
-        "ours": side(lambda: continuous(engine, model, options)),
-        "all at once": side(lambda: bare(engine, model, len(asked))),
         "in chunks": side(lambda: bare(engine, model, chunk)),
+        "ours": side(lambda: asking(engine, model, options.scratch)),
+        "all at once": side(lambda: bare(engine, model, len(asked))),
     }
-    speed = in_turns(options.rounds, sides, warm_up=False)
+    with bare(engine, model, chunk) as write:
+        write(asked[:WARM_UP])
+    backwards = dict(reversed(sides.items()))
+    turns = [in_turns(1, backwards if n % 2 else sides, warm_up=False) for n in range(options.rounds)]
+    speed = {name: tuple(turn[name][0] for turn in turns) for name in sides}
     count = " or ".join(f"{n:,}" for n in sorted(tokens))
     size = f"{len(asked) - WARM_UP:,} prompts, {count} tokens"
     note = f"{options.model} model, {size}, {chunk} texts at a time, lengths log-normal"
@@ -74,9 +85,18 @@ def requests(rows: list[Example], count: int) -> list[Request]:
 
 
 @contextmanager
-def continuous(engine: VLLMGenerator, model: str, options: Options) -> Iterator[Write]:
-    with engine.open(model, options.scratch) as session:
-        yield lambda asked: sum(completion.completion_tokens for completion in session.stream(asked))
+def asking(engine: VLLMGenerator, model: str, scratch: Path) -> Iterator[Write]:
+    """What a stage does, with one engine for all that is written."""
+    with engine.open(model, scratch) as session:
+
+        def write(asked: list[Request]) -> int:
+            with TemporaryDirectory(dir=scratch) as folder:
+                ctx = StageContext(out=Path(folder), work=Path(folder), inputs={}, cache=scratch)
+                stage = Asking(ctx, engine.name, durable=False)
+                stage.all(((PROMPT, request) for request in asked), len(asked), lambda: nullcontext(session))
+            return stage.new_tokens
+
+        yield write
 
 
 @contextmanager
