@@ -10,6 +10,7 @@ others, and each second round goes backwards.
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -92,7 +93,9 @@ def on_one_engine(engine: VLLMGenerator, model: str, scratch: Path) -> Iterator[
     started: list[LLM] = []
 
     def start(arguments: Any) -> Any:
-        started.append(LLM.from_engine_args(arguments))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            started.append(LLM.from_engine_args(arguments))
         return started[0].llm_engine
 
     with patch.object(vllm_session, "_start", start), engine.open(model, scratch) as session:
