@@ -32,6 +32,7 @@ FRAME_TOKENS = 32  # what a chat template puts around a message, at most
 CHARACTERS_A_TOKEN = 4  # for the rate alone, which is no limit
 LOOK_AGAIN_SECONDS = 0.1  # whether another asker of the same question has its answer
 IN_A_BATCH = "under way in a batch, which generator=openai_batch collects"
+RUNS_NAMED = 3  # of a study whose budget is used up
 SPARE_BYTES = 16 * 2**20  # of disk: no text is paid for that might find no room
 
 
@@ -201,9 +202,11 @@ class OpenAISession(Session):
         return self._cost(len(text.encode()) + FRAME_TOKENS, request.sampling.max_tokens)
 
     def _used_up(self, limit: BudgetExhausted) -> UserError:
-        spent = self._ledger.spent(self._options.account)
+        spent, by_run = self._ledger.spent(self._options.account), self._ledger.by_run(self._options.account)
+        most = sorted(by_run.items(), key=lambda run: (-run[1].dollars, -run[1].tokens))[:RUNS_NAMED]
+        went = f" Most of it went to {', '.join(f'{run} ({sum})' for run, sum in most)}." if len(by_run) > 1 else ""
         return UserError(
-            f"The budget of {self._options.account.partition('/')[0]} is used up ({spent}): {limit}.",
+            f"The budget of {self._options.account.partition('/')[0]} is used up ({spent}): {limit}.{went}",
             "Raise the generator's `budget` to go on: every answer so far is kept, and paid for once.",
         )
 
