@@ -18,6 +18,7 @@ from src.cleaning.lineage import Found, Lineage, Made, Row
 from src.core.errors import UserError
 
 WIDTH, LINES = 96, 6
+READINGS = 64  # of a row by one student: epochs, and pieces of a long one
 
 
 def main(words: list[str]) -> None:
@@ -62,15 +63,23 @@ class _Teller:
         if made.kind == "clean":
             yield from self._checks(row, made)
         yield from self._prompt_of(row, made if made.kind == "distil" else self.lineage.input(made, "generations"))
-        yield from self._readers(made)
+        yield from self._readers(made, row["id"])
 
     def rejection(self, row: Row, made: Made) -> Iterator[str]:
         yield from _block(f"rejected text {row['id']}", made, {"reason": row["reason"]})
         if row["twin"]:
-            for twin in made.starting("problems", row["twin"], most=1):
-                yield f"  it gave way to {twin['id']}"
-                yield from _text("which asks", twin["question"])
+            yield from self._twin(row["twin"], made)
         yield from self._generation_of(row["id"], self.lineage.input(made, "generations"))
+
+    def _twin(self, id: str, made: Made) -> Iterator[str]:
+        """The row of this corpus, or of the teacher's problems beside it, that a text repeats."""
+        beside = (self.lineage.input(made, name) for name in sorted(made.manifest["inputs"]))
+        for holder in (made, *(other for other in beside if other is not None)):
+            for twin in holder.starting("problems", id, most=1):
+                yield f"  it gave way to {twin['id']}  ({holder.label})"
+                yield from _text("which asks", twin["question"])
+                return
+        yield "  it gave way to a question of the fine-tuning set"
 
     def generation(self, row: Row, made: Made) -> Iterator[str]:
         facts = _facts(row, "generator", "stage", "kind", "finish_reason", "tokens")
@@ -162,11 +171,12 @@ class _Teller:
             source = self.lineage.input(source, name)
         return source
 
-    def _readers(self, made: Made) -> Iterator[str]:
+    def _readers(self, made: Made, id: str) -> Iterator[str]:
         for student in self.lineage.users(made, "pretrain" if made.kind == "clean" else "synthesizer"):
             facts = student.manifest["counts"]
             what = "student" if student.kind == "pretrain" else "synthesizer"
             yield f"read by a {what} ({student.label}), with {facts['kept']:,} rows in all"
+            yield from _packs(student, id)
             for exam in self.lineage.users(student, "evaluate"):
                 yield f"  which was examined in {exam.label}{self._runs(exam)}"
 
@@ -176,6 +186,19 @@ class _Teller:
             if made.path.name in path.read_text(encoding="utf-8"):
                 names.append(f"{path.parent.parent.name}/{path.parent.name}")
         return f", in {', '.join(names)}" if names else ""
+
+
+def _packs(student: Made, id: str) -> Iterator[str]:
+    """The packed sequences in which a student read the row; a synthesizer keeps no account of them."""
+    if not (student.path / "packs").is_dir():
+        return
+    readings = sorted(student.rows("packs", [id], most=READINGS), key=lambda r: (r["sequence"], r["start"]))
+    for r in readings:
+        phase = f", phase {r['phase']}" if r["phase"] is not None else ""
+        place = f"from token {r['start']:,} on, {r['tokens']:,} tokens"
+        yield f"  in epoch {r['epoch']}{phase}, step {r['step']:,}: sequence {r['sequence']:,}, {place}"
+    if not readings:
+        yield "  in none of its sequences: held out, unfit, or beyond what it had time for"
 
 
 def _also(found: Found) -> Iterator[str]:

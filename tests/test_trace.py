@@ -2,12 +2,15 @@
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from src import trace
 from src.core.records import Generation, Passage, Prediction, Problem, Prompt, Score, content_id, write_table
 from src.core.stage import Artifact, StageContext
 from src.stages.clean import Clean
+from src.stages.packs import PACKS
 from src.text.parsing import format_response
 
 
@@ -36,7 +39,9 @@ def outputs(tmp_path_factory):
                    "stop", 20, "student")
         for i, q in enumerate(prompts)
     ]  # fmt: skip
-    taught = [Problem(content_id("taught"), prompts[3].id, passages[3].id, "amc8", "cot", "Q?", "S", "1", "teacher", 1)]
+    taught = [
+        Problem(content_id("taught"), prompts[3].id, passages[3].id, "amc8", "cot", texts[7], "S", "1", "teacher", 1)
+    ]
     made("corpus", "aaa", passages=(Passage, passages))
     made("prompts", "bbb", {"passages": "aaa"}, prompts=(Prompt, prompts))
     made("distil", "ccc", {"prompts": "bbb"}, problems=(Problem, taught))
@@ -44,11 +49,17 @@ def outputs(tmp_path_factory):
     made("generate", "eee", {"prompts": "bbb", "synthesizer": "ddd"}, generations=(Generation, raw))
     scores = (Score, [Score(prompts[3].id, "overall", 0.25)])
     made("select", "fff", {"prompts": "bbb"}, scores=scores, prompts=(Prompt, prompts[3:4]))
-    clean = made("clean", "ggg", {"generations": "eee", "passages": "aaa"})
-    inputs = {"generations": Artifact(root / "store/generate/eee"), "passages": Artifact(root / "store/corpus/aaa")}
+    fed = {"generations": ("generate", "eee"), "passages": ("corpus", "aaa"), "distilled_1": ("distil", "ccc")}
+    clean = made("clean", "ggg", {name: key for name, (_, key) in fed.items()})
+    inputs = {name: Artifact(root / "store" / kind / key) for name, (kind, key) in fed.items()}
     (root / "work").mkdir()
     Clean().run(StageContext(clean, root / "work", inputs, root / "cache"))
-    made("pretrain", "hhh", {"corpus": "ggg"})
+    student = made("pretrain", "hhh", {"corpus": "ggg"})
+    (third,) = (p for p in Artifact(clean).table("problems", Problem) if p.answer == "6")
+    readings = [[third.id, "corpus", epoch, None, 8 * epoch, 61 * epoch, 120, 77] for epoch in (2, 1)]
+    (student / "packs").mkdir()
+    columns = [pa.array(column, kind) for column, kind in zip(zip(*readings), PACKS.types)]
+    pq.write_table(pa.table(columns, schema=PACKS), student / "packs" / "00000.parquet")
     asked = f"## Question\n{texts[5]}\n\n## Solution\n"
     answer = Prediction(
         "feed01", "student", "quiz", "q5", "amc8", asked, "10", ["\\boxed{10}"], ["10"], [True], ["string"]
@@ -78,10 +89,12 @@ def test_a_row_is_followed_back_to_its_passage_and_on_to_the_examination(outputs
         "taught by 9 answers of a teacher (distil ccc)", f"one about the same passage: {content_id('taught')}",
         f"prompt {problem.prompt_id}  (prompts bbb)", "scored 0.25 for overall", "  chosen for the teacher's second",
         f"passage {problem.passage_id}  (corpus aaa)", "source web; url u3", "read by a student (pretrain hhh)",
+        "  in epoch 1, step 8: sequence 61, from token 120 on, 77 tokens\n  in epoch 2, step 16: sequence 122, from",
         "examined in evaluate iii, in demo/main-s0",
     ):  # fmt: skip
         assert part in text, part
     assert text == told(outputs, problem.id[:12])
+    assert "in none of its sequences: held out, unfit" in told(outputs, row(outputs, 4).id)
 
 
 def test_a_rejected_text_names_the_row_it_gave_way_to(outputs):
@@ -89,6 +102,8 @@ def test_a_rejected_text_names_the_row_it_gave_way_to(outputs):
     texts = [told(outputs, id) for id in ids]
     (gone,) = [text for text in texts if text.startswith("rejected text")]
     assert "reason duplicate question" in gone and "it gave way to" in gone and "Tom has 38 pens" in gone
+    text = told(outputs, content_id("raw", content_id("prompt", content_id("passage", 7))))
+    assert f"it gave way to {content_id('taught')}  (distil ccc)" in text and "Tom has 7 pens" in text
 
 
 def test_raw_texts_prompts_passages_and_teachers_problems_have_a_way_too(outputs):

@@ -14,7 +14,8 @@ from src.core.errors import UserError
 from src.core.records import BATCH_ROWS, Generation, arrow_schema
 
 ROWS = 16_384  # of a part: what a worker takes at a time, and what a kill costs at most
-UNREADABLE = "invalid UTF-8"
+NO_UTF8, NO_TEXT = "invalid UTF-8", "a text is missing"
+UNREADABLE = (NO_UTF8, NO_TEXT)
 TEXT_COLUMNS = tuple(field.name for field in arrow_schema(Generation) if field.type == pa.string())
 
 
@@ -74,22 +75,22 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def read_part(part: Part) -> Iterator[list[Generation]]:
-    """The part's rows by batches. A row with a text that is not UTF-8 or is missing comes with the finish reason
-    `UNREADABLE`, the broken bytes shown as U+FFFD."""
+    """The part's rows by batches. A row with a text that is not UTF-8, or is missing, comes with the finish reason that
+    says so, one of `UNREADABLE`, the broken bytes shown as U+FFFD."""
     names = [field.name for field in arrow_schema(Generation)]
     with _explained(part.shard):
         for batch in pq.ParquetFile(part.shard).iter_batches(BATCH_ROWS, row_groups=list(part.groups), columns=names):
-            columns, broken = [], set[int]()
+            columns, broken = [], dict[int, str]()
             for name, column in zip(names, batch.columns, strict=True):
                 values = _texts(column, broken) if name in TEXT_COLUMNS else _numbers(column)
                 columns.append(values)
             rows = [Generation(*values) for values in zip(*columns, strict=True)]
-            for row in broken:
-                rows[row] = replace(rows[row], finish_reason=UNREADABLE)
+            for row, reason in broken.items():
+                rows[row] = replace(rows[row], finish_reason=reason)
             yield rows
 
 
-def _texts(column: pa.Array, broken: set[int]) -> list[str]:
+def _texts(column: pa.Array, broken: dict[int, str]) -> list[str]:
     try:
         values: list[Any] = column.to_pylist()
         if column.null_count == 0 and not pa.types.is_binary(column.type):
@@ -100,14 +101,15 @@ def _texts(column: pa.Array, broken: set[int]) -> list[str]:
     return [_decoded(value, row, broken) for row, value in enumerate(values)]
 
 
-def _decoded(value: bytes | None, row: int, broken: set[int]) -> str:
+def _decoded(value: bytes | None, row: int, broken: dict[int, str]) -> str:
+    if value is None:
+        broken[row] = NO_TEXT
+        return ""
     try:
-        if value is not None:
-            return value.decode()
+        return value.decode()
     except UnicodeDecodeError:
-        pass
-    broken.add(row)
-    return (value or b"").decode("utf-8", "replace")
+        broken[row] = NO_UTF8
+        return value.decode("utf-8", "replace")
 
 
 def _numbers(column: pa.Array) -> list[int]:

@@ -49,6 +49,7 @@ OPEN = pa.schema(
         ("steps", pa.int32()),
     ]
 )
+PROBLEM = arrow_schema(Problem).names
 LEFT = pa.schema([(name, pa.string()) for name in ("id", "prompt_id", "passage_id", "reason", "twin")])
 
 
@@ -124,8 +125,8 @@ class Sieve:
         """Parse and ask the rules."""
         if row.finish_reason == "error":
             return Rejection(FAILED)
-        if row.finish_reason == UNREADABLE:
-            return Rejection(UNREADABLE)
+        if row.finish_reason in UNREADABLE:
+            return Rejection(row.finish_reason)
         if len(row.text) > LONGEST:
             return Rejection(f"longer than {LONGEST:,} characters")
         parsed = parse_generation(row.text, row.kind)
@@ -157,7 +158,7 @@ class _Found:
         topic, level, grade, words = read(problem.question, key)
         self.open.append(
             {
-                **{f.name: getattr(problem, f.name) for f in dataclasses.fields(problem)},
+                **{name: getattr(problem, name) for name in PROBLEM},
                 "generation_id": row.id,
                 "repairs": "|".join(parsed.repairs),
                 "arithmetic": sums,

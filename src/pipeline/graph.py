@@ -65,8 +65,9 @@ def method(cfg: Mapping[str, Any], mistakes: Mistakes) -> list[Node]:
     writer_2 = Node("synthesizer_2", synthesizer, {"prompts": asked, **both})
     round_1, round_2 = [taught_1, writer_1], [drafts, chosen, taught_2, writer_2]
     distillation = [[untaught], round_1, round_1 + round_2][rounds]
+    asked_before: dict[str, Node] = [{}, {"distilled_1": taught_1}, both][rounds]
     written = Node("generate", generate, {"prompts": asked, "synthesizer": distillation[-1]})
-    cleaned = Node("clean", clean, {"passages": passages, "generations": written})
+    cleaned = Node("clean", clean, {"passages": passages, "generations": written, **asked_before})
     student = Node("pretrain", pretrain, {"corpus": cleaned})
     verdict = Node("evaluate", evaluate, {"pretrain": student})
 

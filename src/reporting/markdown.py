@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from src.reporting.collect import Arm, Job, Manifest, Study
 from src.reporting.page import View
@@ -34,21 +34,37 @@ def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
     unfinished += study.missing_seeds + list(study.remarks)
     parts.append(f"**What failed or is missing.** {'; '.join(unfinished) or 'Nothing'}.")
     parts += [f"![{plot.title}]({prefix}{plot.name}.svg)" for plot in drawings]
-    sections = (
+    results = (
         ("Arms", "arms"),
         ("Beside the paper", "paper"),
         ("Accuracy", "accuracy"),
         ("By education stage", "stages_by_arm" if view.tables["stages_by_arm"] else "stages"),
         (f"Rows through the stages{f' of {view.shown.name}' if view.shown else ''}", "funnel"),
-        ("Time and memory", "effort"),
-        ("Jobs", "jobs"),
     )
-    for heading, name in sections:
-        if view.tables[name]:
-            parts += [f"## {heading}", markdown(view.tables[name])]
+    parts += _sections(view, results)
+    parts += _corpus(view)
+    parts += _sections(view, (("Time and memory", "effort"), ("Jobs", "jobs")))
     if view.origins:
         parts += ["## Machine and versions", "\n".join(f"- {name}: {value}" for name, value in view.origins.items())]
     return "\n\n".join(parts) + "\n"
+
+
+def _sections(view: View, named: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for heading, name in named:
+        if view.tables[name]:
+            yield f"## {heading}"
+            yield markdown(view.tables[name])
+
+
+def _corpus(view: View) -> Iterator[str]:
+    if not view.corpus or not view.shown:
+        return
+    yield f"## The corpus of {view.shown.name}"
+    if view.tables["corpora"]:
+        yield markdown(view.tables["corpora"])
+    for part in (*view.corpus.parts, *view.corpus.short):
+        yield f"### {part.title}"
+        yield markdown(part.table)
 
 
 def markdown(table: Table) -> str:

@@ -10,6 +10,7 @@ import jinja2
 
 from src.reporting import comparing, plots, prose, samples, tables
 from src.reporting.collect import STUDENT, Arm, Job, Manifest, Study
+from src.reporting.corpus import Corpus, corpora, corpus
 from src.reporting.outcomes import against_untrained, arm_accuracy, benchmarks
 from src.reporting.paper import beside_the_paper
 from src.reporting.plots import Plot
@@ -47,6 +48,7 @@ class View:
     sharing: Sharing
     samples: list[Sample]
     selection: Selection
+    corpus: Corpus
     origins: dict[str, str]
     benchmarks: tuple[str, ...]
     evaluations: tuple[Manifest, ...]
@@ -64,6 +66,7 @@ def view(study: Study, baseline: Arm) -> View:
         "stages_by_arm": tables.stages_by_arm(study, baseline),
         "stages": tables.by_stage(shown) if shown else EMPTY_TABLE,
         "funnel": tables.funnel(shown) if shown else EMPTY_TABLE,
+        "corpora": corpora(study),
         "effort": tables.effort(study),
         "jobs": tables.jobs(study),
     }
@@ -96,6 +99,7 @@ def view(study: Study, baseline: Arm) -> View:
         sharing=tables.sharing(study),
         samples=samples.samples(shown) if shown else [],
         selection=chosen,
+        corpus=corpus(shown.manifest("clean")) if shown else Corpus(),
         origins=_origins(study),
         benchmarks=benchmarks(study.complete),
         evaluations=plots.evaluations(study.complete),

@@ -10,12 +10,15 @@ from src.reporting.collect import Manifest
 
 @dataclass(frozen=True)
 class Cell:
-    """What is shown; `detail` (an interval, a note) smaller beside it; `sources` say where the number comes from."""
+    """What is shown; `detail` (an interval, a note) smaller beside it; `sources` say where the number comes from.
+
+    heat: in a map, how much of the most that a cell can have, in [0, 1]."""
 
     text: str
     detail: str = ""
     sources: tuple[Manifest, ...] = ()
     tone: str = ""  # "good" | "bad" | "quiet"
+    heat: float | None = None
 
     @property
     def plain(self) -> str:

@@ -47,8 +47,8 @@ class Clean(Stage):
     and `rejections` (all others, with the reason), in the order of their ids, and a dataset card, `README.md`.
 
     rules: what is asked of a parsed problem; None asks nothing.
-    duplicates: what counts as the same question, which stands once; None lets all stand. Questions of inputs other
-        than `generations` and `passages` (their `problems`) and of `beside` stood before.
+    duplicates: what counts as the same question, which stands once; None lets all stand. The teacher's (the
+        `problems` of inputs other than `generations` and `passages`) and those of `beside` stood before.
     decontamination: how problems are compared with the questions of `benchmarks`; None compares nothing. All that is
         found is listed in `contaminated.jsonl`; `checked.json` says what was compared.
     benchmarks: whose questions must not be in the corpus.
@@ -63,7 +63,7 @@ class Clean(Stage):
     """
 
     kind: ClassVar[str] = "clean"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     rules: Rules | None = field(default_factory=Rules)
     duplicates: Duplicates | None = field(default_factory=Duplicates)
@@ -136,11 +136,13 @@ class Clean(Stage):
         ctx.summary["known_questions"] = sum(n for _, n in found)
         return found
 
-    def _known_questions(self, ctx: StageContext) -> Iterator[str]:
+    def _known_questions(self, ctx: StageContext) -> Iterator[tuple[str, str]]:
+        """A problem's own id, so that a row that gives way to it can be followed there."""
         for name, artifact in sorted(ctx.inputs.items()):
             if name not in ("generations", "passages") and (artifact.path / "problems").is_dir():
-                yield from (problem.question for problem in artifact.table("problems", Problem))
-        yield from (_question_of(example) for example in self.beside.examples())
+                yield from ((problem.id, problem.question) for problem in artifact.table("problems", Problem))
+        for question in map(_question_of, self.beside.examples()):
+            yield content_id(question), question
 
     def _write(self, ctx: StageContext, rows: OpenRows, folders: list[Path], checked: dict[str, Any]) -> None:
         """The third pass: the tables and what they hold."""
@@ -177,8 +179,9 @@ def _sift(part: Part, folder: Path) -> Path:
     return _sieve.sift(part, folder)
 
 
-def _features_of_questions(questions: list[str], sketcher: Sketcher) -> Features:
-    ids = [content_id(question) for question in questions]
+def _features_of_questions(asked: list[tuple[str, str]], sketcher: Sketcher) -> Features:
+    """`asked`: ids and questions."""
+    ids, questions = [id for id, _ in asked], [question for _, question in asked]
     words = words_of([question_key(question) for question in questions])
     return features_of(ids, ids, questions, words, [False] * len(ids), sketcher.sketch(words), families=False)
 

@@ -33,7 +33,7 @@ class Evaluate(Stage):
     """
 
     kind: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     heavy: ClassVar[bool] = True
 
     benchmarks: dict[str, Benchmark]

@@ -13,6 +13,7 @@ from src.cleaning.gate import Unchecked, gate
 from src.core.records import Example, Problem
 from src.core.stage import StageContext
 from src.modeling.ranks import is_first
+from src.stages.packs import write_packs
 from src.stages.sft import NoSFT, SFTSet
 from src.stages.training import TrainingStage
 from src.text.contamination import AsksQuestions
@@ -24,14 +25,15 @@ class Pretrain(TrainingStage):
 
     Further inputs whose names begin with "corpus" are corpora too; phases of the recipe weigh all of them by name.
     Under a WSD schedule the fine-tuning set falls mostly into the decay. Beside `model/` it leaves what training
-    started from: `base/` for a model made here, `base.txt` with its name or folder for any other.
+    started from, `base/` for a model made here, `base.txt` with its name or folder for any other; and `packs`, which
+    says for each row in which sequences it was read.
 
     benchmarks: what the student will be asked; a corpus that was not checked against it is refused, or with
         unchecked "allow" read all the same (`unchecked_questions` in the summary says so).
     """
 
     kind: ClassVar[str] = "pretrain"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     sft: SFTSet = field(default_factory=NoSFT)
     benchmarks: dict[str, AsksQuestions] = field(default_factory=dict)
@@ -48,6 +50,8 @@ class Pretrain(TrainingStage):
         summary = self.train(ctx, base, corpora, "A student")
         if is_first():
             self._keep_base(ctx, made, base)
+            orders = [corpus.order or self.recipe.order for corpus in corpora]
+            write_packs(ctx.out / "packs", ctx.work, self.recipe, orders, self.seed)
         self._count(ctx, summary.rows)
 
     def _texts(self, ctx: StageContext) -> Iterator[str]:

@@ -26,12 +26,15 @@ _ANNOUNCED = re.compile(
     r"\b(?:final\s{1,3})?answer\s{0,3}(?:\*\*)?\s{0,3}(?:is\s{0,3}:?|:|=)\s{0,3}(?:\*\*)?\s{0,3}([^\n]{1,400})", re.I
 )
 _SENTENCE_END = re.compile(r"\.(?=\s|$)|\s\*\*|\*\*$")
-_MATH = re.compile(r"\\\((.{1,400}?)\\\)|\$([^$\n]{1,400})\$")
+_MATH = re.compile(r"\\\((.{1,400}?)\\\)|\$([^$\n]{1,400})\$(?![0-9])")  # "$160 - $72" is money
+# "160 - 72 =" of "160 - 72 = 24": sides without letters, but for LaTeX's commands.
+_SIDES = re.compile(r"(?:(?:[-+*/^.,:%$()\[\]{}0-9 \t×÷−–·]|\\[a-zA-Z]+|\\[,;!:%$])++=)+")
 _LETTER_IN_BRACKETS = re.compile(r"\(([A-J])\)")
 _LETTER_ALONE = re.compile(r"(?<![A-Za-z0-9'’])([A-J])(?=[).:,\s*]|$)(?!['’])")
 _LETTER_LINE = re.compile(r"^[^\w\n]{0,8}([A-J])(?:[).:]|[^\w\n]{0,8}$)", re.M)
 _OPTION = re.compile(r"\W*(?:(?:option|choice)\W*)?([A-Ja-j])(?![A-Za-z0-9])", re.I)
 _OPERATOR = re.compile(r"[+\-*/×÷−·]")
+_INFIX = re.compile(r"[0-9)}%]\s*(?:[-+*/^×÷−·]|\\(?:times|cdot|div)(?![a-zA-Z]))\s*\S")
 _ARITHMETIC = re.compile(r"[0-9(][0-9+\-*/()×÷−· ]*+")
 
 
@@ -39,7 +42,8 @@ def extract_answer(text: str, answer_type: AnswerType) -> str | None:
     """The final answer that `text` gives, or None where it gives none (or one of more than 2,000 characters).
 
     The last box wins; then what follows the last "####"; then the last "answer is"; then, by type: the last number
-    (number, math), the last choice letter, the last line (text), the last arithmetic expression (puzzle).
+    (number, math), the last choice letter, the last line (text), the last arithmetic expression (puzzle). Of a
+    calculation, "160 - 72 = 24", the answer (number, math) is what it comes to.
     """
     answer = _EXTRACTORS[answer_type](text)
     answer = answer.strip() if answer else None
@@ -76,6 +80,16 @@ def _one_answer(sentence: str) -> str:
     return sentence[: end.start()] if end else sentence
 
 
+def _result(answer: str) -> str:
+    """What a calculation comes to, "24" of "160 - 72 = 24"; other answers as they are, as "x = 24" and "24 = 4 * 6"."""
+    sides = _SIDES.match(answer)
+    if sides is None:
+        return answer
+    result = answer[sides.end() :]
+    works_out = _INFIX.search(sides[0]) or not _INFIX.search(result)
+    return result if works_out and result.strip(" \t.,:$") else answer
+
+
 def last_number(text: str) -> str | None:
     """The last number in the text, with its sign, thousands commas, fraction slash and percent sign."""
     number = _last(NUMBER, text)
@@ -86,6 +100,7 @@ def _number(text: str) -> str | None:
     marked = _marked(text)
     if marked is None:
         return last_number(text)
+    marked = _result(marked)
     if "\\" in marked:  # LaTeX is left whole: \frac{3}{4} holds two numbers and is one
         return marked
     first = NUMBER.search(marked)
@@ -94,7 +109,7 @@ def _number(text: str) -> str | None:
 
 def _math(text: str) -> str | None:
     marked = _marked(text)
-    return last_number(text) if marked is None else marked
+    return last_number(text) if marked is None else _result(marked)
 
 
 def _choice(text: str) -> str | None:

@@ -28,6 +28,7 @@ _SPELLINGS = (
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?%?|\.\d+%?"
 # Bounded, or a line of one endless sum or bracket, which models do write, costs its length squared.
 _SIDE = rf"[-+(\s]{{0,20}}(?:{_NUMBER})(?:[ )]{{0,20}}(?:\*\*|[-+*/^])[-+( ]{{0,20}}(?:{_NUMBER})){{0,50}}[ )]{{0,20}}"
+_SIDE_CHARACTERS = "0123456789.,%+-*/^() \t\r\v\f\x1c\x1d\x1e\x1f"  # all of ASCII that a side is made of
 _STATEMENT = re.compile(rf"(?<![\w.,^)}}'!:/*+-])({_SIDE}(?:[=≈]{_SIDE})+)")
 # What a side goes on from: then it is not the whole side.
 _BEFORE = re.compile(r"[)}\]!^_%*/+'<>≤≥≠≡-]\s*$|\b(?:mod|base|not)\s*$")
@@ -36,6 +37,9 @@ _AFTER = re.compile(
     r"[A-Za-z]|\s*(?:[b-zB-Z](?![A-Za-z])|[(\[{\\^_!:*/+=≈]|-\s*[\w(]|\.\.\.|(?:remainder|rem|mod|or|if)\b)"
 )
 _TOKEN = re.compile(rf"\s*(\*\*|[-+*/^()]|{_NUMBER})")
+_OPERATED = re.compile(r"\d%?[ )]*[-+*/^]")
+_SIGN = re.compile(r"([=≈])")
+_PAIR = re.compile(r"(\d{1,18}) ?([-+*/]) ?(\d{1,18})")  # what most sides are that are no bare number
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ def check_arithmetic(text: str) -> Arithmetic:
     """Work out every statement again. `=` allows for rounding to the digits that are shown, `≈` for 2 % besides."""
     checked = 0
     for line in plain(text[:MAX_CHARS]).split("\n"):
+        if "=" not in line and "≈" not in line:
+            continue
         for statement in _statements(line):
             holds = _holds(statement)
             if holds is not None:
@@ -62,7 +68,7 @@ def check_arithmetic(text: str) -> Arithmetic:
 def _statements(line: str) -> Iterator[str]:
     """What may be statements; where one is cut out of something else, from its next side on: `F(3) = 54 + 45 = 99`."""
     at = 0
-    while match := _STATEMENT.search(line, at):
+    while match := _STATEMENT.search(line, _beginning(line, at)):
         statement = match[1].strip()
         end = match.start() + len(match[1].rstrip())
         whole = not _BEFORE.search(line[: match.start()][-6:]) and not _CONTINUES.match(statement)
@@ -72,6 +78,14 @@ def _statements(line: str) -> Iterator[str]:
                 yield statement
         else:
             at = match.start() + min(i for sign in "=≈" if (i := match[0].find(sign)) >= 0) + 1
+
+
+def _beginning(line: str, at: int) -> int:
+    """Where a statement may begin, from `at` on: before the next sign, as far as a side may reach."""
+    if not line.isascii():
+        return at
+    sign = line.find("=", at)
+    return max(at, len(line[:sign].rstrip(_SIDE_CHARACTERS))) if sign >= 0 else len(line)
 
 
 def plain(text: str) -> str:
@@ -85,9 +99,9 @@ def plain(text: str) -> str:
 
 def _holds(statement: str) -> bool | None:
     """Whether neighbouring sides agree; None where no side has an operator, or one cannot be worked out."""
-    parts = re.split(r"([=≈])", statement)
+    parts = _SIGN.split(statement)
     sides = [side.strip() for side in parts[::2]]
-    if not any(re.search(r"\d%?[ )]*[-+*/^]", side) for side in sides):
+    if not any(map(_OPERATED.search, sides)):
         return None
     values = [_value(side) for side in sides]
     if any(value is None for value in values):
@@ -122,8 +136,28 @@ def _rounding(side: str) -> Fraction:
 
 
 def _value(side: str) -> Number | None:
+    if side.isdecimal() and len(side) <= _MAX_DIGITS:
+        return int(side)
+    if pair := _PAIR.fullmatch(side):
+        return _of_two(int(pair[1]), pair[2], int(pair[3]))
+    return _read(side)
+
+
+def _of_two(a: int, operator: str, b: int) -> Number | None:
+    match operator:
+        case "+":
+            return a + b
+        case "-":
+            return a - b
+        case "*":
+            return a * b
+    return _divided(a, b) if b else None
+
+
+def _read(side: str) -> Number | None:
+    """The value of any side."""
     tokens = _TOKEN.findall(side)
-    if "".join(tokens) != re.sub(r"\s", "", side) or len(tokens) > 100:
+    if "".join(tokens) != "".join(side.split()) or len(tokens) > 100:
         return None
     if "%" in side and re.search(r"[-+]", side):
         return None  # "50 - 20%" is said of shares in more than one sense

@@ -29,8 +29,23 @@ def boxed(text: str) -> list[str]:
 
 def last_boxed(text: str) -> str | None:
     """The last boxed answer, or None."""
+    start = text.find(r"\boxed{")
+    if start < 0 and r"\fbox{" not in text:
+        return None
+    if (simple := _only_box(text, start)) is not None:
+        return simple
     answers = boxed(text)
     return answers[-1] if answers else None
+
+
+def _only_box(text: str, start: int) -> str | None:
+    r"""What is in the text's one box, which begins at `start` and holds neither brace nor backslash; None for any other
+    text. Most solutions are of this sort, and need no reading."""
+    end = text.find("}", start)
+    if start < 0 or end < 0 or text[start - 1 : start] == "\\" or text.find(r"\boxed{", start + 1) >= 0:
+        return None
+    inside = text[start + len(r"\boxed{") : end]
+    return None if "{" in inside or "\\" in inside or r"\fbox{" in text else inside.strip()
 
 
 def _outermost(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -7,6 +7,7 @@ import unicodedata
 
 # Control characters but tab and newline; soft hyphen, zero-width marks, byte-order mark.
 _INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
+_CONTROLS = dict.fromkeys(code for code in range(128) if _INVISIBLE.match(chr(code)))
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _TRAILING = re.compile(r"[ \t]+(?=\n|\Z)")
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -19,10 +20,16 @@ def normalise(text: str) -> str:
     Composition is NFC: the compatibility forms (NFKC) would turn x² into x2. Lone surrogates, which no UTF-8 file
     can hold, become U+FFFD. Normalising twice changes nothing.
     """
-    text = text.encode("utf-8", "replace").decode() if _has_surrogate(text) else text
-    text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = unicodedata.normalize("NFC", _SPACES.sub(" ", text))
-    return _BLANK_LINES.sub("\n\n", _TRAILING.sub("", text)).strip()
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if text.isascii():
+        text = text.translate(_CONTROLS)
+    else:
+        text = text.encode("utf-8", "replace").decode() if _has_surrogate(text) else text
+        text = unicodedata.normalize("NFC", _SPACES.sub(" ", _INVISIBLE.sub("", text)))
+    if " \n" in text or "\t\n" in text:
+        text = _TRAILING.sub("", text)
+    return (_BLANK_LINES.sub("\n\n", text) if "\n\n\n" in text else text).strip()
 
 
 def question_key(question: str) -> str:
@@ -40,4 +47,4 @@ def key_of_normal(question: str) -> str:
 
 
 def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= c <= "\udfff" for c in text) if not text.isascii() else False
+    return any("\ud800" <= c <= "\udfff" for c in text)

@@ -72,7 +72,7 @@ def parse_generation(text: str, kind: str) -> ParsedProblem | Rejection:
     text = _unwrap(normalise(text), repairs)
     if not text:
         return Rejection("empty generation")
-    sections = _split(text, kind, repairs)
+    sections = _as_asked(text) or _split(text, kind, repairs)
     if isinstance(sections, Rejection):
         return sections
     question, solution = sections
@@ -134,6 +134,16 @@ def _unwrap(text: str, repairs: list[str]) -> str:
     repairs.append("code fence")
     inner = text[opening.end() :]
     return inner[: inner.rfind("```")].rstrip() if len(_FENCE.findall(inner)) % 2 else inner
+
+
+def _as_asked(text: str) -> tuple[str, str] | None:
+    """Question and solution of a text in just the form that is asked for, as most are; None for any other."""
+    if not text.startswith("[Problem]\n") or "```" in text or "~~~" in text or not text.isascii():
+        return None
+    at, lower = text.find("\n[Solution]\n"), text.lower()
+    if at < 0 or "[new " in lower or lower.count("[problem]") != 1 or lower.count("[solution]") != 1:
+        return None
+    return text[len("[Problem]\n") : at].strip(), text[at + len("\n[Solution]\n") :].strip()
 
 
 def _split(text: str, kind: str, repairs: list[str]) -> tuple[str, str] | Rejection:
@@ -210,6 +220,8 @@ def _split_without_solution(
 
 def _fenced_spans(text: str) -> list[tuple[int, int]]:
     """Where code blocks lie; an unclosed one hides nothing, so that what follows it can still be found."""
+    if "```" not in text and "~~~" not in text:
+        return []
     marks = [m.start() for m in _FENCE.finditer(text)]
     return list(zip(marks[::2], marks[1::2], strict=False))
 

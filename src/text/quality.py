@@ -7,7 +7,7 @@ sort, or None. They are cheap (tens of microseconds) and look at the text alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from src.core.checks import at_least
@@ -26,12 +26,13 @@ _LEFTOVER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 
-# One of these stands wherever `_LEFTOVER` finds something; looking for plain strings is 20 times as fast.
+# One of these stands wherever the pattern finds something; looking for plain strings is 20 times as fast.
 _LEFTOVER_HINTS = (
     *("[problem]", "[solution]", "[new ", "[grade_school", "[middle_school", "[high_school", "[college", "[amc"),
     *("[aime", "[any", "{passage}", "{example}", "<|", "<s>", "</s>", "new problem", "guidelines", "math text"),
     *("solved example", "as an ai", "as a language model", "here is a ", "here is the "),
 )
+_LEFTOVER_WORDS = tuple(hint for hint in _LEFTOVER_HINTS if hint[0] not in "[{<")
 
 _FIGURE = r"figure|diagram|picture|image|drawing|illustration|graph|chart|plot"
 _MISSING_FIGURE = re.compile(
@@ -44,12 +45,14 @@ _MISSING_FIGURE = re.compile(
 _HAS_FIGURE = re.compile(
     r"\[asy\]|\\begin\{(?:tikz\w*|tabular|array|CD)\}|!\[[^\]]*\]\(|```|^\|.*\|$", re.IGNORECASE | re.MULTILINE
 )
+_FIGURE_HINTS = (*_FIGURE.split("|"), "shown", "pictured", "depicted", "illustrated")
 _MISSING_PASSAGE = re.compile(
     r"\b(?:according to|based on|as (?:described|mentioned|stated|given) in|from|in|described in|using) the"
     r" (?:(?:given|above|following|provided|previous) )?(?:passage|excerpt|text|article|paragraph|document|math text)\b"
     r"|\bthe (?:passage|excerpt|text|article) (?:above|below|says|states|mentions|describes)\b",
     re.IGNORECASE,
 )
+_PASSAGE_HINTS = ("passage", "excerpt", "text", "article", "paragraph", "document")
 # "$20 and $30 each", "$x a piece": money, not mathematics. A dollar before what ends where a word would.
 _MONEY = re.compile(r"(?<![\w\\$])\$(?:\d[\d,]*(?:\.\d+)?(?:k|m|bn)?|[a-z])(?=[\s.,;:!?)/*'\-]|$)", re.MULTILINE)
 _MARK_UP = re.compile(r"\\[a-zA-Z]+|[$^_&{}]+[^\s$]*")
@@ -157,16 +160,24 @@ def leftover_prompt(problem: ParsedProblem, rules: Rules) -> str | None:
 
 
 def _holds_leftover(text: str) -> bool:
+    hints = _LEFTOVER_HINTS if "[" in text or "{" in text or "<" in text else _LEFTOVER_WORDS
+    return _hinted(text, hints) and _LEFTOVER.search(text) is not None
+
+
+def _hinted(text: str, hints: Sequence[str]) -> bool:
+    """Whether a pattern that needs one of the hints may find something. Beyond ASCII it always may: there, letters
+    have more than one lower case."""
     lower = text.lower()
-    return any(hint in lower for hint in _LEFTOVER_HINTS) and _LEFTOVER.search(text) is not None
+    return any(hint in lower for hint in hints) or not text.isascii()
 
 
 def missing_context(problem: ParsedProblem, rules: Rules) -> str | None:
-    if not rules.missing_context or _HAS_FIGURE.search(problem.question):
+    question = problem.question
+    if not rules.missing_context:
         return None
-    if _MISSING_FIGURE.search(problem.question):
+    if _hinted(question, _FIGURE_HINTS) and _MISSING_FIGURE.search(question) and not _HAS_FIGURE.search(question):
         return "refers to a missing figure"
-    if _MISSING_PASSAGE.search(problem.question):
+    if _hinted(question, _PASSAGE_HINTS) and _MISSING_PASSAGE.search(question) and not _HAS_FIGURE.search(question):
         return "refers to a missing passage"
     return None
 
@@ -209,7 +220,7 @@ def one_question(problem: ParsedProblem, rules: Rules) -> str | None:
 
 
 def leaked_answer(problem: ParsedProblem, rules: Rules) -> str | None:
-    if not rules.leaks:
+    if not rules.leaks or not _hinted(problem.question, ("boxed", "ans")):
         return None
     for match in _GIVEN_AWAY.finditer(problem.question):
         if match["said"] is None or (problem.answer and _says(match["said"], problem.answer)):
@@ -225,7 +236,7 @@ def _says(text: str, answer: str) -> bool:
 
 def readable_answer(problem: ParsedProblem, rules: Rules) -> str | None:
     answer = problem.answer
-    if not rules.answer_parses or answer is None:
+    if not rules.answer_parses or answer is None or answer.isdigit():
         return None
     opened = sum(answer.count(c) for c in "([") - sum(answer.count(c) for c in ")]")
     bad = _NO_ANSWER.fullmatch(answer) or _HANGS.search(answer) or not latex_balances(answer) or opened
@@ -248,7 +259,7 @@ RULES: tuple[Callable[[ParsedProblem, Rules], str | None], ...] = (
 
 def prose(text: str) -> str:
     """The text without its code blocks."""
-    return _BLOCK.sub("", text)
+    return _BLOCK.sub("", text) if "```" in text else text
 
 
 def repeated_share(words: list[str], n: int = 10) -> float:
@@ -268,10 +279,11 @@ def repeated_share(words: list[str], n: int = 10) -> float:
 
 def latex_balances(text: str) -> bool:
     r"""Whether braces, `$`, `\(`, `\[`, `\left` and `\begin` all find their partners; money is no formula."""
-    text = text.replace(r"\\", "  ")
-    if any(_count(text, opening) != _count(text, closing) for opening, closing in _PAIRS):
-        return False
-    text = text.replace(r"\{", "  ").replace(r"\}", "  ").replace(r"\$", "  ")
+    if "\\" in text:
+        text = text.replace(r"\\", "  ")
+        if any(_count(text, opening) != _count(text, closing) for opening, closing in _PAIRS):
+            return False
+        text = text.replace(r"\{", "  ").replace(r"\}", "  ").replace(r"\$", "  ")
     if not _nests(text):
         return False
     return text.count("$") % 2 == 0 or _MONEY.sub("", text).count("$") % 2 == 0
@@ -285,6 +297,8 @@ def _count(text: str, command: str) -> int:
 
 
 def _nests(text: str) -> bool:
+    if "{" not in text and "}" not in text:
+        return True
     depth = 0
     for brace in re.findall(r"[{}]", text):
         depth += 1 if brace == "{" else -1

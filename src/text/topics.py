@@ -43,6 +43,7 @@ STAGE_LEVEL = {
     "grade_school": 0, "middle_school": 1, "high_school": 2, "college": 3, "amc8": 1, "amc10": 2, "amc12": 2, "aime": 2,
 }  # fmt: skip
 
+_NO_LETTERS = dict.fromkeys(code for code in range(128) if not chr(code).isalnum())
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 
 
@@ -73,9 +74,13 @@ def readability(text: str, words: int) -> float:
     between 0 and 20. Formulas count as words, so it compares stages rather than it grades one text."""
     if not words:
         return 0.0
-    characters = sum(map(str.isalnum, text)) if len(text) < 20_000 else len(text)
+    characters = _alphanumeric(text) if len(text) < 20_000 else len(text)
     sentences = max(len(_SENTENCE_END.findall(text)), 1)
     return min(max(4.71 * characters / words + 0.5 * words / sentences - 21.43, 0.0), 20.0)
+
+
+def _alphanumeric(text: str) -> int:
+    return len(text.translate(_NO_LETTERS)) if text.isascii() else sum(map(str.isalnum, text))
 
 
 def fits(stage: str, level: int) -> bool:

@@ -46,6 +46,9 @@ def test_rounds_of_distillation(config, rounds, between):
     nodes = {node.name: node for node in method({**config, "rounds": rounds}, Mistakes())}
     assert list(nodes) == ["corpus", "prompts", *between, "generate", "clean", "pretrain", "evaluate"]
     assert nodes["generate"].inputs["synthesizer"] is nodes[between[-1]]
+    taught = [nodes[name] for name in between if name.startswith("distill_")]
+    assert [nodes["clean"].inputs[f"distilled_{n}"] for n in range(1, rounds + 1)] == taught
+    assert nodes["clean"].stage.beside == nodes["pretrain"].stage.sft  # neither's questions are asked again
     assert {source.name for node in nodes.values() for source in node.inputs.values()} <= nodes.keys()
 
 

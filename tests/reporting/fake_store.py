@@ -46,7 +46,10 @@ COUNTS: dict[str, tuple[int, dict[str, int], dict[str, int]]] = {
 METRICS: dict[str, dict[str, float]] = {
     "distil": {"calls": 320, "dollars": 0.0, "prompt_tokens": 96_000, "completion_tokens": 41_000},
     "generate": {"tokens": 410_000, "tokens_per_second": 8_400},
+    "clean": {"verified_share": 0.1, "verdict/program": 226, "verdict/arithmetic": 1500, "verdict/unchecked": 535}
+    | {f"verified/stage/{stage}": 0.1 for stage in STAGES},
 }
+TOPICS = ("arithmetic", "algebra", "number theory", "geometry", "counting and probability", "calculus")
 BENCHMARKS = {"seen_families": (240, 0.34), "unseen_families": (160, 0.08), "gsm_symbolic": (120, 0.05)}
 
 
@@ -133,7 +136,7 @@ def _write_artifact(folder: Path, node: str, key: str, inputs: dict[str, str], c
     writers = {
         "distill_1": _problems,
         "distill_2": _problems,
-        "clean": _problems,
+        "clean": _corpus,
         "corpus": _passages,
         "select": _select,
     }
@@ -178,6 +181,30 @@ def _problems(folder: Path, node: str) -> None:
         ident = content_id(node, i)
         rows.append(Problem(ident, f"q{i}", f"p{i % 40}", stage, kind, question, solution, str(left), writer, round_))
     write_table(folder / "problems", Problem, rows)
+
+
+def _corpus(folder: Path, node: str) -> None:
+    """2,261 problems of three sources, calculus in the higher stages only; one in ten verified."""
+    _problems(folder, node)
+    kept = COUNTS["clean"][0] - sum(COUNTS["clean"][1].values())
+    cells: dict[tuple[str, str, str], int] = {}
+    rng = random.Random(node)
+    for i in range(kept):
+        source = rng.choices(("sympy", "networkx", "mpmath"), (7, 3, 1))[0]
+        cell = (source, STAGES[i % 8], rng.choice(TOPICS if i % 8 in (2, 3, 6, 7) else TOPICS[:4]))
+        cells[cell] = cells.get(cell, 0) + 1
+    coverage = [
+        {"source": source, "stage": stage, "topic": topic, "kind": "cot", "rows": n, "verified": n // 10}
+        for (source, stage, topic), n in sorted(cells.items())
+    ]
+    rows = {stage: sum(cell["rows"] for cell in coverage if cell["stage"] == stage) for stage in STAGES}
+    fit = {
+        stage: {"rows": n, "terms_fit": 0.98}
+        | {name: {"mean": 20 + i, "p10": 9 + i, "p50": 19 + i, "p90": 31 + i} for name in ("words", "steps", "grade")}
+        for i, (stage, n) in enumerate(rows.items())
+    }
+    (folder / "coverage.json").write_text(json.dumps(coverage))
+    (folder / "stage_fit.json").write_text(json.dumps(fit))
 
 
 def _select(folder: Path, node: str) -> None:

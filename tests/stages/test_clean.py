@@ -257,7 +257,12 @@ def test_a_text_that_is_no_utf8_or_missing_or_huge_is_counted(context, tmp_path)
     arrays = [column if name == "text" else table[name].chunk(0) for name in schema.names]
     pq.write_table(pa.Table.from_arrays(arrays, schema=schema), folder / "00000.parquet")
     ctx = run(Clean(), context("out", generations=tmp_path / "a"))
-    assert ctx.tally.rejected == {"invalid UTF-8": 2, "longer than 1,000,000 characters": 1} and ctx.tally.kept == 2
+    assert ctx.tally.rejected == {
+        "invalid UTF-8": 1,
+        "a text is missing": 1,
+        "longer than 1,000,000 characters": 1,
+    }
+    assert ctx.tally.kept == 2
     assert (ctx.out / "rejected.jsonl").stat().st_size < 50_000
 
 

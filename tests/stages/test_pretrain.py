@@ -2,19 +2,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from src.core.errors import UserError
-from src.core.records import Problem, write_table
+from src.core.records import Problem, content_id, write_table
 from src.core.stage import Artifact, StageContext
 from src.modeling.recipe import Phase, Recipe
+from src.modeling.rows import Corpus
 from src.modeling.sources import ModelSource, Pretrained
+from src.stages.packs import write_packs
 from src.stages.pretrain import Pretrain
 from src.stages.sft import JsonlSFT, NoSFT, ProceduralSFT, SeveralSFT
-from tests.modeling.tiny import CPU, TINY
+from tests.modeling.tiny import CPU, TINY, addition
 
 RECIPE = Recipe(lr=1e-2, sequence_length=128, batch_sequences=2)
 
@@ -72,6 +77,60 @@ def test_the_model_says_where_it_comes_from(ctx: StageContext, sft: JsonlSFT) ->
     assert f"| tokens read | {ctx.summary['tokens']:,} |" in card
     recipe = yaml.safe_load(card.split("```yaml\n")[1].split("```")[0])
     assert (recipe["lr"], recipe["sequence_length"], recipe["seed"]) == (0.01, 128, 0)
+
+
+def test_every_reading_of_a_row_is_written_down(ctx: StageContext, sft: JsonlSFT) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=2.0, held_out=0.2)
+    Pretrain(TINY, recipe, CPU, sft=sft).run(ctx)
+    packs = pq.read_table(ctx.out / "packs").to_pylist()
+    read = Counter(row["id"] for row in packs)
+    assert set(read.values()) == {2} and len(read) == ctx.tally.kept  # each once an epoch; nobody else is there
+    assert {row["corpus"] for row in packs} == {"corpus", "sft"} and {row["epoch"] for row in packs} == {1, 2}
+    assert sum(row["tokens"] for row in packs) == ctx.summary["tokens"]
+    assert {row["step"] for row in packs} == set(range(1, int(ctx.summary["steps"]) + 1))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 2.0, "order": "in_order"},
+        {"epochs": 1.5, "max_steps": 5},
+        {"packing": False, "overlong": "split"},
+        {"epochs": None, "phases": (Phase({"corpus": 3.0, "sft": 1.0}, 1_024), Phase({"sft": 1.0}, 512))},
+    ],
+)
+def test_the_packs_are_those_that_training_reads(tmp_path: Path, change: dict) -> None:
+    """Against the loader itself: the tokens at a row's place in its sequence are that row's."""
+    from src.modeling.data import micro_batch
+    from src.modeling.loading import load_tokenizer
+    from src.modeling.plan import make_plan
+    from src.modeling.tokenizing import tokenize
+
+    base = TINY.prepare(tmp_path / "base", lambda: ["some text 1 + 1"], seed=0)
+    recipe = dataclasses.replace(RECIPE, sequence_length=64, batch_sequences=1, **change)  # so that a boundary is exact
+    examples = [dataclasses.replace(addition(i), id=content_id(i)) for i in range(120)]
+    corpora = [Corpus("corpus", lambda: examples[:90]), Corpus("sft", lambda: examples[90:])]
+    rows = tokenize(corpora, load_tokenizer(base), recipe, 40, tmp_path / "work" / "rows")
+    count = write_packs(tmp_path / "packs", tmp_path / "work", recipe, [recipe.order] * 2, seed=3)
+    plan = make_plan(rows, recipe, (recipe.order,) * 2, seed=3)
+    sequences = [sequence for step in range(plan.steps) for sequence in plan.sequences(step)]
+    packs = pq.read_table(tmp_path / "packs").to_pylist()
+    assert len(packs) == count == sum(map(len, sequences)) > 0
+    assert [pack["id"] for pack in packs] == sorted(pack["id"] for pack in packs)
+    places = {(pack["sequence"], pack["start"]): pack for pack in packs}
+    assert len(places) == count
+    for number, sequence in enumerate(sequences):
+        starts = np.cumsum([0, *(rows.lengths[row] for row in sequence)])
+        assert micro_batch(rows, sequence, "all").tokens.numel() == starts[-1]
+        for row, start in zip(sequence.tolist(), starts.tolist(), strict=False):
+            pack = places[number, start]
+            assert [pack["id"]] == rows.ids([row]) and pack["tokens"] == rows.lengths[row]
+            assert pack["corpus"] == rows.corpora[rows.corpus[row]]
+            assert pack["step"] == number // recipe.batch_sequences + 1
+            part = [b.name for b in plan.boundaries if b.step < pack["step"]][-1]
+            assert pack["phase"] == (None if not recipe.phases else 2 if part == "100% sft" else 1)
+            if not recipe.phases:
+                assert part == f"{pack['corpus']}, epoch {pack['epoch']}"
 
 
 def test_several_sets_and_corpora_are_weighed_by_name(ctx: StageContext, sft: JsonlSFT) -> None:

@@ -1,8 +1,11 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from src.generation.base import Request
 from src.generation.procedural.generator import write
 from src.prompts.sets import STAGES
+from src.text import arithmetic
 from src.text.arithmetic import check_arithmetic
 
 
@@ -64,3 +67,45 @@ def test_planted_errors_are_found_and_nothing_else(capsys):
         found.append(sum(check_arithmetic(write(r, error_rate)).wrong is not None for r in asked))
     print(f"arithmetic, planted errors: recall {found[1] / 400:.3f}, of true solutions refused {found[0]}")
     assert found[0] == 0 and found[1] > 280
+
+
+@given(
+    st.lists(
+        st.sampled_from(["12", "7", "0", "007", " ", "+", "-", "*", "/", "(", ")", "%", ".5", "9" * 41, "٣"]),
+        max_size=5,
+    )
+)
+def test_the_quick_ways_to_a_value_are_the_reader_s(pieces):
+    side = "".join(pieces).strip()
+    assert arithmetic._value(side) == (arithmetic._read(side) if side else None)
+
+
+PIECES = [
+    "12",
+    " ",
+    "+ 7",
+    "* ",
+    "(",
+    ")",
+    "=",
+    " = 19",
+    "≈",
+    "so ",
+    "x",
+    "$",
+    "\\times",
+    "\\frac{3}{4}",
+    "{,}",
+    "&=",
+    "×",
+    "\x1f",
+]
+texts = st.lists(st.sampled_from(PIECES), max_size=9).map("".join)
+
+
+@given(texts)
+def test_no_statement_begins_where_none_is_looked_for(line):
+    quick = list(arithmetic._statements(line))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arithmetic, "_beginning", lambda line, at: at)
+        assert list(arithmetic._statements(line)) == quick

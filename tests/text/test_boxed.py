@@ -34,3 +34,10 @@ def test_many_unclosed_boxes_take_no_time():
     start = time.process_time()
     assert boxed("\\boxed{" * 200_000 + "7}") == ["7"]
     assert time.process_time() - start < 5
+
+
+@given(st.lists(st.sampled_from([r"\boxed{", r"\fbox{", "\\", "{", "}", " 7", "{}", r"\{"]), max_size=8).map("".join))
+def test_the_last_box_is_the_last_of_all(text):
+    """Also where it is found without reading the others."""
+    found = boxed(text)
+    assert last_boxed(text) == (found[-1] if found else None)

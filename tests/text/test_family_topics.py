@@ -1,5 +1,8 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from src.text import topics
 from src.text.family import family_key
 from src.text.normalise import question_key
 from src.text.topics import fits, read
@@ -51,3 +54,8 @@ def test_long_words_and_sentences_read_harder():
     easy = reading("Tom has a cat. He has a dog. How many pets has he?")
     hard = reading("Determine the characteristic polynomial corresponding to the aforementioned transformation matrix.")
     assert 0 <= easy.grade < hard.grade <= 20
+
+
+@given(st.text(alphabet="aZ9 .$_\t\né²٣", max_size=20))
+def test_letters_and_digits_are_counted_alike_in_every_script(text):
+    assert topics._alphanumeric(text) == sum(c.isalnum() for c in text)

@@ -1,7 +1,10 @@
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from src.text import normalise as module
 from src.text.normalise import normalise, question_key
 
 
@@ -34,3 +37,12 @@ def test_copies_share_a_key_and_different_questions_do_not():
     assert question_key("**Problem** What is 2*3?") == question_key("problem: what is 2*3")
     assert question_key("What is 2*3?") != question_key("What is 2.3?")
     assert question_key("Find 1.5 times 2.") != question_key("Find 15 times 2.")
+
+
+@given(st.text(alphabet="a\u0301 \t\n\r\x00\x0b\u00a0\u200b\ud800", max_size=30))
+def test_what_is_left_undone_would_have_changed_nothing(text):
+    """Against every step, one after the other, whether the text needs it or not."""
+    plain = text.encode("utf-8", "replace").decode().replace("\r\n", "\n").replace("\r", "\n")
+    plain = unicodedata.normalize("NFC", module._SPACES.sub(" ", module._INVISIBLE.sub("", plain)))
+    plain = module._BLANK_LINES.sub("\n\n", module._TRAILING.sub("", plain)).strip()
+    assert normalise(text) == plain

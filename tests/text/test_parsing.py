@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.core.records import Generation
+from src.text import parsing
 from src.text.normalise import normalise
 from src.text.parsing import (
     ParsedProblem,
@@ -111,3 +112,33 @@ def test_the_pretraining_format_is_the_papers():
     assert format_pretraining(problem("cot")) == ("## Question\nQ?\n\n## Solution\n", "S.")
     assert format_pretraining(problem("tool")) == ("## Question\nQ?\n\n## Code Solution\n", "S.")
     assert (problem("cot").answer, problem("cot").generator, problem("cot").round) == ("4", "student", 0)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "[Problem]\n",
+                "\n[Solution]\n",
+                "[solution]",
+                "**[Problem]**",
+                "[New Problem]",
+                "a",
+                " ",
+                "\n",
+                "é",
+                "\\boxed{7}",
+            ]
+        ),
+        max_size=9,
+    ).map("".join)
+)
+def test_the_short_way_reads_as_the_long_one_does(text):
+    text = normalise(text)
+    if (short := parsing._as_asked(text)) is not None:
+        repairs = []
+        assert parsing._split(text, "cot", repairs) == short and repairs == []
+
+
+def test_the_form_that_is_asked_for_takes_the_short_way():
+    assert parsing._as_asked("[Problem]\nWhy?\n\n[Solution]\nSo.") == ("Why?", "So.")

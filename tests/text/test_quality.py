@@ -1,9 +1,13 @@
 import dataclasses
 import json
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from src.text import quality
 from src.text.parsing import ParsedProblem, format_response, parse_generation
 from src.text.quality import Rules, latex_balances, repeated_share
 
@@ -187,3 +191,54 @@ def test_terms_from_above_the_stage_are_refused_by_option():
 def test_options_that_ask_for_no_question_are_refused():
     with pytest.raises(ValueError, match="questions must be at least 1"):
         Rules(questions=0)
+
+
+PIECES = [
+    "\n",
+    " ",
+    "The ",
+    "in the ",
+    "as ",
+    "is ",
+    "above",
+    "below",
+    "given ",
+    "here",
+    "say",
+    "shown",
+    "pictured",
+    "ſhown",
+]
+PIECES += ["Figure", " 3", "diagram", "GRAPHS ", "from the ", "passage", "Text ", "described in ", "given above", "é"]
+PIECES += [
+    "[amc8]",
+    "[any code]",
+    "{example}",
+    "<|end|>",
+    "</s>",
+    "# Guidelines",
+    "as an AI",
+    "here is a problem",
+    "math text",
+]
+PIECES += ["answer", "final ", "ans", ": 84", " is 84", "\\boxed", "{84}", "[", "<"]
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(PIECES), max_size=7).map("".join))
+def test_hints_pass_over_nothing_that_the_patterns_find(text):
+    problem = dataclasses.replace(GOOD, question=text)
+    figure, passage = quality._MISSING_FIGURE.search(text), quality._MISSING_PASSAGE.search(text)
+    lacks = "refers to a missing figure" if figure else "refers to a missing passage" if passage else None
+    assert quality.missing_context(problem, Rules()) == (None if quality._HAS_FIGURE.search(text) else lacks)
+    assert quality._holds_leftover(text) == (quality._LEFTOVER.search(text) is not None)
+    if quality._GIVEN_AWAY.search(text):
+        assert quality._hinted(text, ("boxed", "ans"))
+
+
+@given(st.text(alphabet="a{}$", max_size=12))
+def test_a_text_without_commands_balances_by_braces_and_dollars_alone(text):
+    depths = list(accumulate({"{": 1, "}": -1}.get(c, 0) for c in text)) or [0]
+    braces = min(depths) >= 0 and depths[-1] == 0
+    money = quality._MONEY.sub("", text).count("$") % 2 == 0
+    assert latex_balances(text) == (braces and (text.count("$") % 2 == 0 or money))
