@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -118,9 +118,19 @@ class AnswerCache:
             self._database.execute("INSERT OR REPLACE INTO claims VALUES (?, ?)", (key, self._name))
         return True
 
+    def claim_all(self, keys: Iterable[str]) -> set[str]:
+        """Those of the questions that are ours to ask now, in one transaction."""
+        with self._database.transaction():
+            return {key for key in keys if self.claim(key)}
+
     def release(self, key: str) -> None:
         """Let others ask: the answer is there, or there is none to be had."""
         self._database.execute("DELETE FROM claims WHERE key = ? AND owner = ?", (key, self._name))
+
+    def release_all(self, keys: Iterable[str]) -> None:
+        with self._database.transaction():
+            for key in keys:
+                self.release(key)
 
     def close(self) -> None:
         self._database.execute("DELETE FROM claims WHERE owner = ?", (self._name,))

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from src.generation.base import Completion, Request
+from src.generation.base import Completion
+from src.generation.budget import Spent
 from src.text.parsing import format_response
 
 CONTENT_FILTER = "content filter"
@@ -32,10 +33,10 @@ class Unreadable(Exception):  # noqa: N818  a reason to try again
     """The server answered, and the answer is none."""
 
 
-def read_reply(reply: Any, request: Request, as_json: bool) -> Completion:
+def read_reply(reply: Any, id: str, booked: Spent, as_json: bool) -> Completion:
     """The completion in a chat or text reply. Raises Unreadable for a reply without a choice.
 
-    A reply that does not say how many tokens it cost is taken to cost the most it can: one a byte.
+    A reply that does not say how many tokens it cost is taken to cost what was booked for it: the most it can.
     """
     choices = getattr(reply, "choices", None)
     if not choices:
@@ -43,13 +44,15 @@ def read_reply(reply: Any, request: Request, as_json: bool) -> Completion:
     choice, usage = choices[0], getattr(reply, "usage", None)
     message = getattr(choice, "message", None)
     text = (choice.text if message is None else message.content or getattr(message, "refusal", None)) or ""
-    prompt_tokens = usage.prompt_tokens if usage else len(request.prompt.encode())
-    completion_tokens = usage.completion_tokens if usage else len(text.encode())
+    prompt_tokens, completion_tokens = (
+        most if (said := getattr(usage, name, None)) is None else said
+        for name, most in (("prompt_tokens", booked.prompt_tokens), ("completion_tokens", booked.completion_tokens))
+    )
     reason, error = choice.finish_reason, None
     if reason not in ("stop", "length"):
         error = CONTENT_FILTER if reason == "content_filter" else f"unknown finish reason: {reason}"
         reason = "error"
-    return Completion(request.id, from_json(text) if as_json else text, reason, prompt_tokens, completion_tokens, error)
+    return Completion(id, from_json(text) if as_json else text, reason, prompt_tokens, completion_tokens, error)
 
 
 def worth_keeping(answer: Completion) -> bool:

@@ -1,8 +1,8 @@
 """The provider's batch API: calls at a lower price, answered within a day.
 
-What is under way stands in the ledger, beside what it was booked at: a batch is written down before it is sent and
-carries its name there as metadata. So a process that is killed, or started again a day later, finds its batches and
-sends none twice; of a batch that expired, only what has no answer is sent again.
+A batch is written down (`batch_book`) before it is sent, and carries its name there as metadata. So a process that is
+killed, or started again a day later, finds its batches and sends none twice; of a batch that expired, only what has no
+answer is sent again. A question that is asked call by call meanwhile is left to whoever asks it, and the reverse.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import json
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,9 +24,10 @@ import openai
 
 from src.core.errors import UserError
 from src.generation.base import Completion, Request
+from src.generation.batch_book import UnderWay
 from src.generation.budget import BudgetExhausted, Spent
 from src.generation.openai_answers import Unreadable, read_reply, refusal, worth_keeping
-from src.generation.openai_session import FIRST_DELAY, LONGEST_DELAY, OpenAISession
+from src.generation.openai_session import FIRST_DELAY, LONGEST_DELAY, LOOK_AGAIN_SECONDS, OpenAISession
 
 if TYPE_CHECKING:
     from src.generation.openai import Batch, OpenAIGenerator
@@ -36,22 +38,6 @@ T = TypeVar("T")
 ENDED = ("completed", "expired", "cancelled", "failed")
 METADATA = "asked_by"
 LISTED = 100  # of the provider's batches, newest first, when a batch is looked for whose number was never heard
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS batches (
-    token TEXT PRIMARY KEY, id TEXT, account TEXT NOT NULL, calls INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
-    completion_tokens INTEGER NOT NULL, dollars REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS batch_calls (key TEXT PRIMARY KEY, token TEXT NOT NULL) WITHOUT ROWID
-"""
-
-
-@dataclass(frozen=True)
-class _UnderWay:
-    token: str
-    id: str | None  # None: written down, and perhaps sent
-    account: str
-    booked: Spent
 
 
 @dataclass(frozen=True)
@@ -67,9 +53,7 @@ class OpenAIBatchSession(OpenAISession):
 
     def __init__(self, options: OpenAIGenerator, batch: Batch, key: str, cache: Path):
         super().__init__(options, key, cache)
-        self._batch, self._books = batch, self._ledger.database
-        for statement in _SCHEMA.split(";"):
-            self._books.execute(statement)
+        self._batch = batch
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Raises UserError when the budget ends, after what it allowed was answered and yielded."""
@@ -82,62 +66,69 @@ class OpenAIBatchSession(OpenAISession):
 
     def _answers_to(self, waiting: dict[str, list[Request]]) -> Iterator[Completion]:
         """`waiting`: requests by the key of their question; what is answered is taken out."""
-        for batch in self._under_way(waiting):  # left by a run that was killed, perhaps with all of it collected
+        for batch in self._batches.under_way(waiting):  # of a run that was killed, perhaps with all of it collected
             self._look_after(batch)
         yield from self._kept_ones(waiting)
-        failures: dict[str, _Failure] = {}
-        for _ in range(self._options.max_retries + 1):
-            if not waiting:
-                return
-            over = self._send_rest(waiting)
+        tries, failures = Counter[str](), dict[str, _Failure]()
+        while waiting:
+            sent, over = self._send_rest(waiting)
+            tries.update(sent)
             failures |= self._wait_for(waiting)
             yield from self._kept_ones(waiting)
+            failures |= self._given_up(tries, failures)
             yield from _failed(waiting, {key: f for key, f in failures.items() if f.final})
             if over is not None:
                 raise over
-        tries, unsent = f", {self._options.max_retries + 1} batches", _Failure("batch: could not be sent", final=False)
-        yield from _failed(waiting, {k: _Failure(f"{failures.get(k, unsent).reason}{tries}", True) for k in waiting})
+            if not sent:  # all of it is asked by others right now
+                time.sleep(LOOK_AGAIN_SECONDS)
+
+    def _given_up(self, tries: Counter[str], failures: dict[str, _Failure]) -> dict[str, _Failure]:
+        """What was sent as often as is allowed: why it has no answer still."""
+        unsent = _Failure("batch: could not be sent", final=False)
+        return {
+            key: _Failure(f"{failures.get(key, unsent).reason}, {n} batches", final=True)
+            for key, n in tries.items()
+            if n > self._options.max_retries and not failures.get(key, unsent).final
+        }
 
     def _kept_ones(self, waiting: dict[str, list[Request]]) -> Iterator[Completion]:
         for key in list(waiting):
             if self._cache.get(key, "") is not None:
                 yield from (kept for request in waiting.pop(key) if (kept := self._cache.get(key, request.id)))
 
-    def _send_rest(self, waiting: dict[str, list[Request]]) -> UserError | None:
-        """Send what is in no batch yet, as far as the budget goes; returns the word that it goes no further."""
+    def _send_rest(self, waiting: dict[str, list[Request]]) -> tuple[list[str], UserError | None]:
+        """Send what nobody asks already, as far as the budget goes; returns what was sent, and the word that it goes
+        no further."""
         self._check_disk()
         token = uuid4().hex
-        self._cache.claim(token)  # until it is sent, no other process may think it lost
+        # the token: no other process may think the batch lost; the questions: none may ask them call by call
+        claimed = self._cache.claim_all([token, *waiting])
         try:
-            chosen, over = self._write_down(token, waiting)
+            chosen, over = self._write_down(token, {key: asked[0] for key, asked in waiting.items() if key in claimed})
             if chosen:
                 self._submit(token, chosen)
         finally:
-            self._cache.release(token)
-        return over
+            self._cache.release_all(claimed)
+        return list(chosen), over
 
-    def _write_down(self, token: str, waiting: dict[str, list[Request]]) -> tuple[dict[str, Request], UserError | None]:
+    def _write_down(self, token: str, ours: dict[str, Request]) -> tuple[dict[str, Request], UserError | None]:
         """Book and note a batch of what nobody has under way, all in one transaction."""
-        chosen: dict[str, Request] = {}
-        booked, over = Spent(), None
-        with self._books.transaction():
-            for key, asked in waiting.items():
-                if self._books.execute("SELECT 1 FROM batch_calls WHERE key = ?", (key,)).fetchone():
+        booked: dict[str, Spent] = {}
+        over = None
+        with self._ledger.database.transaction():
+            for key, request in ours.items():
+                if self._batches.holds(key) or self._cache.get(key, "") is not None:  # collected a moment ago
                     continue
-                if self._cache.get(key, "") is not None:  # another process has collected it a moment ago
-                    continue
-                most = self._most(asked[0])
+                most = self._most(request)
                 try:
                     self._ledger.book(self._options.account, most, self._options.budget)
                 except BudgetExhausted as limit:
                     over = self._used_up(limit)
                     break
-                chosen[key], booked = asked[0], booked + most
-                self._books.execute("INSERT INTO batch_calls VALUES (?, ?)", (key, token))
-            if chosen:
-                row = (token, None, self._options.account, *astuple(booked))
-                self._books.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        return chosen, over
+                booked[key] = most
+            if booked:
+                self._batches.write(token, self._options.account, booked)
+        return {key: ours[key] for key in booked}, over
 
     def _submit(self, token: str, chosen: dict[str, Request]) -> None:
         path: Literal["/v1/chat/completions", "/v1/completions"] = "/v1/completions"
@@ -159,27 +150,20 @@ class OpenAIBatchSession(OpenAISession):
         except openai.OpenAIError as error:  # it may have arrived all the same: the provider's list will tell
             log.info("sending a batch of %d calls: %s", len(chosen), self._clean(error))
             return
-        self._note_id(token, sent.id)
+        self._batches.note_id(token, sent.id)
         log.info("batch %s: %d calls sent", sent.id, len(chosen))
 
     def _wait_for(self, waiting: dict[str, list[Request]]) -> dict[str, _Failure]:
         """Wait until none of the questions is under way; returns why some have no answer."""
         failures: dict[str, _Failure] = {}
-        while under_way := self._under_way(waiting):
+        while under_way := self._batches.under_way(waiting):
             for batch in under_way:
                 failures |= self._look_after(batch)
-            if self._under_way(waiting):
+            if self._batches.under_way(waiting):
                 time.sleep(self._batch.poll_seconds)
         return failures
 
-    def _under_way(self, waiting: dict[str, list[Request]]) -> list[_UnderWay]:
-        calls = self._books.execute("SELECT key, token FROM batch_calls")
-        tokens = sorted({token for key, token in calls if key in waiting})
-        columns = "token, id, account, calls, prompt_tokens, completion_tokens, dollars"
-        rows = (self._books.execute(f"SELECT {columns} FROM batches WHERE token = ?", (t,)).fetchone() for t in tokens)
-        return [_UnderWay(token, id, account, Spent(*sums)) for token, id, account, *sums in filter(None, rows)]
-
-    def _look_after(self, batch: _UnderWay) -> dict[str, _Failure]:
+    def _look_after(self, batch: UnderWay) -> dict[str, _Failure]:
         """Collect the batch if it has ended; forget it if it was never sent."""
         id = batch.id or self._search(batch)
         if id is None:
@@ -190,11 +174,12 @@ class OpenAIBatchSession(OpenAISession):
         if state.status not in ENDED:
             return {}
         actual, failures = Spent(), dict[str, _Failure]()
+        booked = self._batches.booked(batch.token)
         for file in (state.output_file_id, state.error_file_id):
             if file is not None:
-                cost, failed = self._collect(file)
+                cost, failed = self._collect(file, booked)
                 actual, failures = actual + cost, failures | failed
-        self._close_batch(batch, actual)
+        self._batches.close(batch, actual)
         if state.status == "failed":
             problems = "; ".join(e.message or "" for e in (state.errors and state.errors.data) or []) or "no reason"
             raise UserError(
@@ -203,29 +188,31 @@ class OpenAIBatchSession(OpenAISession):
             )
         return failures
 
-    def _search(self, batch: _UnderWay) -> str | None:
+    def _search(self, batch: UnderWay) -> str | None:
         """The number of a batch that was written down by a process that died, or lost its line, as it sent it."""
         if not self._cache.claim(batch.token):
             return None  # somebody is sending it right now
         try:
             for sent in self._patiently(lambda: self._client.batches.list(limit=LISTED)).data:
                 if (sent.metadata or {}).get(METADATA) == batch.token:
-                    self._note_id(batch.token, sent.id)
+                    self._batches.note_id(batch.token, sent.id)
                     return str(sent.id)
-            self._close_batch(batch, Spent())
+            self._batches.close(batch, Spent())
             return None
         finally:
             self._cache.release(batch.token)
 
-    def _collect(self, file: str) -> tuple[Spent, dict[str, _Failure]]:
+    def _collect(self, file: str, booked: dict[str, Spent]) -> tuple[Spent, dict[str, _Failure]]:
         """Keep the answers that a file holds; returns what they cost, and why other calls have none."""
         cost, failures = Spent(), dict[str, _Failure]()
         content = self._patiently(lambda: self._client.files.content(file))
         for line in filter(str.strip, content.text.splitlines()):
             row = json.loads(line, object_hook=lambda fields: SimpleNamespace(**fields))
+            most = booked.get(row.custom_id, Spent())  # none: another process has closed the batch, and paid for it
             try:
-                answer = self._read(row)
+                answer = self._read(row, most)
             except Unreadable as problem:
+                cost += most if _was_answered(row) else Spent()
                 failures[row.custom_id] = _failure(row, str(problem))
                 continue
             cost += self._cost(answer.prompt_tokens, answer.completion_tokens)
@@ -235,21 +222,10 @@ class OpenAIBatchSession(OpenAISession):
                 failures[row.custom_id] = _Failure(answer.error or "", final=True)
         return cost, failures
 
-    def _read(self, row: Any) -> Completion:
-        reply = getattr(row, "response", None)
-        if reply is None or reply.status_code != 200:
+    def _read(self, row: Any, most: Spent) -> Completion:
+        if not _was_answered(row):
             raise Unreadable("no answer")
-        return read_reply(reply.body, Request(row.custom_id, "", seed=0), self._options.output == "json")
-
-    def _note_id(self, token: str, id: str) -> None:
-        self._books.execute("UPDATE batches SET id = ? WHERE token = ?", (id, token))
-
-    def _close_batch(self, batch: _UnderWay, actual: Spent) -> None:
-        """Replace the booking by the cost, once, whoever comes first."""
-        with self._books.transaction():
-            if self._books.execute("DELETE FROM batches WHERE token = ?", (batch.token,)).rowcount:
-                self._books.execute("DELETE FROM batch_calls WHERE token = ?", (batch.token,))
-                self._ledger.settle(batch.account, batch.booked, actual)
+        return read_reply(row.response.body, row.custom_id, most, self._options.output == "json")
 
     def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Do what costs nothing to do again. Raises UserError when the server stays away or cannot do it at all."""
@@ -274,6 +250,11 @@ class OpenAIBatchSession(OpenAISession):
 
 async def _awaited(call: Callable[[], Awaitable[T]]) -> T:
     return await call()
+
+
+def _was_answered(row: Any) -> bool:
+    reply = getattr(row, "response", None)
+    return reply is not None and reply.status_code == 200
 
 
 def _failed(waiting: dict[str, list[Request]], failures: dict[str, _Failure]) -> Iterator[Completion]:

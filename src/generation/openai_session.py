@@ -16,6 +16,7 @@ import openai
 from src.core.errors import UserError
 from src.core.store import full_disk
 from src.generation.base import Completion, Request, Session
+from src.generation.batch_book import BatchBook
 from src.generation.budget import BudgetExhausted, Ledger, Spent
 from src.generation.cache import AnswerCache, answer_key
 from src.generation.openai_answers import Unreadable, never_sent, read_reply, refusal, retry_after, worth_keeping
@@ -30,6 +31,8 @@ REFUSALS_TO_GIVE_UP = 10  # bad requests before the first answer: then it is not
 FRAME_TOKENS = 32  # what a chat template puts around a message, at most
 CHARACTERS_A_TOKEN = 4  # for the rate alone, which is no limit
 LOOK_AGAIN_SECONDS = 0.1  # whether another asker of the same question has its answer
+IN_A_BATCH = "under way in a batch, which generator=openai_batch collects"
+RUNS_NAMED = 3  # of a study whose budget is used up
 SPARE_BYTES = 16 * 2**20  # of disk: no text is paid for that might find no room
 
 
@@ -43,6 +46,7 @@ class OpenAISession(Session):
         self._client = openai.AsyncOpenAI(api_key=key, base_url=options.base_url, timeout=patience, max_retries=0)
         self._cache = AnswerCache(cache / "answers.sqlite")
         self._ledger = Ledger(cache / "ledger.sqlite")
+        self._batches = BatchBook(self._ledger)
         self._folder = cache
         self._answered = self._refused = self._charging = 0
         self._not_before = 0.0  # the server asked for a pause: it holds for all calls
@@ -95,7 +99,11 @@ class OpenAISession(Session):
         while not self._cache.claim(key):
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
         try:
-            return self._kept(request) or await self._ask(request)
+            if (kept := self._kept(request)) is not None:
+                return kept
+            if self._batches.holds(key):
+                return Completion(request.id, "", "error", error=IN_A_BATCH)
+            return await self._ask(request)
         finally:
             self._cache.release(key)
 
@@ -146,7 +154,7 @@ class OpenAISession(Session):
         try:
             async with asyncio.timeout(self._options.timeout):
                 reply = await self._send(request)
-            answer = read_reply(reply, request, self._options.output == "json")
+            answer = read_reply(reply, request.id, most, self._options.output == "json")
             self._answered += 1
             if worth_keeping(answer):
                 self._cache.put(self._key_of(request), answer)
@@ -194,9 +202,11 @@ class OpenAISession(Session):
         return self._cost(len(text.encode()) + FRAME_TOKENS, request.sampling.max_tokens)
 
     def _used_up(self, limit: BudgetExhausted) -> UserError:
-        spent = self._ledger.spent(self._options.account)
+        spent, by_run = self._ledger.spent(self._options.account), self._ledger.by_run(self._options.account)
+        most = sorted(by_run.items(), key=lambda run: (-run[1].dollars, -run[1].tokens))[:RUNS_NAMED]
+        went = f" Most of it went to {', '.join(f'{run} ({sum})' for run, sum in most)}." if len(by_run) > 1 else ""
         return UserError(
-            f"The budget of {self._options.account.partition('/')[0]} is used up ({spent}): {limit}.",
+            f"The budget of {self._options.account.partition('/')[0]} is used up ({spent}): {limit}.{went}",
             "Raise the generator's `budget` to go on: every answer so far is kept, and paid for once.",
         )
 

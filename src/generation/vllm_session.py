@@ -39,6 +39,7 @@ if not ON_GPU:
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from vllm.engine.arg_utils import EngineArgs
+    from vllm.inputs import tokens_input
     from vllm.sampling_params import RequestOutputKind, SamplingParams
     from vllm.v1.engine.llm_engine import LLMEngine
 
@@ -119,7 +120,7 @@ class VLLMSession(Session):
                     else:
                         number = str(next(numbers))
                         params = sampling_params(request.sampling, request.seed)
-                        engine.add_request(number, {"prompt_token_ids": tokens}, params)
+                        engine.add_request(number, tokens_input(tokens), params)
                         running[number] = request
                 for output in engine.step() if running else ():
                     if output.finished:

@@ -14,18 +14,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, get_args, runtime_checkable
 
 from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.progress import Progress
-from src.core.records import Example, Score
+from src.core.records import Example
 from src.modeling.trainer import Trainer
+from src.selection.ranking import OVERALL, Ranking
 
-if TYPE_CHECKING:
-    import numpy as np
-
-OVERALL = "overall"
 RULES = ("fraction", "top_k", "threshold", "quota", "max_similarity")
 """The options that say what is taken, given the scores: a sweep over them asks for the same scores."""
 
@@ -58,29 +55,6 @@ class Reference:
     seed: int = 0
     log: Callable[[Mapping[str, float], int], None] = lambda values, step: None
     progress: Callable[..., Progress] = Progress
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """What a selector found out.
-
-    scores: per candidate one "overall" and, where the selector has targets, one per target. skipped: candidates that
-    have no score, and why. loss: the reference model's mean loss on each response, where it was measured. facts:
-    numbers for the stage's summary. agreement: rank correlations that say how far the scores are to be believed.
-    vectors: by candidate, what tells it from others; two that are alike have a cosine near 1.
-    """
-
-    scores: list[Score]
-    skipped: dict[str, str] = field(default_factory=dict)
-    loss: dict[str, float] = field(default_factory=dict)
-    facts: dict[str, float] = field(default_factory=dict)
-    agreement: dict[str, float | None] = field(default_factory=dict)
-    vectors: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)
-
-    def order(self) -> list[tuple[str, float]]:
-        """(id, overall score), best first; ties by id."""
-        overall = ((score.id, score.value) for score in self.scores if score.target == OVERALL)
-        return sorted(overall, key=lambda pair: (-pair[1], pair[0]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +104,7 @@ class Selector(ABC):
     @abstractmethod
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
         """Score the candidates, given in the order of the corpus. The result must not depend on that order, unless
-        the order is what the selector ranks by."""
+        the order is what the selector ranks by. There may be millions: see `src.selection.candidates`."""
 
     def wanted(self, prompts: int) -> int | None:
         """How many prompts of so many are taken; None when the scores decide (threshold)."""
@@ -153,6 +127,8 @@ class Targeted(Selector):
         super().__post_init__()
         if not self.targets:
             raise ValueError("targets is empty: name at least one benchmark to compare with")
+        if OVERALL in self.targets:
+            raise ValueError(f"a target cannot be named {OVERALL}: that is what the score over all targets is called")
         for name, target in self.targets.items():
             if not isinstance(target, Target):
                 raise ValueError(f"target '{name}' is no benchmark with dev examples, but a {type(target).__name__}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from src.core.records import Example, Score, seed_from
-from src.selection.base import OVERALL, Ranking, Reference, Selector
+from src.core.records import Example, seed_from
+from src.selection.base import Reference, Selector
 from src.selection.preference import Preference, preferred
+from src.selection.ranking import Ranking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class Random(_Unscored):
     data_seed: int = 0
 
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
-        return Ranking([Score(c.id, OVERALL, seed_from("random", self.data_seed, c.id) / 2**31) for c in candidates])
+        return Ranking.of({c.id: seed_from("random", self.data_seed, c.id) / 2**31 for c in candidates})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class NoSelection(_Unscored):
     """The pool as it comes, in the order of the corpus: the first so many."""
 
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
-        return Ranking([Score(c.id, OVERALL, float(-i)) for i, c in enumerate(candidates)])
+        return Ranking.of({c.id: float(-i) for i, c in enumerate(candidates)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,4 +49,4 @@ class Length(Selector):
     prefer: Preference = "high"
 
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
-        return Ranking(preferred({c.id: float(len(c.response)) for c in candidates}, self.prefer))
+        return Ranking.of(preferred({c.id: float(len(c.response)) for c in candidates}, self.prefer))

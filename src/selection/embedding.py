@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from src.core.errors import UserError
-from src.core.records import Example, Score
-from src.selection.base import ByModel, Ranking, Reference, Targeted
+from src.core.records import Example
+from src.selection.base import ByModel, Reference, Targeted
+from src.selection.ranking import Ranking, by_target
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,26 +25,47 @@ class Embedding(Targeted, ByModel):
     has_vectors: ClassVar[bool] = True
 
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
+        import numpy as np
         import torch
 
         from src.selection.forward import NO_RESPONSE, NOT_FINITE, mean_states
-        from src.selection.influence.scoring import add_scores, task_vector, with_overall
+        from src.selection.influence.scoring import mean_cosines
+        from src.selection.vectors import VectorFile
+
+        tasks = self._tasks(reference)
+        found = np.zeros((len(candidates), len(tasks)))
+        ids: list[str] = []
+        skipped: dict[str, str] = {}
+        width = len(next(iter(tasks.values())))
+        vectors = VectorFile(reference.work / "embeddings.f16", len(candidates), width)
+        states = mean_states(candidates, len(candidates), reference, self.max_length, self.batch_rows)
+        for id, state in states:
+            if state is None or not state.isfinite().all():
+                skipped[id] = NO_RESPONSE if state is None else NOT_FINITE
+                continue
+            found[len(ids)] = mean_cosines(tasks, state[None])[0].numpy()
+            vectors.add([len(ids)], torch.nn.functional.normalize(state[None], dim=1).half().numpy())
+            ids.append(id)
+        kept = np.arange(len(ids))
+        vectors.keep(kept)
+        scores = by_target(list(tasks), found[kept])
+        return Ranking(ids, scores, dict(sorted(skipped.items())), vectors=vectors.read())
+
+    def _tasks(self, reference: Reference) -> dict[str, Tensor]:
+        """By target, the mean of its examples' normalised states."""
+        import torch
+
+        from src.selection.forward import mean_states
+        from src.selection.influence.scoring import task_vector
 
         tasks = {}
         for name, examples in self.target_examples().items():
-            states = [s for _, s in mean_states(examples, reference, self.max_length, self.batch_rows) if s is not None]
+            read = mean_states(examples, len(examples), reference, self.max_length, self.batch_rows)
+            states = [state for _, state in read if state is not None]
             if not states:
                 raise UserError(
                     f"No example of target '{name}' has a response within selector.max_length={self.max_length}.",
                     "Raise it, or choose a target with shorter questions.",
                 )
             tasks[name] = task_vector([torch.stack(states)])
-        skipped, vectors = {}, {}
-        scores: dict[str, dict[str, float]] = {}
-        for id, state in mean_states(candidates, reference, self.max_length, self.batch_rows):
-            if state is None or not state.isfinite().all():
-                skipped[id] = NO_RESPONSE if state is None else NOT_FINITE
-                continue
-            add_scores(scores, [([id], state[None])], tasks, 1.0)
-            vectors[id] = torch.nn.functional.normalize(state, dim=0).half().numpy()
-        return Ranking([Score(*row) for row in with_overall(scores)], dict(sorted(skipped.items())), vectors=vectors)
+        return tasks

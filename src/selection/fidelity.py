@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from src.core.records import Example
-from src.selection.base import Ranking
+from src.selection.ranking import OVERALL, Ranking
 
 SAMPLES = 3
 SAMPLE_CHARACTERS = 1_200
 
 
-def spearman(a: Sequence[float], b: Sequence[float]) -> float | None:
+def spearman(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -> float | None:
     """Rank correlation, ties sharing their mean rank; None for fewer than three pairs or a constant side."""
     if len(a) < 3:
         return None
@@ -27,22 +28,23 @@ def spearman(a: Sequence[float], b: Sequence[float]) -> float | None:
 
 def report(
     ranking: Ranking,
-    candidates: Mapping[str, Example],
+    candidates: Iterable[Example],
     groups: Mapping[str, Mapping[str, str]],
     chosen: Collection[str],
 ) -> dict[str, Any]:
     """Correlations, how far the scores agree with better ones, what was selected beside the pool, what had no score: a
     dictionary of numbers, ready for JSON.
 
-    candidates: by id. groups: for each way of grouping ("stage", "source", ...) the group of every candidate.
+    groups: for each way of grouping ("stage", "source", ...) the group of every candidate.
     """
-    order = ranking.order()
-    lengths = [float(len(candidates[id].response)) for id, _ in order]
-    measured = [(value, ranking.loss[id]) for id, value in order if id in ranking.loss]
+    values = ranking.scores[OVERALL]
+    characters = {row.id: len(row.response) for row in candidates}
+    loss = np.full(len(values), np.nan) if ranking.loss is None else ranking.loss
+    measured = ~np.isnan(loss)
     return {
         "spearman": {
-            "response_characters": spearman([value for _, value in order], lengths),
-            "loss": spearman([value for value, _ in measured], [loss for _, loss in measured]),
+            "response_characters": spearman(values, [characters[id] for id in ranking.ids]),
+            "loss": spearman(values[measured], loss[measured]),
             **_between_targets(ranking),
         },
         "agreement": ranking.agreement,
@@ -52,13 +54,15 @@ def report(
 
 
 def samples(
-    ranking: Ranking, candidates: Mapping[str, Example], chosen: Collection[str]
+    ranking: Ranking, candidates: Iterable[Example], chosen: Collection[str]
 ) -> dict[str, list[dict[str, Any]]]:
     """A few candidates from the top, the middle and the bottom of the order, to be looked at."""
     order = ranking.order()
     middle = max(0, len(order) // 2 - SAMPLES // 2)
     parts = {"top": order[:SAMPLES], "middle": order[middle : middle + SAMPLES], "bottom": order[-SAMPLES:]}
-    return {name: [_sample(candidates[id], value, id in chosen) for id, value in part] for name, part in parts.items()}
+    wanted = {id for part in parts.values() for id, _ in part}
+    texts = {row.id: row for row in candidates if row.id in wanted}
+    return {name: [_sample(texts[id], value, id in chosen) for id, value in part] for name, part in parts.items()}
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
@@ -68,16 +72,8 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 def _between_targets(ranking: Ranking) -> dict[str, float | None]:
     """How far the targets agree with each other: near 1, one of them would have done."""
-    by_target: dict[str, dict[str, float]] = {}
-    for score in ranking.scores:
-        by_target.setdefault(score.target, {})[score.id] = score.value
-    by_target.pop("overall", None)
-    names = sorted(by_target)
-    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-    return {
-        f"{a} with {b}": spearman(list(by_target[a].values()), [by_target[b][id] for id in by_target[a]])
-        for a, b in pairs
-    }
+    targets = sorted(ranking.scores.keys() - {OVERALL})
+    return {f"{a} with {b}": spearman(ranking.scores[a], ranking.scores[b]) for a, b in combinations(targets, 2)}
 
 
 def _shares(group: Mapping[str, str], chosen: Collection[str]) -> dict[str, dict[str, int]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import TypeVar
 
 import torch
@@ -23,16 +24,16 @@ NOT_FINITE = "loss is not finite"
 
 
 def losses(
-    examples: Sequence[Example], reference: Reference, max_length: int, batch_rows: int
+    examples: Iterable[Example], count: int, reference: Reference, max_length: int, batch_rows: int
 ) -> tuple[dict[str, float], dict[str, str]]:
-    """(mean loss of each response in nats, to six places; those that have none, and why), by id."""
+    """Of `count` examples (mean loss of each response in nats, to six places; those without, and why), by id."""
     found: dict[str, float] = {}
     skipped: dict[str, str] = {}
 
     def read(model: ResponseLoss, batch: list[Encoded]) -> list[float]:
         return [float(value) for value in model(batch)]
 
-    for row, value in _passes("losses", examples, reference, max_length, batch_rows, read):
+    for row, value in _passes("losses", examples, count, reference, max_length, batch_rows, read):
         if value is None or not math.isfinite(value):
             skipped[row.id] = NO_RESPONSE if value is None else NOT_FINITE
         else:
@@ -41,7 +42,7 @@ def losses(
 
 
 def mean_states(
-    examples: Sequence[Example], reference: Reference, max_length: int, batch_rows: int
+    examples: Iterable[Example], count: int, reference: Reference, max_length: int, batch_rows: int
 ) -> Iterator[tuple[str, Tensor | None]]:
     """Each text's mean last hidden state, over prompt and response; None where there are no response tokens."""
 
@@ -49,13 +50,14 @@ def mean_states(
         states = model.hidden(pack(batch).to(model.model.device))
         return [part.mean(0).float().cpu() for part in states.split([len(row.tokens) for row in batch])]
 
-    for row, state in _passes("embeddings", examples, reference, max_length, batch_rows, read):
+    for row, state in _passes("embeddings", examples, count, reference, max_length, batch_rows, read):
         yield row.id, state
 
 
 def _passes(
     what: str,
-    examples: Sequence[Example],
+    examples: Iterable[Example],
+    count: int,
     reference: Reference,
     max_length: int,
     batch_rows: int,
@@ -64,9 +66,10 @@ def _passes(
     """What `read` finds in each row, a batch at a time; None for rows without response tokens."""
     network = on_device(reference.model, reference.trainer, max_length).requires_grad_(False)
     model, tokenizer = ResponseLoss(network), load_tokenizer(reference.model)
-    with fast_products(network), reference.progress(what, total=len(examples), unit="candidates") as bar:
-        for first in range(0, len(examples), WINDOW):
-            rows = encode(tokenizer, examples[first : first + WINDOW], max_length)
+    with fast_products(network), reference.progress(what, total=count, unit="candidates") as bar:
+        stream = iter(examples)
+        while window := list(islice(stream, WINDOW)):
+            rows = encode(tokenizer, window, max_length)
             yield from ((row, None) for row in rows if not row.response_tokens)
             for batch in batches((row for row in rows if row.response_tokens), batch_rows * max_length):
                 with torch.no_grad():

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from src.core.checks import at_least
-from src.core.records import Example, Score
-from src.selection.base import OVERALL, Ranking, Reference, Targeted
+from src.core.records import Example
+from src.selection.base import Reference, Targeted
+from src.selection.ranking import Ranking, by_target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,18 +42,17 @@ class NGram(Targeted):
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
         import numpy as np
 
-        hashed = {c.id: self.hashed(c) for c in candidates}
-        pool = self._log_share(hashed.values())
+        pool = self._log_share(map(self.hashed, candidates))
         weights = {
             name: self._log_share(map(self.hashed, examples)) - pool
             for name, examples in self.target_examples().items()
         }
-        scores = []
-        for id in sorted(hashed):
-            by_target = {name: round(float(np.mean(weight[hashed[id]])), 6) for name, weight in weights.items()}
-            scores.append(Score(id, OVERALL, max(by_target.values())))
-            scores += [Score(id, name, value) for name, value in by_target.items()]
-        return Ranking(scores)
+        ids, found = [], np.empty((len(candidates), len(weights)))
+        for i, candidate in enumerate(candidates):
+            hashed = self.hashed(candidate)  # a second time: held, they would be several times the texts
+            found[i] = [np.mean(weight[hashed]) for weight in weights.values()]
+            ids.append(candidate.id)
+        return Ranking(ids, by_target(list(weights), found))
 
     def hashed(self, example: Example) -> np.ndarray:
         """The buckets of all n-grams of prompt and response, one for each occurrence; never empty."""

@@ -28,6 +28,7 @@ from src.modeling.trainer import Trainer
 from src.selection.products import product
 
 LOGITS = 1 << 22  # numbers held at once: 16 MiB in float32
+TOGETHER = 256  # texts tokenized at once: the tokenizer's own account of a token takes some 100 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,11 @@ def encode(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list
 
     A row may come out with no response tokens (an empty response, or a prompt that fills the window).
     """
-    if not examples:
-        return []
+    blocks = (examples[first : first + TOGETHER] for first in range(0, len(examples), TOGETHER))
+    return [row for block in blocks for row in _encode(tokenizer, block, max_length)]
+
+
+def _encode(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list[Encoded]:
     prompts = encode_prompts(tokenizer, [example.prompt for example in examples])
     responses = tokenizer([example.response for example in examples], add_special_tokens=False).input_ids
     rows = []

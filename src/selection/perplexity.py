@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from src.core.records import Example
-from src.selection.base import ByModel, Ranking, Reference
+from src.selection.base import ByModel, Reference
 from src.selection.preference import Preference, preferred
+from src.selection.ranking import Ranking
 
 NO_HELP = "its prompt does not lower its perplexity"
 
@@ -22,8 +23,8 @@ class Loss(ByModel):
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
         from src.selection.forward import losses  # loads torch
 
-        loss, skipped = losses(candidates, reference, self.max_length, self.batch_rows)
-        return Ranking(preferred(loss, self.prefer), skipped, loss)
+        loss, skipped = losses(candidates, len(candidates), reference, self.max_length, self.batch_rows)
+        return Ranking.of(preferred(loss, self.prefer), skipped, loss)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +38,10 @@ class PerplexityDrop(ByModel):
 
         from src.selection.forward import losses
 
-        given, skipped = losses(candidates, reference, self.max_length, self.batch_rows)
-        bare = [Example(c.id, c.source, "", c.response) for c in candidates if c.id in given]
-        alone, unread = losses(bare, reference, self.max_length, self.batch_rows)
+        given, skipped = losses(candidates, len(candidates), reference, self.max_length, self.batch_rows)
+        bare = (Example(c.id, c.source, "", c.response) for c in candidates if c.id in given)
+        alone, unread = losses(bare, len(given), reference, self.max_length, self.batch_rows)
         difficulty = {id: exp(given[id] - loss) for id, loss in alone.items()}
         kept = {id: value for id, value in difficulty.items() if value < 1}
         helpless = dict.fromkeys(sorted(difficulty.keys() - kept.keys()), NO_HELP)
-        return Ranking(preferred(kept, "high"), {**skipped, **unread, **helpless}, given)
+        return Ranking.of(preferred(kept, "high"), {**skipped, **unread, **helpless}, given)

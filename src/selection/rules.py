@@ -6,14 +6,15 @@ All rules walk down the order of the scores, ties by id, so the choice is a func
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from src.core.apportion import apportion
 from src.core.errors import UserError
-from src.selection.base import Ranking, Selector
+from src.selection.base import Selector
+from src.selection.ranking import Ranking
 
 BLOCK = 256
 
@@ -36,10 +37,10 @@ def choose(selector: Selector, ranking: Ranking, prompts: Collection[str], group
     order = ranking.order()
     wanted = selector.wanted(len(prompts))
     if wanted is None:
-        return Choice(_apart(_reaching(selector.threshold or 0, order), ranking.vectors, selector.max_similarity))
+        return Choice(list(_apart(_reaching(selector.threshold or 0, order), ranking, selector.max_similarity)))
     scored = [id for id, _ in order]
-    first = _apart(scored, ranking.vectors, selector.max_similarity)
-    first = list(_within(first, caps(selector, wanted, prompts, groups), groups, wanted))
+    apart = _apart(scored, ranking, selector.max_similarity)
+    first = list(_within(apart, caps(selector, wanted, prompts, groups), groups, wanted))
     held = set(first)
     late = [id for id in scored if id not in held][: wanted - len(first)]
     rest = sorted(set(prompts) - set(scored))[: wanted - len(first) - len(late)]
@@ -78,35 +79,38 @@ def caps(selector: Selector, wanted: int, prompts: Collection[str], groups: Grou
     return found
 
 
-def _within(ids: Sequence[str], caps: Mapping[str, Mapping[str, int]], groups: Groups, wanted: int) -> Iterator[str]:
+def _within(ids: Iterable[str], caps: Mapping[str, Mapping[str, int]], groups: Groups, wanted: int) -> Iterator[str]:
     """The first `wanted` ids, leaving out those of a group that is full."""
     taken: Counter[tuple[str, str]] = Counter()
     left = wanted
     for id in ids:
         mine = [(by, groups[by][id]) for by in caps]
-        if left and all(taken[by, group] < caps[by].get(group, 0) for by, group in mine):
+        if all(taken[by, group] < caps[by].get(group, 0) for by, group in mine):
             taken.update(mine)
             left -= 1
             yield id
+        if not left:
+            return
 
 
-def _apart(ids: list[str], vectors: Mapping[str, np.ndarray], limit: float | None) -> list[str]:
+def _apart(ids: Sequence[str], ranking: Ranking, limit: float | None) -> Iterator[str]:
     """The ids less those whose vector has a cosine above `limit` with one that stands before them and stays.
 
     Score first, then diversity: the representation filter of DEITA (Liu et al. 2024, arXiv 2312.15685, algorithm 1).
     """
-    if limit is None or not ids:
-        return ids
-    kept: list[str] = []
-    matrix = np.empty((len(ids), len(vectors[ids[0]])), dtype=np.float32)
+    if limit is None or ranking.vectors is None:
+        yield from ids
+        return
+    place = {id: i for i, id in enumerate(ranking.ids)}
+    matrix, kept = np.empty((len(ids), ranking.vectors.shape[1]), dtype=np.float32), 0  # in memory: the rows in use
     for first in range(0, len(ids), BLOCK):
         block = ids[first : first + BLOCK]
-        rows = np.stack([vectors[id] for id in block]).astype(np.float32)
+        rows = ranking.vectors[[place[id] for id in block]].astype(np.float32)
         rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-        before = len(kept)
+        before = kept
         near: np.ndarray = np.any(rows @ matrix[:before].T > limit, axis=1)
         for id, row, close in zip(block, rows, near, strict=True):
-            if not close and not (matrix[before : len(kept)] @ row > limit).any():
-                matrix[len(kept)] = row
-                kept.append(id)
-    return kept
+            if not close and not (matrix[before:kept] @ row > limit).any():
+                matrix[kept] = row
+                kept += 1
+                yield id

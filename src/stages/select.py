@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
+
+import numpy as np
 
 from src.core.errors import UserError
 from src.core.records import Example, Generation, Passage, Prompt, Score, write_table
 from src.core.stage import Stage, StageContext
 from src.core.store import write_json
 from src.modeling.trainer import Trainer
-from src.selection.base import Ranking, Reference, Selector
+from src.selection.base import Reference, Selector
+from src.selection.candidates import RowFile, View
 from src.selection.fidelity import report, samples
+from src.selection.ranking import Ranking
 from src.selection.rules import choose
 from src.text.parsing import Rejection, format_pretraining, parse_generation, to_problem
 
@@ -46,13 +51,13 @@ class Select(Stage):
         model = ctx.inputs["synthesizer"].path / "model"
         alone = replace(self.trainer, devices=1, nodes=1, strategy="auto")  # the warm-up; the gradients have `workers`
         reference = Reference(model, ctx.work, ctx.cache, alone, self.trainer.devices, self.seed, ctx.log, ctx.progress)
-        ranking = self.selector.rank(list(pool.candidates.values()), reference)
-        groups = _groups(ctx, pool.prompts)
-        choice = choose(self.selector, ranking, pool.prompts, groups)
+        ranking = self.selector.rank(pool.candidates, reference)
+        groups = _groups(ctx, pool)
+        choice = choose(self.selector, ranking, pool.number, groups)
         taken = set(choice.ids)
         _count(ctx, ranking, pool, taken)
-        write_table(ctx.out / "prompts", Prompt, (pool.prompts[id] for id in choice.ids))
-        write_table(ctx.out / "scores", Score, sorted(ranking.scores, key=lambda score: (score.id, score.target)))
+        write_table(ctx.out / "prompts", Prompt, (pool.prompts[pool.number[id]] for id in choice.ids))
+        write_table(ctx.out / "scores", Score, ranking.rows())
         found = report(ranking, pool.candidates, groups, taken)
         write_json(ctx.out / "fidelity.json", found)
         write_json(ctx.out / "samples.json", samples(ranking, pool.candidates, taken))
@@ -64,41 +69,46 @@ class Select(Stage):
 
 @dataclass(frozen=True)
 class _Pool:
-    """What there is to choose from, in the order of the prompts.
+    """What there is to choose from, in the order of the prompts; the texts stay on disk.
 
-    prompts: every prompt that has a generation. candidates: those whose generation parses. unparsable: the others,
-    with the reason. extra: how many generations there are beyond the one that stands for its prompt.
+    prompts: every prompt that has a generation. number: by id, which of them it is. candidates: those whose generation
+    parses. unparsable: the others, with the reason. extra: how many generations there are beyond the one that stands
+    for its prompt.
     """
 
-    prompts: dict[str, Prompt]
-    candidates: dict[str, Example]
+    prompts: Sequence[Prompt]
+    number: dict[str, int]
+    candidates: Sequence[Example]
     unparsable: dict[str, str]
     extra: int
 
 
 def _read_pool(ctx: StageContext) -> _Pool:
-    read: dict[str, Example | str] = {}
+    candidates, prompts = RowFile(ctx.work / "candidates", Example), RowFile(ctx.work / "prompts", Prompt)
+    read: dict[str, int | str] = {}  # the number of the prompt's candidate, or why it has none
     extra = 0
     for generation in ctx.inputs["candidates"].table("generations", Generation):
         before = read.get(generation.prompt_id)
         extra += before is not None
-        if not isinstance(before, Example):
-            read[generation.prompt_id] = _candidate(generation)
-    prompts = {prompt.id: prompt for prompt in ctx.inputs["prompts"].table("prompts", Prompt) if prompt.id in read}
-    if lost := read.keys() - prompts.keys():
+        if not isinstance(before, int):
+            found = _candidate(generation)
+            read[sys.intern(generation.prompt_id)] = found if isinstance(found, str) else candidates.append(found)
+    asked = (prompt for prompt in ctx.inputs["prompts"].table("prompts", Prompt) if prompt.id in read)
+    number = {sys.intern(prompt.id): prompts.append(prompt) for prompt in asked}
+    if lost := read.keys() - number.keys():
         raise UserError(
             f"{len(lost)} candidates answer prompts that the prompts table does not hold, e.g. {min(lost)}.",
             "The candidates and the prompts come from different runs: build both again.",
         )
-    candidates = {id: row for id in prompts if isinstance(row := read[id], Example)}
-    unparsable = {id: row for id in prompts if isinstance(row := read[id], str)}
+    unparsable = {id: row for id in number if isinstance(row := read[id], str)}
     if not candidates:
         reasons = ", ".join(f"{n} x {reason}" for reason, n in Counter(unparsable.values()).most_common())
         raise UserError(
             f"None of the {len(read)} candidate texts can be read as a problem: {reasons or 'there are none'}.",
             "The synthesizer has not learned the format: train it longer, or on more of the teacher's problems.",
         )
-    return _Pool(prompts, candidates, unparsable, extra)
+    order = [row for id in number if isinstance(row := read[id], int)]
+    return _Pool(prompts, number, View(candidates, np.array(order)), unparsable, extra)
 
 
 def _candidate(generation: Generation) -> Example | str:
@@ -115,18 +125,19 @@ def _count(ctx: StageContext, ranking: Ranking, pool: _Pool, chosen: set[str]) -
     ctx.tally.keep(len(chosen))
     if pool.extra:
         ctx.tally.reject(EXTRA, pool.extra)
-    for id in pool.prompts.keys() - chosen:
+    for id in pool.number.keys() - chosen:
         ctx.tally.reject(pool.unparsable.get(id) or ranking.skipped.get(id) or NOT_CHOSEN)
 
 
-def _groups(ctx: StageContext, prompts: Mapping[str, Prompt]) -> dict[str, dict[str, str]]:
-    groups = {
-        "stage": {id: prompt.stage for id, prompt in prompts.items()},
-        "kind": {id: prompt.kind for id, prompt in prompts.items()},
-    }
+def _groups(ctx: StageContext, pool: _Pool) -> dict[str, dict[str, str]]:
+    """By way of grouping the group of every prompt; each name of a group is one object, however many share it."""
+    groups: dict[str, dict[str, str]] = {"stage": {}, "kind": {}}
+    for id, prompt in zip(pool.number, pool.prompts, strict=True):
+        groups["stage"][id], groups["kind"][id] = sys.intern(prompt.stage), sys.intern(prompt.kind)
     if "passages" in ctx.inputs:
-        passages = {prompt.passage_id for prompt in prompts.values()}
-        rows = ctx.inputs["passages"].table("passages", Passage)
-        sources = {row.id: row.source for row in rows if row.id in passages}
-        groups["source"] = {id: sources.get(prompt.passage_id, "unknown") for id, prompt in prompts.items()}
+        sources = dict.fromkeys((prompt.passage_id for prompt in pool.prompts), "unknown")
+        for passage in ctx.inputs["passages"].table("passages", Passage):
+            if passage.id in sources:
+                sources[passage.id] = sys.intern(passage.source)
+        groups["source"] = {id: sources[row.passage_id] for id, row in zip(pool.number, pool.prompts, strict=True)}
     return groups

@@ -1,10 +1,12 @@
-"""A batch API on loopback: files and batches in memory, each batch ended when it is first looked after."""
+"""A batch API on loopback: files and batches in memory, each batch ended when it is first looked after; and calls one
+by one."""
 
 from __future__ import annotations
 
 import json
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -17,8 +19,9 @@ Fate = str | tuple[int, str]
 
 
 class BatchServer(ThreadingHTTPServer):
-    """`fate(n, body)`: of a call in the nth batch: "answer", "expire", or an HTTP status with its message.
+    """`fate(n, body)`: of a call in the nth batch: "answer", "empty", "expire", or an HTTP status with its message.
 
+    `usage`: whether answers say how many tokens they cost. `pause`: seconds that a call by itself takes.
     `looks`: how often a batch is looked after before it ends. `deaf`: the next batch is taken, and the line goes dead.
     """
 
@@ -28,6 +31,7 @@ class BatchServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.fate: Callable[[int, dict[str, Any]], Fate] = lambda n, body: "answer"
         self.looks, self.deaf, self.invalid = 0, False, False
+        self.usage, self.pause, self.lock = True, 0.0, threading.Lock()
         self.files: dict[str, str] = {}
         self.batches: dict[str, dict[str, Any]] = {}
         self.answered: Counter[str] = Counter()
@@ -62,13 +66,15 @@ class BatchServer(ThreadingHTTPServer):
             status, message = fate
             error = {"error": {"message": message, "code": None}}
             return "error_file_id", row | {"response": {"status_code": status, "body": error}}
-        self.answered[call["custom_id"]] += 1
-        message = {"role": "assistant", "content": text_for(call["body"])}
-        reply = {
-            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-            "usage": {"prompt_tokens": 7, "completion_tokens": 3},
-        }
-        return "output_file_id", row | {"response": {"status_code": 200, "body": reply}}
+        return "output_file_id", row | {"response": {"status_code": 200, "body": self.answer(call["body"], fate)}}
+
+    def answer(self, body: dict[str, Any], fate: Fate = "answer") -> dict[str, Any]:
+        with self.lock:
+            self.answered[json.dumps([body["messages"], body["seed"]])] += 1
+        message = {"role": "assistant", "content": text_for(body)}
+        choices = [{"index": 0, "finish_reason": "stop", "message": message}] if fate == "answer" else []
+        usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10} if self.usage else None
+        return {"id": "x", "object": "chat.completion", "choices": choices, "usage": usage}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -83,6 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
             text = re.search(r'filename="calls.jsonl".*?\r\n\r\n(.*?)\r\n--', data, re.DOTALL)[1]
             return self.reply({"id": server.put(text), "object": "file"})
         asked = json.loads(data)
+        if self.path == "/v1/chat/completions":
+            time.sleep(server.pause)
+            return self.reply(server.answer(asked))
         batch = {"id": f"batch-{len(server.batches)}", "object": "batch", "looks": 0, "status": "in_progress", **asked}
         server.batches[batch["id"]] = batch
         if server.deaf:

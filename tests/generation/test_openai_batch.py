@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from src.core.errors import UserError
-from src.generation import openai_batch
-from src.generation.base import Request, Sampling
+from src.generation import openai_batch, openai_session
+from src.generation.base import Completion, Request, Sampling
+from src.generation.batch_book import BatchBook
 from src.generation.budget import Budget, Ledger, Price, Spent
+from src.generation.cache import AnswerCache, answer_key
 from src.generation.openai import Batch, OpenAIGenerator
+from src.generation.openai_session import FRAME_TOKENS
 from tests.generation.batch_server import batching
 from tests.generation.loopback import text_for
 
@@ -93,11 +96,12 @@ def test_what_is_refused_is_an_error_and_what_fails_is_tried_as_often_as_is_said
 DIES = """
 import os, sys
 from pathlib import Path
-from src.generation.openai_batch import OpenAIBatchSession
+from src.generation import batch_book, openai_batch
 from tests.generation.test_openai_batch import *
 
-url, cache, moment = sys.argv[1:]
-setattr(OpenAIBatchSession, moment, lambda *arguments: os.kill(os.getpid(), 9))
+url, cache, where, moment = sys.argv[1:]
+owner = batch_book.BatchBook if where == "book" else openai_batch.OpenAIBatchSession
+setattr(owner, moment, lambda *arguments: os.kill(os.getpid(), 9))
 batch = Batch(100, poll_seconds=0.02)
 generator = OpenAIGenerator("teacher", url, api_key_env=None, batch=batch, budget=Budget(max_calls=8))
 list(generator.open(None, Path(cache)).stream(requests(8)))
@@ -105,9 +109,12 @@ list(generator.open(None, Path(cache)).stream(requests(8)))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["_submit", "_note_id", "_wait_for", "_collect", "_close_batch", "_kept_ones"])
+@pytest.mark.parametrize(
+    "moment", ["_submit", "book note_id", "_wait_for", "_collect", "book close", "_kept_ones", "book write"]
+)
 def test_killed_at_any_moment_it_sends_and_pays_nothing_twice(tmp_path, server, moment):
-    command = [sys.executable, "-c", DIES, server.url, str(tmp_path), moment]
+    where, _, name = moment.rpartition(" ")
+    command = [sys.executable, "-c", DIES, server.url, str(tmp_path), where, name]
     assert subprocess.run(command, cwd=ROOT).returncode == -9
     done = ask(client(server, budget=Budget(max_calls=8)), tmp_path, requests(8))
     assert {c.finish_reason for c in done.values()} == {"stop"}
@@ -131,6 +138,73 @@ def test_two_at_the_same_time_wait_for_one_batch(tmp_path, server):
     assert one == other
     assert sum(sizes(server)) == 12
     assert spent(tmp_path) == Spent(12, 84, 36, 0.0)
+
+
+def test_an_answer_that_does_not_say_what_it_cost_is_charged_as_it_was_booked(tmp_path, server):
+    server.usage = False
+    prices = {"teacher": Price(1, 10)}
+    [asked, other] = requests(2)
+    prompt = len(asked.prompt) + FRAME_TOKENS
+    [answer] = ask(client(server, prices=prices), tmp_path, [asked]).values()
+    assert (answer.prompt_tokens, answer.completion_tokens) == (prompt, 20)
+    [answer] = ask(client(server, prices=prices, batch=None), tmp_path, [other]).values()
+    assert (answer.prompt_tokens, answer.completion_tokens) == (prompt, 20)
+    assert spent(tmp_path) == Spent(2, 2 * prompt, 40, pytest.approx(2 * (prompt + 200) / 1e6))
+
+
+def test_a_broken_answer_may_have_been_charged_and_stays_booked(tmp_path, server):
+    server.fate = lambda n, body: "empty" if n == 0 and body["seed"] == 2 else "answer"
+    done = ask(client(server), tmp_path, requests(4))
+    assert {c.finish_reason for c in done.values()} == {"stop"}
+    assert sizes(server) == [4, 1]
+    assert spent(tmp_path) == Spent(5, 4 * 7 + len("prompt 2") + FRAME_TOKENS, 4 * 3 + 20, 0.0)
+
+
+def key_of(request):
+    return answer_key(OpenAIGenerator("teacher").question(request.prompt, request.sampling, request.seed))
+
+
+def test_what_is_under_way_in_a_batch_is_not_asked_call_by_call(tmp_path, server):
+    asked = requests(3)
+    single = client(server, batch=None, family="api.openai.com")
+    book = BatchBook(Ledger(tmp_path / "ledger.sqlite"))
+    book.write("token", "default", {key_of(asked[1]): Spent(1, 50, 20)})
+    done = ask(single, tmp_path, asked)
+    assert [done[f"r{i}"].error for i in range(3)] == [None, openai_session.IN_A_BATCH, None]
+    book.close(book.under_way({key_of(asked[1])})[0], Spent())
+    assert ask(single, tmp_path, asked)["r1"].finish_reason == "stop"
+    assert set(server.answered.values()) == {1}
+
+
+def test_a_batch_leaves_out_what_is_asked_call_by_call_and_waits_for_its_answer(tmp_path, server):
+    asked = requests(4)
+    other = AnswerCache(tmp_path / "answers.sqlite")
+    assert other.claim(key_of(asked[2]))
+    generator = client(server, max_retries=0, family="api.openai.com")
+    with generator.open(None, tmp_path) as session:
+        stream = session.stream(asked)
+        first = [next(stream) for _ in range(3)]
+        assert {c.id for c in first} == {"r0", "r1", "r3"}
+        assert sizes(server) == [3]
+        other.put(key_of(asked[2]), Completion("", "the other's", "stop", 1, 1))
+        other.release(key_of(asked[2]))
+        assert [c.text for c in stream] == ["the other's"]
+    assert sizes(server) == [3]
+    other.close()
+
+
+@pytest.mark.slow
+def test_batches_and_calls_one_by_one_side_by_side_pay_once(tmp_path, server):
+    server.looks, server.pause = 2, 0.01
+    asked, kinds = requests(40), ({"size": 10}, {"batch": None, "concurrency": 2})
+    with ThreadPoolExecutor(2) as together:
+        jobs = [together.submit(ask, client(server, **options), tmp_path, asked) for options in kinds]
+        in_batches, one_by_one = (job.result() for job in jobs)
+    assert {c.finish_reason for c in in_batches.values()} == {"stop"}
+    assert {c.error for c in one_by_one.values()} <= {None, openai_session.IN_A_BATCH}
+    assert set(server.answered.values()) == {1}
+    assert len(server.answered) == spent(tmp_path).calls == 40
+    assert ask(client(server, batch=None), tmp_path, asked) == in_batches
 
 
 def test_a_batch_is_as_large_as_the_budget_allows(tmp_path, server):

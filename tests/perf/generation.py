@@ -1,8 +1,10 @@
-"""The engine alone: our vLLM session, fed continuously, beside vLLM's `generate` for all prompts at once and in chunks.
+"""A stage's asking, fed continuously, beside vLLM's own `generate` for all prompts at once and in chunks.
 
+Ours is all that a stage does between its prompts and its table: our session, and a journal's line for every text.
 Chunks are what the paper's own code does: the engine idles while the longest text of a chunk is finished. All sides
-write the same texts, for lengths and seeds belong to the requests; they use the same engine options, one engine at a
-time, each started anew and warmed up with a few other prompts.
+write the same texts, for lengths and seeds belong to the requests. They do so on one engine, warmed up, whose prefix
+cache is emptied before each: two starts of the same engine differ by some percent. Ours runs right beside each of the
+others, and each second round goes backwards.
 """
 
 from __future__ import annotations
@@ -10,22 +12,27 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from src.core.errors import require
-from src.core.records import Example
-from src.generation.base import Request, Sampling
+from src.core.records import Example, Prompt
+from src.core.stage import StageContext
+from src.generation.base import Request, Sampling, Session
 from src.generation.vllm import VLLMGenerator
+from src.stages.asking import Asking
 from tests.perf.measure import Aim, Comparison, Options, in_turns, seconds
 from tests.perf.rows import math_rows, model_folder
 
+if TYPE_CHECKING:
+    from vllm import LLM
+
 LONGEST_TEXT = 600
 PROMPT_CHARACTERS = 200
-WARM_UP = 16
-
-Write = Callable[[list[Request]], int]
-"""Has texts written; returns how many tokens they have."""
+PROMPT = Prompt("prompt", "passage", "college", "cot", "")  # whose texts the journal says they are
 
 
 def run(options: Options) -> list[Comparison]:
@@ -34,28 +41,31 @@ def run(options: Options) -> list[Comparison]:
     model = model_folder(options, rows)
     chunk = options.size(256, 16)
     engine = VLLMGenerator(dtype="float32", max_model_len=1_024, max_num_seqs=chunk)
-    asked = requests(rows, WARM_UP + options.size(1_024, 64))
+    asked = requests(rows, options.size(1_024, 64))
     tokens: set[int] = set()
+    with on_one_engine(engine, model, options.scratch) as (session, llm):
 
-    def side(opened: Callable[[], Any]) -> Callable[[], float]:
-        def tokens_per_second() -> float:
-            with opened() as write:
-                write(asked[:WARM_UP])
+        def side(write: Callable[[], int]) -> Callable[[], float]:
+            def tokens_per_second() -> float:
+                llm.reset_prefix_cache()
                 written: list[int] = []
-                took = seconds(lambda: written.append(write(asked[WARM_UP:])))
-            tokens.update(written)
-            return written[0] / took
+                took = seconds(lambda: written.append(write()))
+                tokens.update(written)
+                return written[0] / took
 
-        return tokens_per_second
+            return tokens_per_second
 
-    sides = {
-        "ours": side(lambda: continuous(engine, model, options)),
-        "all at once": side(lambda: bare(engine, model, len(asked))),
-        "in chunks": side(lambda: bare(engine, model, chunk)),
-    }
-    speed = in_turns(options.rounds, sides, warm_up=False)
+        sides = {
+            "in chunks": side(lambda: generate(llm, asked, chunk)),
+            "ours": side(lambda: ask(session, asked, options.scratch)),
+            "all at once": side(lambda: generate(llm, asked, len(asked))),
+        }
+        generate(llm, asked[:chunk], chunk)  # the first texts of an engine are slow
+        backwards = dict(reversed(sides.items()))
+        turns = [in_turns(1, backwards if n % 2 else sides, warm_up=False) for n in range(options.rounds)]
+    speed = {name: tuple(turn[name][0] for turn in turns) for name in sides}
     count = " or ".join(f"{n:,}" for n in sorted(tokens))
-    size = f"{len(asked) - WARM_UP:,} prompts, {count} tokens"
+    size = f"{len(asked):,} prompts, {count} tokens"
     note = f"{options.model} model, {size}, {chunk} texts at a time, lengths log-normal"
     return [
         Comparison("all prompts at once", "tokens/s", speed["ours"], speed["all at once"], "generate", Aim(0.97), note),
@@ -74,32 +84,41 @@ def requests(rows: list[Example], count: int) -> list[Request]:
 
 
 @contextmanager
-def continuous(engine: VLLMGenerator, model: str, options: Options) -> Iterator[Write]:
-    with engine.open(model, options.scratch) as session:
-        yield lambda asked: sum(completion.completion_tokens for completion in session.stream(asked))
-
-
-@contextmanager
-def bare(engine: VLLMGenerator, model: str, chunk: int) -> Iterator[Write]:
-    """vLLM's own class, with the engine options that ours has."""
-    from src.generation.vllm_session import engine_args, sampling_params
+def on_one_engine(engine: VLLMGenerator, model: str, scratch: Path) -> Iterator[tuple[Session, LLM]]:
+    """Our session, and vLLM's own class, whose engine it drives."""
+    from src.generation import vllm_session
 
     from vllm import LLM  # after our module, which sets what vLLM reads at its import  # isort: skip
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        llm = LLM.from_engine_args(engine_args(engine, model))
+    started: list[LLM] = []
 
-    def write(asked: list[Request]) -> int:
-        total = 0
-        for start in range(0, len(asked), chunk):
-            part = asked[start : start + chunk]
-            params = [sampling_params(request.sampling, request.seed) for request in part]
-            done = llm.generate([request.prompt for request in part], params, use_tqdm=False)
-            total += sum(len(output.outputs[0].token_ids) for output in done)
-        return total
+    def start(arguments: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            started.append(LLM.from_engine_args(arguments))
+        return started[0].llm_engine
 
-    try:
-        yield write
-    finally:
-        llm.llm_engine.engine_core.shutdown()
+    with patch.object(vllm_session, "_start", start), engine.open(model, scratch) as session:
+        yield session, started[0]
+
+
+def ask(session: Session, asked: list[Request], scratch: Path) -> int:
+    """What a stage does."""
+    with TemporaryDirectory(dir=scratch) as folder:
+        ctx = StageContext(out=Path(folder), work=Path(folder), inputs={}, cache=scratch)
+        stage = Asking(ctx, "vllm", durable=False)
+        stage.all(((PROMPT, request) for request in asked), len(asked), lambda: nullcontext(session))
+        return stage.new_tokens
+
+
+def generate(llm: LLM, asked: list[Request], chunk: int) -> int:
+    """What vLLM's users do."""
+    from src.generation.vllm_session import sampling_params
+
+    total = 0
+    for start in range(0, len(asked), chunk):
+        part = asked[start : start + chunk]
+        params = [sampling_params(request.sampling, request.seed) for request in part]
+        done = llm.generate([request.prompt for request in part], params, use_tqdm=False)
+        total += sum(len(output.outputs[0].token_ids) for output in done)
+    return total

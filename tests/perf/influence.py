@@ -31,7 +31,7 @@ from src.selection.influence.collect import Projector, fill
 from src.selection.influence.gradients import PerSampleGradients
 from src.selection.influence.layers import Parameter
 from src.selection.influence.projection import Sketch
-from src.selection.influence.scoring import add_scores, task_vector
+from src.selection.influence.scoring import mean_cosines, task_vector
 from src.selection.influence.store import GradientStore
 from src.selection.influence.warmup import load
 from src.selection.packed import Encoded, batches, encode, pack
@@ -123,7 +123,8 @@ def ours(task: Task, rows: list[Encoded]) -> float:
         def settle() -> None:
             for _ in fill(store, projector, rows, "adam", BATCH_TOKENS):
                 pass
-            add_scores({}, store.blocks(), target, 1.0)
+            for block in store.blocks():
+                mean_cosines(target, block.rows)
 
         return seconds(settle)
 

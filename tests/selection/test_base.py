@@ -48,7 +48,11 @@ def test_the_first_rows_by_id_are_taken():
 
 @pytest.mark.parametrize(
     ("targets", "message"),
-    [({}, "targets is empty"), ({"x": 3}, "target 'x' is no benchmark with dev examples, but a int")],
+    [
+        ({}, "targets is empty"),
+        ({"x": 3}, "target 'x' is no benchmark with dev examples, but a int"),
+        ({"overall": Families((1,))}, "a target cannot be named overall"),
+    ],
 )
 def test_targets_that_are_none_are_refused(targets, message):
     with pytest.raises(ValueError, match=message):

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from src.core.records import Example, Score
-from src.selection.base import OVERALL, Ranking, Reference
+from src.core.records import Example
+from src.selection.base import Reference
 from src.selection.baselines import Length, NoSelection, Random
 from src.selection.preference import preferred
+from src.selection.ranking import Ranking
 
 NOWHERE = Reference(Path("model"), Path("work"), Path("cache"))
 
@@ -33,8 +34,8 @@ def test_wanted_never_exceeds_the_pool_and_is_never_zero():
 
 
 def test_ties_are_broken_by_id():
-    ranking = Ranking([Score(id, target, 1.0) for id in "cab" for target in ("overall", "x")])
-    assert [id for id, _ in ranking.order()] == ["a", "b", "c"]
+    ranking = Ranking.of({id: float(id == "d") for id in "cabd"})
+    assert ranking.order() == [("d", 1.0), ("a", 0.0), ("b", 0.0), ("c", 0.0)]
 
 
 @pytest.mark.parametrize(("prefer", "order"), [("high", "dcba"), ("low", "abcd"), ("middle", "bcad")])
@@ -45,6 +46,5 @@ def test_length_prefers_what_it_is_told(prefer, order):
 
 
 def test_the_middle_gives_equals_the_same_score():
-    found = {score.id: score.value for score in preferred({"a": 1.0, "b": 1.0, "c": 5.0, "d": 7.0}, "middle")}
+    found = preferred({"a": 1.0, "b": 1.0, "c": 5.0, "d": 7.0}, "middle")
     assert found["a"] == found["b"] == -0.125 and found["d"] == -0.375
-    assert all(score.target == OVERALL for score in preferred({"a": 1.0}, "low"))

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.core.records import Example, Score
-from src.selection.base import Ranking
+from src.core.records import Example
 from src.selection.fidelity import report, samples, spearman
+from src.selection.ranking import Ranking
 
 
 def test_spearman_of_known_cases():
@@ -24,11 +25,10 @@ def test_spearman_looks_at_ranks_only(values):
 
 def test_samples_losses_and_agreement_of_targets():
     ids = [f"c{i}" for i in range(9)]
-    scores = [
-        Score(id, target, value) for i, id in enumerate(ids) for target, value in (("overall", i), ("a", i), ("b", -i))
-    ]
-    candidates = {id: Example(id, "x", "question", "r" * i) for i, id in enumerate(ids)}
-    ranking = Ranking(scores, {"gone": "gradient is zero"}, {id: 9.0 - i for i, id in enumerate(ids)})
+    rising = np.arange(9.0)
+    candidates = [Example(id, "x", "question", "r" * i) for i, id in enumerate(ids)]
+    loss = np.where(rising == 4, np.nan, 9.0 - rising)
+    ranking = Ranking(ids, {"overall": rising, "a": rising, "b": -rising}, {"gone": "gradient is zero"}, loss)
     found = report(ranking, candidates, {"stage": dict.fromkeys(ids, "amc8")}, ids[-2:])
     assert found["spearman"] == {"response_characters": 1.0, "loss": -1.0, "a with b": -1.0}
     assert found["skipped"] == {"gradient is zero": 1}

@@ -46,7 +46,7 @@ def test_loss_is_the_mean_loss_of_the_response(reference):
         assert dict(ranking.order())[row.id] == pytest.approx(
             naive_loss(reference.model, row.prompt, row.response), abs=1e-4
         )
-    assert ranking.loss == dict(ranking.order())
+    assert ranking.loss.tolist() == ranking.scores["overall"].tolist()
 
 
 def test_losses_do_not_depend_on_batch_or_order(reference):
@@ -83,7 +83,7 @@ def test_embedding_is_the_mean_cosine_of_mean_states(reference):
     for row in ROWS[:3]:
         expected = functional.cosine_similarity(state(row)[None], aims).mean()
         assert dict(ranking.order())[row.id] == pytest.approx(float(expected), abs=1e-5)
-    assert ranking.skipped == {"empty": "no response tokens"} and ranking.vectors.keys() == {r.id for r in ROWS}
+    assert ranking.skipped == {"empty": "no response tokens"} and ranking.vectors.shape == (len(ROWS), 32)
 
 
 def test_a_target_without_examples_is_named(reference):

@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.core.errors import UserError
-from src.core.records import Score
 from src.selection import rules
-from src.selection.base import OVERALL, Ranking
 from src.selection.baselines import Length, Random
 from src.selection.embedding import Embedding
+from src.selection.ranking import OVERALL, Ranking
 from src.selection.rules import choose
 from tests.selection.conftest import Families
 
@@ -23,9 +22,9 @@ SOURCE = {id: "wiki" if i % 2 else "arxiv" for i, id in enumerate(IDS)}
 GROUPS = {"stage": STAGE, "source": SOURCE}
 
 
-def falling(ids=IDS, **more) -> Ranking:
+def falling(ids=IDS, vectors=None) -> Ranking:
     """The earlier, the better."""
-    return Ranking([Score(id, OVERALL, float(-i)) for i, id in enumerate(ids)], **more)
+    return Ranking(ids, {OVERALL: -np.arange(float(len(ids)))}, vectors=vectors)
 
 
 def diverse(**rule) -> Embedding:
@@ -87,7 +86,7 @@ def test_rules_that_make_no_sense_are_refused(options, message):
 
 
 def test_what_is_too_like_a_better_one_waits_until_nothing_else_is_left():
-    vectors = {id: np.eye(6)[i // 2] for i, id in enumerate(IDS)}  # in pairs alike
+    vectors = np.eye(6).repeat(2, axis=0)  # in pairs alike
     assert choose(diverse(top_k=6, max_similarity=0.9), falling(vectors=vectors), IDS, GROUPS).ids == IDS[::2]
     more = choose(diverse(top_k=8, max_similarity=0.9), falling(vectors=vectors), IDS, GROUPS)
     assert more.ids == [*IDS[::2], "p1", "p3"] and more.beyond == 2
@@ -99,21 +98,21 @@ def test_what_is_too_like_a_better_one_waits_until_nothing_else_is_left():
 @given(st.integers(0, 10**6), st.floats(0.05, 0.95), st.integers(1, 7))
 def test_diversity_is_greedy_whatever_the_block(seed, limit, block):
     rows = np.random.default_rng(seed).normal(size=(20, 3))
-    vectors = {f"v{i:02d}": row for i, row in enumerate(rows)}
-    kept: list[str] = []
-    for id, row in vectors.items():
-        cosines = (row @ vectors[k] / np.linalg.norm(row) / np.linalg.norm(vectors[k]) for k in kept)
+    ids, kept = [f"v{i:02d}" for i in range(len(rows))], []
+    for i, row in enumerate(rows):
+        cosines = (row @ rows[k] / np.linalg.norm(row) / np.linalg.norm(rows[k]) for k in kept)
         if all(cosine <= limit for cosine in cosines):
-            kept.append(id)
+            kept.append(i)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rules, "BLOCK", block)
-        ids = list(vectors)
-        choice = choose(diverse(threshold=-99.0, max_similarity=limit), falling(ids, vectors=vectors), ids, {})
-    assert choice.ids == kept
+        cut = choose(diverse(threshold=-99.0, max_similarity=limit), falling(ids, rows), ids, {})
+        some = choose(diverse(top_k=3, max_similarity=limit), falling(ids, rows), ids, {})
+    assert cut.ids == [ids[i] for i in kept]
+    assert some.ids[: len(kept)] == [ids[i] for i in kept[:3]]
 
 
 def test_the_choice_does_not_depend_on_the_order_of_the_scores():
-    scores = [Score(id, OVERALL, float(i % 3)) for i, id in enumerate(IDS)]
-    straight = choose(Random(top_k=5, quota={"stage": "equal"}), Ranking(scores), IDS, GROUPS)
-    random.Random(1).shuffle(scores)
-    assert choose(Random(top_k=5, quota={"stage": "equal"}), Ranking(scores), IDS[::-1], GROUPS) == straight
+    scores = {id: float(i % 3) for i, id in enumerate(IDS)}
+    straight = choose(Random(top_k=5, quota={"stage": "equal"}), Ranking.of(scores), IDS, GROUPS)
+    shuffled = dict(random.Random(1).sample(list(scores.items()), len(scores)))
+    assert choose(Random(top_k=5, quota={"stage": "equal"}), Ranking.of(shuffled), IDS[::-1], GROUPS) == straight

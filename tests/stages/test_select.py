@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import tracemalloc
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from src.core import records
 from src.core.errors import UserError
 from src.core.records import Generation, Passage, Prompt, Score, read_table, write_table
-from src.core.stage import Artifact, StageContext
-from src.selection.base import OVERALL, Ranking, Selector
-from src.selection.baselines import NoSelection, Random
+from src.core.stage import Artifact, StageContext, Tally
+from src.selection.base import Selector
+from src.selection.baselines import Length, NoSelection, Random
+from src.selection.ranking import Ranking
 from src.stages.select import Select
 
 
@@ -21,9 +24,9 @@ class Scored(Selector):
     unscored: str = ""
 
     def rank(self, candidates, reference) -> Ranking:
-        scores = [Score(c.id, OVERALL, float(len(c.response))) for c in candidates if c.id != self.unscored]
+        scores = {c.id: float(len(c.response)) for c in candidates if c.id != self.unscored}
         skipped = {self.unscored: "no response tokens"} if self.unscored else {}
-        return Ranking(scores, skipped, agreement={"exact scores": 0.97})
+        return replace(Ranking.of(scores, skipped), agreement={"exact scores": 0.97})
 
 
 def text(i: int) -> str:
@@ -69,6 +72,8 @@ def test_best_first_and_every_row_accounted_for(context):
     }
     assert context.summary["selected"] == 3 and context.summary["filled_without_score"] == 0
     assert context.summary["spearman_exact scores"] == 0.97
+    scores = [(score.id, score.target) for score in read_table(context.out / "scores", Score)]
+    assert scores == [(id, "overall") for id in ("p0", "p1", "p2", "p4", "p5", "p6", "p8", "p9")]
 
 
 def test_a_quota_by_stage_and_source(context):
@@ -119,6 +124,27 @@ def test_the_report_compares_the_selection_with_the_pool(context):
     shown = json.loads((context.out / "samples.json").read_text())
     assert [row["id"] for row in shown["top"]] == ["p9", "p8", "p6"]
     assert [row["id"] for row in shown["bottom"]] == ["p2", "p1", "p0"]
+
+
+@pytest.mark.slow
+def test_memory_does_not_hold_the_texts(context, monkeypatch):
+    """A thousand rows more of each kind, 2,250 characters in each: memory knows of their ids, not of their texts."""
+    monkeypatch.setattr(records, "BATCH_ROWS", 64)
+
+    def peak(count: int) -> int:
+        long, ids = "carry the one, " * 150, [f"p{i:05d}" for i in range(count)]
+        folders = {name: context.inputs[name].path for name in ("prompts", "passages", "candidates")}
+        write_table(folders["prompts"] / "prompts", Prompt, (Prompt(id, id, "amc8", "cot", long) for id in ids))
+        write_table(folders["passages"] / "passages", Passage, (Passage(id, "wiki", long) for id in ids))
+        rows = (Generation(id, id, id, "amc8", "cot", text(1) + long, "stop", 9, "synthesizer") for id in ids)
+        write_table(folders["candidates"] / "generations", Generation, rows)
+        tracemalloc.start()
+        Select(selector=Length(top_k=100)).run(replace(context, tally=Tally()))
+        held = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return held
+
+    assert peak(1_300) - peak(300) < 1_200_000  # one text a row would be twice that
 
 
 def test_nothing_readable_is_an_error_with_reasons(context):

@@ -17,7 +17,6 @@ from src.generation.procedural.families import families_of
 from src.generation.procedural.family import Family, Kind, Slice, SolvedProblem, Split
 from src.generation.procedural.people import Cast
 from src.generation.procedural.size import FULL, Size
-from src.prompts.sets import STAGES
 
 PATIENCE = 400  # repeats in a row after which a family's instances count as used up
 
@@ -26,23 +25,21 @@ def held_out_problems(
     split: Split,
     n: int,
     seed: int,
-    stages: tuple[str, ...] | None = None,
     kind: Kind = "cot",
     size: Size = FULL,
 ) -> list[SolvedProblem]:
     """A benchmark of `n` problems, no two with the same family and numbers, that no training set can contain.
 
     `split` "seen": families the teacher writes, with numbers and names it never uses; "unseen": families it
-    never writes. Raises UserError for an unknown stage, and when the families hold fewer than `n` such problems.
+    never writes. Raises UserError when the families hold fewer than `n` such problems.
     """
-    problems = _turns(split, "held_out", "held_out", seed, stages, float(kind == "tool"), size)
+    problems = _turns(split, "held_out", "held_out", seed, float(kind == "tool"), size)
     return _first(n, problems, f"held-out problems of split '{split}'")
 
 
 def training_problems(
     n: int,
     seed: int,
-    stages: tuple[str, ...] | None = None,
     tool_share: float = 0.0,
     split: Literal["train", "dev"] = "train",
     size: Size = FULL,
@@ -52,7 +49,7 @@ def training_problems(
     "train" draws where the teacher draws, and may tell an instance again in other words; "dev" (influence
     targets, tuning) is written neither by the teacher nor by the benchmark, and repeats nothing.
     """
-    problems = _turns("seen", split, "training", seed, stages, tool_share, size)
+    problems = _turns("seen", split, "training", seed, tool_share, size)
     return islice(problems, n) if split == "train" else iter(_first(n, problems, "dev problems"))
 
 
@@ -68,14 +65,13 @@ def _turns(
     part: Slice,
     cast: Cast,
     seed: int,
-    stages: Sequence[str] | None,
     tool_share: float,
     size: Size,
 ) -> Iterator[SolvedProblem]:
     """Stage after stage, and in each stage family after family, in an order that the seed shuffles."""
     told: set[str] | None = None if part == "train" else set()
     by_stage = []
-    for stage in known_stages(stages):
+    for stage in size.stages:
         families = list(families_of(stage, split))[: size.families]
         Random(seed_from("order", seed, stage)).shuffle(families)
         by_stage.append(
@@ -120,12 +116,3 @@ def _round_robin(streams: Sequence[Iterator[SolvedProblem]]) -> Iterator[SolvedP
             else:
                 yield problem
         live = [s for s in live if s not in ended]
-
-
-def known_stages(stages: Sequence[str] | None) -> tuple[str, ...]:
-    """The given stages, or all of them; an unknown one raises UserError."""
-    chosen = tuple(stages or STAGES)
-    for stage in chosen:
-        if stage not in STAGES:
-            raise UserError(f"Unknown education stage '{stage}'.", f"Choose from: {', '.join(STAGES)}.")
-    return chosen

@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from src.core.checks import at_least
+from src.prompts.sets import STAGES
 
 if TYPE_CHECKING:
     from src.generation.procedural.family import Slice, Split
@@ -19,13 +20,19 @@ class Size:
 
     families: the first so many of each education stage; None for all. numbers: the lower share, in (0, 1], of each
     range that a family draws its numbers from; each family must keep problems to train on and to be examined in.
+    stages: the education stages that are drawn from; the teacher takes its stage from the prompt instead.
     """
 
     families: int | None = None
     numbers: float = 1.0
+    stages: tuple[str, ...] = STAGES
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "stages", tuple(self.stages))
         at_least(self, 1, "families")
+        unknown = sorted(set(self.stages) - set(STAGES))
+        if unknown or not self.stages:
+            raise ValueError(f"stages must name some of {', '.join(STAGES)}, not {', '.join(unknown) or 'none'}")
         if not 0 < self.numbers <= 1:
             raise ValueError(f"numbers must lie in (0, 1], not {self.numbers}")
         if self.numbers < 1 and (family := _emptied(self.families, self.numbers)):
@@ -48,7 +55,6 @@ def _emptied(families: int | None, numbers: float) -> str | None:
     """The first family that such a share leaves without problems of some split, with the split; 10 ms where none is."""
     from src.generation.procedural.families import families_of
     from src.generation.procedural.family import NoInstanceError
-    from src.prompts.sets import STAGES
 
     for stage in STAGES:
         for split, parts in SLICES:

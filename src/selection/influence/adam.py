@@ -30,6 +30,10 @@ from src.selection.influence.layers import Parameter
 
 Direction = Literal["adam", "less", "preconditioned", "sgd"]
 
+MEND = (
+    "Each checkpoint needs the moments saved with it, and selector.layers may name only layers that the warm-up trains."
+)
+
 
 @dataclass
 class Moments:
@@ -47,12 +51,17 @@ class Moments:
     ) -> Moments:
         """Read `m.<parameter>` and `v.<parameter>` for the given parameters; `recipe` is what the model was trained by.
 
-        Raises `UserError` when the file lacks one or has it in another shape: moments of another model.
+        Raises `UserError` when there is no such file, when it lacks one or has it in another shape (moments of another
+        model), and when it says that it was saved at another step (moments of another checkpoint).
         """
         from safetensors import safe_open
 
+        if not path.exists():
+            raise UserError(f"The checkpoint {path.parent} has no Adam moments: {path.name} is missing.", MEND)
         moments: dict[str, dict[str, Tensor]] = {"m": {}, "v": {}}
         with safe_open(path, framework="pt", device=str(device)) as file:
+            if (saved := (file.metadata() or {}).get("step", str(step))) != str(step):
+                raise UserError(f"{path} holds the moments of step {saved}, its checkpoint is of step {step}.", MEND)
             there = set(file.keys())
             for parameter in parameters:
                 for kind, values in moments.items():
@@ -60,11 +69,7 @@ class Moments:
                     found = file.get_tensor(key).float().flatten() if key in there else None
                     if found is None or found.numel() != parameter.size:
                         fault = "is missing" if found is None else f"has {found.numel()} numbers, not {parameter.size}"
-                        raise UserError(
-                            f"{path} does not belong to this model: {key} {fault}.",
-                            "Each checkpoint needs the moments saved with it, and selector.layers may name only layers "
-                            "that the warm-up trains.",
-                        )
+                        raise UserError(f"{path} does not belong to this model: {key} {fault}.", MEND)
                     values[parameter.name] = found
         return cls(step, moments["m"], moments["v"], recipe.betas, recipe.eps)
 

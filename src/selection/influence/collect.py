@@ -23,6 +23,7 @@ from src.modeling.loading import load_tokenizer
 from src.modeling.moments import Moment
 from src.modeling.recipe import Recipe
 from src.modeling.trainer import Trainer
+from src.selection.candidates import ById, View
 from src.selection.influence.adam import Direction, Moments
 from src.selection.influence.gradients import PerSampleGradients, Reduction
 from src.selection.influence.projection import Sketch
@@ -30,7 +31,7 @@ from src.selection.influence.store import GradientStore
 from src.selection.influence.warmup import load
 from src.selection.packed import Encoded, batches, encode
 
-WINDOW = 2_048  # candidates held in tokens at once, and sorted by length among themselves
+WINDOW = 2_048  # candidates held at once, in text and tokens, and sorted by length among themselves
 NO_RESPONSE = "no response tokens"
 NOT_FINITE = "gradient is not finite"
 ZERO = "gradient is zero"
@@ -98,26 +99,28 @@ class Open:
         self.gradients.__exit__(*exc)
 
 
-def collect(opened: Open, candidates: Sequence[Example], workers: int, bar: Progress) -> None:
+def collect(opened: Open, candidates: ById, workers: int, bar: Progress) -> None:
     """Fill the job's store with all candidates that it does not hold yet."""
     job = opened.job
     with GradientStore(job.folder, job.sketch.dimension) as store:
-        todo = [candidate for candidate in candidates if candidate.id not in store.facts]
+        done = store.done()
+        todo = candidates.some(number for id, number in candidates.number.items() if id not in done)
         bar.advance(len(candidates) - len(todo))
         if workers == 1 or len(todo) < 2 * workers:
-            for window in _windows(todo, WINDOW):
-                for count in fill(store, opened.projector, opened.encode(window), job.direction, job.batch_tokens):
+            for window in _windows(len(todo), WINDOW):
+                rows = opened.encode(todo[window])
+                for count in fill(store, opened.projector, rows, job.direction, job.batch_tokens):
                     bar.advance(count)
             return
     _collect_apart(job, todo, workers, bar)
 
 
-def _collect_apart(job: Job, todo: Sequence[Example], workers: int, bar: Progress) -> None:
+def _collect_apart(job: Job, todo: View[Example], workers: int, bar: Progress) -> None:
     """The same, each process with a model and a shard of its own; windows go to whoever is free."""
     fresh = multiprocessing.get_context("spawn")
     number = fresh.Value("i", 0)
-    windows = list(_windows(todo, min(WINDOW, -(-len(todo) // (2 * workers)))))
-    with ProcessPoolExecutor(workers, fresh, initializer=_open, initargs=(job, workers, number)) as pool:
+    windows = _windows(len(todo), min(WINDOW, -(-len(todo) // (2 * workers))))
+    with ProcessPoolExecutor(workers, fresh, initializer=_open, initargs=(job, todo, workers, number)) as pool:
         try:
             for done in as_completed([pool.submit(_settle, window) for window in windows]):
                 bar.advance(done.result())
@@ -126,10 +129,10 @@ def _collect_apart(job: Job, todo: Sequence[Example], workers: int, bar: Progres
             raise
 
 
-_mine: tuple[Open, GradientStore] | None = None
+_mine: tuple[Open, GradientStore, View[Example]] | None = None
 
 
-def _open(job: Job, workers: int, number: Any) -> None:
+def _open(job: Job, todo: View[Example], workers: int, number: Any) -> None:
     """Once in each process; it ends with its parent, however that ended."""
     global _mine
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -139,7 +142,7 @@ def _open(job: Job, workers: int, number: Any) -> None:
         torch.cuda.set_device(me % torch.cuda.device_count())
     threads = job.trainer.threads or max(1, (os.cpu_count() or 1) // workers)
     opened = Open(replace(job, trainer=replace(job.trainer, threads=threads))).__enter__()  # never left
-    _mine = opened, GradientStore(job.folder, job.sketch.dimension, shard=str(me))
+    _mine = opened, GradientStore(job.folder, job.sketch.dimension, shard=str(me)), todo
 
 
 def _end_with_parent() -> None:
@@ -148,10 +151,11 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _settle(window: Sequence[Example]) -> int:
+def _settle(window: slice) -> int:
     assert _mine is not None
-    opened, store = _mine
-    return sum(fill(store, opened.projector, opened.encode(window), opened.job.direction, opened.job.batch_tokens))
+    opened, store, todo = _mine
+    rows = opened.encode(todo[window])
+    return sum(fill(store, opened.projector, rows, opened.job.direction, opened.job.batch_tokens))
 
 
 def fill(
@@ -185,5 +189,5 @@ def _facts(row: Encoded, loss: Tensor, norm: Tensor) -> dict[str, float]:
     return {"loss": round(float(loss), 6), "tokens": row.response_tokens, "norm": float(f"{float(norm):.6g}")}
 
 
-def _windows(examples: Sequence[Example], size: int) -> Iterator[Sequence[Example]]:
-    return (examples[first : first + size] for first in range(0, len(examples), size))
+def _windows(count: int, size: int) -> list[slice]:
+    return [slice(first, first + size) for first in range(0, count, size)]

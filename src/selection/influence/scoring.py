@@ -11,12 +11,10 @@ the task's normalised vectors, so scoring costs candidates x tasks x d, however 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
-
-OVERALL = "overall"
 
 
 def task_vector(gradients: Iterable[Tensor]) -> Tensor:
@@ -36,28 +34,7 @@ def weights(learning_rates: Sequence[float]) -> list[float]:
     return [rate / total if total > 0 else 1 / len(learning_rates) for rate in learning_rates]
 
 
-def add_scores(
-    scores: dict[str, dict[str, float]],
-    blocks: Iterable[tuple[Sequence[str], Tensor]],
-    tasks: Mapping[str, Tensor],
-    weight: float,
-) -> None:
-    """Add one checkpoint's share to `scores[id][task]`. blocks: (ids, candidate gradients, rows x d)."""
-    names, matrix = list(tasks), torch.stack(list(tasks.values())).T
-    for ids, gradients in blocks:
-        cosines = torch.nn.functional.normalize(gradients.to(matrix), dim=1) @ matrix
-        for id, row in zip(ids, cosines.tolist(), strict=True):
-            mine = scores.setdefault(id, dict.fromkeys(names, 0.0))
-            for name, value in zip(names, row, strict=True):
-                mine[name] += weight * value
-
-
-def with_overall(scores: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[str, str, float]]:
-    """(id, target, value) for every task and for "overall", its maximum; by id.
-
-    Values are rounded to six places, well above float32 noise, so that equal candidates tie and the id decides.
-    """
-    for id in sorted(scores):
-        values = {task: round(value, 6) for task, value in scores[id].items()}
-        yield id, OVERALL, max(values.values())
-        yield from ((id, task, value) for task, value in values.items())
+def mean_cosines(tasks: Mapping[str, Tensor], gradients: Tensor) -> Tensor:
+    """Each row's mean cosine with each task's samples, rows x tasks. gradients: of candidates, rows x d."""
+    matrix = torch.stack(list(tasks.values())).T
+    return torch.nn.functional.normalize(gradients.to(matrix), dim=1) @ matrix

@@ -1,15 +1,17 @@
 """Projected gradients on disk: half-precision, memory-mapped files under a journal.
 
 A row is first written to its file, then journalled by its candidate's id. A process that dies in between leaves a row
-that no journal names; the next one overwrites it. So a killed run goes on, and memory does not grow with the rows.
-Several processes write at once, each to a shard of its own; all of them are read.
+that no journal names; the next one overwrites it. So a killed run goes on. Nothing is held: the journal is read again,
+line by line, where it is needed. Several processes write at once, each to a shard of its own; all of them are read.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +21,14 @@ from src.core.journal import Journal
 
 FILE_ROWS = 8_192
 BLOCK_ROWS = 1_024
+
+
+class Block(NamedTuple):
+    """Some rows of a store in float32, with the ids and the facts (loss, norm, ...) of their candidates."""
+
+    ids: list[str]
+    rows: Tensor
+    facts: list[dict[str, Any]]
 
 
 class GradientStore:
@@ -31,8 +41,7 @@ class GradientStore:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.dimension, self.shard = folder, dimension, shard
         self._journal = Journal(folder / "journal", shard)
-        self.facts: dict[str, dict[str, Any]] = dict(self._journal.rows())
-        mine = (fact["at"] for fact in self.facts.values() if fact.get("shard") == shard)
+        mine = (fact["at"] for _, fact in self._journal.rows() if fact.get("shard") == shard)
         self._next = 1 + max(mine, default=-1)
 
     def append(self, ids: Sequence[str], rows: Tensor, facts: Sequence[dict[str, Any]]) -> None:
@@ -47,26 +56,31 @@ class GradientStore:
             mapped.flush()
             done += count
         for id, fact in zip(ids, facts, strict=True):
-            self._record(id, {"shard": self.shard, "at": self._next, **fact})
+            self._journal.append(id, {"shard": self.shard, "at": self._next, **fact})
             self._next += 1
 
     def skip(self, id: str, reason: str) -> None:
         """Record that this candidate has no usable gradient, and why."""
-        self._record(id, {"skipped": reason})
+        self._journal.append(id, {"skipped": reason})
+
+    def done(self) -> set[str]:
+        """The candidates that are stored or skipped, by any shard."""
+        return self._journal.ids()
 
     def skipped(self) -> dict[str, str]:
-        return {id: fact["skipped"] for id, fact in self.facts.items() if "skipped" in fact}
+        return {id: sys.intern(fact["skipped"]) for id, fact in self._journal.rows() if "skipped" in fact}
 
-    def blocks(self) -> Iterator[tuple[list[str], Tensor]]:
-        """(ids, rows in float32), at most `BLOCK_ROWS` at a time, in the order of writing."""
-        placed = sorted((fact["shard"], fact["at"], id) for id, fact in self.facts.items() if "at" in fact)
-        for first in range(0, len(placed), BLOCK_ROWS):
-            part = placed[first : first + BLOCK_ROWS]
+    def blocks(self) -> Iterator[Block]:
+        """The stored rows, at most `BLOCK_ROWS` at a time, shard by shard in the order of writing."""
+        stored = ((id, fact) for id, fact in self._journal.rows() if "at" in fact)
+        while part := list(islice(stored, BLOCK_ROWS)):
+            facts = [fact for _, fact in part]
+            files = [(fact["shard"], fact["at"] // FILE_ROWS) for fact in facts]
             rows = np.empty((len(part), self.dimension), dtype=np.float32)
-            for shard, number in sorted({(shard, at // FILE_ROWS) for shard, at, _ in part}):
-                mine = [i for i, (s, at, _) in enumerate(part) if (s, at // FILE_ROWS) == (shard, number)]
-                rows[mine] = self._file(shard, number, "r")[[part[i][1] % FILE_ROWS for i in mine]]
-            yield [id for _, _, id in part], torch.from_numpy(rows)
+            for file in sorted(set(files)):
+                mine = [i for i, its in enumerate(files) if its == file]
+                rows[mine] = self._file(*file, "r")[[facts[i]["at"] % FILE_ROWS for i in mine]]
+            yield Block([id for id, _ in part], torch.from_numpy(rows), facts)
 
     def close(self) -> None:
         self._journal.close()
@@ -76,10 +90,6 @@ class GradientStore:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-    def _record(self, id: str, fact: dict[str, Any]) -> None:
-        self._journal.append(id, fact)
-        self.facts[id] = fact
 
     def _file(self, shard: str, number: int, mode: Literal["r", "r+"]) -> np.memmap[Any, Any]:
         path = self.folder / f"{shard}-{number:05d}.f16"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.core.records import Example, seed_from
+from src.core.records import Example
 from src.selection.base import Reference
+from src.selection.candidates import ById, View
 
 if TYPE_CHECKING:
     from src.modeling.moments import Moment
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from src.selection.influence import Influence
 
 
-def warm_up(options: Influence, candidates: Sequence[Example], reference: Reference) -> list[Moment]:
+def warm_up(options: Influence, candidates: ById, reference: Reference) -> list[Moment]:
     """Train, and return the kept checkpoints in order. Done before: they are there and are used."""
     from src.modeling.moments import Moment
     from src.modeling.training import train
@@ -45,10 +45,10 @@ def warm_up(options: Influence, candidates: Sequence[Example], reference: Refere
     return [Moment.of(folder / name) for name in json.loads(kept.read_text())]
 
 
-def warmup_sample(options: Influence, candidates: Sequence[Example], seed: int) -> list[Example]:
+def warmup_sample(options: Influence, candidates: ById, seed: int) -> View[Example]:
     """The share of candidates to train on: drawn by id, so that a candidate's part does not depend on its place."""
     count = min(len(candidates), max(options.warmup_rows, round(options.warmup_fraction * len(candidates))))
-    return sorted(candidates, key=lambda row: (seed_from("warm-up", seed, row.id), row.id))[:count]
+    return candidates.drawn(count, "warm-up", seed)
 
 
 def load(checkpoint: Moment, base: Path, trainer: Trainer, longest: int) -> Any:

@@ -126,7 +126,7 @@ def test_a_share_of_the_numbers_that_leaves_a_family_nothing_to_ask_is_refused()
 
 def test_a_small_teacher_keeps_to_its_corner():
     """The first family of the stage alone, with numbers of one or two digits."""
-    asked = [request(i) for i in range(40)]
+    asked = [request(i) for i in range(120)]
     small = [done.text for done in complete(*asked, size=Size(families=1, numbers=0.25))]
     whole = [done.text for done in complete(*asked)]
     assert any("starts at" in text for text in whole) and not any("starts at" in text for text in small)

@@ -75,3 +75,13 @@ def test_moments_of_another_model_are_refused(tmp_path):
         Moments.load(path, 1, [PARAMETER], Recipe(lr=1.0))
     with pytest.raises(UserError, match=r"m\.other is missing"):
         Moments.load(path, 1, [Parameter("other", 4, 5)], Recipe(lr=1.0))
+
+
+def test_moments_of_another_checkpoint_are_refused(tmp_path):
+    path = tmp_path / "adam.safetensors"
+    with pytest.raises(UserError, match=r"has no Adam moments: adam\.safetensors is missing"):
+        Moments.load(path, 4, [PARAMETER], Recipe(lr=1.0))
+    save_file({"m.w": torch.zeros(4, 5), "v.w": torch.zeros(4, 5)}, path, metadata={"step": "8"})
+    assert Moments.load(path, 8, [PARAMETER], Recipe(lr=1.0)).step == 8
+    with pytest.raises(UserError, match=r"holds the moments of step 8, its checkpoint is of step 4"):
+        Moments.load(path, 4, [PARAMETER], Recipe(lr=1.0))

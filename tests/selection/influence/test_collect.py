@@ -40,7 +40,11 @@ def test_each_row_is_stored_or_named_with_its_reason(tmp_path):
             "zero": "gradient is zero",
             "broken": "gradient is not finite",
         }
-        [(ids, found)] = store.blocks()
+        [block] = store.blocks()
     assert settled == 5
-    assert dict(zip(ids, found.tolist())) == {"good": pytest.approx([0.6, 0.8], abs=1e-3), "fine": [0.0, -1.0]}
+    assert [fact["loss"] for fact in block.facts] == [1.5, 1.5]
+    assert dict(zip(block.ids, block.rows.tolist())) == {
+        "good": pytest.approx([0.6, 0.8], abs=1e-3),
+        "fine": [0.0, -1.0],
+    }
     assert projector.passes == [["broken", "fine", "good", "zero"], ["broken"], ["fine"], ["good"], ["zero"]]

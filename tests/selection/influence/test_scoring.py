@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.selection.influence.scoring import add_scores, task_vector, weights, with_overall
+from src.selection.influence.scoring import mean_cosines, task_vector, weights
+from src.selection.ranking import by_target
 
 
 def naive(candidates, targets, rates) -> dict[str, float]:
@@ -38,15 +40,14 @@ def test_scores_equal_the_formula(checkpoints, rows, samples, block):
         {task: list(torch.randn(samples, 12, generator=generator)) for task in ("a", "b")} for _ in range(checkpoints)
     ]
     rates = [0.1 * (i + 1) for i in range(checkpoints)]
-    scores: dict[str, dict[str, float]] = {}
+    scores = np.zeros((rows, 2))
     for c, t, weight in zip(candidates, targets, weights(rates)):
-        ids = list(c)
-        cut = [ids[i : i + block] for i in range(0, len(ids), block)]
         tasks = {task: task_vector([torch.stack(vectors)]) for task, vectors in t.items()}
-        add_scores(scores, ((part, torch.stack([c[id] for id in part])) for part in cut), tasks, weight)
-    found = {id: value for id, target, value in with_overall(scores) if target == "overall"}
-    for id, value in naive(candidates, targets, rates).items():
-        assert found[id] == pytest.approx(value, abs=2e-6)
+        blocks = torch.stack(list(c.values())).split(block)
+        scores += weight * torch.cat([mean_cosines(tasks, part) for part in blocks]).numpy()
+    found = by_target(["a", "b"], scores)
+    assert found["overall"].tolist() == pytest.approx(list(naive(candidates, targets, rates).values()), abs=2e-6)
+    assert (found["overall"] == np.maximum(found["a"], found["b"])).all()
 
 
 def test_a_task_vector_does_not_depend_on_its_blocks():

@@ -1,4 +1,4 @@
-"""All families, one module an education stage."""
+"""All families: a module for each education stage, and one for grade school's single steps."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from src.generation.procedural.families import (
     grade_school,
     high_school,
     middle_school,
+    one_step,
 )
 from src.generation.procedural.family import Family, Split
 from src.prompts.sets import STAGES
 
-MODULES = (grade_school, middle_school, high_school, college, amc8, amc10, amc12, aime)
+MODULES = (grade_school, one_step, middle_school, high_school, college, amc8, amc10, amc12, aime)
 
 FAMILIES: tuple[Family, ...] = tuple(f for m in MODULES for f in vars(m).values() if isinstance(f, Family))
 
