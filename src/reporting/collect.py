@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from src.core.errors import UserError
+from src.reporting.planned import never_begun
 
 NODES = (
     "corpus",
@@ -232,6 +233,8 @@ def collect(outputs: Path, study: str) -> Study:
         raise _unknown(outputs, study)
     remarks: list[str] = []
     jobs = [_read_job(path, outputs / "store", remarks) for path in sorted(folder.iterdir()) if _is_job(path)]
+    if remark := never_begun(folder, len(jobs)):
+        remarks.append(remark)
     jobs.sort(key=lambda job: (job.number, job.started or "9", job.name))
     return Study(study, tuple(jobs), tuple(remarks))
 
