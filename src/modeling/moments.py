@@ -73,7 +73,7 @@ class SaveMoments(pl.Callback):
         shutil.rmtree(half, ignore_errors=True)
         module.model.save_pretrained(half, state_dict=weights)
         self.tokenizer.save_pretrained(half)
-        save_file(moments, half / "adam.safetensors")
+        save_file(moments, half / "adam.safetensors", metadata={"step": str(step)})
         (half / "moment.json").write_text(json.dumps({"step": step, "lr": lr}))
         shutil.rmtree(folder, ignore_errors=True)
         half.replace(folder)

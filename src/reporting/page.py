@@ -145,6 +145,9 @@ def _facts(study: Study) -> list[Fact]:
         facts += [
             Fact(arm.name, Cell(f"{percent(e.mean)} %", interval(e.low, e.high), at)) for arm, e in ranked[:3] if e
         ]
+    if (bill := tables.costs(done)).dollars:
+        each = Cell(f"{bill.dollars_per_kept:,.4f}", f"{bill.dollars:,.2f} a job", bill.sources)
+        facts.append(Fact("dollars a kept problem", each))
     paid = tables.sharing(study)
     facts.append(Fact("computing time", Cell(duration(paid.paid_seconds), "", tuple(study.artifacts.values()))))
     return facts

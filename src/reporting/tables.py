@@ -182,6 +182,7 @@ def arms(study: Study, baseline: Arm, contrasts: Sequence[Contrast]) -> Table:
         Column("p", hint="two-sided, corrected for the number of arms (Holm)"),
         Column("Teacher calls", hint="a job"),
         Column("Dollars", hint="a job"),
+        Column("Dollars a problem", hint="the teacher's bill, for each of its problems that was kept"),
         Column("Teacher tokens", hint="read and written by the teacher, a job"),
         Column("Written tokens", hint="by the synthesizer, a job"),
         Column("Trained tokens", hint="read by the student, a job"),
@@ -201,6 +202,7 @@ class Costs:
 
     calls: float
     dollars: float
+    dollars_per_kept: float  # of the teacher's problems
     teacher_tokens: float
     written_tokens: float
     trained_tokens: float
@@ -215,6 +217,7 @@ class Costs:
         return (
             cell(self.calls, number(self.calls)),
             cell(self.dollars, f"{self.dollars:,.2f}"),
+            cell(self.dollars_per_kept, f"{self.dollars_per_kept:,.4f}"),
             cell(self.teacher_tokens, short(self.teacher_tokens)),
             cell(self.written_tokens, short(self.written_tokens)),
             cell(self.trained_tokens, short(self.trained_tokens)),
@@ -231,9 +234,12 @@ def costs(jobs: Sequence[Job]) -> Costs:
     def total(kind: str, *metrics: str) -> float:
         return sum(float(m.metrics.get(name) or 0) for m in made if m.stage == kind for name in metrics) / n
 
+    dollars = total("distil", "dollars")
+    kept = sum(m.counts.kept for m in made if m.stage == "distil") / n
     return Costs(
         calls=total("distil", "calls"),
-        dollars=total("distil", "dollars") + total("generate", "dollars"),
+        dollars=dollars,
+        dollars_per_kept=dollars / kept if kept else 0.0,
         teacher_tokens=total("distil", "prompt_tokens", "completion_tokens"),
         written_tokens=total("generate", "tokens"),
         trained_tokens=total("pretrain", "tokens"),

@@ -58,8 +58,7 @@ def run(options: Options) -> list[Comparison]:
         "bare loop": lambda: bare_loop(task, steps),
         "Trainer": lambda: hugging_face(task),
     }
-    # Where a step takes half a minute nothing is left to warm up.
-    seconds = in_turns(options.rounds, sides, warm_up=options.model == "tiny")
+    seconds = in_turns(options.rounds, sides)
     tokens = task.plan.total_tokens
     note = (
         f"{options.model} model on {DEVICE}, {len(task.examples)} rows, {tokens:,} tokens, {task.plan.steps} steps "

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from src.reporting import markdown, tables
@@ -88,6 +89,17 @@ def test_gpu_hours_count_the_cards() -> None:
     ]
     nodes = tuple(Node(m.stage, m.stage, m.key, False, 0.0, m) for m in made)
     assert tables.costs([Job(Path(), "j", nodes=nodes)]).gpu_hours == 8 + 2
+
+
+def test_the_bill_is_the_teachers_and_told_by_kept_problem() -> None:
+    made = [
+        replace(manifest("distil", {}, {}), counts=Counts(100, 60), metrics={"dollars": 3.0}),
+        replace(manifest("distil", {}, {}), counts=Counts(50, 40), metrics={"dollars": 1.0}),
+        replace(manifest("generate", {}, {}), counts=Counts(500, 400)),
+    ]
+    nodes = tuple(Node(m.stage, m.stage, m.key, False, 0.0, m) for m in made)
+    bill = tables.costs([Job(Path(), "a", nodes=nodes), Job(Path(), "b", nodes=nodes)])
+    assert (bill.dollars, bill.dollars_per_kept) == (4.0, 0.04)
 
 
 def manifest(stage: str, config: dict, packages: dict) -> Manifest:
