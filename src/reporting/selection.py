@@ -121,14 +121,17 @@ def _agreement(found: dict[str, float | None], manifest: Manifest) -> Table:
     rows = []
     for name, value in found.items():
         exact = name.startswith(EXACT)
-        pair = f"exact scores with {name.removeprefix(EXACT)}" if exact else f"all checkpoints with {name}"
+        pair = f"exact with {name.removeprefix(EXACT)}" if exact else f"all checkpoints with {name}"
         rows.append((Cell(pair), _spearman(value, "z.3f", manifest), few if exact else Cell("all")))
     columns = (
-        Column("Agreement of", numeric=False),
+        Column("Agreement of scores", numeric=False),
         Column("Spearman", hint="rank correlation; 1: the same order"),
-        Column("Candidates", hint="how many were scored exactly; all: every one that has a score"),
+        Column("n", hint="candidates"),
     )
-    note = "Scores that disagree with the exact ones, or from seed to seed, owe much to their projection."
+    note = (
+        "n: the candidates that were scored exactly, or all that have a score. Scores that disagree with the exact "
+        "ones, or from seed to seed, owe much to their projection."
+    )
     return Table(columns, tuple(rows), note)
 
 

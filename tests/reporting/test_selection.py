@@ -54,8 +54,8 @@ def test_agreement_has_three_decimals_and_the_number_of_candidates(told: Told) -
     names = ("exact scores, dimension 8,192, as used", "exact scores, seed 1", "checkpoint 2 alone")
     (agreement,) = told(agreement=dict(zip(names, (0.9763, -0.0004, 0.98), strict=True))).correlations
     assert texts(agreement) == [
-        ("exact scores with dimension 8,192, as used", "0.976", "64"),
-        ("exact scores with seed 1", "0.000", "64"),
+        ("exact with dimension 8,192, as used", "0.976", "64"),
+        ("exact with seed 1", "0.000", "64"),
         ("all checkpoints with checkpoint 2 alone", "0.980", "all"),
     ]
 
@@ -63,7 +63,7 @@ def test_agreement_has_three_decimals_and_the_number_of_candidates(told: Told) -
 def test_agreement_on_an_unknown_number_of_candidates_still_stands(manifest: Manifest, told: Told) -> None:
     manifest.metrics.clear()
     (agreement,) = told(agreement={"exact scores, seed 1": 0.9}).correlations
-    assert texts(agreement) == [("exact scores with seed 1", "0.900", "–")]
+    assert texts(agreement) == [("exact with seed 1", "0.900", "–")]
 
 
 @pytest.mark.parametrize("value", [None, float("nan")])
@@ -108,7 +108,15 @@ def test_one_of_each_part_of_the_ranking_is_shown_first(manifest: Manifest) -> N
 def test_the_page_and_the_record_hold_every_table(tmp_path: Path) -> None:
     build(tmp_path, "s", [FakeJob("a")])
     page = write_report(tmp_path, "s")
-    told = ("Rank correlation of", "Agreement of", "Without a score", "Of the chosen %", "0.976", "no response tokens")
+    told = (
+        "Rank correlation of",
+        "Agreement of scores",
+        "n: the candidates",
+        "Without a score",
+        "Of the chosen %",
+        "0.976",
+        "no response tokens",
+    )
     for text in (page.read_text(), page.with_name("report.md").read_text()):
         assert [part for part in told if part not in text] == []
     assert 'title="none: fewer than three values' in page.read_text()
