@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -16,6 +16,7 @@ from src.reporting.table import UNKNOWN, Cell, Column, Table
 from src.reporting.tables import stage_rank
 from src.reporting.text import MINUS, number, percent, points, words
 
+MIDDLE = "in the middle"
 READ_AT_MOST = 200_000  # scores: enough for a histogram
 EXACT, CHECKPOINT = "exact scores, ", "checkpoint "  # how the names of what says that a score is right begin
 
@@ -33,7 +34,7 @@ class Undefined(Cell):
 class Shown:
     """A candidate to read, from an end of the ranking or its middle."""
 
-    end: str  # "best" | "in the middle" | "worst"
+    end: str  # "best" | "high" | MIDDLE | "low" | "worst"
     score: float
     selected: bool
     prompt: str
@@ -121,7 +122,7 @@ def _agreement(found: dict[str, float | None], manifest: Manifest) -> Table:
     rows = []
     for name, value in found.items():
         exact = name.startswith(EXACT)
-        pair = f"exact with {name.removeprefix(EXACT)}" if exact else f"all checkpoints with {name}"
+        pair = f"exact with {name.removeprefix(EXACT)}" if exact else f"all with {name}"
         rows.append((Cell(pair), _spearman(value, "z.3f", manifest), few if exact else Cell("all")))
     columns = (
         Column("Agreement of scores", numeric=False),
@@ -182,11 +183,12 @@ def _count(group: object, name: str) -> int:
 def _samples(found: dict[str, Any]) -> tuple[tuple[Shown, ...], tuple[Shown, ...]]:
     """(the best, the middle one and the worst; the others), in the order of the ranking."""
     first, others = [], []
-    for part, end in (("top", "best"), ("middle", "in the middle"), ("bottom", "worst")):
+    for part, end, near in (("top", "best", "high"), ("middle", MIDDLE, MIDDLE), ("bottom", "worst", "low")):
         rows = found.get(part)
-        shown = [_shown(end, row) for row in rows if _mapping(row)] if isinstance(rows, list) else []
+        shown = [_shown(near, row) for row in rows if _mapping(row)] if isinstance(rows, list) else []
         if shown:
-            first.append(shown.pop({"top": 0, "bottom": -1}.get(part, len(shown) // 2)))
+            chosen = shown.pop({"top": 0, "bottom": -1}.get(part, len(shown) // 2))
+            first.append(replace(chosen, end=end))
         others += shown
     return tuple(first), tuple(others)
 

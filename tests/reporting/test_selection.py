@@ -56,7 +56,7 @@ def test_agreement_has_three_decimals_and_the_number_of_candidates(told: Told) -
     assert texts(agreement) == [
         ("exact with dimension 8,192, as used", "0.976", "64"),
         ("exact with seed 1", "0.000", "64"),
-        ("all checkpoints with checkpoint 2 alone", "0.980", "all"),
+        ("all with checkpoint 2 alone", "0.980", "all"),
     ]
 
 
@@ -102,7 +102,14 @@ def test_one_of_each_part_of_the_ranking_is_shown_first(manifest: Manifest) -> N
         ("in the middle", 0.1, True),
         ("worst", -0.7, False),
     ]
-    assert [shown.score for shown in found.further] == [0.8, 0.7, 0.2, 0.0, -0.5, -0.6]
+    assert [(shown.end, shown.score) for shown in found.further] == [
+        ("high", 0.8),
+        ("high", 0.7),
+        ("in the middle", 0.2),
+        ("in the middle", 0.0),
+        ("low", -0.5),
+        ("low", -0.6),
+    ]
 
 
 def test_the_page_and_the_record_hold_every_table(tmp_path: Path) -> None:
