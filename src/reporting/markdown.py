@@ -43,6 +43,7 @@ def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
     )
     parts += _sections(view, results)
     parts += _corpus(view)
+    parts += _selection(view)
     parts += _sections(view, (("Time and memory", "effort"), ("Jobs", "jobs")))
     if view.origins:
         parts += ["## Machine and versions", "\n".join(f"- {name}: {value}" for name, value in view.origins.items())]
@@ -65,6 +66,12 @@ def _corpus(view: View) -> Iterator[str]:
     for part in (*view.corpus.parts, *view.corpus.short):
         yield f"### {part.title}"
         yield markdown(part.table)
+
+
+def _selection(view: View) -> Iterator[str]:
+    if tables := (*view.selection.correlations, *view.selection.shares):
+        yield "## Selection"
+        yield from map(markdown, tables)
 
 
 def markdown(table: Table) -> str:

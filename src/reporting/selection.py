@@ -4,25 +4,37 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from src.reporting.collect import Manifest
-from src.reporting.table import EMPTY_TABLE, UNKNOWN, Cell, Column, Table
+from src.reporting.table import UNKNOWN, Cell, Column, Table
 from src.reporting.tables import stage_rank
-from src.reporting.text import number, percent, points, words
+from src.reporting.text import MINUS, number, percent, points, words
 
+MIDDLE = "in the middle"
 READ_AT_MOST = 200_000  # scores: enough for a histogram
+EXACT, CHECKPOINT = "exact scores, ", "checkpoint "  # how the names of what says that a score is right begin
+
+
+@dataclass(frozen=True)
+class Undefined(Cell):
+    """A rank correlation that there is none of."""
+
+    @property
+    def trace(self) -> str:
+        return f"none: fewer than three values, or all of one side are the same\n{super().trace}"
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A candidate to read: one end of the ranking or the other."""
+    """A candidate to read, from an end of the ranking or its middle."""
 
-    end: str  # "best" | "worst"
+    end: str  # "best" | "high" | MIDDLE | "low" | "worst"
     score: float
     selected: bool
     prompt: str
@@ -31,12 +43,16 @@ class Shown:
 
 @dataclass(frozen=True)
 class Selection:
-    """All of it may be empty: a selector without scores has nothing to show."""
+    """All of it may be empty: a selector without scores has nothing to show.
+
+    correlations: what the score goes with, and whether it is right. shares: how each group fared, and what has no
+    score. samples: one of each part of the ranking; `further` are the others."""
 
     values: tuple[float, ...] = ()
-    correlations: Table = EMPTY_TABLE
+    correlations: tuple[Table, ...] = ()
     shares: tuple[Table, ...] = ()
     samples: tuple[Shown, ...] = ()
+    further: tuple[Shown, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.values or self.correlations or self.shares)
@@ -47,15 +63,22 @@ def selection(manifest: Manifest | None) -> Selection:
     if manifest is None:
         return Selection()
     found = _read(manifest, "fidelity.json")
+    goes_with, told = _correlations_in(found.get("spearman")), _correlations_in(found.get("agreement"))
+    agreement = {name: value for name, value in told.items() if name.startswith((EXACT, CHECKPOINT))}
+    pairs = {name if " with " in name else f"score with {name}": value for name, value in goes_with.items()}
+    pairs |= {name.replace(", ", " with "): value for name, value in told.items() if name not in agreement}
+    shares = [
+        _shares(name, _mapping(groups), manifest)
+        for name, groups in _mapping(found.get("selected")).items()
+        if len(_mapping(groups)) > 1
+    ]
+    samples, further = _samples(_read(manifest, "samples.json"))
     return Selection(
         values=tuple(_scores(manifest)),
-        correlations=_correlations({**_mapping(found.get("spearman")), **_mapping(found.get("agreement"))}, manifest),
-        shares=tuple(
-            _shares(name, _mapping(groups), manifest)
-            for name, groups in _mapping(found.get("selected")).items()
-            if len(_mapping(groups)) > 1
-        ),
-        samples=tuple(_samples(_read(manifest, "samples.json"))),
+        correlations=tuple(filter(None, (_pairs(pairs, manifest), _agreement(agreement, manifest)))),
+        shares=tuple(filter(None, (*shares, _skipped(_mapping(found.get("skipped")), manifest)))),
+        samples=samples,
+        further=further,
     )
 
 
@@ -70,6 +93,10 @@ def _mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _correlations_in(found: object) -> dict[str, float | None]:
+    return {name: value for name, value in _mapping(found).items() if value is None or isinstance(value, int | float)}
+
+
 def _scores(manifest: Manifest) -> list[float]:
     values: list[float] = []
     for shard in sorted((manifest.path / "scores").glob("*.parquet")):
@@ -81,18 +108,45 @@ def _scores(manifest: Manifest) -> list[float]:
     return values
 
 
-def _correlations(found: dict[str, Any], manifest: Manifest) -> Table:
-    rows = [
-        (Cell(words(name)), Cell(f"{value:+.2f}".replace("-", "−"), sources=(manifest,)))
-        for name, value in found.items()
-        if isinstance(value, int | float)
-    ]
-    columns = (Column("Score against", numeric=False), Column("Spearman", hint="rank correlation over the candidates"))
+def _pairs(found: dict[str, float | None], manifest: Manifest) -> Table:
+    rows = tuple((Cell(words(name)), _spearman(value, "+z.2f", manifest)) for name, value in found.items())
+    columns = (Column("Rank correlation of", numeric=False), Column("Spearman", hint="over the candidates"))
+    note = "A score that merely follows the length or the loss of a text would be a poor reason to choose it."
+    return Table(columns, rows, note)
+
+
+def _agreement(found: dict[str, float | None], manifest: Manifest) -> Table:
+    """How far the scores agree with better ones, and each checkpoint's with all of them together."""
+    measured = manifest.metrics.get("scored_exactly")
+    few = UNKNOWN if measured is None else Cell(number(measured), sources=(manifest,))
+    rows = []
+    for name, value in found.items():
+        exact = name.startswith(EXACT)
+        pair = f"exact with {name.removeprefix(EXACT)}" if exact else f"all with {name}"
+        rows.append((Cell(pair), _spearman(value, "z.3f", manifest), few if exact else Cell("all")))
+    columns = (
+        Column("Agreement of scores", numeric=False),
+        Column("Spearman", hint="rank correlation; 1: the same order"),
+        Column("n", hint="candidates"),
+    )
     note = (
-        "A score that merely follows the length or the loss of a text would be a poor reason to choose it; one that "
-        "disagrees with the exact scores of a few candidates, or with other seeds, owes much to its projection."
+        "n: the candidates that were scored exactly, or all that have a score. Scores that disagree with the exact "
+        "ones, or from seed to seed, owe much to their projection."
     )
     return Table(columns, tuple(rows), note)
+
+
+def _spearman(value: float | None, form: str, manifest: Manifest) -> Cell:
+    if value is None or math.isnan(value):
+        return Undefined(UNKNOWN.text, sources=(manifest,), tone=UNKNOWN.tone)
+    return Cell(format(value, form).replace("-", MINUS), sources=(manifest,))
+
+
+def _skipped(found: dict[str, Any], manifest: Manifest) -> Table:
+    at = (manifest,)
+    rows = tuple((Cell(reason), Cell(number(n), sources=at)) for reason, n in found.items() if isinstance(n, int))
+    hint = "taken only where there are too few with one"
+    return Table((Column("Without a score", numeric=False, hint=hint), Column("Candidates")), rows)
 
 
 def _shares(name: str, groups: dict[str, Any], manifest: Manifest) -> Table:
@@ -126,20 +180,25 @@ def _count(group: object, name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _samples(found: dict[str, Any]) -> list[Shown]:
-    """The best and the worst candidate."""
-    ends = (("best", found.get("top") or [], 0), ("worst", found.get("bottom") or [], -1))
-    shown = []
-    for end, rows, index in ends:
-        if row := _mapping(rows[index]) if isinstance(rows, list) and rows else {}:
-            score = row.get("score")
-            shown.append(
-                Shown(
-                    end,
-                    float(score) if isinstance(score, int | float) else float("nan"),
-                    bool(row.get("selected")),
-                    re.sub(r"^## .*$", "", str(row.get("prompt", "")), flags=re.M),  # the format's own headings
-                    str(row.get("response", "")),
-                )
-            )
-    return shown
+def _samples(found: dict[str, Any]) -> tuple[tuple[Shown, ...], tuple[Shown, ...]]:
+    """(the best, the middle one and the worst; the others), in the order of the ranking."""
+    first, others = [], []
+    for part, end, near in (("top", "best", "high"), ("middle", MIDDLE, MIDDLE), ("bottom", "worst", "low")):
+        rows = found.get(part)
+        shown = [_shown(near, row) for row in rows if _mapping(row)] if isinstance(rows, list) else []
+        if shown:
+            chosen = shown.pop({"top": 0, "bottom": -1}.get(part, len(shown) // 2))
+            first.append(replace(chosen, end=end))
+        others += shown
+    return tuple(first), tuple(others)
+
+
+def _shown(end: str, row: dict[str, Any]) -> Shown:
+    score = row.get("score")
+    return Shown(
+        end,
+        float(score) if isinstance(score, int | float) else float("nan"),
+        bool(row.get("selected")),
+        re.sub(r"^## .*$", "", str(row.get("prompt", "")), flags=re.M),  # the format's own headings
+        str(row.get("response", "")),
+    )

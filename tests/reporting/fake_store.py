@@ -45,6 +45,7 @@ COUNTS: dict[str, tuple[int, dict[str, int], dict[str, int]]] = {
 }
 METRICS: dict[str, dict[str, float]] = {
     "distil": {"calls": 320, "dollars": 0.0, "prompt_tokens": 96_000, "completion_tokens": 41_000},
+    "select": {"gradient_size": 135_168, "scored_exactly": 64},
     "generate": {"tokens": 410_000, "tokens_per_second": 8_400},
     "clean": {"verified_share": 0.1, "verdict/program": 226, "verdict/arithmetic": 1500, "verdict/unchecked": 535}
     | {f"verified/stage/{stage}": 0.1 for stage in STAGES},
@@ -214,11 +215,17 @@ def _select(folder: Path, node: str) -> None:
     shown = {"id": "c1", "prompt": "## Question\nWhat is $2 + 3$?\n\n## Solution\n", "response": "$\\boxed{5}$"}
     fidelity = {
         "spearman": {"response_characters": -0.21, "loss": 0.34, "gsm with math": None},
+        "agreement": {
+            "exact scores, dimension 8,192, as used": 0.9763,
+            "exact scores, seed 1": 0.9801,
+            "norm of the direction, response tokens": -0.62,
+            "checkpoint 1 alone": 0.8846,
+        },
         "selected": {
             "stage": {stage: {"pool": 96, "selected": 60 - 6 * i} for i, stage in enumerate(STAGES)},
             "source": {"sympy": {"pool": 500, "selected": 190}, "networkx": {"pool": 268, "selected": 130}},
         },
-        "skipped": {},
+        "skipped": {"gradient is not finite": 1, "no response tokens": 12},
     }
     samples = {
         "top": [{**shown, "score": 0.112, "selected": True}],
