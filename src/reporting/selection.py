@@ -39,6 +39,7 @@ class Shown:
     selected: bool
     prompt: str
     response: str
+    source: Manifest
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def selection(manifest: Manifest | None) -> Selection:
         for name, groups in _mapping(found.get("selected")).items()
         if len(_mapping(groups)) > 1
     ]
-    samples, further = _samples(_read(manifest, "samples.json"))
+    samples, further = _samples(manifest)
     return Selection(
         values=tuple(_scores(manifest)),
         correlations=tuple(filter(None, (_pairs(pairs, manifest), _agreement(agreement, manifest)))),
@@ -180,12 +181,13 @@ def _count(group: object, name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _samples(found: dict[str, Any]) -> tuple[tuple[Shown, ...], tuple[Shown, ...]]:
+def _samples(manifest: Manifest) -> tuple[tuple[Shown, ...], tuple[Shown, ...]]:
     """(the best, the middle one and the worst; the others), in the order of the ranking."""
+    found = _read(manifest, "samples.json")
     first, others = [], []
     for part, end, near in (("top", "best", "high"), ("middle", MIDDLE, MIDDLE), ("bottom", "worst", "low")):
         rows = found.get(part)
-        shown = [_shown(near, row) for row in rows if _mapping(row)] if isinstance(rows, list) else []
+        shown = [_shown(near, row, manifest) for row in rows if _mapping(row)] if isinstance(rows, list) else []
         if shown:
             chosen = shown.pop({"top": 0, "bottom": -1}.get(part, len(shown) // 2))
             first.append(replace(chosen, end=end))
@@ -193,7 +195,7 @@ def _samples(found: dict[str, Any]) -> tuple[tuple[Shown, ...], tuple[Shown, ...
     return tuple(first), tuple(others)
 
 
-def _shown(end: str, row: dict[str, Any]) -> Shown:
+def _shown(end: str, row: dict[str, Any], manifest: Manifest) -> Shown:
     score = row.get("score")
     return Shown(
         end,
@@ -201,4 +203,5 @@ def _shown(end: str, row: dict[str, Any]) -> Shown:
         bool(row.get("selected")),
         re.sub(r"^## .*$", "", str(row.get("prompt", "")), flags=re.M),  # the format's own headings
         str(row.get("response", "")),
+        manifest,
     )

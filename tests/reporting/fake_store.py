@@ -227,10 +227,9 @@ def _select(folder: Path, node: str) -> None:
         },
         "skipped": {"gradient is not finite": 1, "no response tokens": 12},
     }
+    scores = {"top": (0.112, 0.108, 0.101), "middle": (0.021, 0.02, 0.019), "bottom": (-0.05, -0.06, -0.07)}
     samples = {
-        "top": [{**shown, "score": 0.112, "selected": True}],
-        "middle": [],
-        "bottom": [{**shown, "score": -0.07, "selected": False}],
+        part: [{**shown, "score": score, "selected": part == "top"} for score in row] for part, row in scores.items()
     }
     (folder / "fidelity.json").write_text(json.dumps(fidelity))
     (folder / "samples.json").write_text(json.dumps(samples))

@@ -11,8 +11,6 @@ import pytest
 
 from src.core.errors import UserError
 from src.reporting import summary_lines, write_report
-from src.reporting.collect import collect
-from src.reporting.selection import selection
 from tests.reporting.conftest import STUDIES
 from tests.reporting.fake_store import FakeJob, build
 
@@ -62,15 +60,6 @@ def test_a_student_of_an_unchecked_corpus_is_told_of(tmp_path: Path) -> None:
         page = write_report(tmp_path, "s")
         for text in (page.read_text(), page.with_name("report.md").read_text()):
             assert ("a: the corpus was never compared with 1,319 of the questions." in text) == told
-
-
-def test_the_ends_of_the_ranking_are_shown_as_the_selection_left_them(tmp_path: Path) -> None:
-    build(tmp_path, "s", [FakeJob("a")])
-    (manifest,) = (job.manifest("select") for job in collect(tmp_path, "s").jobs)
-    assert [(shown.end, shown.score, shown.selected) for shown in selection(manifest).samples] == [
-        ("best", 0.112, True),
-        ("worst", -0.07, False),
-    ]
 
 
 @pytest.mark.parametrize("study", STUDIES)

@@ -93,22 +93,19 @@ def test_every_number_links_to_the_selection(manifest: Manifest) -> None:
 
 
 def test_one_of_each_part_of_the_ranking_is_shown_first(manifest: Manifest) -> None:
-    parts = {"top": (0.9, 0.8, 0.7), "middle": (0.2, 0.1, 0.0), "bottom": (-0.5, -0.6, -0.7)}
-    rows = {name: [{"score": s, "selected": s > 0, "prompt": "?"} for s in scores] for name, scores in parts.items()}
-    (manifest.path / "samples.json").write_text(json.dumps(rows))
     found = selection(manifest)
     assert [(shown.end, shown.score, shown.selected) for shown in found.samples] == [
-        ("best", 0.9, True),
-        ("in the middle", 0.1, True),
-        ("worst", -0.7, False),
+        ("best", 0.112, True),
+        ("in the middle", 0.02, False),
+        ("worst", -0.07, False),
     ]
     assert [(shown.end, shown.score) for shown in found.further] == [
-        ("high", 0.8),
-        ("high", 0.7),
-        ("in the middle", 0.2),
-        ("in the middle", 0.0),
-        ("low", -0.5),
-        ("low", -0.6),
+        ("high", 0.108),
+        ("high", 0.101),
+        ("in the middle", 0.021),
+        ("in the middle", 0.019),
+        ("low", -0.05),
+        ("low", -0.06),
     ]
 
 
@@ -127,3 +124,12 @@ def test_the_page_and_the_record_hold_every_table(tmp_path: Path) -> None:
     for text in (page.read_text(), page.with_name("report.md").read_text()):
         assert [part for part in told if part not in text] == []
     assert 'title="none: fewer than three values' in page.read_text()
+
+
+def test_the_first_of_each_part_are_open_and_the_others_folded(tmp_path: Path) -> None:
+    build(tmp_path, "s", [FakeJob("a")])
+    text = write_report(tmp_path, "s").read_text()
+    shown, fold, folded = text[text.index('<section id="selection">') :].partition("<summary>More from the top")
+    folded = folded.partition("</section>")[0]
+    assert fold and [part.count("<b>Ranked ") for part in (shown, folded)] == [3, 6]
+    assert [part.count('class="trace"') for part in (shown, folded)] == [4, 6]  # the drawing's, and each candidate's
