@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from src.reporting.collect import studies
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
@@ -94,6 +96,11 @@ def test_asking_what_there_is_loads_no_ml_library(words):
     [
         (["selectr=random", "sed=3"], ["selectr: no such option", "sed: no such option; did you mean 'seed'?"]),
         (["corpus=jsonl", "corpus.files=/nowhere.jsonl"], ["/nowhere.jsonl"]),
+        (["study=a/b"], ["study=a/b names no folder of its own"]),
+        (
+            ["clean=basic,off", "plan=true", "-m"],
+            ["Two jobs of this sweep are called main-s0", "name=${choice:selector}"],
+        ),
         (
             ["round_1.calls=0", "pretrain.recipe.lr=-1"],
             ["2 mistakes", "calls must be at least 1", "lr must be above 0"],
@@ -116,3 +123,9 @@ def test_a_plan_runs_nothing(tmp_path):
     assert done.returncode == 0
     assert "12 nodes: 0 reused, 12 to do" in done.stdout
     assert not (tmp_path / "store").exists()
+
+
+def test_a_plan_leaves_nothing_that_a_report_would_count(tmp_path):
+    done = train(tmp_path, "clean=basic,off", "name=${choice:clean}", "plan=true", "-m")
+    assert done.returncode == 0, done.stderr
+    assert studies(tmp_path) == []

@@ -143,7 +143,7 @@ def _compose(overrides: list[str], config_name: str, mistakes: Mistakes) -> Dict
 def _check_writable(folder: Path, mistakes: Mistakes) -> None:
     """Hydra would make the folder of a run, and fail with a traceback."""
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if not os.access(there, os.W_OK):
+    if not (there.is_dir() and os.access(there, os.W_OK)):
         mistakes.add("outputs", f"nothing can be written in '{there}'; choose another folder: outputs=...")
 
 

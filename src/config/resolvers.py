@@ -1,4 +1,8 @@
-"""`${choice:selector}`: the option chosen for a group, to name the arms of a study by what they differ in."""
+"""Resolvers of the configuration.
+
+`${choice:selector}`: the option chosen for a group, to name the arms of a study by what they differ in.
+`${runs:${plan}}`: where Hydra's own files go; a plan must leave nothing that a report would take for a run.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,12 @@ def choice(group: str, *, _root_: Any) -> str:
     return str(hydra.runtime.choices[group])
 
 
+def runs(plan: bool) -> str:
+    return "runs/.plans" if plan else "runs"
+
+
 def register() -> None:
+    OmegaConf.register_new_resolver("runs", runs, replace=True)
     OmegaConf.register_new_resolver("choice", choice, replace=True)
 
 

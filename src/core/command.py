@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 
 VARIABLE = "JIUZHANG_LAB_COMMAND"  # the processes that a launcher starts know it from here
@@ -15,5 +16,5 @@ def command_line() -> str:
 
 def _own() -> str:
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    program = f"python -m {spec.name}" if spec else f"python {sys.argv[0]}"
-    return " ".join([program, *sys.argv[1:]])
+    program = ["python", "-m", spec.name] if spec else ["python", sys.argv[0]]
+    return shlex.join([*program, *sys.argv[1:]])

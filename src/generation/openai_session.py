@@ -125,7 +125,7 @@ class OpenAISession(Session):
                 if (
                     isinstance(error, openai.APIConnectionError)
                     and not self._answered
-                    and attempt + 1 >= TRIES_TO_REACH
+                    and attempt + 1 >= min(TRIES_TO_REACH, self._options.max_retries + 1)
                 ):
                     raise self._unreachable(error) from None
             delay = min(LONGEST_DELAY, FIRST_DELAY * 2**attempt) * random.uniform(0.5, 1.0)

@@ -32,6 +32,7 @@ class Job:
     """Checks the whole configuration when built: nothing runs before every mistake in it is mended."""
 
     planned: ClassVar[set[str]] = set()  # keys that the plans of this process showed: a sweep's jobs share them
+    named: ClassVar[dict[Path, str]] = {}  # the folders of this process's jobs, and the key of what each ends with
 
     def __init__(self, cfg: DictConfig):
         self.config = _plain(cfg)
@@ -42,7 +43,18 @@ class Job:
         self.outputs = Path(self.config["outputs"]).absolute()
         self.store = Store(self.outputs / "store")
         self.study, self.name, self.seed = (self.config[k] for k in ("study", "name", "seed"))
+        _check_folder_name("study", self.study)
+        _check_folder_name("name", self.name)
         self.folder = self.outputs / "runs" / self.study / f"{self.name}-s{self.seed}"
+        self._check_alone()
+
+    def _check_alone(self) -> None:
+        """Two different jobs of one sweep under one name would overwrite each other's record."""
+        if self.named.setdefault(self.folder, self.nodes[-1].key) != self.nodes[-1].key:
+            raise UserError(
+                f"Two jobs of this sweep are called {self.folder.name}: the second would overwrite the first.",
+                "Name the arms by what they differ in, e.g. 'name=${choice:selector}' or 'name=${generate.prompts}'.",
+            )
 
     def show_plan(self) -> None:
         """Print what would run, what is there already, and what the rest would cost."""
@@ -129,6 +141,14 @@ class _Record:
         with full_disk_explained(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_json(self.path, {**self.base, "status": status, "error": error, "seconds": seconds, "nodes": nodes})
+
+
+def _check_folder_name(option: str, value: Any) -> None:
+    if not str(value) or str(value).startswith(".") or "/" in str(value):
+        raise UserError(
+            f"{option}={value} names no folder of its own under runs/.",
+            f"Set {option} to one word: not empty, without a slash, not beginning with a dot.",
+        )
 
 
 def _number() -> int:

@@ -211,15 +211,13 @@ class Study:
     def missing_seeds(self) -> list[str]:
         """Holes in the grid of arms and seeds: jobs that left no trace at all."""
         seeds = sorted({job.seed for job in self.jobs if job.seed is not None})
-        return [
-            f"{arm.name}, seed {seed}" for arm in self.arms for seed in seeds if seed not in {j.seed for j in arm.jobs}
-        ]
+        return [f"{arm.name}-s{seed}" for arm in self.arms for seed in seeds if seed not in {j.seed for j in arm.jobs}]
 
 
 def studies(outputs: Path) -> list[str]:
     """The studies that left runs."""
     runs = outputs / "runs"
-    return sorted(p.name for p in runs.iterdir() if p.is_dir()) if runs.is_dir() else []
+    return sorted(p.name for p in runs.iterdir() if p.is_dir() and not p.name.startswith(".")) if runs.is_dir() else []
 
 
 def collect(outputs: Path, study: str) -> Study:

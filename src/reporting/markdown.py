@@ -31,7 +31,7 @@ def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
     parts += ["**Commands.**", "```\n" + "\n".join(commands) + "\n```"] if commands else []
     parts.append(f"**Cost.** {view.sharing.sentence}")
     unfinished = [f"{job.name} ({job.error or job.status})" for job in study.jobs if not job.complete]
-    unfinished += study.missing_seeds + list(study.remarks)
+    unfinished += study.missing_seeds + [remark.rstrip(".") for remark in study.remarks]
     parts.append(f"**What failed or is missing.** {'; '.join(unfinished) or 'Nothing'}.")
     parts += [f"![{plot.title}]({prefix}{plot.name}.svg)" for plot in drawings]
     results = (

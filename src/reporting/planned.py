@@ -14,11 +14,11 @@ from yaml import YAMLError
 
 def never_begun(folder: Path, began: int) -> str | None:
     """A remark on the jobs of the study's last sweep beyond those that `began`. None where there are none, or where the
-    sweeper chooses its jobs as it goes."""
+    sweeper chooses its jobs as it goes. A sweep that is still running has not begun its last jobs either."""
     planned = _planned(folder / "multirun.yaml")
     if planned is None or planned <= began:
         return None
-    return f"{planned - began} of the last sweep's {planned} jobs never began: its command, typed again, runs them."
+    return f"{planned - began} of the last sweep's {planned} jobs have not begun; its command, typed again, runs them."
 
 
 def _planned(path: Path) -> int | None:
@@ -31,9 +31,9 @@ def _planned(path: Path) -> int | None:
             return None
         given = [f"{name}={value}" for name, value in (sweeper.get("params") or {}).items()]
         parsed = OverridesParser.create().parse_overrides([*given, *typed])
+        return prod({override.key_or_group: _values(override) for override in parsed}.values())
     except (OSError, YAMLError, HydraException, KeyError, TypeError, AttributeError):
         return None
-    return prod({override.key_or_group: _values(override) for override in parsed}.values())
 
 
 def _values(override: Any) -> int:

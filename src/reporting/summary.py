@@ -37,7 +37,7 @@ def summary_lines(outputs: Path, study: str, baseline: str | None = None) -> lis
 
 def _missing(study: Study) -> list[str]:
     jobs = [f"{job.name} ({(job.error or job.status).splitlines()[0]})" for job in study.jobs if not job.complete]
-    return jobs + study.missing_seeds
+    return jobs + study.missing_seeds + [remark.rstrip(".") for remark in study.remarks]
 
 
 def _lines(table: Table) -> list[str]:

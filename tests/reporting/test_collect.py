@@ -40,7 +40,7 @@ def test_arms_of_one_name_are_told_apart_by_their_overrides(tmp_path: Path) -> N
 
 def test_holes_in_the_grid_are_missing(tmp_path: Path) -> None:
     build(tmp_path, "s", [FakeJob("a-s0", 0), FakeJob("a-s1", 1), FakeJob("b-s0", 0)])
-    assert collect(tmp_path, "s").missing_seeds == ["b, seed 1"]
+    assert collect(tmp_path, "s").missing_seeds == ["b-s1"]
 
 
 @pytest.mark.parametrize("content", [None, "", '{"name": "b', "[]"])

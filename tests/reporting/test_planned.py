@@ -23,11 +23,11 @@ def swept(folder: Path, params: dict[str, str], *typed: str, sweeper: str = BASI
         ({}, ["lr=0.1", "name=main"], 1),
     ],
 )
-def test_the_jobs_that_never_began_are_counted(params, typed, planned, tmp_path):
+def test_the_jobs_that_have_not_begun_are_counted(params, typed, planned, tmp_path):
     folder = swept(tmp_path, params, *typed)
     assert never_begun(folder, planned) is None
     remark = never_begun(folder, planned - 1)
-    assert remark is not None and remark.startswith(f"1 of the last sweep's {planned} jobs never began")
+    assert remark is not None and remark.startswith(f"1 of the last sweep's {planned} jobs have not begun")
 
 
 def test_where_nothing_is_known_nothing_is_said(tmp_path):

@@ -17,6 +17,7 @@ from src.generation.procedural.families import families_of
 from src.generation.procedural.family import Family, Kind, Slice, SolvedProblem, Split
 from src.generation.procedural.people import Cast
 from src.generation.procedural.size import FULL, Size
+from src.prompts.sets import STAGES
 
 PATIENCE = 400  # repeats in a row after which a family's instances count as used up
 
@@ -71,7 +72,7 @@ def _turns(
     """Stage after stage, and in each stage family after family, in an order that the seed shuffles."""
     told: set[str] | None = None if part == "train" else set()
     by_stage = []
-    for stage in size.stages:
+    for stage in size.stages or STAGES:
         families = list(families_of(stage, split))[: size.families]
         Random(seed_from("order", seed, stage)).shuffle(families)
         by_stage.append(

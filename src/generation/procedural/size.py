@@ -20,19 +20,20 @@ class Size:
 
     families: the first so many of each education stage; None for all. numbers: the lower share, in (0, 1], of each
     range that a family draws its numbers from; each family must keep problems to train on and to be examined in.
-    stages: the education stages that are drawn from; the teacher takes its stage from the prompt instead.
+    stages: the education stages that are drawn from, None for all; the teacher takes its stage from the prompt instead.
     """
 
     families: int | None = None
     numbers: float = 1.0
-    stages: tuple[str, ...] = STAGES
+    stages: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stages", tuple(self.stages))
+        given = STAGES if self.stages is None else self.stages
         at_least(self, 1, "families")
-        unknown = sorted(set(self.stages) - set(STAGES))
-        if unknown or not self.stages:
+        unknown = sorted(set(given) - set(STAGES))
+        if unknown or not given:
             raise ValueError(f"stages must name some of {', '.join(STAGES)}, not {', '.join(unknown) or 'none'}")
+        object.__setattr__(self, "stages", tuple(stage for stage in STAGES if stage in given))
         if not 0 < self.numbers <= 1:
             raise ValueError(f"numbers must lie in (0, 1], not {self.numbers}")
         if self.numbers < 1 and (family := _emptied(self.families, self.numbers)):
