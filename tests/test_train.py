@@ -99,7 +99,7 @@ def test_asking_what_there_is_loads_no_ml_library(words):
         (["study=a/b"], ["study=a/b names no folder of its own"]),
         (
             ["clean=basic,off", "plan=true", "-m"],
-            ["Two jobs of this sweep are called main-s0", "name=${choice:selector}"],
+            ["Two jobs of this sweep are called main-s0"],
         ),
         (
             ["round_1.calls=0", "pretrain.recipe.lr=-1"],

@@ -57,7 +57,10 @@ def training_problems(
 def _first(n: int, problems: Iterator[SolvedProblem], what: str) -> list[SolvedProblem]:
     found = list(islice(problems, n))
     if len(found) < n:
-        raise UserError(f"Only {len(found)} of {n} {what} exist.", "Ask for fewer, or for more stages.")
+        raise UserError(
+            f"Only {len(found)} of {n} {what} exist.",
+            "Lower the set's option n, or widen `problems` (families, numbers, stages).",
+        )
     return found
 
 
