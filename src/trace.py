@@ -48,33 +48,28 @@ def trace(outputs: Path, id: str) -> Iterator[str]:
     """The lines to print. Raises UserError for an id that means no row, or several."""
     teller = _Teller(Lineage(outputs / "store"), outputs)
     found = teller.lineage.find(id)
-    tell = {
-        "problems": teller.problem,
-        "rejections": teller.rejection,
-        "generations": teller.generation,
-        "prompts": teller.prompt,
-        "passages": teller.passage,
-        "predictions": teller.prediction,
-        "packs": teller.read_row,
-    }[found.place.table]
-    further = {
-        "problems": teller.readers,
-        "rejections": teller.reason,
-        "generations": teller.outcomes,
-        "prompts": teller.choices,
-        "passages": lambda row, made: (),
-        "predictions": teller.answer,
-        "packs": teller.reader,
+    tell, further = {
+        "problems": (teller.problem, teller.readers),
+        "rejections": (teller.rejection, teller.reason),
+        "generations": (teller.generation, teller.outcomes),
+        "prompts": (teller.prompt, teller.choices),
+        "passages": (teller.passage, teller.nothing),
+        "predictions": (teller.prediction, teller.answer),
+        "packs": (teller.read_row, teller.reader),
     }[found.place.table]
     (row, made), *others = found.holders
     yield from tell(row, made)
+    told = made
     for row, made in others:
-        yield f"also in {made.label}"
+        if made is not told:
+            yield f"also in {made.label}"
         yield from further(row, made)
+        told = made
 
 
 class _Teller:
-    """One method for each sort of row; each hands on to the sort that it came from."""
+    """For each sort of row a method that tells of it and hands on to the sort that it came from, and one that tells
+    only what became of it, for the further artifacts that hold it."""
 
     def __init__(self, lineage: Lineage, outputs: Path):
         self.lineage, self.outputs = lineage, outputs
@@ -108,7 +103,7 @@ class _Teller:
             yield f"  which was examined in {exam.label}{self._runs(exam)}"
 
     def read_row(self, row: Row, made: Made) -> Iterator[str]:
-        """A row that no corpus of the store holds: its text stands in the files of the fine-tuning set."""
+        """A row that no corpus of the store holds, most often of a fine-tuning set."""
         yield f"row {row['id']} of {row['corpus']}, whose text the store does not hold"
         yield from self.reader(row, made)
 
@@ -178,6 +173,10 @@ class _Teller:
         yield from _block(f"passage {row['id']}", made, {"source": row["source"], **meta})
         yield from _text("text", row["text"])
 
+    def nothing(self, row: Row, made: Made) -> Iterator[str]:
+        """Of a passage all is said by its text."""
+        return iter(())
+
     def prediction(self, row: Row, made: Made) -> Iterator[str]:
         yield f"{row['benchmark']} {row['question_id']}"
         yield from _text("asked", row["prompt"])
@@ -197,9 +196,9 @@ class _Teller:
     def answer(self, row: Row, made: Made) -> Iterator[str]:
         """What one model wrote in one evaluation."""
         facts = {"gold": row["gold"], "right": f"{sum(row['verdict'])} of {len(row['verdict'])}"}
-        yield from _block(f"{row['model']}'s answers {row['id']}", made, facts)
+        yield f"{row['model']}'s answers {row['id']}  ({made.label}{self._runs(made)})"
+        yield _line(facts)
         yield from _text("answered", row["samples"][0] if row["samples"] else "")
-        yield f"  examined in {made.label}{self._runs(made)}"
 
     def _checks(self, row: Row, made: Made, source: Made | None) -> Iterator[str]:
         """What it went through to stay, and the text that it was made of."""
@@ -278,7 +277,11 @@ def _facts(row: Row, *names: str) -> dict[str, Any]:
 def _block(title: str, made: Made, facts: dict[str, Any]) -> Iterator[str]:
     yield f"{title}  ({made.label})"
     if facts:
-        yield f"  {'; '.join(f'{name} {value}' for name, value in facts.items())}"
+        yield _line(facts)
+
+
+def _line(facts: dict[str, Any]) -> str:
+    return f"  {'; '.join(f'{name} {value}' for name, value in facts.items())}"
 
 
 def _text(name: str, text: str) -> Iterator[str]:

@@ -184,12 +184,12 @@ def test_a_prediction_is_told_of_every_evaluation_and_a_question_of_every_model(
     make(copied, "pretrain", "hhi", {"corpus": "ggg"})
     make(copied, "evaluate", "iij", {"pretrain": "hhi"}, predictions=(Prediction, [answer("feed01", "student", "11")]))
     first, _, second = told(copied, "feed01").partition("also in evaluate iii\n")
-    assert "gold 10; right 0 of 1" in first and "    11\n" in first and "examined in evaluate iij" in first
-    assert "gold 10; right 1 of 1" in second and "    10\n" in second
-    assert "examined in evaluate iii, in demo/main-s0" in second and "examined in evaluate iij" not in second
+    assert "gold 10; right 0 of 1" in first and "    11\n" in first and "feed01  (evaluate iij)" in first
+    assert "gold 10; right 1 of 1" in second and "    10" in second
+    assert "feed01  (evaluate iii, in demo/main-s0)" in second and "evaluate iij" not in second
     text = told(copied, "q5")
     assert text.count("student's answers feed01") == 2 and text.count("untrained's answers feed00") == 1
-    assert text == told(copied, "Q5")
+    assert text.count("also in evaluate iii") == 1 and text == told(copied, "Q5")
 
 
 def test_a_numbered_question_is_found_among_those_that_begin_alike(copied):
@@ -280,3 +280,10 @@ def test_capitals_and_the_spelling_of_the_other_commands_are_understood(outputs,
     id = row(outputs, 3).id
     trace.main([id.upper(), f"outputs={outputs}"])
     assert capsys.readouterr().out.startswith(f"corpus row {id}")
+
+
+def test_a_passage_that_two_corpora_hold_names_both(copied):
+    shutil.copytree(copied / "store/corpus/aaa", copied / "store/corpus/aab")
+    make(copied, "corpus", "aab")
+    text = told(copied, content_id("passage", 3))
+    assert "(corpus aab)" in text and text.endswith("\nalso in corpus aaa")
