@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,19 +15,31 @@ import pyarrow.parquet as pq
 
 from src.core.errors import UserError
 from src.core.stage import Artifact
+from src.core.store import MANIFEST, Store
 from src.text.minhash import Sketcher, jaccard
 from src.text.normalise import question_key
 from src.text.shingles import words_of
 
-# Where an id is looked for: a stage's kind, one of its tables, what a row of it is called.
+
+class Place(NamedTuple):
+    """Where an id is looked for: a stage's kind, one of its tables, what a row of it is called, the id's column."""
+
+    kind: str
+    table: str
+    what: str
+    column: str = "id"
+
+
 PLACES = (
-    ("clean", "problems", "corpus row"),
-    ("distil", "problems", "teacher's problem"),
-    ("clean", "rejections", "rejected text"),
-    ("generate", "generations", "raw text"),
-    ("prompts", "prompts", "prompt"),
-    ("corpus", "passages", "passage"),
-    ("evaluate", "predictions", "prediction"),
+    Place("clean", "problems", "corpus row"),
+    Place("distil", "problems", "teacher's problem"),
+    Place("clean", "rejections", "rejected text"),
+    Place("generate", "generations", "raw text"),
+    Place("prompts", "prompts", "prompt"),
+    Place("corpus", "passages", "passage"),
+    Place("evaluate", "predictions", "prediction"),
+    Place("evaluate", "predictions", "benchmark question", "question_id"),
+    Place("pretrain", "packs", "row that a student read"),  # of a fine-tuning set: a corpus row is found above
 )
 SHOWN = 8  # of several rows that an id may mean
 
@@ -58,18 +71,28 @@ class Made(Artifact):
     ) -> list[Row]:
         found: list[Row] = []
         for shard in sorted((self.path / table).glob("*.parquet")):
-            file = pq.ParquetFile(shard)
-            place = file.schema_arrow.names.index(column)
-            for group in range(file.num_row_groups):
-                if not _may_hold(file.metadata.row_group(group).column(place).statistics, ranges):
-                    continue
-                ids = file.read_row_group(group, columns=[column])[column].combine_chunks()
-                hits = pc.starts_with(ids, wanted) if isinstance(wanted, str) else pc.is_in(ids, value_set=wanted)
-                if pc.any(hits).as_py():
-                    found += file.read_row_group(group).filter(hits).to_pylist()
-                if len(found) >= most:
-                    return found[:most]
+            with self.readable(shard):
+                file = pq.ParquetFile(shard)
+                place = file.schema_arrow.names.index(column)
+                for group in range(file.num_row_groups):
+                    if not _may_hold(file.metadata.row_group(group).column(place).statistics, ranges):
+                        continue
+                    ids = file.read_row_group(group, columns=[column])[column].combine_chunks()
+                    hits = pc.starts_with(ids, wanted) if isinstance(wanted, str) else pc.is_in(ids, value_set=wanted)
+                    if pc.any(hits).as_py():
+                        found += file.read_row_group(group).filter(hits).to_pylist()
+                    if len(found) >= most:
+                        return found[:most]
         return found
+
+    @contextmanager
+    def readable(self, file: Path) -> Iterator[None]:
+        """Name the file in a UserError, where it turns out to be damaged."""
+        try:
+            yield
+        except (ValueError, OSError) as error:  # Arrow's errors are of both sorts
+            why, _, _ = str(error).partition("\n")
+            raise UserError(f"{file} is damaged: {why}", _again(self.path)) from None
 
 
 def _may_hold(statistics: Any, ranges: list[tuple[str, str]]) -> bool:
@@ -79,24 +102,34 @@ def _may_hold(statistics: Any, ranges: list[tuple[str, str]]) -> bool:
     return any(low <= statistics.max and statistics.min <= high for low, high in ranges)
 
 
+def _again(folder: Path) -> str:
+    return f"Remove the artifact, and the command that made it makes it again: rm -r {folder}"
+
+
 @dataclass(frozen=True)
 class Found:
-    """A row that an id means, and the artifacts that hold it (newest first)."""
+    """What an id means, and the artifacts that hold it (newest first), each with its own row.
 
-    row: Row
-    table: str
-    what: str
-    holders: list[Made]
+    A corpus row is the same in all of them; a prediction is what another model answered to the same question.
+    """
+
+    id: str
+    place: Place
+    holders: list[tuple[Row, Made]]
+
+    def add(self, row: Row, made: Made) -> None:
+        if all(other.path != made.path or held["id"] != row["id"] for held, other in self.holders):
+            self.holders.append((row, made))
 
 
 class Lineage:
-    """The artifacts of a store, and the ways between them. Raises UserError when there are none."""
+    """The artifacts of a store, and the ways between them. Raises UserError when there are none, or damaged ones."""
 
     def __init__(self, store: Path):
-        folders = [path.parent for path in sorted(store.glob("*/*/manifest.json"))]
-        if not folders:
-            raise UserError(f"No artifacts in {store}.", "Run something first, or say where: --outputs DIR")
-        self.made = {made.path.name: made for made in map(Made, folders)}
+        there = (_made(Store(store), path.parent) for path in sorted(store.glob(f"*/*/{MANIFEST}")))
+        self.made = {made.path.name: made for made in there}
+        if not self.made:
+            raise UserError(f"No artifacts in {store}.", "Run something first, or say where: outputs=DIR")
 
     def of_kind(self, kind: str) -> list[Made]:
         """Newest first."""
@@ -112,30 +145,39 @@ class Lineage:
         return [other for other in self.of_kind(kind) if made.path.name in other.manifest["inputs"].values()]
 
     def find(self, prefix: str) -> Found:
-        """The one row that the id, or the beginning of one, means. Raises UserError when none or several do."""
+        """What the id, or the beginning of one, means. Raises UserError when that is nothing, or several things."""
         if not prefix.strip():
             raise UserError("An empty id means every row.", "Give an id, or at least its first digits.")
-        found: dict[str, Found] = {}
-        for kind, table, what in PLACES:
-            for made in self.of_kind(kind):
-                for row in made.starting(table, prefix):
-                    if row["id"] not in found:
-                        found[row["id"]] = Found(row, table, what, [made])
-                    elif found[row["id"]].table == table:
-                        found[row["id"]].holders.append(made)
-        if prefix in found:
-            return found[prefix]
+        found = self._found(prefix) or self._found(prefix.lower())
+        if whole := found.get(prefix) or found.get(prefix.lower()):
+            return whole
         if not found:
             raise UserError(
                 f"No row has an id that begins with '{prefix}'.",
-                "Ids are looked for in corpus rows, rejected and raw texts, teacher's problems, prompts, passages and "
-                "predictions of the store.",
+                "Ids are looked for in corpus rows, rejected and raw texts, teacher's problems, prompts, passages, "
+                "predictions, benchmark questions and the rows that students read.",
             )
         if len(found) > 1:
-            listed = "\n".join(f"    {id}  {f.what} in {f.holders[0].label}" for id, f in sorted(found.items())[:SHOWN])
+            listed = "\n".join(
+                f"    {id}  {f.place.what} in {f.holders[0][1].label}" for id, f in sorted(found.items())[:SHOWN]
+            )
             more = "\n    ..." if len(found) > SHOWN else ""
             raise UserError(f"'{prefix}' begins several ids:\n{listed}{more}", "Give more of its digits.")
         return next(iter(found.values()))
+
+    def _found(self, prefix: str) -> dict[str, Found]:
+        """By id. An id that several places know is what the first of them says; a whole id hides longer ones."""
+        found: dict[str, Found] = {}
+        for place in PLACES:
+            for made in self.of_kind(place.kind):
+                rows = made.starting(place.table, prefix, place.column)
+                if len(rows) == SHOWN:  # of questions that are merely numbered, the whole id may come later
+                    rows = made.rows(place.table, [prefix], place.column) or rows
+                for row in rows:
+                    id = row[place.column]
+                    if found.setdefault(id, Found(id, place, [])).place == place:
+                        found[id].add(row, made)
+        return found
 
     def nearest(self, corpus: Made, question: str, count: int = 5) -> list[tuple[float, Row]]:
         """The rows of a corpus whose questions share most runs of words with this one, most alike first."""
@@ -148,6 +190,15 @@ class Lineage:
         return [(-alike, row) for alike, _, row in best]
 
 
+def _made(store: Store, folder: Path) -> Made:
+    """The artifact of a folder. Raises UserError when its manifest is not one."""
+    made = Made(folder)
+    store.find(made.kind, folder.name)
+    if not isinstance(made.manifest, dict) or not {"inputs", "counts"} <= made.manifest.keys():
+        raise UserError(f"{folder / MANIFEST} is damaged: it has no inputs or no counts.", _again(folder))
+    return made
+
+
 def _set(question: str) -> np.ndarray:
     hashes: np.ndarray = Sketcher(bands=1, rows=1).sketch(words_of([question_key(question)])).sets.hashes
     return hashes
@@ -156,8 +207,9 @@ def _set(question: str) -> np.ndarray:
 def _questions(corpus: Made) -> Iterator[Row]:
     sketcher = Sketcher(bands=1, rows=1)
     for shard in sorted((corpus.path / "problems").glob("*.parquet")):
-        for batch in pq.ParquetFile(shard).iter_batches(columns=["id", "question"]):
-            ids, questions = (column.to_pylist() for column in batch.columns)
-            sets = sketcher.sketch(words_of([question_key(question) for question in questions])).sets
-            for n, (id, question) in enumerate(zip(ids, questions, strict=True)):
-                yield {"id": id, "question": question, "set": sets.hashes[sets.offsets[n] : sets.offsets[n + 1]]}
+        with corpus.readable(shard):
+            for batch in pq.ParquetFile(shard).iter_batches(columns=["id", "question"]):
+                ids, questions = (column.to_pylist() for column in batch.columns)
+                sets = sketcher.sketch(words_of([question_key(question) for question in questions])).sets
+                for n, (id, question) in enumerate(zip(ids, questions, strict=True)):
+                    yield {"id": id, "question": question, "set": sets.hashes[sets.offsets[n] : sets.offsets[n + 1]]}
