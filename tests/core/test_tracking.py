@@ -1,5 +1,6 @@
 import json
 import struct
+import time
 
 import pytest
 
@@ -55,10 +56,14 @@ def test_flipped_questions_are_those_that_changed_sides(tmp_path):
     assert [(row["change"], row["prompt"]) for row in rows] == [("won", "What is 1?"), ("lost", "What is 2?")]
 
 
-def _records(path):
-    """Read back what `wandb sync` would send."""
+def _records(path, patience=30):
+    """Read back what `wandb sync` would send. wandb's own process may still be writing when `finish` has returned."""
     from wandb.proto import wandb_internal_pb2
 
+    until = time.monotonic() + patience
+    while not _ended(path):
+        assert time.monotonic() < until, "wandb wrote no end of the run"
+        time.sleep(0.1)
     found = {"history": [], "summary": {}, "config": {}, "run": (), "artifacts": []}
     for data in _log_entries(path.read_bytes()):
         record = wandb_internal_pb2.Record.FromString(data)
@@ -73,6 +78,13 @@ def _records(path):
             found["run"] = (record.run.run_group, record.run.display_name, record.run.run_id)
             found["config"] |= {i.key: json.loads(i.value_json) for i in record.run.config.update if i.key != "_wandb"}
     return found
+
+
+def _ended(path):
+    from wandb.proto import wandb_internal_pb2
+
+    entries = list(_log_entries(path.read_bytes()))
+    return entries and wandb_internal_pb2.Record.FromString(entries[-1]).HasField("exit")
 
 
 def _log_entries(data, header=7, block=32768):
