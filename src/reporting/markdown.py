@@ -17,6 +17,9 @@ ACCURACY_COLUMNS = (*WHO, "model", "benchmark", "group", "n", "accuracy", "low",
 STAGE_COLUMNS = (*WHO, "node", "reused", "seconds", "peak_memory_mb", "in", "kept", "rejected", "failed")
 
 
+UNFINISHED = "**What failed or is missing.**"
+
+
 def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
     """A record of the study, ready for `experiments/`: question, commands, machine, answer, drawings, tables.
 
@@ -32,7 +35,7 @@ def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
     parts.append(f"**Cost.** {view.sharing.sentence}")
     unfinished = [f"{job.name} ({job.error or job.status})" for job in study.jobs if not job.complete]
     unfinished += study.missing_seeds + [remark.rstrip(".") for remark in study.remarks]
-    parts.append(f"**What failed or is missing.** {'; '.join(unfinished) or 'Nothing'}.")
+    parts.append(f"{UNFINISHED} {'; '.join(unfinished) or 'Nothing'}.")
     parts += [f"![{plot.title}]({prefix}{plot.name}.svg)" for plot in drawings]
     results = (
         ("Arms", "arms"),

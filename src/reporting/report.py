@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from pathlib import Path
 
 from src.core.errors import UserError
 from src.reporting import markdown, page
 from src.reporting.collect import Arm, Study, collect
 from src.reporting.plots import standalone
+
+OWN_WORDS = re.compile(r"^\*\*Beside the figures\.\*\*.*?$(?=\n\n)", re.DOTALL | re.MULTILINE)
 
 
 def write_report(outputs: Path, study: str, baseline: str | None = None) -> Path:
@@ -37,11 +40,20 @@ def write_report(outputs: Path, study: str, baseline: str | None = None) -> Path
 
 
 def write_record(outputs: Path, study: str, folder: Path, baseline: str | None = None) -> Path:
-    """Write the Markdown as `<study>.md` with its drawings into `folder`, for `experiments/`. Raises as above."""
+    """Write the Markdown as `<study>.md` with its drawings into `folder`, for `experiments/`. Raises as above.
+
+    A paragraph that begins with "**Beside the figures.**" is a reader's own and stays when the record is written again.
+    """
     found = collect(outputs, study)
     view = page.view(found, choose_baseline(found, baseline))
     folder.mkdir(parents=True, exist_ok=True)
-    return _write_markdown(view, folder, f"{study}.md", f"{study}-")
+    path = folder / f"{study}.md"
+    by_hand = OWN_WORDS.search(path.read_text(encoding="utf-8")) if path.is_file() else None
+    _write_markdown(view, folder, path.name, f"{study}-")
+    if by_hand:
+        text = path.read_text(encoding="utf-8")
+        _replace(path, text.replace(markdown.UNFINISHED, f"{by_hand[0]}\n\n{markdown.UNFINISHED}", 1))
+    return path
 
 
 def _write_markdown(view: page.View, folder: Path, name: str, prefix: str) -> Path:

@@ -11,6 +11,8 @@ import pytest
 
 from src.core.errors import UserError
 from src.reporting import summary_lines, write_report
+from src.reporting.markdown import UNFINISHED
+from src.reporting.report import write_record
 from tests.reporting.conftest import STUDIES
 from tests.reporting.fake_store import FakeJob, build
 
@@ -165,3 +167,12 @@ def test_the_command_explains_a_wrong_study(copied: Path, words: list[str], said
 
 def _run(words: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def test_words_of_ones_own_stay_in_a_record_written_again(copied: Path, tmp_path: Path) -> None:
+    path = write_record(copied, "demo", tmp_path / "records")
+    written = path.read_text()
+    own = "**Beside the figures.** The machine was\nshared."
+    path.write_text(written.replace(UNFINISHED, f"{own}\n\n{UNFINISHED}"))
+    kept = write_record(copied, "demo", tmp_path / "records").read_text()
+    assert own in kept and kept.replace(f"{own}\n\n", "") == written
