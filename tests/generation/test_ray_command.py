@@ -11,29 +11,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_train import CORNER, ROOT
+
 pytestmark = [pytest.mark.long, pytest.mark.vllm]
 
-ROOT = Path(__file__).parents[2]
-CORNER = [
-    "tracker=none",
-    "passages.limit=150",
-    "round_1.calls=50",
-    "round_2.calls=15",
-    "candidates.prompts=40",
+MORE = [
+    *CORNER,
     "generate.prompts=300",
-    "sft.n=150",
-    "synthesizer.recipe.epochs=30",  # enough to learn the format
     "synthesis.kv_cache_gb=0.2",
     "synthesis.max_num_seqs=16",  # so that texts still run when the first ones have ended
-    "benchmark=[procedural_seen]",
-    "benchmark.procedural_seen.n=16",
-    "selector.target_rows=16",
 ]
 ON_RAY = ["compute=ray", "compute.workers=2", "compute.cpus=1"]
 
 
 def start(outputs, *words):
-    command = [sys.executable, "-m", "src.train", *CORNER, f"outputs={outputs}", *words]
+    command = [sys.executable, "-m", "src.train", *MORE, f"outputs={outputs}", *words]
     with Path(f"{outputs}.log").open("w") as log:
         return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, "COLUMNS": "200"})
 
