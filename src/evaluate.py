@@ -59,20 +59,20 @@ def build_stage(config: DictConfig) -> Evaluate:
     options = {name: plain[name] for name in STAGE_OPTIONS}
     for_all = {name: plain[name] for name in FOR_ALL_BENCHMARKS if plain[name] is not None}
     benchmarks = {name: {**node, **for_all} for name, node in plain["benchmark"].items()}
-    parts = {"benchmarks": benchmarks, "engine": plain["engine"], "baseline": False}
+    parts = {"benchmarks": benchmarks, "engine": plain["engine"]}
     return build({"_target_": "src.stages.evaluate.Evaluate", **parts, **options}, "evaluate")
 
 
 def model_folder(config: DictConfig) -> str:
     """The model that `config.model` describes, fetched or unpacked where that is due."""
     from src.config.build import build
-    from src.modeling.sources import TinyLlama
+    from src.modeling.sources import ModelSource
 
     if OmegaConf.is_missing(config.model, "name"):
         raise UserError("No model is named.", "Add model=FOLDER, a Hugging Face folder or a name on the hub.")
     plain: Any = OmegaConf.to_container(config.model, resolve=True)
-    source = build(plain, "model")
-    if isinstance(source, TinyLlama):
+    source: ModelSource = build(plain, "model")
+    if source.made_here:
         raise UserError(f"There is nothing to evaluate: {source.title()}.", "Add model=FOLDER, that of a trained one.")
     cache = Path(config.cache)
     return source.prepare(cache / "models", list, 0, cache)

@@ -20,6 +20,10 @@ MOUNTS = {"generator": ["generator@teacher", "generator@synthesis"], "recipe": [
 INHERITED_ONLY = {"recipe=base"}
 LISTS = {"benchmark"}
 NEEDS = {"search": "hydra_plugins.hydra_optuna_sweeper"}  # make install EXTRA=cpu,scale
+METHOD = {
+    *("corpus", "prompts", "distill_1", "synthesizer_1", "candidates", "select", "distill_2", "synthesizer_2"),
+    *("generate", "clean", "pretrain", "evaluate"),
+}
 NOT_OPTIONS = {"experiment", "hydra"}
 
 
@@ -87,8 +91,8 @@ def local_files(tmp_path):
 
 @pytest.mark.parametrize("overrides", options(), ids=lambda overrides: " ".join(overrides)[:80])
 def test_every_option(overrides, local_files):
-    nodes = preflight(overrides, local_files)
-    assert len({node.name for node in nodes}) == 12
+    names = {node.name for node in preflight(overrides, local_files)}
+    assert names >= METHOD and names - METHOD <= {"base", "writer_base", "evaluate_base"}
 
 
 def arms_of(experiment):
@@ -127,10 +131,10 @@ def test_every_arm_of_every_experiment_at_every_scale(experiment, scale, local_f
 
 
 SHARED = {  # nodes that all arms have in common
-    ("ablation_no_influence", "laptop"): 5,
-    ("ablation_data_volume", "study"): 9,
-    ("ablation_decay_mix", "laptop"): 10,
-    ("ablation_rounds", "laptop"): 4,
+    ("ablation_no_influence", "laptop"): 7,
+    ("ablation_data_volume", "study"): 11,
+    ("ablation_decay_mix", "laptop"): 12,
+    ("ablation_rounds", "laptop"): 6,
 }
 
 

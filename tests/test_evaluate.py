@@ -129,7 +129,7 @@ def test_without_a_model_it_says_so(run):
 
 
 def test_what_is_made_in_a_run_cannot_be_evaluated_before(run):
-    with pytest.raises(UserError, match="untrained Llama"):
+    with pytest.raises(UserError, match="a Llama of 4 layers and width 96, made in the run"):
         run("model=tiny")
 
 

@@ -28,7 +28,7 @@ def executions(outputs: Path) -> list[str]:
 def check(outputs: Path, jobs: int) -> None:
     study = collect(outputs, "race")
     assert [job.status for job in study.jobs] == ["complete"] * jobs
-    assert len(study.artifacts) == 10 + 2 * jobs, "seeds share all that comes before the student"
+    assert len(study.artifacts) == 11 + 2 * jobs, "seeds share all that comes before the student"
     assert not list((outputs / "store").glob("*/*.partial"))
     assert study.jobs[0].command.startswith("python -m src.train ")
 
@@ -40,7 +40,7 @@ def test_parallel_jobs_make_what_they_share_once(tmp_path):
     assert done.returncode == 0, done.stderr
     check(tmp_path, 2)
     made = executions(tmp_path)
-    assert len(made) == len(set(made)) == 14
+    assert len(made) == len(set(made)) == 15
     assert "another run is making it; waiting" in done.stdout + done.stderr
 
 

@@ -77,7 +77,7 @@ def outputs(tmp_path_factory):
     (third,) = (p for p in Artifact(clean).table("problems", Problem) if p.answer == "6")
     readings = [[third.id, "corpus", epoch, None, 8 * epoch, 61 * epoch, 120, 77] for epoch in (2, 1)]
     write_packs(student, [*readings, ["00sft", "sft", 1, None, 99, 700, 0, 40]])
-    predictions = [answer("feed00", "untrained", "9"), answer("feed01", "student", "10")]
+    predictions = [answer("feed00", "base", "9"), answer("feed01", "student", "10")]
     made("evaluate", "iii", {"pretrain": "hhh"}, predictions=(Prediction, predictions))
     run = root / "runs" / "demo" / "main-s0"
     run.mkdir(parents=True)
@@ -188,7 +188,7 @@ def test_a_prediction_is_told_of_every_evaluation_and_a_question_of_every_model(
     assert "gold 10; right 1 of 1" in second and "    10" in second
     assert "feed01  (evaluate iii, in demo/main-s0)" in second and "evaluate iij" not in second
     text = told(copied, "q5")
-    assert text.count("student's answers feed01") == 2 and text.count("untrained's answers feed00") == 1
+    assert text.count("student's answers feed01") == 2 and text.count("base's answers feed00") == 1
     assert text.count("also in evaluate iii") == 1 and text == told(copied, "Q5")
 
 

@@ -14,10 +14,11 @@ from src.reporting.collect import studies
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
-BEFORE_SELECTION = ["corpus", "prompts", "distill_1", "synthesizer_1", "candidates", "select"]
+BEFORE_SELECTION = ["corpus", "prompts", "distill_1", "base", "evaluate_base", "synthesizer_1", "candidates", "select"]
 NODES = [*BEFORE_SELECTION, "distill_2", "synthesizer_2", "generate", "clean", "pretrain", "evaluate"]
 CORNER = [
     "tracker=none",
+    "base.reading.n=150",
     "passages.limit=150",
     "round_1.calls=50",
     "round_2.calls=15",
@@ -121,7 +122,7 @@ def test_a_mistake_is_told_plainly(words, expected, tmp_path):
 def test_a_plan_runs_nothing(tmp_path):
     done = train(tmp_path, "plan=true")
     assert done.returncode == 0
-    assert "12 nodes: 0 reused, 12 to do" in done.stdout
+    assert "14 nodes: 0 reused, 14 to do" in done.stdout
     assert not (tmp_path / "store").exists()
 
 

@@ -150,10 +150,10 @@ def tracked_tables(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _flipped(folder: Path) -> Iterator[dict[str, Any]]:
-    """Questions that the untrained model answered and the student did not, or the other way round."""
+    """Questions that the base model answered and the student did not, or the other way round."""
     before: dict[tuple[str, str], bool] = {}
     for row in read_table(folder / "predictions", Prediction):
-        if row.model == "untrained":
+        if row.model == "base":
             before[row.benchmark, row.question_id] = any(row.verdict)
     for row in read_table(folder / "predictions", Prediction):
         was = before.get((row.benchmark, row.question_id))

@@ -12,7 +12,7 @@ def build_workspace(project: str, study: str, question: str, benchmarks: Sequenc
 
     Args:
         project: entity/project, where the study's runs are.
-        benchmarks: whose accuracies are drawn, the student's beside the untrained model's.
+        benchmarks: whose accuracies are drawn, the student's beside its base's.
 
     Raises:
         UserError: `wandb-workspaces` is not installed, or `project` is not of the form entity/project.
@@ -30,7 +30,7 @@ def workspace(entity: str, project: str, study: str, question: str, benchmarks: 
     import wandb_workspaces.workspaces as ws
 
     accuracies = [
-        wr.BarPlot(title=benchmark, metrics=[f"evaluate/{benchmark}/accuracy", f"evaluate/{benchmark}/untrained"])
+        wr.BarPlot(title=benchmark, metrics=[f"evaluate/{benchmark}/accuracy", f"evaluate/{benchmark}/base"])
         for benchmark in benchmarks
     ]
     losses = [wr.LinePlot(title=node, x=f"{node}/step", y=[f"{node}/loss"]) for node in ("pretrain", "synthesizer_2")]

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from src.core.checks import at_least
 from src.core.errors import UserError
@@ -17,7 +18,12 @@ Texts = Callable[[], Iterable[str]]
 
 
 class ModelSource(ABC):
-    """An option of the `model` group."""
+    """An option of the `model` group.
+
+    made_here: it has read nothing before this run, which gives it a stage of its own to read (`base`).
+    """
+
+    made_here: ClassVar[bool] = False
 
     @abstractmethod
     def prepare(self, folder: Path, texts: Texts, seed: int, cache: Path | None = None) -> str:
@@ -43,7 +49,7 @@ class ModelSource(ABC):
 
 @dataclass(frozen=True)
 class TinyLlama(ModelSource):
-    """An untrained model of Llama's architecture and a byte-level BPE tokenizer trained on the texts.
+    """A model of Llama's architecture and a byte-level BPE tokenizer trained on the texts.
 
     One token a digit, so that arithmetic can be learnt by a small model. `tokenizer_characters`: how much text the
     tokenizer reads, evenly from the front; more hardly changes a vocabulary of this size.
@@ -60,6 +66,8 @@ class TinyLlama(ModelSource):
     tie_embeddings: bool = True
     initializer_range: float | None = None
     tokenizer_characters: int = 4_000_000
+
+    made_here: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         at_least(self, 1, "hidden_size", "layers", "heads", "kv_heads", "intermediate_size", "max_positions")
@@ -79,7 +87,7 @@ class TinyLlama(ModelSource):
             return str(build(self, folder, texts, seed))
 
     def title(self) -> str:
-        return f"an untrained Llama of {self.layers} layers and width {self.hidden_size}, made in the run"
+        return f"a Llama of {self.layers} layers and width {self.hidden_size}, made in the run"
 
     def size(self) -> Shape:
         kv = self.hidden_size // self.heads * self.kv_heads

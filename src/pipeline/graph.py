@@ -2,12 +2,17 @@
 
 corpus -> prompts -> distill_1 -> synthesizer_1 -> candidates -> select -> distill_2 -> synthesizer_2
        -> generate -> clean -> pretrain -> evaluate
+
+Beside it, shared by every run: `base`, which gives a model that is made here something to read before all this, and
+`evaluate_base`, the examination of the model that the student starts from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from src.config.build import bind
@@ -33,12 +38,14 @@ class Node:
 
 
 def method(cfg: Mapping[str, Any], mistakes: Mistakes) -> list[Node]:
-    """All nodes in the order of their work; fewer than twelve where `rounds` is less than two. Raises a `UserError`
+    """All nodes in the order of their work; fewer where `rounds` is less than two. Raises a `UserError`
     that lists every mistake of the configuration, those that were found elsewhere before included."""
     stage = StageBuilder(cfg, mistakes)
     if (rounds := cfg["rounds"]) not in (0, 1, 2):
         mistakes.add("rounds", f"the teacher is asked in 0, 1 or 2 rounds, not {rounds}")
 
+    writer_base = stage("base.Base", "base", model="synthesizer.model", trainer="trainer")
+    student_base = stage("base.Base", "base", model="pretrain.model", trainer="trainer")
     corpus = stage("corpus.Corpus", "passages", reader="corpus")
     prompts = stage("prompts.Prompts", "prompts", prompt_set="prompt_set")
     distil_1 = stage("distil.Distil", "distil", "round_1", teacher="teacher")
@@ -49,27 +56,35 @@ def method(cfg: Mapping[str, Any], mistakes: Mistakes) -> list[Node]:
     generate = stage("generate.Generate", "generate")
     clean = stage("clean.Clean", "clean", benchmarks="benchmark")
     pretrain = stage("pretrain.Pretrain", "pretrain", sft="sft", trainer="trainer", benchmarks="benchmark")
+    baseline = stage("evaluate.Evaluate", "evaluate", benchmarks="benchmark", model="pretrain.model")
     evaluate = stage("evaluate.Evaluate", "evaluate", benchmarks="benchmark")
     mistakes.raise_if_any("Nothing was computed. `python -m src.train --cfg job` shows the whole configuration.")
 
     passages = Node("corpus", corpus)
     asked = Node("prompts", prompts, {"passages": passages})
-    untaught = Node("synthesizer_0", synthesizer, {"prompts": asked})
     taught_1 = Node("distill_1", distil_1, {"prompts": asked})
-    writer_1 = Node("synthesizer_1", synthesizer, {"prompts": asked, "distilled_1": taught_1})
+    begun = {"base": Node("base", student_base)} if student_base.model.made_here else {}
+    writer_begun = {"base": Node("writer_base", writer_base)} if writer_base.model.made_here else {}
+    if writer_base == student_base:
+        writer_begun = begun
+    before = {"baseline": Node("evaluate_base", baseline, begun)} if evaluate.baseline else {}
+    untaught = Node("synthesizer_0", synthesizer, {**writer_begun, "prompts": asked})
+    writer_1 = Node("synthesizer_1", synthesizer, {**writer_begun, "prompts": asked, "distilled_1": taught_1})
     drafts = Node("candidates", candidates, {"prompts": asked, "synthesizer": writer_1, "exclude": taught_1})
     pool = {"passages": passages, "prompts": asked, "candidates": drafts}
     chosen = Node("select", select, {**pool, "synthesizer": writer_1})
     taught_2 = Node("distill_2", distil_2, {"prompts": chosen})
     both = {"distilled_1": taught_1, "distilled_2": taught_2}
-    writer_2 = Node("synthesizer_2", synthesizer, {"prompts": asked, **both})
-    round_1, round_2 = [taught_1, writer_1], [drafts, chosen, taught_2, writer_2]
-    distillation = [[untaught], round_1, round_1 + round_2][rounds]
+    writer_2 = Node("synthesizer_2", synthesizer, {**writer_begun, "prompts": asked, **both})
+    bases = list({node.key: node for node in (*begun.values(), *writer_begun.values())}.values())
+    start = [*bases, *before.values()]
+    round_1, round_2 = [taught_1, *start, writer_1], [drafts, chosen, taught_2, writer_2]
+    distillation = [[*start, untaught], round_1, round_1 + round_2][rounds]
     asked_before: dict[str, Node] = [{}, {"distilled_1": taught_1}, both][rounds]
     written = Node("generate", generate, {"prompts": asked, "synthesizer": distillation[-1]})
     cleaned = Node("clean", clean, {"passages": passages, "generations": written, **asked_before})
-    student = Node("pretrain", pretrain, {"corpus": cleaned})
-    verdict = Node("evaluate", evaluate, {"pretrain": student})
+    student = Node("pretrain", pretrain, {**begun, "corpus": cleaned})
+    verdict = Node("evaluate", evaluate, {**before, "pretrain": student})
 
     return [passages, asked, *distillation, written, cleaned, student, verdict]
 
@@ -78,20 +93,21 @@ class StageBuilder:
     """Builds stages from sections of the config, collecting the mistakes of all of them.
 
     `stage("distil.Distil", "distil", "round_1", teacher="teacher")` merges the sections `distil` and `round_1` and
-    feeds the node `teacher` to the field of that name; a mistake is reported under the path that the user typed.
+    feeds the node `teacher` to the field of that name; it returns the stage, or `BROKEN`. A mistake is reported under
+    the path that the user typed.
     """
 
     def __init__(self, cfg: Mapping[str, Any], mistakes: Mistakes):
         self.cfg, self.mistakes = cfg, mistakes
 
-    def __call__(self, target: str, *sections: str, **mounts: str) -> Stage:
+    def __call__(self, target: str, *sections: str, **mounts: str) -> Any:
         options: dict[str, Any] = {"_target_": f"src.stages.{target}"}
         homes: dict[str, str] = {}
         for section in sections:
             options.update(self.cfg[section] or {})
             homes.update({name: f"{section}.{name}" for name in self.cfg[section] or {}})
         for name, root in mounts.items():
-            options[name], homes[name] = self.cfg[root], root
+            options[name], homes[name] = reduce(getitem, root.split("."), self.cfg), root
         found = Mistakes()
         built = bind(options, sections[0], found)
         for mistake in found:

@@ -21,8 +21,11 @@ from src.reporting.planned import never_begun
 NODES = (
     "corpus",
     "prompts",
-    "synthesizer_0",
     "distill_1",
+    "base",
+    "writer_base",
+    "evaluate_base",
+    "synthesizer_0",
     "synthesizer_1",
     "candidates",
     "select",
@@ -34,7 +37,7 @@ NODES = (
     "evaluate",
 )
 NO_CHOICE = {"seed", "study", "name", "plan", "outputs", "compute", "tracker", "hydra", "experiment"}
-STUDENT, UNTRAINED = "student", "untrained"
+STUDENT, BASE = "student", "base"
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Node:
-    """One of the twelve steps of one job. `manifest` is None until the stage is complete."""
+    """One of the steps of one job. `manifest` is None until the stage is complete."""
 
     name: str
     kind: str

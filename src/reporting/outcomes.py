@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from src.reporting.collect import STUDENT, UNTRAINED, Arm, Job
+from src.reporting.collect import BASE, STUDENT, Arm, Job
 from src.reporting.intervals import Estimate, accuracy_over_seeds, paired_difference
 
 Scores = dict[tuple[str, str], dict[str, float]]  # (model, benchmark) -> question id -> share of samples right
@@ -23,7 +23,7 @@ Scores = dict[tuple[str, str], dict[str, float]]  # (model, benchmark) -> questi
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two arms (or a student and its untrained self) on the questions and seeds they share."""
+    """Two arms (or a student and its base) on the questions and seeds they share."""
 
     ours: Estimate
     theirs: Estimate
@@ -106,9 +106,9 @@ def arm_accuracy(arm: Arm, names: Sequence[str], model: str = STUDENT, stage: st
     return accuracy_over_seeds(_stack(rows)) if rows else None
 
 
-def against_untrained(jobs: Sequence[Job], names: Sequence[str]) -> Comparison | None:
-    """The student beside the same model untrained, question by question."""
-    return _compare([(job, STUDENT) for job in jobs], [(job, UNTRAINED) for job in jobs], names)
+def against_base(jobs: Sequence[Job], names: Sequence[str]) -> Comparison | None:
+    """The student beside the model that its training started from, question by question."""
+    return _compare([(job, STUDENT) for job in jobs], [(job, BASE) for job in jobs], names)
 
 
 def against_arm(ours: Arm, theirs: Arm, names: Sequence[str], stage: str | None = None) -> Comparison | None:

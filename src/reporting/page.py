@@ -11,7 +11,7 @@ import jinja2
 from src.reporting import comparing, plots, prose, samples, tables
 from src.reporting.collect import STUDENT, Arm, Job, Manifest, Study
 from src.reporting.corpus import Corpus, corpora, corpus
-from src.reporting.outcomes import against_untrained, arm_accuracy, benchmarks
+from src.reporting.outcomes import against_base, arm_accuracy, benchmarks
 from src.reporting.paper import beside_the_paper
 from src.reporting.plots import Plot
 from src.reporting.samples import Sample
@@ -132,12 +132,12 @@ def _facts(study: Study) -> list[Fact]:
         return []
     at = sources(job.manifest("evaluate") for job in done)
     facts = []
-    result = against_untrained(done, names) if len(study.arms) == 1 else None
+    result = against_base(done, names) if len(study.arms) == 1 else None
     if result:
         ours, gap = result.ours, result.difference
         facts += [
             Fact("student", Cell(f"{percent(ours.mean)} %", interval(ours.low, ours.high), at)),
-            Fact("untrained", Cell(f"{percent(result.theirs.mean)} %", "", at)),
+            Fact("base", Cell(f"{percent(result.theirs.mean)} %", "", at)),
             Fact("gain, points", Cell(points(gap.mean), signed_interval(gap.low, gap.high), at)),
         ]
     else:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from src.reporting.collect import STUDENT, UNTRAINED, Accuracy, Arm, Job, Manifest, Study, read_curve
+from src.reporting.collect import BASE, STUDENT, Accuracy, Arm, Job, Manifest, Study, read_curve
 from src.reporting.outcomes import arm_accuracy, benchmarks
 from src.reporting.tables import stage_rank
 from src.reporting.text import duration, number, percent, words
@@ -56,14 +56,14 @@ class Plot:
 
 
 def accuracy(study: Study) -> Plot | None:
-    """Bars by benchmark with 95 % intervals: the student (or each arm) above the untrained model."""
+    """Bars by benchmark with 95 % intervals: the student (or each arm) above its base model."""
     arms = [arm for arm in study.arms if arm.complete]
     names = benchmarks(study.complete)
     if not arms or not names or len(arms) > MOST_ARMS or (len(arms) > 1 and len(names) == 1):
         return None  # the arms' own figure says it
     series = [(arm.name if len(arms) > 1 else "student", arm, STUDENT) for arm in arms]
-    if any(row.model == UNTRAINED for row in arms[0].complete[0].accuracies):
-        series.append(("untrained", arms[0], UNTRAINED))
+    if any(row.model == BASE for row in arms[0].complete[0].accuracies):
+        series.append(("base", arms[0], BASE))
     colours = [*(SERIES[i % len(SERIES)] for i in range(len(arms))), PALE][: len(series)]
     groups = []
     for name in names:
@@ -78,7 +78,7 @@ def accuracy(study: Study) -> Plot | None:
 
 
 def stages(job: Job) -> list[Plot]:
-    """One figure a benchmark: accuracy by education stage, student beside untrained."""
+    """One figure a benchmark: accuracy by education stage, student beside its base."""
     plots = []
     largest = max((row.high for row in job.accuracies if row.group.startswith("stage:")), default=1.0)
     for name in benchmarks([job]):
@@ -87,7 +87,7 @@ def stages(job: Job) -> list[Plot]:
         if not order:
             continue
         found = {(row.model, row.group): row for row in rows}
-        models = [model for model in (STUDENT, UNTRAINED) if any(row.model == model for row in rows)]
+        models = [model for model in (STUDENT, BASE) if any(row.model == model for row in rows)]
         groups = [
             (words(stage), [_triple(found.get((model, f"stage:{stage}"))) for model in models]) for stage in order
         ]
@@ -103,7 +103,7 @@ def stages(job: Job) -> list[Plot]:
 def losses(study: Study) -> list[Plot]:
     """One figure a training: the loss of each distinct execution, smoothed over a faint trace of the raw values."""
     plots = []
-    for name in ("synthesizer_1", "synthesizer_2", "pretrain"):
+    for name in ("base", "writer_base", "synthesizer_1", "synthesizer_2", "pretrain"):
         runs: dict[str, tuple[int, Manifest]] = {}
         for index, arm in enumerate(study.arms):
             for job in arm.jobs:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from src.prompts.sets import STAGES
-from src.reporting.collect import STUDENT, UNTRAINED, Accuracy, Arm, Job, Manifest, Study
+from src.reporting.collect import BASE, STUDENT, Accuracy, Arm, Job, Manifest, Study
 from src.reporting.intervals import Estimate, holm
 from src.reporting.outcomes import against_arm, arm_accuracy, benchmarks
 from src.reporting.table import EMPTY, EMPTY_TABLE, UNKNOWN, Cell, Column, Table, sources
@@ -27,7 +27,7 @@ from src.reporting.verdict import Contrast, Gain, gains
 
 
 def accuracy(study: Study) -> Table:
-    """By benchmark, and arm by arm: student, untrained, their paired difference."""
+    """By benchmark, and arm by arm: student, base, their paired difference."""
     several = len(study.arms) > 1
     gained = {arm.name: {gain.benchmark: gain for gain in gains(arm.complete)} for arm in study.arms}
     rows = [
@@ -40,7 +40,7 @@ def accuracy(study: Study) -> Table:
         Column("Benchmark", numeric=False),
         Column("Arm", numeric=False),
         Column("Student %", hint="share of questions solved, with its 95 % interval"),
-        Column("Untrained %", hint="the same model before any training, on the same questions"),
+        Column("Base %", hint="the model that the student's training started from, on the same questions"),
         Column("Gain", hint="paired difference in percentage points"),
         Column("Questions"),
         Column("Tokens", hint="mean length of the student's answer"),
@@ -54,13 +54,13 @@ def accuracy(study: Study) -> Table:
 def _accuracy_row(arm: Arm, benchmark: str, gain: Gain | None, several: bool) -> tuple[Cell, ...]:
     at = sources(job.manifest("evaluate") for job in arm.complete)
     lines = [_line(job, STUDENT, benchmark) for job in arm.complete]
-    untrained = [_line(job, UNTRAINED, benchmark) for job in arm.complete]
+    base = [_line(job, BASE, benchmark) for job in arm.complete]
     tokens = [line.mean_tokens for line in lines if line and line.mean_tokens is not None]
     return (
         Cell(words(benchmark)),
         Cell(arm.name if several else ""),
         _share(lines, arm_accuracy(arm, [benchmark]), at),
-        _share(untrained, arm_accuracy(arm, [benchmark], UNTRAINED), at) if any(untrained) else EMPTY,
+        _share(base, arm_accuracy(arm, [benchmark], BASE), at) if any(base) else EMPTY,
         _difference(gain.difference, at, gain.claimed) if gain else EMPTY,
         Cell(number(next((line.n for line in lines if line), 0)), sources=at),
         Cell(number(sum(tokens) / len(tokens)), sources=at) if tokens else EMPTY,
@@ -95,7 +95,7 @@ def by_stage(job: Job) -> Table:
     for stage in stages:
         row = [Cell(words(stage))]
         for name in names:
-            for model in (STUDENT, UNTRAINED):
+            for model in (STUDENT, BASE):
                 line = _line(job, model, name, f"stage:{stage}")
                 row.append(Cell(percent(line.accuracy), interval(line.low, line.high), at) if line else EMPTY)
             asked = _line(job, STUDENT, name, f"stage:{stage}")
@@ -104,7 +104,7 @@ def by_stage(job: Job) -> Table:
     columns = [Column("Stage", numeric=False)]
     for name in names:
         prefix = f"{words(name)}: " if len(names) > 1 else ""
-        columns += [Column(f"{prefix}student %"), Column(f"{prefix}untrained %"), Column(f"{prefix}n")]
+        columns += [Column(f"{prefix}student %"), Column(f"{prefix}base %"), Column(f"{prefix}n")]
     return Table(tuple(columns), tuple(rows)).without_empty_columns()
 
 

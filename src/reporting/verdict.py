@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from src.reporting.collect import Arm, Job, Study
 from src.reporting.intervals import Estimate, holm
-from src.reporting.outcomes import Comparison, against_arm, against_untrained, benchmarks
+from src.reporting.outcomes import Comparison, against_arm, against_base, benchmarks
 from src.reporting.scaling import trend
 from src.reporting.text import listed, percent, plural, points, signed_interval, words
 
@@ -41,7 +41,7 @@ def contrasts(study: Study, baseline: Arm) -> list[Contrast]:
 
 
 def answer(study: Study, baseline: Arm) -> list[str]:
-    """One sentence a finding: the student against its untrained self, or the arms against the baseline."""
+    """One sentence a finding: the student against its base, or the arms against the baseline."""
     if not study.complete:
         return ["No job of this study is complete yet, so there is nothing to conclude."]
     if len(study.arms) < 2:
@@ -62,9 +62,9 @@ def _begun(sentence: str) -> str:
 
 def _training_helped(study: Study) -> str:
     names = benchmarks(study.complete)
-    result = against_untrained(study.complete, names)
+    result = against_base(study.complete, names)
     if result is None:
-        return "The student was not evaluated beside the same model untrained, so its gain is unknown."
+        return "The model that the student started from was not examined, so the student's gain is unknown."
     ours, theirs, gap = result.ours, result.theirs, result.difference
     asked = plural(gap.questions, "question")
     where = f"in the mean of {len(names)} benchmarks with {asked}" if len(names) > 1 else f"of {asked}"
@@ -72,13 +72,13 @@ def _training_helped(study: Study) -> str:
     if gap.low > 0:
         return f"Pre-training helps: the student solves {numbers} ({_gap(gap)})."
     if gap.high < 0:
-        return f"The student is worse than the same model untrained: {numbers} ({_gap(gap)})."
-    return f"No gain over the untrained model can be claimed: {numbers} ({_gap(gap)})."
+        return f"The student is worse than the model it started from: {numbers} ({_gap(gap)})."
+    return f"No gain over the model it started from can be claimed: {numbers} ({_gap(gap)})."
 
 
 @dataclass(frozen=True)
 class Gain:
-    """The student against its untrained self on one benchmark; `p` is corrected for the number of benchmarks."""
+    """The student against its base on one benchmark; `p` is corrected for the number of benchmarks."""
 
     benchmark: str
     difference: Estimate
@@ -91,7 +91,7 @@ class Gain:
 
 def gains(jobs: Sequence[Job]) -> list[Gain]:
     """For each benchmark that both were asked."""
-    found = [(name, against_untrained(jobs, [name])) for name in benchmarks(jobs)]
+    found = [(name, against_base(jobs, [name])) for name in benchmarks(jobs)]
     known = [(name, result.difference) for name, result in found if result]
     corrected = holm([difference.p for _, difference in known])
     return [Gain(name, difference, p) for (name, difference), p in zip(known, corrected, strict=True)]

@@ -1,15 +1,15 @@
-"""The last stage: benchmarks put to the trained model, and to the same model untrained."""
+"""The last stage: benchmarks put to the student, and beforehand to the model that its training starts from."""
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import chain
 from typing import Any, ClassVar
 
 from src.core.checks import at_least
-from src.core.errors import UserError
 from src.core.journal import Journal
 from src.core.records import Prediction, write_table
 from src.core.stage import Stage, StageContext
@@ -17,27 +17,33 @@ from src.core.store import write_json
 from src.evaluation.benchmark import Benchmark
 from src.evaluation.prompting import Style
 from src.generation.base import Generator
+from src.modeling.sources import ModelSource
+from src.stages.training import start_of
 
-STUDENT, UNTRAINED = "student", "untrained"
+STUDENT, BASE = "student", "base"
 
 
 @dataclass(frozen=True)
 class Evaluate(Stage):
-    """Writes `predictions`, `accuracy.json` and `samples.json`, and into `conditions.json` what no other run need
-    repeat: the time taken, the grader's version, and the walls around the programs that the model had run.
+    """Examines the student of the input "pretrain"; without one `model`, or the input "base" where it was made here.
+
+    Writes `predictions`, `accuracy.json` and `samples.json`, those of the input "baseline" (another evaluation) in
+    front; and into `conditions.json` what no other run need repeat: the time taken, the grader's version, and the walls
+    around the programs that the model had run.
 
     samples: answers per question; accuracy is their mean. More than one needs a temperature above 0.
     prompting: the style for benchmarks that ask for none of their own; shots: worked examples with "few_shot"
         and "program"; turns: programs that a model may run for one answer, with "tool".
-    baseline: also evaluate the model that training started from.
+    baseline: the graph has the model that training starts from examined, too.
     """
 
     kind: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     heavy: ClassVar[bool] = True
 
     benchmarks: dict[str, Benchmark]
     engine: Generator
+    model: ModelSource | None = None
     samples: int = 1
     temperature: float = 0.0
     top_p: float = 1.0
@@ -57,9 +63,11 @@ class Evaluate(Stage):
         at_least(self, 1, "turns")
 
     def run(self, ctx: StageContext) -> None:
-        trained = ctx.inputs["pretrain"].path
-        models = {UNTRAINED: base_model(trained)} if self.baseline else {}
-        self.evaluate({**models, STUDENT: str(trained / "model")}, ctx)
+        if "pretrain" in ctx.inputs:
+            self.evaluate({STUDENT: str(ctx.inputs["pretrain"].path / "model")}, ctx)
+        else:
+            assert self.model is not None
+            self.evaluate({BASE: start_of(self.model, ctx)}, ctx)
 
     def evaluate(self, models: Mapping[str, str], ctx: StageContext) -> list[dict[str, Any]]:
         """Evaluate models by label, one after the other; return the rows of `accuracy.json`."""
@@ -92,10 +100,11 @@ class Evaluate(Stage):
                 for label, plan in plans.items()
                 for item in judge(label, plan, answers[label], self.benchmarks, grader, ctx.tally)
             ]
-        write_table(ctx.out / "predictions", Prediction, (item.prediction for item in judged))
-        rows = accuracies(judged)
+        before = ctx.inputs["baseline"].table("predictions", Prediction) if "baseline" in ctx.inputs else ()
+        write_table(ctx.out / "predictions", Prediction, chain(before, (item.prediction for item in judged)))
+        rows = [*_earlier(ctx, "accuracy.json"), *accuracies(judged)]
         write_json(ctx.out / "accuracy.json", rows)
-        write_json(ctx.out / "samples.json", list(shown_samples(judged)))
+        write_json(ctx.out / "samples.json", [*_earlier(ctx, "samples.json"), *shown_samples(judged)])
         programs = {"walls": bench.isolation, **bench.ended} if bench.ended else {}
         conditions = {"grader": grader_version(), "programs": programs, "speed": speeds(judged)}
         write_json(ctx.out / "conditions.json", conditions)
@@ -104,9 +113,8 @@ class Evaluate(Stage):
 
     def estimate(self) -> dict[str, float]:
         """An upper bound: every answer as long as its benchmark allows."""
-        models = 2 if self.baseline else 1
         tokens = sum(benchmark.size_hint() * benchmark.max_tokens for benchmark in self.benchmarks.values())
-        return {"tokens": float(tokens * self.samples * models)}
+        return {"tokens": float(tokens * self.samples)}
 
 
 def _warn_of_thin_walls(isolation: str) -> None:
@@ -117,17 +125,16 @@ def _warn_of_thin_walls(isolation: str) -> None:
         )
 
 
-def base_model(trained: Path) -> str:
-    """The model that training started from: the folder `base`, or the name in `base.txt`."""
-    if (trained / "base").is_dir():
-        return str(trained / "base")
-    if (trained / "base.txt").is_file():
-        return (trained / "base.txt").read_text(encoding="utf-8").strip()
-    raise UserError(f"{trained} does not say which model it started from.", "Set the option `baseline` to false.")
+def _earlier(ctx: StageContext, name: str) -> list[dict[str, Any]]:
+    """The rows of a file of the input "baseline"; none where there is no such input."""
+    if "baseline" not in ctx.inputs:
+        return []
+    found: list[dict[str, Any]] = json.loads((ctx.inputs["baseline"].path / name).read_text(encoding="utf-8"))
+    return found
 
 
 def _summary(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """The student's accuracies as "gsm8k/accuracy", other models' as "gsm8k/untrained"."""
+    """The student's accuracies as "gsm8k/accuracy", its base's as "gsm8k/base"."""
     whole = [row for row in rows if row["group"] == "all"]
     named = {f"{r['benchmark']}/{'accuracy' if r['model'] == STUDENT else r['model']}": r["accuracy"] for r in whole}
     timeouts = {f"{r['benchmark']}/timeouts": float(r["timeouts"]) for r in whole if r["timeouts"]}

@@ -9,7 +9,7 @@ from typing import ClassVar
 from src.core.records import Example, Problem, Prompt
 from src.core.stage import StageContext
 from src.modeling.ranks import is_first
-from src.stages.training import TrainingStage
+from src.stages.training import TrainingStage, start_of
 
 
 @dataclass(frozen=True)
@@ -23,24 +23,17 @@ class Synthesizer(TrainingStage):
 
     def run(self, ctx: StageContext) -> None:
         if any(name.startswith("distil") for name in ctx.inputs):
-            self._teach(ctx)
+            self.train(ctx, start_of(self.model, ctx), self._examples(ctx), "A writer of problems")
         elif is_first():
             self._hand_on(ctx)
 
     def _hand_on(self, ctx: StageContext) -> None:
-        """The base model in the place of a taught one; a tokenizer that is made here learns from the prompts."""
+        """The base model in the place of a taught one."""
         from src.modeling.loading import load_model, load_tokenizer, save_model
 
-        texts = lambda: (prompt.text for prompt in ctx.inputs["prompts"].table("prompts", Prompt))  # noqa: E731
-        base = self.model.prepare(ctx.work / "base", texts, self.seed, ctx.cache)
+        base = start_of(self.model, ctx)
         plain = dataclasses.replace(self.recipe, lora=None)
         save_model(load_model(base, "eager"), load_tokenizer(base), plain, ctx.out / "model")
-
-    def _teach(self, ctx: StageContext) -> None:
-        examples = self._examples(ctx)
-        texts = lambda: (example.prompt + example.response for example in examples)  # noqa: E731
-        base = self.model.prepare(ctx.work / "base", texts, self.seed, ctx.cache)
-        self.train(ctx, base, examples, "A writer of problems")
 
     def _examples(self, ctx: StageContext) -> list[Example]:
         """All rows: the teacher's few thousand fit in memory. Counted in the tally as they go."""

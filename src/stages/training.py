@@ -1,13 +1,13 @@
-"""What the two stages that train a model share: their options, the call, the model card."""
+"""What the stages that train a model share: their options, where they start from, the call, the model card."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from src.core.records import Example
-from src.core.stage import Stage, StageContext
+from src.core.stage import Stage, StageContext, Tally
 from src.modeling.estimate import training_cost
 from src.modeling.ranks import is_first
 from src.modeling.recipe import Recipe
@@ -60,3 +60,19 @@ class TrainingStage(Stage):
             write_card(ctx.out / "model", title, self.model.title(), ctx.inputs, self.recipe, self.seed, summary)
         ctx.summary.update(summary.scalars())
         return summary
+
+
+def start_of(model: ModelSource, ctx: StageContext) -> str:
+    """The model that training starts from: what the input "base" made of `model`, or `model` as it comes."""
+    if "base" in ctx.inputs:
+        return str(ctx.inputs["base"].path / "model")
+    return model.prepare(ctx.work / "made", list, 0, ctx.cache)
+
+
+def count(tally: Tally, rows: Mapping[str, int]) -> None:
+    """Enter a training's rows by what became of them; a shortened row is kept."""
+    tally.enter(rows["rows"])
+    tally.keep(rows["kept"])
+    for reason, n in rows.items():
+        if reason.startswith("dropped_") or reason == "held_out":
+            tally.reject(reason.removeprefix("dropped_"), n)

@@ -9,8 +9,8 @@ from src.core.stage import Artifact
 from src.core.store import write_json
 from src.core.tracking import WandbTracker, tracked_tables
 
-ANSWERS = [("student", 1, True), ("untrained", 1, False), ("student", 2, False), ("untrained", 2, True)]
-ANSWERS += [("student", 3, True), ("untrained", 3, True), ("student", 4, True)]
+ANSWERS = [("student", 1, True), ("base", 1, False), ("student", 2, False), ("base", 2, True)]
+ANSWERS += [("student", 3, True), ("base", 3, True), ("student", 4, True)]
 
 
 def answer(model, number, right):

@@ -37,9 +37,15 @@ def config():
 @pytest.mark.parametrize(
     ("rounds", "between"),
     [
-        (0, ["synthesizer_0"]),
-        (1, ["distill_1", "synthesizer_1"]),
-        (2, ["distill_1", "synthesizer_1", "candidates", "select", "distill_2", "synthesizer_2"]),
+        (0, ["base", "evaluate_base", "synthesizer_0"]),
+        (1, ["distill_1", "base", "evaluate_base", "synthesizer_1"]),
+        (
+            2,
+            [
+                *("distill_1", "base", "evaluate_base", "synthesizer_1"),
+                *("candidates", "select", "distill_2", "synthesizer_2"),
+            ],
+        ),
     ],
 )
 def test_rounds_of_distillation(config, rounds, between):
@@ -55,3 +61,30 @@ def test_rounds_of_distillation(config, rounds, between):
 def test_other_numbers_of_rounds_are_a_mistake(config):
     with pytest.raises(UserError, match="rounds: the teacher is asked in 0, 1 or 2 rounds, not 3"):
         method({**config, "rounds": 3}, Mistakes())
+
+
+def test_a_model_that_is_made_here_has_read_something_first(config):
+    nodes = {node.name: node for node in method(config, Mistakes())}
+    begins = [name for name, node in nodes.items() if node.inputs.get("base") is nodes["base"]]
+    assert begins == ["evaluate_base", "synthesizer_1", "synthesizer_2", "pretrain"]
+    assert nodes["evaluate"].inputs["baseline"] is nodes["evaluate_base"]
+
+
+def test_a_writer_of_another_size_has_a_base_of_its_own(config):
+    small = {**config["synthesizer"]["model"], "layers": 2}
+    nodes = {
+        n.name: n for n in method({**config, "synthesizer": {**config["synthesizer"], "model": small}}, Mistakes())
+    }
+    assert nodes["synthesizer_2"].inputs["base"] is nodes["writer_base"] != nodes["base"]
+    assert nodes["pretrain"].inputs["base"] is nodes["base"]
+
+
+def test_a_model_that_comes_trained_needs_no_base(config, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    trained = {"_target_": "src.modeling.sources.Pretrained", "name": str(tmp_path)}
+    parts = {name: {**config[name], "model": trained} for name in ("synthesizer", "pretrain")}
+    nodes = {node.name: node for node in method({**config, **parts}, Mistakes())}
+    assert not any("base" in node.inputs for node in nodes.values())
+    assert list(nodes)[2:5] == ["distill_1", "evaluate_base", "synthesizer_1"]
+    parts["evaluate"] = {**config["evaluate"], "baseline": False}
+    assert not any(node.name == "evaluate_base" for node in method({**config, **parts}, Mistakes()))

@@ -1,5 +1,7 @@
 """What a stage's process is given, and what it is not."""
 
+from multiprocessing import forkserver
+
 import pytest
 
 from src.core.errors import UserError
@@ -16,6 +18,7 @@ def secrets(monkeypatch):
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("HF_TOKEN", "for-gated-models")
+    forkserver._forkserver._stop()  # one that an earlier test began knows another environment
 
 
 def environment_of(outputs, compute, **options):

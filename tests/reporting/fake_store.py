@@ -19,17 +19,20 @@ from src.core.records import Passage, Prediction, Problem, Score, content_id, wr
 from src.prompts.sets import STAGES
 from src.reporting.collect import NODES as KNOWN
 
-NODES = tuple(node for node in KNOWN if node != "synthesizer_0")  # two rounds of distillation
+NODES = tuple(node for node in KNOWN if node not in ("writer_base", "synthesizer_0"))  # two rounds of distillation
 KINDS = {
+    "evaluate_base": "evaluate",
     "distill_1": "distil",
     "distill_2": "distil",
     "synthesizer_1": "synthesizer",
     "synthesizer_2": "synthesizer",
     "candidates": "generate",
 }
-SECONDS = dict(zip(NODES, (3.1, 1.2, 9.8, 31.0, 12.4, 18.9, 9.1, 34.2, 48.6, 3.3, 96.0, 21.5), strict=True))
-MEMORY = dict(zip(NODES, (310, 240, 420, 1310, 2650, 1540, 420, 1320, 2710, 510, 1980, 2480), strict=True))
+SECONDS = dict(zip(NODES, (3.1, 1.2, 9.8, 95.0, 11.0, 31.0, 12.4, 18.9, 9.1, 34.2, 48.6, 3.3, 96.0, 21.5), strict=True))
+MEMORY = dict(zip(NODES, (310, 240, 420, 1340, 2400, 1310, 2650, 1540, 420, 1320, 2710, 510, 1980, 2480), strict=True))
 COUNTS: dict[str, tuple[int, dict[str, int], dict[str, int]]] = {
+    "base": (28000, {}, {}),
+    "evaluate_base": (520, {}, {}),
     "corpus": (4113, {"too short": 402, "not mathematical": 190}, {"bad line": 3}),
     "prompts": (3518, {}, {}),
     "distill_1": (640, {"no family fits": 22}, {}),
@@ -63,7 +66,7 @@ class FakeJob:
     status: str = "complete"
     error: str | None = None
     shared: int = 0  # that many nodes, from the first, do not depend on `overrides`
-    seed_from_node: int = 10  # the seed enters at pretrain
+    seed_from_node: int = 12  # the seed enters at pretrain
 
 
 def build(outputs: Path, study: str, jobs: Iterable[FakeJob], question: str = "") -> None:
@@ -75,7 +78,7 @@ def build(outputs: Path, study: str, jobs: Iterable[FakeJob], question: str = ""
 def _write_job(outputs: Path, study: str, job: FakeJob, number: int, question: str) -> None:
     command = " ".join(["python -m src.train", f"study={study}", *job.overrides])
     nodes, inputs = [], {}
-    reached = NODES if job.status == "complete" else NODES[:9]
+    reached = NODES if job.status == "complete" else NODES[:11]
     for index, node in enumerate(reached):
         parts = [node, *inputs.values()]
         parts += [job.name.rsplit("-s", 1)[0]] if index >= job.shared else []
@@ -143,7 +146,7 @@ def _write_artifact(folder: Path, node: str, key: str, inputs: dict[str, str], c
     }
     if node in writers:
         writers[node](folder, node)
-    if KINDS.get(node, node) in ("synthesizer", "pretrain"):
+    if KINDS.get(node, node) in ("base", "synthesizer", "pretrain"):
         _curve(folder, rng, 600 if node == "pretrain" else 250)
     if node == "evaluate":
         _evaluation(folder, rng, job)
@@ -244,7 +247,7 @@ def _curve(folder: Path, rng: random.Random, steps: int) -> None:
 
 def _evaluation(folder: Path, rng: random.Random, job: FakeJob) -> None:
     summary, rows = [], []
-    for model, factor in (("student", job.skill * rng.uniform(0.93, 1.07)), ("untrained", 0.02)):
+    for model, factor in (("student", job.skill * rng.uniform(0.93, 1.07)), ("base", 0.02)):
         for benchmark, (n, rate) in BENCHMARKS.items():
             verdicts = []
             for i in range(n):
@@ -279,7 +282,7 @@ def demo(outputs: Path) -> None:
 def sweep(outputs: Path) -> None:
     skills = {"influence": 1.15, "random": 0.95, "none": 0.6}
     jobs = [
-        FakeJob(f"{arm}-s{seed}", seed, [f"selector={arm}", f"seed={seed}"], skill, shared=5)
+        FakeJob(f"{arm}-s{seed}", seed, [f"selector={arm}", f"seed={seed}"], skill, shared=7)
         for arm, skill in skills.items()
         for seed in range(2)
     ]
@@ -296,7 +299,7 @@ def volumes(outputs: Path) -> None:
     """Arms that lie on a curve: the skill grows with the share."""
     skills = {"1.0": 1.5, "0.5": 1.2, "0.25": 0.9, "0.125": 0.6}
     jobs = [
-        FakeJob(f"share_{share}-s{seed}", seed, [f"clean.share={share}", f"seed={seed}"], skill, shared=9)
+        FakeJob(f"share_{share}-s{seed}", seed, [f"clean.share={share}", f"seed={seed}"], skill, shared=11)
         for share, skill in skills.items()
         for seed in range(2)
     ]

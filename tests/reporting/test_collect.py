@@ -14,7 +14,7 @@ def test_a_finished_job_is_read_whole(outputs: Path) -> None:
     (job,) = study.jobs
     assert job.complete and not study.remarks
     assert study.node_names == NODES
-    assert {a.model for a in job.accuracies} == {"student", "untrained"}
+    assert {a.model for a in job.accuracies} == {"student", "base"}
     clean = job.manifest("clean")
     assert clean and clean.counts.entered == clean.counts.kept + clean.counts.lost
 

@@ -14,12 +14,12 @@ from tests.reporting.fake_store import NODES, SECONDS, FakeJob, build
 
 
 def test_sharing_counts_what_was_not_executed(tmp_path: Path) -> None:
-    jobs = [FakeJob(f"{arm}-s{seed}", seed, shared=5) for arm in "ab" for seed in (0, 1)]
+    jobs = [FakeJob(f"{arm}-s{seed}", seed, shared=7) for arm in "ab" for seed in (0, 1)]
     build(tmp_path, "s", jobs)
     found = tables.sharing(collect(tmp_path, "s"))
-    # five nodes once, five more once an arm, the last two once a job
-    assert (found.planned, found.executed) == (48, 5 + 2 * 5 + 4 * 2)
-    assert found.saved == 48 - 23
+    # seven nodes once, five more once an arm, the last two once a job
+    assert (found.planned, found.executed) == (56, 7 + 2 * 5 + 4 * 2)
+    assert found.saved == 56 - 25
     alone = 4 * sum(SECONDS.values())
     assert abs(found.alone_seconds - alone) < 0.05 * alone
     assert found.paid_seconds < found.alone_seconds

@@ -20,7 +20,7 @@ def test_a_clear_gain_is_claimed_and_located(outputs: Path) -> None:
 
 def test_an_untrained_student_earns_no_claim(tmp_path: Path) -> None:
     _, (first, *_) = _told(tmp_path, [FakeJob("a", skill=0.02)])
-    assert first.startswith("No gain over the untrained model can be claimed")
+    assert first.startswith("No gain over the model it started from can be claimed")
 
 
 def test_equal_arms_are_not_ranked(tmp_path: Path) -> None:

@@ -11,16 +11,18 @@ from src.core.records import Prediction, seed_from
 from src.core.stage import Artifact, StageContext
 from src.evaluation.benchmark import FileBenchmark
 from src.generation.base import Completion, Generator, Session
+from src.modeling.sources import Pretrained
 from src.stages.evaluate import Evaluate
+from tests.modeling.tiny import TINY
 
 QUESTIONS = 40
 
 
 class Adder(Session):
-    """Adds right when it is the trained model, and always says 3 when it is not."""
+    """Adds right when it is the student, and always says 3 when it is its base."""
 
     def __init__(self, model: str, asked: list[str], fail_after: int | None):
-        self.trained, self.asked, self.fail_after = model.endswith("model"), asked, fail_after
+        self.trained, self.asked, self.fail_after = model.endswith("pretrain/model"), asked, fail_after
 
     def stream(self, requests: Iterable) -> Iterator[Completion]:
         for request in reversed(list(requests)):
@@ -61,15 +63,11 @@ def sums(tmp_path):
 
 @pytest.fixture
 def context(tmp_path):
-    trained = tmp_path / "pretrain"
-    (trained / "model").mkdir(parents=True)
-    (trained / "base").mkdir()
-
-    def make(name: str = "out") -> StageContext:
+    def make(name: str = "out", *inputs: str) -> StageContext:
         out = tmp_path / name
         out.mkdir()
-        inputs = {"pretrain": Artifact(trained)}
-        return StageContext(out=out, work=tmp_path / "work", inputs=inputs, cache=tmp_path / "cache")
+        artifacts = {input: Artifact(tmp_path / input) for input in inputs or ("pretrain",)}
+        return StageContext(out=out, work=tmp_path / "work" / name, inputs=artifacts, cache=tmp_path / "cache")
 
     return make
 
@@ -78,24 +76,32 @@ def accuracy(ctx: StageContext) -> dict[tuple[str, str], dict]:
     return {(row["model"], row["group"]): row for row in json.loads((ctx.out / "accuracy.json").read_text())}
 
 
-def test_the_student_stands_beside_the_untrained_model(sums, context):
-    ctx, engine = context(), FakeEngine([], [])
-    Evaluate(benchmarks={"sums": sums}, engine=engine).run(ctx)
+def test_the_student_stands_beside_its_base(sums, context):
+    engine = FakeEngine([], [])
+    stage = Evaluate(benchmarks={"sums": sums}, engine=engine, model=TINY)
+    before = context("baseline", "base")
+    stage.run(before)
+    assert before.summary == {"sums/base": 1 / QUESTIONS}
+    ctx = context("out", "pretrain", "baseline")
+    stage.run(ctx)
     rows = accuracy(ctx)
     assert rows["student", "all"]["accuracy"] == 1.0
     assert rows["student", "all"]["low"] > 0.9
-    assert rows["untrained", "all"]["accuracy"] == 1 / QUESTIONS
+    assert rows["base", "all"]["accuracy"] == 1 / QUESTIONS
     assert rows["student", "stage:level 1"]["n"] == QUESTIONS // 2
     assert rows["student", "all"]["mean_tokens"] == 9
-    assert ctx.summary == {"sums/untrained": 1 / QUESTIONS, "sums/accuracy": 1.0}
-    assert [Path(model).name for model in engine.opened] == ["base", "model"]
+    assert ctx.summary == {"sums/base": 1 / QUESTIONS, "sums/accuracy": 1.0}
+    assert [Path(model).parent.name for model in engine.opened] == ["base", "pretrain"]
     ctx.tally.check()
-    assert ctx.tally.kept == 2 * QUESTIONS
+    assert before.tally.kept == ctx.tally.kept == QUESTIONS
+    predictions = list(Artifact(ctx.out).table("predictions", Prediction))
+    assert [p.model for p in predictions] == ["base"] * QUESTIONS + ["student"] * QUESTIONS
+    assert {s["model"] for s in json.loads((ctx.out / "samples.json").read_text())} == {"base", "student"}
 
 
 def test_every_answer_is_on_record(sums, context):
     ctx = context()
-    Evaluate(benchmarks={"sums": sums}, engine=FakeEngine([], []), baseline=False).run(ctx)
+    Evaluate(benchmarks={"sums": sums}, engine=FakeEngine([], [])).run(ctx)
     predictions = list(Artifact(ctx.out).table("predictions", Prediction))
     assert len({p.id for p in predictions}) == QUESTIONS
     first = predictions[0]
@@ -108,20 +114,20 @@ def test_every_answer_is_on_record(sums, context):
 def test_a_killed_evaluation_goes_on_and_ends_the_same(sums, context):
     stage = {"benchmarks": {"sums": sums}}
     whole = context("whole")
-    whole.work = whole.work / "other"
     Evaluate(engine=FakeEngine([], []), **stage).run(whole)
     ctx, asked = context("killed"), []
     with pytest.raises(KeyboardInterrupt):
-        Evaluate(engine=FakeEngine(asked, [], fail_after=50), **stage).run(ctx)
+        Evaluate(engine=FakeEngine(asked, [], fail_after=15), **stage).run(ctx)
     again: list[str] = []
     Evaluate(engine=FakeEngine(again, []), **stage).run(ctx)
-    assert len(asked) + len(again) == 2 * QUESTIONS
+    assert len(asked) + len(again) == QUESTIONS
     for path in (p for p in whole.out.rglob("*") if p.is_file() and p.name != "conditions.json"):  # it tells the time
         assert path.read_bytes() == (ctx.out / path.relative_to(whole.out)).read_bytes(), path.name
 
 
 def test_a_finished_model_starts_no_engine_again(sums, context):
     first, second = context("a"), context("b")
+    second.work = first.work
     Evaluate(benchmarks={"sums": sums}, engine=FakeEngine([], [])).run(first)
     engine = FakeEngine([], [])
     Evaluate(benchmarks={"sums": sums}, engine=engine).run(second)
@@ -130,7 +136,7 @@ def test_a_finished_model_starts_no_engine_again(sums, context):
 
 def test_several_samples_give_pass_at_k_and_a_majority(sums, context):
     ctx = context()
-    Evaluate(benchmarks={"sums": sums}, engine=FakeEngine([], []), samples=4, temperature=0.8, baseline=False).run(ctx)
+    Evaluate(benchmarks={"sums": sums}, engine=FakeEngine([], []), samples=4, temperature=0.8).run(ctx)
     row = accuracy(ctx)["student", "all"]
     question_seeds = [[seed_from(0, question.id, sample) % 2 for sample in range(4)] for question in sums.questions()]
     expected = sum(map(sum, question_seeds)) / (4 * QUESTIONS)
@@ -139,16 +145,11 @@ def test_several_samples_give_pass_at_k_and_a_majority(sums, context):
     assert "maj@4" in row
 
 
-def test_the_base_model_may_be_a_name(sums, context):
-    ctx, engine = context(), FakeEngine([], [])
-    trained = ctx.inputs["pretrain"].path
-    (trained / "base").rmdir()
-    (trained / "base.txt").write_text("org/small\n")
-    Evaluate(benchmarks={"sums": sums}, engine=engine).run(ctx)
-    assert engine.opened[0] == "org/small"
-    (trained / "base.txt").unlink()
-    with pytest.raises(UserError, match="which model it started from"):
-        Evaluate(benchmarks={"sums": sums}, engine=engine).run(ctx)
+def test_a_model_that_comes_trained_is_examined_by_its_name(sums, context, tmp_path):
+    folder = TINY.prepare(tmp_path / "named", lambda: ["some text 1 + 1"], seed=0)
+    engine = FakeEngine([], [])
+    Evaluate(benchmarks={"sums": sums}, engine=engine, model=Pretrained(folder)).run(context("baseline", "corpus"))
+    assert engine.opened == [folder]
 
 
 def test_a_failed_request_is_counted_and_wrong(sums, context):
@@ -163,7 +164,7 @@ def test_a_failed_request_is_counted_and_wrong(sums, context):
             yield Nothing()
 
     ctx = context()
-    Evaluate(benchmarks={"sums": sums}, engine=Broken([], []), baseline=False).run(ctx)
+    Evaluate(benchmarks={"sums": sums}, engine=Broken([], [])).run(ctx)
     ctx.tally.check()
     assert ctx.tally.failed == {"the model gave no answer": QUESTIONS}
     assert accuracy(ctx)["student", "all"]["accuracy"] == 0

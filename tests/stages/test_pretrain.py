@@ -12,7 +12,7 @@ import yaml
 
 from src.core.errors import UserError
 from src.core.records import Problem, content_id, write_table
-from src.core.stage import Artifact, StageContext
+from src.core.stage import Artifact, StageContext, Tally
 from src.modeling.recipe import Phase, Recipe
 from src.modeling.rows import Corpus
 from src.modeling.sources import ModelSource, Pretrained
@@ -35,9 +35,10 @@ def ctx(tmp_path: Path) -> StageContext:
     )
     for name in ("out", "work", "cache"):
         (tmp_path / name).mkdir()
-    return StageContext(
-        tmp_path / "out", tmp_path / "work", {"corpus": Artifact(tmp_path / "clean")}, tmp_path / "cache"
-    )
+    texts = [row.prompt + row.response for row in ProceduralSFT(n=20).examples()]
+    TINY.prepare(tmp_path / "base" / "model", lambda: texts, seed=0)
+    inputs = {"base": Artifact(tmp_path / "base"), "corpus": Artifact(tmp_path / "clean")}
+    return StageContext(tmp_path / "out", tmp_path / "work", inputs, tmp_path / "cache")
 
 
 @pytest.fixture
@@ -45,11 +46,6 @@ def sft(tmp_path: Path) -> JsonlSFT:
     path = tmp_path / "sft.jsonl"
     path.write_text("".join(json.dumps({"input": f"{i}?", "output": str(i)}) + "\n" for i in range(5)))
     return JsonlSFT(str(path))
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    return Path(TINY.prepare(tmp_path / "elsewhere", lambda: ["some text 1 + 1"], seed=0))
 
 
 def run(ctx: StageContext, model: ModelSource, sft: JsonlSFT | NoSFT) -> None:
@@ -62,7 +58,7 @@ def test_it_reads_the_corpus_and_then_the_fine_tuning_set(ctx: StageContext, sft
     assert (ctx.tally.entered, ctx.tally.kept, dict(ctx.tally.rejected)) == (26, 25, {"empty_response": 1})
     ids = (ctx.work / "rows" / "ids.txt").read_text().split()
     assert ids[:20] == [f"q{i}" for i in range(20)] and len(ids) == 25
-    trained, base = (ctx.out / folder / "model.safetensors" for folder in ("model", "base"))
+    trained, base = (folder / "model" / "model.safetensors" for folder in (ctx.out, ctx.inputs["base"].path))
     assert trained.stat().st_size == base.stat().st_size and trained.read_bytes() != base.read_bytes()
 
 
@@ -70,7 +66,7 @@ def test_the_model_says_where_it_comes_from(ctx: StageContext, sft: JsonlSFT) ->
     run(ctx, TINY, sft)
     card = (ctx.out / "model" / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: transformers\n")
-    assert "Base: an untrained Llama of 2 layers and width 32, made in the run. The loss falls on responses." in card
+    assert "Base: a Llama of 2 layers and width 32, made in the run. The loss falls on responses." in card
     corpus = ctx.inputs["corpus"].path
     assert f"- `corpus`: {corpus.parent.name}/{corpus.name}\n" in card
     assert "- rows: 26 rows, 25 kept, 1 empty response dropped\n" in card
@@ -153,10 +149,15 @@ def test_held_out_rows_are_counted_and_give_a_loss_of_each_corpus(ctx: StageCont
     assert ctx.summary["val_loss/corpus"] > 0 < ctx.summary["val_loss/sft"]
 
 
-def test_a_model_from_elsewhere_is_named(ctx: StageContext, base: Path) -> None:
-    run(ctx, Pretrained(str(base)), NoSFT())
-    assert (ctx.out / "base.txt").read_text().strip() == str(base)
-    assert not (ctx.out / "base").exists()
+def test_a_model_that_comes_trained_is_the_start_itself(ctx: StageContext) -> None:
+    named = Pretrained(str(ctx.inputs["base"].path / "model"))
+    run(dataclasses.replace(ctx, inputs={"corpus": ctx.inputs["corpus"]}), named, NoSFT())
+    from_name = (ctx.out / "model" / "model.safetensors").read_bytes()
+    other = dataclasses.replace(ctx, out=ctx.out / "other", work=ctx.work / "other", tally=Tally())
+    other.out.mkdir()
+    other.work.mkdir()
+    run(other, TINY, NoSFT())
+    assert (other.out / "model" / "model.safetensors").read_bytes() == from_name
 
 
 def test_a_killed_stage_ends_the_same(ctx: StageContext, sft: JsonlSFT) -> None:

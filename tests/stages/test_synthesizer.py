@@ -7,7 +7,6 @@ import pytest
 
 from src.core.records import Problem, Prompt, write_table
 from src.core.stage import Artifact, StageContext
-from src.modeling.loading import load_tokenizer
 from src.modeling.recipe import Recipe
 from src.stages.synthesizer import Synthesizer
 from tests.modeling.tiny import CPU, TINY
@@ -30,7 +29,8 @@ def inputs(tmp_path: Path) -> dict[str, Artifact]:
     write_table(tmp_path / "prompts" / "prompts", Prompt, [prompt(i) for i in range(12)])
     write_table(tmp_path / "one" / "problems", Problem, [problem(i, 1) for i in range(6)])
     write_table(tmp_path / "two" / "problems", Problem, [problem(i, 2) for i in range(6, 14)])  # 12, 13: no such prompt
-    paths = {"prompts": "prompts", "distilled_1": "one", "distilled_2": "two"}
+    TINY.prepare(tmp_path / "base" / "model", lambda: ["some text 1 + 1"], seed=0)
+    paths = {"base": "base", "prompts": "prompts", "distilled_1": "one", "distilled_2": "two"}
     return {name: Artifact(tmp_path / folder) for name, folder in paths.items()}
 
 
@@ -58,10 +58,9 @@ def test_a_row_is_the_prompt_and_what_the_teacher_wrote(tmp_path: Path, inputs: 
 
 
 def test_without_a_teacher_it_is_the_model_as_it_came(tmp_path: Path, inputs: dict[str, Artifact]) -> None:
-    ctx = context(tmp_path, {"prompts": inputs["prompts"]})
+    ctx = context(tmp_path, {name: inputs[name] for name in ("base", "prompts")})
     Synthesizer(TINY, RECIPE, CPU, seed=3).run(ctx)
     ctx.tally.check()
-    base = ctx.work / "base" / "model.safetensors"
+    base = inputs["base"].path / "model" / "model.safetensors"
     assert ctx.tally.entered == 0 and not (ctx.out / "metrics.jsonl").exists()
     assert (ctx.out / "model" / "model.safetensors").read_bytes() == base.read_bytes()
-    assert "Passage" in "".join(load_tokenizer(ctx.out / "model").get_vocab())

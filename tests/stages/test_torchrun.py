@@ -30,6 +30,8 @@ def corpus(tmp_path: Path) -> Path:
         for i in range(40)
     ]
     write_table(tmp_path / "clean" / "problems", Problem, rows)
+    texts = [row.prompt + row.response for row in ProceduralSFT(n=20).examples()]
+    TINY.prepare(tmp_path / "base" / "model", lambda: texts, seed=0)
     return tmp_path / "clean"
 
 
@@ -37,7 +39,7 @@ def run(corpus: Path, folder: Path, trainer: Trainer, compute: Local, **recipe: 
     for name in ("out", "work"):
         (folder / name).mkdir(parents=True)
     stage = Pretrain(TINY, dataclasses.replace(RECIPE, **recipe), trainer, sft=ProceduralSFT(n=10))
-    inputs = {"corpus": str(corpus)}
+    inputs = {"base": str(corpus.with_name("base")), "corpus": str(corpus)}
     spec = {"kind": "pretrain", "stage": describe(stage), "inputs": inputs, "folder": str(folder)}
     return compute.run({**spec, "cache": str(folder.parent / "cache")}, folder, heavy=True)
 

@@ -6,7 +6,7 @@ problems that one gets by asking for m.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from random import Random
 from typing import Literal
@@ -44,14 +44,23 @@ def training_problems(
     tool_share: float = 0.0,
     split: Literal["train", "dev"] = "train",
     size: Size = FULL,
+    besides: Size | None = None,
 ) -> Iterator[SolvedProblem]:
     """`n` problems of the seen families with training names, a `tool_share` of them solved by a program.
 
     "train" draws where the teacher draws, and may tell an instance again in other words; "dev" (influence
-    targets, tuning) is written neither by the teacher nor by the benchmark, and repeats nothing.
+    targets, tuning) is written neither by the teacher nor by the benchmark, and repeats nothing. `besides`: a corner
+    whose families are left out; one that holds all families leaves none out.
     """
-    problems = _turns("seen", split, "training", seed, tool_share, size)
+    problems = _turns("seen", split, "training", seed, tool_share, size, _families_in(besides))
     return islice(problems, n) if split == "train" else iter(_first(n, problems, "dev problems"))
+
+
+def _families_in(corner: Size | None) -> frozenset[str]:
+    """The names of the seen families that a corner uses, where it does not use all."""
+    if corner is None or corner.families is None:
+        return frozenset()
+    return frozenset(f.name for stage in corner.stages or STAGES for f in families_of(stage, "seen")[: corner.families])
 
 
 def _first(n: int, problems: Iterator[SolvedProblem], what: str) -> list[SolvedProblem]:
@@ -71,12 +80,13 @@ def _turns(
     seed: int,
     tool_share: float,
     size: Size,
+    besides: Collection[str] = (),
 ) -> Iterator[SolvedProblem]:
     """Stage after stage, and in each stage family after family, in an order that the seed shuffles."""
     told: set[str] | None = None if part == "train" else set()
     by_stage = []
     for stage in size.stages or STAGES:
-        families = list(families_of(stage, split))[: size.families]
+        families = [f for f in families_of(stage, split)[: size.families] if f.name not in besides]
         Random(seed_from("order", seed, stage)).shuffle(families)
         by_stage.append(
             _round_robin([_stream(f, stage, part, cast, seed, tool_share, told, size.numbers) for f in families])
