@@ -8,7 +8,13 @@ from src.core.store import Store
 from src.pipeline.graph import Node
 
 REUSED, SHARED, TO_DO = "reused", "shared", "to do"
-UNITS = {"calls": "calls", "tokens": "tokens", "dollars": "dollars", "gpu_hours": "GPU hours", "gb_per_device": "GB"}
+UNITS = {
+    "calls": "calls",
+    "tokens": "tokens",
+    "dollars": "dollars",
+    "gpu_hours": "GPU hours",
+    "gb_per_device": "GB a device",
+}
 LARGEST = {"gb_per_device"}  # stages run one after the other: the total is the most that one of them takes
 
 

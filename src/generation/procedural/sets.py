@@ -58,9 +58,12 @@ def training_problems(
 
 def _families_in(corner: Size | None) -> frozenset[str]:
     """The names of the seen families that a corner uses, where it does not use all."""
-    if corner is None or corner.families is None:
+    if corner is None:
         return frozenset()
-    return frozenset(f.name for stage in corner.stages or STAGES for f in families_of(stage, "seen")[: corner.families])
+    known = {family.name for stage in STAGES for family in families_of(stage, "seen")}
+    stages = corner.stages or STAGES
+    used = frozenset(f.name for stage in stages for f in families_of(stage, "seen")[: corner.families])
+    return used if used < known else frozenset()
 
 
 def _first(n: int, problems: Iterator[SolvedProblem], what: str) -> list[SolvedProblem]:
