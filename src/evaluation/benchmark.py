@@ -19,7 +19,7 @@ from src.evaluation.prompting import Style, corpus_prompt, with_choices
 from src.evaluation.puzzle import puzzle_gold
 from src.evaluation.question import Question, named
 from src.evaluation.rows import Row, file_digest, hub_rows, read_rows
-from src.generation.procedural.size import FULL, Size
+from src.generation.procedural.size import FULL, Size, families_digest
 from src.text.answers import NUMBER, AnswerType
 from src.text.boxed import last_boxed
 
@@ -110,6 +110,9 @@ class ProceduralBenchmark(Benchmark):
     @property
     def source(self) -> str:
         return f"procedural problems ({self.split})"
+
+    def identity(self) -> dict[str, str]:
+        return {"families": families_digest()}
 
     def size_hint(self) -> int:
         return min(self.n // self.every, self.limit or self.n)

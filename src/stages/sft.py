@@ -13,7 +13,7 @@ from pathlib import Path
 from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.records import Example, content_id
-from src.generation.procedural.size import FULL, Size
+from src.generation.procedural.size import FULL, Size, families_digest
 
 
 class SFTSet(ABC):
@@ -56,6 +56,9 @@ class ProceduralSFT(SFTSet):
         at_least(self, 1, "n")
         if not 0 <= self.tool_share <= 1:
             raise ValueError(f"tool_share must lie in [0, 1], not {self.tool_share}")
+
+    def identity(self) -> dict[str, str]:
+        return {"families": families_digest()}
 
     def examples(self) -> Iterator[Example]:
         from src.generation.procedural.sets import training_problems

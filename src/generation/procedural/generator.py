@@ -14,11 +14,11 @@ from random import Random
 from typing import cast
 
 from src.core.errors import UserError
-from src.core.records import content_id, seed_from
+from src.core.records import seed_from
 from src.generation.base import Completion, Generator, Request, Session
 from src.generation.procedural.families import families_of
 from src.generation.procedural.family import Kind, Slice
-from src.generation.procedural.size import FULL, Size
+from src.generation.procedural.size import FULL, Size, families_digest
 from src.prompts.sets import STAGES
 
 MAX_HITS = 3
@@ -50,9 +50,7 @@ class ProceduralGenerator(Generator):
         return "procedural"
 
     def identity(self) -> dict[str, str]:
-        """The text of the families: a reworded one writes other problems from the same config."""
-        sources = sorted(Path(__file__).parent.rglob("*.py"))
-        return {"families": content_id(*(s.read_text("utf-8") for s in sources))}
+        return {"families": families_digest()}
 
     def open(self, model: str | None, cache: Path) -> Session:
         return _Teacher(self.error_rate, self.size)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
 from src.core.checks import at_least
+from src.core.records import content_id
 from src.prompts.sets import STAGES
 
 if TYPE_CHECKING:
@@ -43,6 +45,14 @@ class Size:
 
 
 FULL = Size()
+
+
+@cache
+def families_digest() -> str:
+    """Of the families' own text, for keys: a reworded one writes other problems from the same options."""
+    sources = sorted(Path(__file__).parent.rglob("*.py"))
+    return content_id(*(source.read_text("utf-8") for source in sources))
+
 
 SLICES: tuple[tuple[Split, tuple[Slice, ...]], ...] = (
     ("seen", ("train", "dev", "held_out")),
