@@ -22,7 +22,7 @@ from src.core.stage import Artifact, StageContext
 from src.generation.base import Completion, Generator, Session
 from src.generation.procedural.sets import training_problems
 from src.stages.clean import Clean
-from src.stages.sft import ProceduralSFT
+from src.stages.sft import NoSFT, ProceduralSFT
 from src.text.contamination import Decontamination
 from src.text.parsing import format_response
 from src.text.quality import Rules
@@ -365,11 +365,12 @@ def test_options_that_make_no_sense_are_refused(options):
         Clean(**options)
 
 
-def test_a_share_of_the_corpus_is_accounted_for_and_holds_the_smaller_ones(context, tmp_path):
+@pytest.mark.parametrize("beside", [NoSFT(), ProceduralSFT(n=8)], ids=["alone", "beside a set"])
+def test_a_share_of_the_corpus_is_accounted_for_and_holds_the_smaller_ones(context, tmp_path, beside):
     write_table(tmp_path / "generated" / "generations", Generation, [generation(n) for n in range(60)])
 
     def ids(share):
-        ctx = run(Clean(share=share), context(str(share), generations=tmp_path / "generated"))
+        ctx = run(Clean(share=share, beside=beside), context(str(share), generations=tmp_path / "generated"))
         assert ctx.tally.rejected.total() == 60 - ctx.tally.kept
         return {problem.id for problem in read_table(ctx.out / "problems", Problem)}
 
