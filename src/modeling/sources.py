@@ -29,7 +29,7 @@ class ModelSource(ABC):
     def prepare(self, folder: Path, texts: Texts, seed: int, cache: Path | None = None) -> str:
         """Make the model ready and return what names it: a Hugging Face folder or a name on the hub.
 
-        folder: where a model made from scratch is written. texts: of the corpus, for a tokenizer made from scratch;
+        folder: where a model made from scratch is written. texts: for a tokenizer made from scratch;
         may be called several times. cache: shared by all runs, for what does not depend on the run.
         Raises UserError when the model cannot be had.
         """

@@ -61,7 +61,7 @@ def t_quantile(dof: float) -> float:
 
 
 def accuracy_over_seeds(strata: Sequence[np.ndarray]) -> Estimate:
-    """The mean score with an interval that keeps its coverage near 0 and 1, where untrained models live.
+    """The mean score with an interval that keeps its coverage near 0 and 1, where small models live.
 
     The choice of questions gives Wilson's interval at the effective sample size p (1 - p) / Var_questions; what the
     t interval of the whole is wider by, the luck of the seeds, is added to each side in quadrature (Zou & Donner 2008).

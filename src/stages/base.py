@@ -34,8 +34,7 @@ class Base(TrainingStage):
             if is_first():
                 shutil.copytree(made, ctx.out / "model", dirs_exist_ok=True)
             return
-        corpora = [Corpus(name, rows) for name, rows in self.reading.corpora().items()]
-        summary = self.train(ctx, made, corpora, "A base model")
+        summary = self.train(ctx, made, [Corpus("reading", self.reading.examples)], "A base model")
         count(ctx.tally, summary.rows)
 
     def estimate(self) -> dict[str, float]:

@@ -66,6 +66,7 @@ def start_of(model: ModelSource, ctx: StageContext) -> str:
     """The model that training starts from: what the input "base" made of `model`, or `model` as it comes."""
     if "base" in ctx.inputs:
         return str(ctx.inputs["base"].path / "model")
+    assert not model.made_here, "the graph gives a model that is made here a base"
     return model.prepare(ctx.work / "made", list, 0, ctx.cache)
 
 

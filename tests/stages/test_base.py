@@ -49,4 +49,6 @@ def test_what_it_reads_is_of_families_that_the_corner_does_not_use() -> None:
     assert examined <= taught and beside and not beside & taught
     known = {family.name for stage in STAGES for family in families_of(stage, "seen")}
     assert beside | taught == known == families()
+    two = Size(stages=("grade_school", "middle_school"))
+    assert not families(besides=two) & families(size=two)
     assert families(besides=Size()) == families(besides=Size(families=100)) == known  # they leave nothing out

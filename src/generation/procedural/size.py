@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Size:
-    """How much of the problem space: a model of half a million parameters learns a corner of it in two minutes.
+    """How much of the problem space: a model of half a million parameters learns a corner of it in a minute.
 
     families: the first so many of each education stage; None for all. numbers: the lower share, in (0, 1], of each
     range that a family draws its numbers from; each family must keep problems to train on and to be examined in.
