@@ -18,6 +18,7 @@ from typing import Any
 
 from src.cleaning.lineage import Lineage, Made, Row
 from src.core.errors import UserError
+from src.stages.evaluate import BASE
 
 WIDTH, LINES = 96, 6
 READINGS = 64  # of a row by one student: epochs, and pieces of a long one
@@ -181,6 +182,8 @@ class _Teller:
         yield f"{row['benchmark']} {row['question_id']}"
         yield from _text("asked", row["prompt"])
         yield from self.answer(row, made)
+        if row["model"] == BASE:  # it has read no corpus
+            return
         student = yield from self._input(made, "pretrain")
         for name in sorted(student.manifest["inputs"]) if student else ():
             corpus = yield from self._input(student, name)  # type: ignore[arg-type]
