@@ -37,19 +37,19 @@ LEFT_OUT = "left out to balance the corpus"
 class OpenRows:
     """The rows that got through the first pass, by number; the parts hold them in that order.
 
-    `reason`: why a row goes, "" while it stays. `verdict`: of its answer. Both may be set until `write`. `ids`, `tool`:
-    of these rows first, and of what stood before them, which is left out here.
+    `reason`: why a row goes, "" while it stays. `verdict`: of its answer. Both may be set until `write`. `ids`: of
+    these rows, then of what stood before them.
     """
 
     def __init__(self, folders: list[Path], fates: Fates, ids: np.ndarray, tool: np.ndarray):
-        self.folders, self._fates = folders, fates
+        self.folders, self.ids, self._fates = folders, ids, fates
         self.sizes = [pq.read_metadata(folder / "open.parquet").num_rows for folder in folders]
         self.count = sum(self.sizes)
         self.reasons: list[str] = list(REASONS)
         self.verdicts: list[str] = [""]  # "": as the first pass saw it
         self._reason = fates.fate[: self.count].astype(np.uint16)
         self._verdict = np.zeros(self.count, np.uint8)
-        self.ids, self.tool = ids[: self.count], tool[: self.count]
+        self.tool = tool[: self.count]
 
     @property
     def stays(self) -> np.ndarray:

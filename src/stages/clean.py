@@ -93,7 +93,7 @@ class Clean(Stage):
         if self.verification:
             verify(ctx, self.verification, rows, self.workers)
         if self.share < 1:
-            for row in np.flatnonzero(rows.stays & (rows.ids >= self.share * 2.0**64)):
+            for row in np.flatnonzero(rows.stays & (rows.ids[: rows.count] >= self.share * 2.0**64)):
                 rows.refuse(row, BEYOND_SHARE)
         checked = write_checked(ctx.out, self.decontamination, index, sorted(self.benchmarks))
         self._write(ctx, rows, folders, checked)
