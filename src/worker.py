@@ -62,11 +62,12 @@ def _rank() -> int:
     return int(os.environ.get("RANK", 0))
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int | None = None) -> None:
     """A worker whose launcher was killed must not go on writing: the same command may be running again.
 
-    A fork's parent is the fork server, which lives as long as the forks do; its `parent_process` is the launcher."""
-    parent, launcher = os.getppid(), multiprocessing.parent_process()
+    parent: the launcher's process id, where it may have died before this process could look. A fork's parent is the
+    fork server, which lives as long as the forks do; its `parent_process` is the launcher."""
+    parent, launcher = parent or os.getppid(), multiprocessing.parent_process()
 
     def watch() -> None:
         while os.getppid() == parent and (launcher is None or launcher.is_alive()):
@@ -111,6 +112,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m src.worker", description="Run one stage from its spec.")
     parser.add_argument("spec", type=Path)
     parser.add_argument("--processes", type=int, default=1, help="how many run it together, one a device")
+    parser.add_argument("--parent", type=int, help="the id of the process that this one ends with; its own by default")
     given = parser.parse_args()
-    end_with_parent()
+    end_with_parent(given.parent)
     sys.exit(main(given.spec) if given.processes == 1 else main_of_several(given.spec, given.processes))

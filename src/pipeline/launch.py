@@ -118,7 +118,7 @@ class RayCluster(Local):
 
 
 def _fresh(spec: Path, processes: int, keys: dict[str, str]) -> int:
-    command = [sys.executable, "-m", "src.worker", str(spec), f"--processes={processes}"]
+    command = [sys.executable, "-m", "src.worker", str(spec), f"--processes={processes}", f"--parent={os.getpid()}"]
     open_ones = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
     return subprocess.run(command, env={**open_ones, **keys, "PYTHONUNBUFFERED": "1"}).returncode
 

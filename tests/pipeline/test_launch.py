@@ -1,5 +1,7 @@
 """What a stage's process is given, and what it is not."""
 
+import subprocess
+import sys
 from multiprocessing import forkserver
 
 import pytest
@@ -54,3 +56,10 @@ def test_ray_that_is_not_installed_is_told_before_anything_runs(monkeypatch):
     monkeypatch.setattr("src.core.errors.find_spec", lambda name: None)
     with pytest.raises(UserError, match="compute=ray needs the package 'ray'"):
         RayCluster().prepare()
+
+
+def test_a_worker_ends_though_its_launcher_died_before_it_could_look():
+    launcher = subprocess.Popen(["true"])
+    launcher.wait()
+    words = f"import time; from src.worker import end_with_parent; end_with_parent({launcher.pid}); time.sleep(60)"
+    assert subprocess.run([sys.executable, "-c", words], timeout=30).returncode == 1

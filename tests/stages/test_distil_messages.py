@@ -17,7 +17,13 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 KEY = "sk-very-secret-0123456789"
-CORNER = ["passages.limit=60", "distil.sampling.cot.max_tokens=60", "compute.warm=false", "teacher.model=gpt-4o-mini"]
+CORNER = [
+    "base.untrained=true",
+    "passages.limit=60",
+    "distil.sampling.cot.max_tokens=60",
+    "compute.warm=false",
+    "teacher.model=gpt-4o-mini",
+]
 PILOT = ["tracker=none", "round_1.calls=40", "++round_1.pilot=30"]  # ends with the teacher's stage
 
 
