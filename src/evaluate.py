@@ -18,6 +18,7 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from src.config.overrides import CONF, checked_main, told_plainly
+from src.core import stopping
 from src.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def main(config: DictConfig) -> None:
 
 def run(config: DictConfig) -> None:
     """The command's work. Raises UserError for what the user can mend."""
+    stopping.keep_open_pipes()
     if config.compare:
         print(comparison(Path(config.output), list(config.compare)))
         return
@@ -146,4 +148,5 @@ def spelled_out(words: Sequence[str]) -> list[str]:
 
 if __name__ == "__main__":
     sys.argv[1:] = spelled_out(sys.argv[1:])
-    checked_main(main, sys.argv[1:], "evaluate")
+    with stopping.command():
+        checked_main(main, sys.argv[1:], "evaluate")

@@ -9,6 +9,7 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from src.config.overrides import checked_main, told_plainly
+from src.core import stopping
 from src.core.errors import UserError
 from src.reporting import summary_lines, write_report
 from src.reporting.collect import collect, studies
@@ -42,4 +43,5 @@ def report(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    checked_main(main, sys.argv[1:], "report")
+    with stopping.command():
+        checked_main(main, sys.argv[1:], "report")

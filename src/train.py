@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from src.config import resolvers, schema
 from src.config.overrides import checked_main, told_plainly
+from src.core import stopping
 from src.core.command import command_line
 
 schema.register()
@@ -34,4 +35,5 @@ def run(cfg: DictConfig) -> float | None:
 
 if __name__ == "__main__":
     command_line()
-    checked_main(run, sys.argv[1:], "config")
+    with stopping.command():
+        checked_main(run, sys.argv[1:], "config")

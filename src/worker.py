@@ -1,7 +1,7 @@
 """Run one stage from its spec: `python -m src.worker spec.json`. What the launcher starts; useful alone to debug.
 
-spec.json: {kind, stage: options with _target_, inputs: {name: folder}, folder, cache}. The stage fills `<folder>/out`;
-`<folder>/result.json` says how it went: {counts, metrics, seconds, peak_memory_mb} or {problem, mend}.
+spec.json: {kind, stage: options with _target_, inputs: {name: folder}, folder, cache, label}. The stage fills
+`<folder>/out`; `<folder>/result.json` says how it went: {counts, metrics, seconds, peak_memory_mb} or {problem, mend}.
 
 With `--processes=N` it starts N of itself under torchrun, one a device, which run the stage together.
 """
@@ -14,17 +14,24 @@ import logging
 import multiprocessing
 import os
 import resource
+import signal
 import sys
 import threading
 import time
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from src.config.build import build
+from src.core import stopping
+from src.core.console import labelled
 from src.core.errors import UserError
-from src.core.stage import Artifact, Stage, StageContext
+from src.core.progress import Progress
+from src.core.stage import PROGRESS, Artifact, Stage, StageContext
 from src.core.store import FULL_DISK_CODE, full_disk_explained, is_full_disk, worker_lock, write_json
+
+SAVING_SECONDS = 300  # that the processes under torchrun may take to save their state when they are stopped
 
 
 def run_spec(path: Path) -> dict[str, Any]:
@@ -32,13 +39,14 @@ def run_spec(path: Path) -> dict[str, Any]:
     spec = json.loads(path.read_text())
     folder = Path(spec["folder"])
     stage = build(spec["stage"], spec["kind"])
-    with worker_lock(folder) if _rank() == 0 else nullcontext():
+    with worker_lock(folder) if _rank() == 0 else nullcontext(), labelled(spec.get("label", "")):
         return _run(stage, spec, folder)
 
 
 def _run(stage: Stage, spec: dict[str, Any], folder: Path) -> dict[str, Any]:
     inputs = {name: Artifact(Path(p)) for name, p in spec["inputs"].items()}
-    context = StageContext(folder / "out", folder / "work", inputs, Path(spec["cache"]))
+    progress = partial(Progress, points=_fresh(folder / PROGRESS) if _rank() == 0 else None)
+    context = StageContext(folder / "out", folder / "work", inputs, Path(spec["cache"]), progress=progress)
     start = time.monotonic()
     with full_disk_explained(folder):
         stage.run(context)
@@ -49,6 +57,11 @@ def _run(stage: Stage, spec: dict[str, Any], folder: Path) -> dict[str, Any]:
         "seconds": round(time.monotonic() - start, 3),
         "peak_memory_mb": round(peak_memory_mb(), 1),
     }
+
+
+def _fresh(path: Path) -> Path:
+    path.unlink(missing_ok=True)
+    return path
 
 
 def peak_memory_mb() -> float:
@@ -79,8 +92,11 @@ def end_with_parent(parent: int | None = None) -> None:
 
 def main(spec: Path) -> int:
     """Run the stage in this process; of several under torchrun, any may tell the problem, the first tells success."""
+    stopping.listen(signal.SIGTERM)
     try:
         result = run_spec(spec)
+    except stopping.Stopped:
+        return stopping.EXIT_CODE
     except UserError as error:
         result = {"problem": error.problem, "mend": error.mend}
     try:
@@ -96,12 +112,16 @@ def main(spec: Path) -> int:
 def main_of_several(spec: Path, processes: int) -> int:
     """Run `main` in so many processes; when one fails, the others are ended."""
     from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(SAVING_SECONDS))
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the ranks' own words are enough
     try:
         run.main(["--standalone", f"--nproc-per-node={processes}", "-m", "src.worker", str(spec)])
+    except SignalException:
+        return stopping.EXIT_CODE
     except ChildFailedError as error:
         code = error.get_first_failure()[1].exitcode
         return code if code > 0 else 1

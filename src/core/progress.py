@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
 LOG_EVERY_SECONDS = 10.0
+POINT_EVERY_SECONDS = 2.0
 MIN_SHARE_FOR_ETA = 0.01
 
 
 class Progress:
-    """Use as `with Progress("packing", total=n, unit="rows") as bar: bar.advance()`. `total` None: unknown."""
+    """Use as `with Progress("packing", total=n, unit="rows") as bar: bar.advance()`. `total` None: unknown.
 
-    def __init__(self, what: str, total: int | None = None, unit: str = "rows", done: int = 0):
-        self.what, self.total, self.unit, self.done = what, total, unit, done
+    points: a file for {unit, done, per_second} every few seconds and at the end, one JSON object a line: what a
+    tracker follows.
+    """
+
+    def __init__(
+        self, what: str, total: int | None = None, unit: str = "rows", done: int = 0, points: Path | None = None
+    ):
+        self.what, self.total, self.unit, self.done, self.points = what, total, unit, done, points
         self._start_done, self._start = done, time.monotonic()
         self._next_line = self._start + LOG_EVERY_SECONDS
+        self._next_point = self._start
         self._note = ""
         console = Console(file=sys.stderr)
         self._bar = self._rich(console) if console.is_terminal else None
@@ -55,12 +65,21 @@ class Progress:
         self.done += n
         if note is not None:
             self._note = note
+        if time.monotonic() >= self._next_point:
+            self._write_point()
         if self._bar:
             rate = f"{self.rate:,.0f} {self.unit}/s"
             self._bar.update(self._task, completed=self.done, rate=rate, note=self._note)
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + LOG_EVERY_SECONDS
             print(f"    {self.line()}", file=sys.stderr, flush=True)
+
+    def _write_point(self) -> None:
+        self._next_point = time.monotonic() + POINT_EVERY_SECONDS
+        if self.points:
+            point = {"unit": self.unit, "done": self.done, "per_second": self.rate}
+            with self.points.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(point) + "\n")
 
     def line(self) -> str:
         """The figures as one line of text."""
@@ -74,5 +93,6 @@ class Progress:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self._write_point()
         if self._bar:
             self._bar.stop()

@@ -15,6 +15,8 @@ from src.core.progress import Progress
 from src.core.records import count_table, read_table
 
 Record = TypeVar("Record")
+CURVES = "metrics.jsonl"  # in a stage's output folder: {step, name: value}
+PROGRESS = "progress.jsonl"  # beside it while the stage runs: {unit, done, per_second}
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class StageContext:
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Append a point to the stage's curves (`metrics.jsonl`); the tracker shows them as `stage/name`."""
-        with (self.out / "metrics.jsonl").open("a") as file:
+        with (self.out / CURVES).open("a") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
 
 

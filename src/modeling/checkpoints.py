@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 
+from src.core import stopping
 from src.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -122,17 +124,23 @@ class CheckpointFolder:
 
 
 class SaveRegularly(pl.Callback):
-    """Saves after the first step that ends `minutes` after the last save."""
+    """Saves after the first step that ends `minutes` after the last save, and when this process is asked to stop."""
 
     def __init__(self, checkpoints: CheckpointFolder, minutes: float):
         self.checkpoints, self.seconds = checkpoints, minutes * 60
         self.next = time.monotonic() + self.seconds
 
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        stopping.listen(signal.SIGTERM)  # Lightning's own handler broadcasts from wherever the signal found a rank
+
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
         module: CausalLM = pl_module
-        due = time.monotonic() >= self.next
+        stop = stopping.requested()
+        due = stop or time.monotonic() >= self.next
         if trainer.world_size > 1:
-            due = trainer.strategy.broadcast(due)
+            due, stop = trainer.strategy.broadcast((due, stop))
         if due and module.steps_done < module.total_steps:
             self.checkpoints.save(trainer, module.steps_done)
             self.next = time.monotonic() + self.seconds
+            if stop:
+                raise stopping.Stopped

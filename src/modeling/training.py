@@ -17,6 +17,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from src.core import stopping
 from src.core.progress import Progress
 from src.core.records import Example, content_id
 from src.modeling import attention as attn
@@ -207,7 +208,8 @@ def _fit(
     ):
         callbacks = [SelfTest(recipe), validation, curves, SaveRegularly(folder, trainer.checkpoint_minutes), moments]
         fitter = pl.Trainer(max_epochs=1, callbacks=[*callbacks, *([stable] if stable else [])], **options)
-        fitter.fit(module, data, ckpt_path=path, weights_only=False if path else None)
+        with stopping.deferred():  # to the end of a step, where `SaveRegularly` saves it
+            fitter.fit(module, data, ckpt_path=path, weights_only=False if path else None)
     model = setup.gathered(module.model) if is_sharded(module.model) else module.model
     if fitter.is_global_zero:
         loading.save_model(model, setup.tokenizer, recipe, out)

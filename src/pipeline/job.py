@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from src.config.build import bind
 from src.config.mistakes import Mistakes
+from src.core import stopping
 from src.core.command import command_line
 from src.core.errors import UserError
 from src.core.records import content_id
@@ -71,17 +72,24 @@ class Job:
         """Walk the graph, record it, write the report; return the mean accuracy of the student."""
         if absent := self._absent():
             raise UserError("\n".join(absent), "Nothing was computed.")
+        stopping.listen(*stopping.SIGNALS)
+        stopping.keep_open_pipes()
         record = _Record(self)
         tracker = self.tracker.start(self.study, f"{self.name}-s{self.seed}", self._id(), self.config, self.outputs)
+        label = f"{self.name}-s{self.seed}" if _in_parallel() else ""
+
+        def say(line: str) -> None:
+            log.info(f"{label}  {line}" if label else line)
+
         runner = Runner(
-            self.store, self.compute, tracker, self.outputs / "cache", record.command, log.info, record.visited
+            self.store, self.compute, tracker, self.outputs / "cache", record.command, say, record.visited, label
         )
-        log.info("%s / %s, seed %s", self.study, self.name, self.seed)
+        say(f"{self.study} / {self.name}, seed {self.seed}")
         try:
             with full_disk_explained(self.outputs):
                 made = runner.walk(self.nodes)
         except BaseException as error:
-            record.end("failed", error)
+            record.end("failed" if isinstance(error, Exception) else "stopped", error)
             tracker.finish(failed=True)
             if HydraConfig.get().mode == RunMode.MULTIRUN and isinstance(error, Exception):
                 log.error("%s-s%s failed: %s", self.name, self.seed, error)  # the other jobs of the sweep go on
@@ -97,12 +105,23 @@ class Job:
         return list(dict.fromkeys(str(error) for node in to_make for error in node.absent))
 
     def _report(self) -> None:
-        from src.reporting import summary_lines, write_report
+        """Tell and write what the study has found. A fault of the report is no fault of the job: it is logged."""
+        try:
+            from src.reporting import summary_lines, write_report
 
-        page = write_report(self.outputs, self.study)
-        for line in summary_lines(self.outputs, self.study):
-            log.info(line)
-        log.info("Report: %s", page)
+            page = write_report(self.outputs, self.study)
+            for line in summary_lines(self.outputs, self.study):
+                log.info(line)
+            log.info("Report: %s", page)
+        except Exception as error:
+            log.error(
+                "The job is complete, but its report could not be written (%s: %s). "
+                "Once that is mended: python -m src.report study=%s",
+                type(error).__name__,
+                error,
+                self.study,
+                exc_info=not isinstance(error, UserError),
+            )
 
     def _id(self) -> str:
         return content_id(self.study, self.name, self.seed, self.nodes[-1].key)
@@ -149,6 +168,12 @@ def _check_folder_name(option: str, value: Any) -> None:
             f"{option}={value} names no folder of its own under runs/.",
             f"Set {option} to one word: not empty, without a slash, not beginning with a dot.",
         )
+
+
+def _in_parallel() -> bool:
+    """Whether other jobs of this sweep may write to the same terminal: every launcher but Hydra's own."""
+    hydra = HydraConfig.get()
+    return hydra.mode == RunMode.MULTIRUN and not hydra.launcher._target_.endswith(".BasicLauncher")
 
 
 def _number() -> int:

@@ -4,7 +4,8 @@ A stage that loads torch or vLLM gets its own process, so that its memory is fre
 distributed strategy never re-executes the sweep that launched it. Importing the two costs 12 seconds on two CPU cores;
 a server imports them once, while the first stages run, and every stage is a fork of it.
 
-No process gets a secret key that its stage does not need.
+No process gets a secret key that its stage does not need. None hears a terminal's Ctrl-C: whoever started it passes a
+stop on as SIGTERM, and waits until the stage has saved its state.
 """
 
 from __future__ import annotations
@@ -13,16 +14,19 @@ import json
 import multiprocessing
 import os
 import re
+import signal
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from src.core import stopping
 from src.core.errors import UserError, require
+from src.core.stopping import Stopped
 from src.core.store import FULL_DISK_CODE, full_disk, write_json
 
 SPEC, RESULT = "spec.json", "result.json"
@@ -30,6 +34,7 @@ TRAINING_KINDS = ("synthesizer", "pretrain")
 SECRET = re.compile(r"(KEY|SECRET|PASSWORD)$")  # of a variable's name; HF_TOKEN is none: models are loaded with it
 ASKING_A_SERVER = "src.generation.openai.OpenAIGenerator"
 PRELOADED = ["src.worker", "src.modeling.training", "src.generation.vllm_session"]
+SAVING_SECONDS = 300  # that a stage may take to save its state when it is stopped; stopped again, it ends at once
 
 
 class Compute(ABC):
@@ -57,7 +62,7 @@ class Local(Compute):
 
     def prepare(self) -> None:
         if self.isolate and self.warm:
-            with _secrets_put_away():
+            with _secrets_put_away(), stopping.deaf_to_terminal():
                 _server().Process(target=_nothing).start()
 
     def run(self, spec: dict[str, Any], folder: Path, heavy: bool) -> dict[str, Any]:
@@ -80,6 +85,8 @@ class Local(Compute):
         code = _forked(folder / SPEC, keys) if fork else _fresh(folder / SPEC, processes, keys)
         if code == FULL_DISK_CODE:
             raise full_disk(folder)
+        if code in (stopping.EXIT_CODE, -signal.SIGTERM):
+            raise Stopped
         result = json.loads((folder / RESULT).read_text()) if (folder / RESULT).exists() else {}
         if "problem" in result:
             raise UserError(result["problem"], result["mend"])
@@ -120,15 +127,32 @@ class RayCluster(Local):
 def _fresh(spec: Path, processes: int, keys: dict[str, str]) -> int:
     command = [sys.executable, "-m", "src.worker", str(spec), f"--processes={processes}", f"--parent={os.getpid()}"]
     open_ones = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
-    return subprocess.run(command, env={**open_ones, **keys, "PYTHONUNBUFFERED": "1"}).returncode
+    with stopping.deaf_to_terminal():
+        process = subprocess.Popen(command, env={**open_ones, **keys, "PYTHONUNBUFFERED": "1"})
+    _join(process, process.wait)
+    return process.returncode
 
 
 def _forked(spec: Path, keys: dict[str, str]) -> int:
-    with _secrets_put_away():
+    with _secrets_put_away(), stopping.deaf_to_terminal():
         process = _server().Process(target=_work, args=(spec, keys))
         process.start()
-    process.join()
+    _join(process, process.join)
     return int(process.exitcode or 0)
+
+
+def _join(process: Any, wait: Callable[..., Any]) -> None:
+    """Wait for the process's end. Stopped meanwhile, it is stopped too and given time to save its state."""
+    try:
+        wait()
+    except (Stopped, KeyboardInterrupt):
+        process.terminate()
+        try:
+            with suppress(subprocess.TimeoutExpired):
+                wait(SAVING_SECONDS)
+        finally:
+            process.kill()
+        raise
 
 
 def _keys_for(spec: Any) -> dict[str, str]:

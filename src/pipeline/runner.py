@@ -37,7 +37,8 @@ class Visit:
 
 
 class Runner:
-    """Executes nodes against a store. `say` prints a line; `on_visit` is called after every node."""
+    """Executes nodes against a store. `say` prints a line; `on_visit` is called after every node; `label`: what each
+    line that a stage prints begins with."""
 
     def __init__(
         self,
@@ -48,9 +49,11 @@ class Runner:
         command: str,
         say: Callable[[str], None] = print,
         on_visit: Callable[[Visit], None] = lambda visit: None,
+        label: str = "",
     ):
         self.store, self.compute, self.tracker = store, compute, tracker
         self.cache_folder, self.command, self.say, self.on_visit = cache_folder, command, say, on_visit
+        self.label = label
         self.made: dict[str, Artifact] = {}
 
     def walk(self, nodes: Sequence[Node]) -> dict[str, Artifact]:
@@ -85,10 +88,12 @@ class Runner:
             "inputs": {name: str(self.made[n.name].path) for name, n in node.inputs.items()},
             "folder": str(folder),
             "cache": str(self.cache_folder),
+            "label": self.label,
         }
         self.say(f"{node.name:<14} {key[:8]}  ...")
         started, clock = datetime.now(UTC), time.monotonic()
-        measured = self.compute.run(spec, folder, node.stage.heavy)
+        with self.tracker.watching(node.name, folder):
+            measured = self.compute.run(spec, folder, node.stage.heavy)
         manifest = {
             "stage": kind,
             "version": node.stage.version,

@@ -1,16 +1,32 @@
+import json
+
 from src.core import progress
 from src.core.progress import Progress
 
 
 def test_a_log_gets_a_line_with_rate_and_time_left(capsys, monkeypatch):
-    clock = iter([0.0, 5.0, 11.0, *[11.0] * 20])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     with Progress("packing", total=100, unit="rows") as bar:
+        now[0] = 5.0
         bar.advance(5)
+        now[0] = 11.0
         bar.advance(50, note="fill 99 %")
     line = capsys.readouterr().err
     assert "packing: 55/100 rows, 5/s, 9 s left  fill 99 %" in line
     assert line.count("\n") == 1
+
+
+def test_points_are_left_for_a_tracker_every_few_seconds_and_at_the_end(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with Progress("writing", total=40, unit="texts", points=tmp_path / "points") as bar:
+        for second in range(4):
+            now[0] = float(second)
+            bar.advance(10)
+    points = [json.loads(line) for line in (tmp_path / "points").read_text().splitlines()]
+    assert [point["done"] for point in points] == [10, 30, 40]
+    assert points[-1] == {"unit": "texts", "done": 40, "per_second": 40 / 3}
 
 
 def test_no_time_left_is_guessed_from_almost_nothing():

@@ -68,9 +68,11 @@ from src.modeling.training import train
 from tests.modeling.tiny import CPU, addition
 from src.modeling.recipe import Recipe
 from src.modeling.schedules import WSD
-import dataclasses
-folder, base, slow = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
-trainer = dataclasses.replace(CPU, checkpoint_minutes=0)
+from src.core import stopping
+import dataclasses, signal
+folder, base, slow, minutes = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
+stopping.listen(signal.SIGTERM)
+trainer = dataclasses.replace(CPU, checkpoint_minutes=minutes)
 recipe = Recipe(lr=1e-2, schedule=WSD(), sequence_length=96, batch_sequences=2, epochs=4)
 def log(values, step):
     time.sleep(slow)
@@ -80,23 +82,26 @@ train(base, [addition(i) for i in range(60)], recipe, trainer, folder / "model",
 """
 
 
-def start(folder: Path, base: Path, slow: float) -> subprocess.Popen[bytes]:
+def start(folder: Path, base: Path, slow: float, minutes: float = 0) -> subprocess.Popen[bytes]:
     folder.mkdir(exist_ok=True)
-    return subprocess.Popen([sys.executable, "-c", RUN, str(folder), str(base), str(slow)], cwd=REPOSITORY)
+    words = [str(word) for word in (folder, base, slow, minutes)]
+    return subprocess.Popen([sys.executable, "-c", RUN, *words], cwd=REPOSITORY)
 
 
 @pytest.mark.slow
-def test_a_killed_training_ends_as_if_it_had_not_been(base: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("how", "minutes"), [(signal.SIGKILL, 0), (signal.SIGTERM, 60)])
+def test_a_stopped_training_ends_as_if_it_had_not_been(base: Path, tmp_path: Path, how: int, minutes: float) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     straight = start(whole, base, 0)
-    victim = start(killed, base, 0.2)
+    victim = start(killed, base, 0.2, minutes)
     deadline = time.monotonic() + 120
     while len(_lines(killed)) < 8 and time.monotonic() < deadline:
         time.sleep(0.05)
-    victim.send_signal(signal.SIGKILL)
+    victim.send_signal(how)
     victim.wait()
     seen = len(_lines(killed))
     assert 8 <= seen < 30, "killed in the middle"
+    assert bool(list((killed / "work" / "checkpoints").glob("*.ckpt"))), "SIGTERM saves, whatever the clock says"
     (killed / "log.txt").unlink()
     assert start(killed, base, 0).wait() == straight.wait() == 0
     assert _lines(killed) == _lines(whole), "losses to the last bit, none twice, none missing"

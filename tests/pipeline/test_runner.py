@@ -139,6 +139,45 @@ def test_parallel_jobs_share_a_stage(tmp_path):
     assert len(list(marks.iterdir())) == 2
 
 
+WITH_SIGNALS = """
+import sys
+from pathlib import Path
+from src.core import stopping
+from src.pipeline import launch
+from tests.pipeline.test_runner import chain, walk
+launch.PRELOADED[:] = ["src.worker"]  # vLLM takes its time
+with stopping.command():
+    walk(Path(sys.argv[1]), chain(pause=0.5, marks=sys.argv[2]), launch.Local(warm=sys.argv[3] == "warm"))
+"""
+
+
+@pytest.mark.parametrize("start", ["warm", "fresh"])
+def test_ctrl_c_ends_a_run_with_one_line_and_leaves_no_process(tmp_path, start):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    words = [sys.executable, "-c", WITH_SIGNALS, str(tmp_path / "out"), str(marks), start]
+    process = subprocess.Popen(words, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: list(marks.iterdir()), 120)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    assert process.communicate(timeout=60)[1] == "Stopped by SIGINT; the same command goes on.\n"
+    assert process.returncode == 128 + signal.SIGINT
+    wait_for(lambda: not session(process.pid), 20)
+    made, _ = walk(tmp_path / "out", chain(pause=0.5, marks=str(marks)), FRESH)
+    assert made["second"].count("passages") == 7
+
+
+def wait_for(condition, patience):
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def session(leader):
+    """The processes that are left of a session."""
+    return subprocess.run(["pgrep", "-s", str(leader)], capture_output=True, text=True).stdout.split()
+
+
 @pytest.mark.slow
 def test_a_fork_does_not_outlive_its_launcher(tmp_path):
     marks = tmp_path / "marks"
