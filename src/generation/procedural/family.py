@@ -18,17 +18,21 @@ A family reads as data around one small function:
 The function may return None: these numbers make no good problem, draw others. `check` sees every number and must
 reach its verdict another way than the function did.
 
-**Held out by construction.** The numbers of an instance hash to its signature, and the signature alone says whether the
-instance belongs to training, to dev or to the benchmark, whoever draws it, with whatever words.
+**Held out by construction.** The numbers that a question and its answer name, in no order and without signs, hash to
+the instance's signature, and the signature alone says whether it belongs to training, to dev or to the benchmark. So an
+instance, its mirror image (3 + 5 and 5 + 3), the same under other names, and a sibling family's question about
+the same numbers (8 - 5) all lie in one part, whoever draws them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
 from random import Random
+from string import Formatter
 from textwrap import dedent
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -56,7 +60,7 @@ class NoInstanceError(BrokenFamilyError):
 @dataclass(frozen=True, slots=True)
 class SolvedProblem:
     """A problem with its worked solution. `answer` is the content of the solution's box; `signature` names the
-    family's numbers alone, so two wordings of one instance share it."""
+    numbers alone (see the module), so two wordings of one instance share it."""
 
     id: str
     family: str
@@ -79,6 +83,8 @@ class Instance:
 
 @dataclass(frozen=True, eq=False)
 class Family:
+    """`facts`: the values that make the signature, those that a wording names and the answer by default."""
+
     name: str
     stages: tuple[str, ...]
     topics: frozenset[str]
@@ -90,6 +96,7 @@ class Family:
     program: str
     check: Callable[[Any], bool]
     solve: Callable[..., Values | None]
+    facts: frozenset[str]
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def draw(self, rng: Random, part: Slice, share: float = 1.0) -> Instance:
@@ -98,16 +105,19 @@ class Family:
         ranges = {name: choices[: max(3, ceil(share * len(choices)))] for name, choices in self.numbers.items()}
         for _ in range(MAX_DRAWS):
             numbers = {name: rng.choice(choices) for name, choices in ranges.items()}
-            signature = self.signature(numbers)
-            if slice_of(signature) != part:
-                continue
             found = self.solve(**numbers)
-            if found is not None:
-                return self._checked(signature, {**numbers, **found})
+            if found is None:
+                continue
+            values = {**numbers, **found}
+            signature = self.signature(values)
+            if slice_of(signature) == part:
+                return self._checked(signature, values)
         raise NoInstanceError(f"{self.name}: no instance for {part} in {MAX_DRAWS} draws")
 
-    def signature(self, numbers: Mapping[str, int]) -> str:
-        return content_id(self.name, *(f"{name}={numbers[name]}" for name in sorted(numbers)))
+    def signature(self, values: Values) -> str:
+        """A digest of the numbers in the instance's facts, as they would be read off the page, in no order."""
+        facts = " ".join(str(values[name]) for name in self.facts if name in values)
+        return content_id("numbers", *sorted(re.findall(r"\d+", facts)))
 
     def _checked(self, signature: str, values: Values) -> Instance:
         answer = values["answer"]
@@ -164,6 +174,7 @@ def family(
     check: Callable[[Any], bool],
     words: Mapping[str, tuple[str, ...]] | None = None,
     split: Split = "seen",
+    facts: str = "",
 ) -> Callable[[Callable[..., Values | None]], Family]:
     """Make a family of the function below, named after it (see the module's docstring for an example)."""
 
@@ -180,14 +191,19 @@ def family(
             program=dedent(program).strip(),
             check=check,
             solve=solve,
+            facts=frozenset(facts.split()) or _named_in(wordings) | {"answer"},
             words=words or {},
         )
 
     return wrap
 
 
+def _named_in(wordings: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name for wording in wordings for _, name, _, _ in Formatter().parse(wording) if name)
+
+
 def slice_of(signature: str) -> Slice:
-    """Which part of a family's instances a signature belongs to: an eighth each for the benchmark and for dev."""
+    """Which part an instance of this signature belongs to: an eighth each for the benchmark and for dev."""
     match int(signature, 16) % 8:
         case 0:
             return "held_out"

@@ -86,7 +86,7 @@ def _turns(
     besides: Collection[str] = (),
 ) -> Iterator[SolvedProblem]:
     """Stage after stage, and in each stage family after family, in an order that the seed shuffles."""
-    told: set[str] | None = None if part == "train" else set()
+    told: set[tuple[str, str]] | None = None if part == "train" else set()
     by_stage = []
     for stage in size.stages or STAGES:
         families = [f for f in families_of(stage, split)[: size.families] if f.name not in besides]
@@ -104,19 +104,19 @@ def _stream(
     cast: Cast,
     seed: int,
     tool_share: float,
-    told: set[str] | None,
+    told: set[tuple[str, str]] | None,
     numbers: float,
 ) -> Iterator[SolvedProblem]:
-    """One family's problems, without end; with `told`, the signatures seen so far, each instance once."""
+    """One family's problems, without end; with `told`, the (family, signature) pairs told so far, each once."""
     rng = Random(seed_from("set", seed, family.name, stage, part))
     repeats = 0
     while repeats < PATIENCE:
         instance = family.draw(rng, part, numbers)
-        if told is not None and instance.signature in told:
-            repeats += 1
-            continue
         if told is not None:
-            told.add(instance.signature)
+            if (family.name, instance.signature) in told:
+                repeats += 1
+                continue
+            told.add((family.name, instance.signature))
             repeats = 0
         kind: Kind = "tool" if rng.random() < tool_share else "cot"
         yield family.tell(instance, rng, stage=stage, kind=kind, cast=cast)

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from fractions import Fraction
 from itertools import pairwise
 from random import Random
@@ -145,6 +146,51 @@ def test_each_family_has_hundreds_of_instances(fam):
     rng = Random(0)
     assert len({fam.draw(rng, "train").signature for _ in range(700)}) >= 200
     assert len({fam.draw(rng, "held_out").signature for _ in range(200)}) >= 30
+
+
+def essence(problem) -> tuple[object, ...]:
+    """What is left of a problem without order, signs, names and family: the numbers that its question and answer
+    name, and those of each sum and product that its solution works out (8 - 5 = 3 is the sum of 3, 5 and 8)."""
+    work = {
+        ("product" if re.search(r"[*/^]", left + right) else "sum", *sorted(re.findall(r"\d+", f"{left} {right}")))
+        for left, right in equalities(re.sub(r"\\boxed\{(.*?)\}", r"\1", problem.solution))
+    }
+    return (*sorted(re.findall(r"\d+", f"{problem.question} {problem.answer}")), *sorted(work))
+
+
+def test_no_held_out_problem_is_a_training_problem_swapped_renamed_or_of_another_family():
+    parts, families, questions = defaultdict(set), defaultdict(set), defaultdict(set)
+    for fam in FAMILIES:
+        for part in ("train", "dev", "held_out"):
+            for seed in range(300):
+                problem = told(fam, seed, part=part)
+                parts[essence(problem)].add(part)
+                families[essence(problem)].add(fam.name)
+                questions[essence(problem), fam.name].add(tuple(re.findall(r"\d+", problem.question)))
+    assert sum(len(names) > 1 for names in families.values()) > 100  # siblings met,
+    assert sum(len(orders) > 1 for orders in questions.values()) > 100  # and mirror images, so that this test can fail
+    assert {essence: met for essence, met in parts.items() if len(met) > 1} == {}
+
+
+SUMS = ("join", "separate", "change_unknown", "start_unknown", "missing_part", "how_many_more", "so_many_more")
+PRODUCTS = ("equal_groups", "so_much_each", "fair_share", "how_many_groups")
+
+
+def signature(name: str, *numbers: int) -> str:
+    fam = next(f for f in FAMILIES if f.name == name)
+    values = dict(zip(fam.numbers, numbers, strict=True))
+    return fam.signature({**values, **fam.solve(**values)})
+
+
+@given(st.integers(3, 99), st.integers(3, 99), st.integers(2, 90))
+def test_siblings_and_mirror_images_share_a_signature(a, b, c):
+    total = a + b
+    sums = [(a, b), (total, b), (a, b), (a, b), (total, a), (total, a), (b, a)]
+    assert len({signature(name, *numbers) for name, numbers in zip(SUMS, sums)}) == 1
+    assert signature("join", a, b) == signature("join", b, a) == signature("what_matters", total, c, b)
+    assert len({signature(name, *numbers) for name in PRODUCTS for numbers in ((a, b), (b, a))}) == 1
+    assert signature("pages_left", a, b, c) == signature("packs_and_loose", b, a, c)
+    assert signature("find_and_give", a + c, b, c) == signature("off_and_on", a + c, c, b)
 
 
 def test_there_are_enough_families_on_every_stage():

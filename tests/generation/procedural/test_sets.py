@@ -57,7 +57,7 @@ def test_signatures_families_and_names_of_each_part():
 @pytest.mark.parametrize("split", ["seen", "unseen"])
 def test_held_out_problems_are_distinct_and_balanced(split):
     problems = held_out_problems(split, 480, seed=1)
-    assert len({p.signature for p in problems}) == len({p.id for p in problems}) == 480
+    assert len({(p.family, p.signature) for p in problems}) == len({p.id for p in problems}) == 480
     assert set(Counter(p.stage for p in problems).values()) == {60}
     for stage in STAGES:
         shares = Counter(p.family for p in problems if p.stage == stage)

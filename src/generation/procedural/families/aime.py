@@ -41,7 +41,7 @@ def last_two_digits(a: int, n: int) -> Values | None:
 @family(
     "aime",
     topics="probability color draw random pair same sample fraction event combination hypergeometric without",
-    numbers={"red": range(3, 13), "blue": range(3, 13), "green": range(2, 11)},
+    numbers={"red": range(3, 16), "blue": range(3, 16), "green": range(2, 14)},
     words={"item": ("ball", "marble", "sock", "card")},
     wordings=(
         "A bag holds {red} red, {blue} blue and {green} green {item:s}. Two are drawn at random. The probability that "

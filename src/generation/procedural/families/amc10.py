@@ -93,7 +93,8 @@ def _paths(a: int, b: int, c: int, d: int) -> int:
 @family(
     "amc10",
     topics="path grid lattice walk shortest route combinatorics combination step choose binomial graph node",
-    numbers={k: range(1, 6) for k in "abcd"},
+    numbers={k: range(1, 7) for k in "abcd"},
+    facts="a b c d x y answer",
     wordings=(
         "How many paths with steps right and up lead from (0, 0) to ({x}, {y}) through ({a}, {b})?",
         "{name} walks from (0, 0) to ({x}, {y}), one unit right or up at a time, and must pass ({a}, {b}). "

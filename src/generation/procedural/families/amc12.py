@@ -10,7 +10,10 @@ from src.generation.procedural.family import Values, family
 from src.generation.procedural.language import polynomial, unreduced
 
 NONZERO = [n for n in range(-9, 10) if n]
-SIDES = ((3, 4, 5), (5, 12, 13), (8, 15, 17), (7, 24, 25), (20, 21, 29), (12, 35, 37), (9, 40, 41))
+SIDES = (
+    *((3, 4, 5), (5, 12, 13), (8, 15, 17), (7, 24, 25), (20, 21, 29), (12, 35, 37), (9, 40, 41)),
+    *((28, 45, 53), (11, 60, 61), (16, 63, 65), (33, 56, 65), (48, 55, 73), (36, 77, 85), (39, 80, 89)),
+)
 TRIPLES = (*SIDES, *((q, p, h) for p, q, h in SIDES))
 
 
@@ -216,6 +219,7 @@ def _angles_agree(v: Any) -> bool:
     "amc12",
     topics="trigonometry sine cosine angle sin cos identity addition triangle rotation tangent acute",
     numbers={"first": range(len(TRIPLES)), "second": range(len(TRIPLES)), "what": (0, 1), "sign": (1, -1)},
+    facts="xy zt h g answer",
     wordings=(
         "A and B are acute angles with sin A = {s}/{h} and cos B = {u}/{g}. What is {name_f}(A {op} B)?",
         "If A and B are acute, sin A = {s}/{h} and cos B = {u}/{g}, find {name_f}(A {op} B).",

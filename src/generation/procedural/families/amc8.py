@@ -18,8 +18,8 @@ from src.generation.procedural.language import unreduced
         "{name} has {m:rose} and {n:lily}. {He} makes identical bunches with nothing left over. "
         "What is the largest possible number of bunches?",
         "Find the greatest common divisor of {m} and {n}.",
-        "{m} boys and {n} girls form equal teams, each with the same number of boys and of girls. "
-        "What is the largest possible number of teams?",
+        "{m} boys and {n} girls form teams. All teams have the same number of boys and all have the same number of "
+        "girls. What is the largest possible number of teams?",
     ),
     steps=("We need the greatest common divisor.", "{chain}", "So the divisor is {answer}."),
     closing="The answer is {answer}.",
@@ -266,7 +266,7 @@ def _blocks_with_two_painted_faces(a: int, b: int, c: int) -> int:
     "amc8",
     topics="cube block paint face edge surface solid unit dimension grid lattice",
     split="unseen",
-    numbers={"a": range(3, 13), "b": range(3, 13), "c": range(3, 13)},
+    numbers={"a": range(3, 18), "b": range(3, 18), "c": range(3, 18)},
     wordings=(
         "A block of {a} by {b} by {c} unit cubes is painted outside and taken apart. "
         "How many cubes have exactly two painted faces?",

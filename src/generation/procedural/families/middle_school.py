@@ -42,6 +42,7 @@ def sale_price(price: int, percent: int, fee: int) -> Values | None:
     "middle_school",
     topics="ratio proportion share rational fraction part total scale divide weight normal",
     numbers={"a": range(1, 10), "b": range(1, 10), "unit": range(3, 31)},
+    facts="a b unit",
     words={"item": ("dollar", "point", "marble", "ticket")},
     wordings=(
         "{name} and {friend} share {total:{item}} in the ratio {a} to {b}. How many {item:s} does {name} get?",
@@ -143,7 +144,7 @@ def two_part_trip(v: int, t: int, w: int, u: int) -> Values | None:
 @family(
     "middle_school",
     topics="fraction half third quarter remaining rest part numerator denominator rational",
-    numbers={"a": range(2, 7), "b": range(2, 7), "k": range(2, 21)},
+    numbers={"a": range(2, 7), "b": range(2, 7), "k": range(2, 25)},
     words={"item": ("dollar", "bead", "nut", "apple", "card")},
     wordings=(
         "{name} has {total:{item}}. {He} gives 1/{a} of them to {friend} and then loses 1/{b} of the rest. "
@@ -329,7 +330,7 @@ def largest_consecutive(first: int, count: int, step: int) -> Values:
     "middle_school",
     topics="surface area box volume cube solid face dimension rectangular prism",
     split="unseen",
-    numbers={"a": range(2, 13), "b": range(2, 13), "c": range(2, 13)},
+    numbers={"a": range(2, 17), "b": range(2, 17), "c": range(2, 17)},
     wordings=(
         "A closed box is {a} cm long, {b} cm wide and {c} cm high. What is its surface area in square cm?",
         "{name} paints all six faces of a block of {a} cm by {b} cm by {c} cm. How many square cm does {he} paint?",

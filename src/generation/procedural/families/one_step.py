@@ -227,6 +227,7 @@ def how_many_groups(groups: int, each: int) -> Values:
 @family(
     "grade_school",
     topics="subtract irrelevant information choose relevant data reading difference",
+    facts="a c answer",
     numbers={"a": range(5, 120), "b": range(2, 90), "c": range(2, 90)},
     words={"item": ("apple", "pencil", "card", "marble"), "other": ("banana", "ruler", "stamp", "button")},
     wordings=(
