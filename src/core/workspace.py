@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from src.core.errors import UserError, require
 
@@ -36,7 +37,7 @@ def workspace(entity: str, project: str, study: str, question: str, benchmarks: 
     losses = [wr.LinePlot(title=node, x=f"{node}/step", y=[f"{node}/loss"]) for node in ("pretrain", "synthesizer_2")]
     tables = [wr.WeavePanelSummaryTable(table_name=name) for name in ("evaluate/flipped", "clean/samples")]
     costs = [wr.ScalarChart(title="teacher calls", metric="distill_1/calls"), wr.BarPlot(metrics=["pretrain/seconds"])]
-    sections = (("Accuracy", accuracies), ("Training", losses), ("To read", tables), ("Cost", costs))
+    sections: Any = (("Accuracy", accuracies), ("Training", losses), ("To read", tables), ("Cost", costs))
     return ws.Workspace(
         entity=entity,
         project=project,
