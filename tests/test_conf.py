@@ -17,6 +17,7 @@ from src.pipeline.graph import method
 
 CONF = Path(__file__).parents[1] / "conf"
 MOUNTS = {"generator": ["generator@teacher", "generator@synthesis"], "recipe": ["recipe@pretrain.recipe"]}
+SERVER, PRICE = "http://127.0.0.1:8000/v1", {"prompt": 1.0, "completion": 2.0}
 INHERITED_ONLY = {"recipe=base"}
 LISTS = {"benchmark"}
 NEEDS = {"search": "hydra_plugins.hydra_optuna_sweeper"}  # make install EXTRA=cpu,scale
@@ -63,7 +64,11 @@ def preflight(overrides, local_files):
     del plain["hydra"]
     for dotted in open_values(plain):
         kind = "model" if dotted.endswith("name") else "file"
-        OmegaConf.update(cfg, dotted, str(local_files[kind]), force_add=True)
+        value = SERVER if dotted.endswith("base_url") else str(local_files[kind])
+        OmegaConf.update(cfg, dotted, value, force_add=True)
+    for mount in ("teacher", "synthesis"):
+        if "price" in plain[mount]:
+            OmegaConf.update(cfg, f"{mount}.price", PRICE)
     HydraConfig.instance().set_config(cfg)
     plain = OmegaConf.to_container(OmegaConf.masked_copy(cfg, [k for k in cfg if k != "hydra"]), resolve=True)
     mistakes = Mistakes()

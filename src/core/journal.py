@@ -17,13 +17,12 @@ from typing import Any
 class Journal:
     """A folder of `<shard>.jsonl` files. Reading sees all shards, writing appends to one's own.
 
-    `durable` makes every append reach the disk before it returns (for rows that cost money); without it an append
-    survives the death of the process, but not of the machine.
+    An append survives the death of the process, not of the machine: what cost money is in the answer cache before.
     """
 
-    def __init__(self, folder: Path, shard: str = "0", durable: bool = False):
+    def __init__(self, folder: Path, shard: str = "0"):
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.durable = folder, durable
+        self.folder = folder
         path = folder / f"{shard}.jsonl"
         _end_torn_line(path)
         self._file = path.open("a", encoding="utf-8")
@@ -32,8 +31,6 @@ class Journal:
         """Record that the row `id` is done."""
         self._file.write(json.dumps({"id": id, "row": row}, ensure_ascii=False) + "\n")
         self._file.flush()
-        if self.durable:
-            os.fsync(self._file.fileno())
 
     def ids(self) -> set[str]:
         """The ids that are done. Costs memory per id, not per row."""

@@ -50,7 +50,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back. `finish_reason` is "stop", "length" or "error" (then `error` says what happened)."""
+    """What came back. `finish_reason` is "stop", "length" or "error" (then `error` says what happened).
+
+    completion_tokens: all that was written, thinking included. cached_tokens: of the prompt, where the server says so.
+    note: what was odd about a text that is kept all the same. thinking: what a model wrote before its answer.
+    transient: of an error that the same request may be spared another time: no stage is finished with it.
+    """
 
     id: str
     text: str
@@ -58,6 +63,10 @@ class Completion:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     error: str | None = None
+    cached_tokens: int = 0
+    note: str | None = None
+    thinking: str = ""
+    transient: bool = False
 
 
 def refused(prompt_tokens: int, longest: int) -> str | None:
@@ -70,7 +79,12 @@ def refused(prompt_tokens: int, longest: int) -> str | None:
 
 
 class Session(ABC):
-    """A live generator. Use it in a `with` block."""
+    """A live generator. Use it in a `with` block.
+
+    expected: how many requests are to come, where that is known: for projections alone.
+    """
+
+    expected: int | None = None
 
     @abstractmethod
     def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:

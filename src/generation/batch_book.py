@@ -33,8 +33,9 @@ class BatchBook:
 
     def __init__(self, ledger: Ledger):
         self._ledger, self._database = ledger, ledger.database
-        for statement in _SCHEMA.split(";"):
-            self._database.execute(statement)
+        with self._database.transaction():
+            for statement in _SCHEMA.split(";"):
+                self._database.execute(statement)
 
     def holds(self, key: str) -> bool:
         """Whether the question is under way in a batch, of whichever process, alive or not."""

@@ -1,8 +1,7 @@
-"""What texts cost, what may be spent, and how fast: kept in one place for all jobs that spend together."""
+"""What texts cost and what may be spent: kept in one place for all jobs that spend together."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -18,28 +17,34 @@ MILLION = 1_000_000
 class Priced(Protocol):
     """A generator whose texts cost money."""
 
-    def dollars(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """The price of so many tokens."""
+    def dollars(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
+        """The price of so many tokens; `cached_tokens` are among those of the prompt."""
         ...
 
 
-def dollars(generator: Generator, prompt_tokens: int, completion_tokens: int) -> float:
+def dollars(generator: Generator, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
     """The price of so many tokens; 0 for a generator that costs no money."""
-    return generator.dollars(prompt_tokens, completion_tokens) if isinstance(generator, Priced) else 0.0
+    if not isinstance(generator, Priced):
+        return 0.0
+    return generator.dollars(prompt_tokens, completion_tokens, cached_tokens)
 
 
 @dataclass(frozen=True)
 class Price:
-    """Dollars for a million tokens."""
+    """Dollars for a million tokens. `cached`: of a prompt that the provider has in its cache; None: as any other."""
 
     prompt: float
     completion: float
+    cached: float | None = None
 
     def __post_init__(self) -> None:
-        at_least(self, 0, "prompt", "completion")
+        at_least(self, 0, "prompt", "completion", "cached")
 
-    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
-        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / MILLION
+    def of(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
+        """Dollars for so many tokens, `cached_tokens` of the prompt's at their own price."""
+        cached = self.prompt if self.cached is None else self.cached
+        new_tokens = prompt_tokens - cached_tokens
+        return (new_tokens * self.prompt + cached_tokens * cached + completion_tokens * self.completion) / MILLION
 
 
 @dataclass(frozen=True)
@@ -86,8 +91,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS spending (
     study TEXT NOT NULL, run TEXT NOT NULL, calls INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
     completion_tokens INTEGER NOT NULL, dollars REAL NOT NULL, PRIMARY KEY (study, run)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS rates (name TEXT PRIMARY KEY, free_at REAL NOT NULL) WITHOUT ROWID
+) WITHOUT ROWID
 """
 _SUMS = "SUM(calls), SUM(prompt_tokens), SUM(completion_tokens), SUM(dollars)"
 
@@ -133,21 +137,6 @@ class Ledger:
         study, _ = _study_and_run(account)
         rows = self.database.execute(f"SELECT {columns} FROM spending WHERE study = ? ORDER BY run", (study,))
         return {run: Spent(*sums) for run, *sums in rows}
-
-    def wait_seconds(self, name: str, amount: float, per_minute: float) -> float:
-        """How long to wait before using up `amount` of a rate that all jobs share; the turn is taken by asking.
-
-        `name` has a time at which it is free again; each use moves that time on by its share of a minute. A pause of
-        up to a second is made up for, so that a rate is reached although no job asks evenly.
-        """
-        now = time.time()
-        with self.database.transaction():
-            row = self.database.execute("SELECT free_at FROM rates WHERE name = ?", (name,)).fetchone()
-            start = max(row[0] if row else 0.0, now - 1.0)
-            self.database.execute(
-                "INSERT OR REPLACE INTO rates VALUES (?, ?)", (name, start + amount * 60 / per_minute)
-            )
-        return max(0.0, start - now)
 
     def close(self) -> None:
         self.database.close()

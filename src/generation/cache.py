@@ -17,33 +17,49 @@ from filelock import FileLock
 
 from src.core.errors import UserError
 from src.generation.base import Completion
+from src.generation.filesystems import is_shared_by_hosts
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, text TEXT NOT NULL, finish_reason TEXT NOT NULL,
-    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, error TEXT
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, error TEXT,
+    cached_tokens INTEGER NOT NULL DEFAULT 0, note TEXT, thinking TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID
 """
+_LATER_COLUMNS = {"cached_tokens": "INTEGER NOT NULL DEFAULT 0", "note": "TEXT", "thinking": "TEXT NOT NULL DEFAULT ''"}
+_COLUMNS = "text, finish_reason, prompt_tokens, completion_tokens, error, cached_tokens, note, thinking"
 LOCK_SECONDS = 60.0
 
 
 class Database:
-    """SQLite that several processes share: write-ahead log, and what is committed is on disk before the call returns.
+    """SQLite that several processes share; what is committed is on disk before the call returns. One thread each.
 
-    It wants a local disk: SQLite's locks do not hold on every network file system. Not for several threads.
+    On a file system that several hosts share, where a write-ahead log would be corrupted, it keeps a rollback journal.
+    durable: false for what may be lost with the machine: then nothing waits for the disk.
     """
 
-    def __init__(self, path: Path, schema: str):
+    def __init__(self, path: Path, schema: str, durable: bool = True):
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None)
+        journal = "DELETE" if is_shared_by_hosts(path.parent) else "WAL"
         try:
             with FileLock(f"{path}.lock"):  # SQLite does not wait for the others where the write-ahead log is begun
-                for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", *schema.split(";")):
-                    self.execute(statement)
+                self.execute(f"PRAGMA journal_mode = {journal}")
+                self.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+                with self.transaction():
+                    for statement in schema.split(";"):
+                        self.execute(statement)
         except OSError as error:
             raise self._failed(error) from error
+
+    def add_columns(self, table: str, columns: Mapping[str, str]) -> None:
+        """Bring a table that an earlier version made up to date."""
+        with self.transaction():
+            there = {row[1] for row in self.execute(f"PRAGMA table_info({table})")}
+            for name in columns.keys() - there:
+                self.execute(f"ALTER TABLE {table} ADD COLUMN {name} {columns[name]}")
 
     def execute(self, sql: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
         """Raises UserError when the disk is full, the file is not writable or another process never lets go of it."""
@@ -90,51 +106,55 @@ class AnswerCache:
     """
 
     def __init__(self, path: Path):
-        self._database = Database(path, _SCHEMA)
+        self.database = Database(path, _SCHEMA)
+        self.database.add_columns("answers", _LATER_COLUMNS)
         self._askers = path.with_name(f"{path.stem}.asking")
         self._name, self._life = _come_alive(self._askers)
 
     def get(self, key: str, id: str) -> Completion | None:
         """The kept answer, as the completion of the request `id`."""
-        columns = "text, finish_reason, prompt_tokens, completion_tokens, error"
-        row = self._database.execute(f"SELECT {columns} FROM answers WHERE key = ?", (key,)).fetchone()
+        row = self.database.execute(f"SELECT {_COLUMNS} FROM answers WHERE key = ?", (key,)).fetchone()
         return Completion(id, *row) if row else None
 
     def put(self, key: str, answer: Completion) -> None:
         """Keep it; on disk when this returns. A key that is there already stays as it is."""
-        self._database.execute(
-            "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)",
-            (key, answer.text, answer.finish_reason, answer.prompt_tokens, answer.completion_tokens, answer.error),
+        values = (getattr(answer, column) for column in _COLUMNS.split(", "))
+        self.database.execute(
+            f"INSERT OR IGNORE INTO answers (key, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (key, *values)
         )
 
+    def is_claimed(self, key: str) -> bool:
+        """Whether somebody who is alive asks the question, this cache's own user included."""
+        row = self.database.execute("SELECT owner FROM claims WHERE key = ?", (key,)).fetchone()
+        return row is not None and (row[0] == self._name or _is_alive(self._askers / row[0]))
+
     def claim(self, key: str) -> bool:
-        """Whether the question is ours to ask: nobody who is alive asks it already, this cache's own user included.
+        """Whether the question is ours to ask: nobody who is alive asks it already.
 
         Look for the answer once more then: the last asker may have had it and let go a moment ago."""
-        with self._database.transaction():
-            row = self._database.execute("SELECT owner FROM claims WHERE key = ?", (key,)).fetchone()
-            if row and (row[0] == self._name or _is_alive(self._askers / row[0])):
+        with self.database.transaction():
+            if self.is_claimed(key):
                 return False
-            self._database.execute("INSERT OR REPLACE INTO claims VALUES (?, ?)", (key, self._name))
+            self.database.execute("INSERT OR REPLACE INTO claims VALUES (?, ?)", (key, self._name))
         return True
 
     def claim_all(self, keys: Iterable[str]) -> set[str]:
         """Those of the questions that are ours to ask now, in one transaction."""
-        with self._database.transaction():
+        with self.database.transaction():
             return {key for key in keys if self.claim(key)}
 
     def release(self, key: str) -> None:
         """Let others ask: the answer is there, or there is none to be had."""
-        self._database.execute("DELETE FROM claims WHERE key = ? AND owner = ?", (key, self._name))
+        self.database.execute("DELETE FROM claims WHERE key = ? AND owner = ?", (key, self._name))
 
     def release_all(self, keys: Iterable[str]) -> None:
-        with self._database.transaction():
+        with self.database.transaction():
             for key in keys:
                 self.release(key)
 
     def close(self) -> None:
-        self._database.execute("DELETE FROM claims WHERE owner = ?", (self._name,))
-        self._database.close()
+        self.database.execute("DELETE FROM claims WHERE owner = ?", (self._name,))
+        self.database.close()
         (self._askers / self._name).unlink(missing_ok=True)
         os.close(self._life)
 

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from src.core.checks import at_least
-from src.core.errors import UserError, require
+from src.core.errors import UserError
 from src.generation.base import Generator, Sampling
 from src.generation.budget import Budget, Price
-from src.generation.openai_answers import RESPONSE_FORMAT
+from src.generation.openai_json import ASKED_FOR, RESPONSE_FORMATS
+from src.generation.provider import Provider
 
 if TYPE_CHECKING:
     from src.generation.openai_session import OpenAISession
+
+MOST_IN_A_BATCH = 50_000
 
 
 @dataclass(frozen=True)
@@ -23,15 +26,22 @@ class Batch:
     """How a provider's batch API is used.
 
     size: calls sent, and held in memory, at a time. poll_seconds: from one look at a batch to the next.
+    max_bytes: of a batch's file. enqueued_tokens: in a batch, where the provider limits them; None: it will say so,
+        and the batches are halved then.
     """
 
     size: int = 10_000
     poll_seconds: float = 30.0
+    max_bytes: int = 100_000_000
+    enqueued_tokens: int | None = None
 
     def __post_init__(self) -> None:
-        for option in ("size", "poll_seconds"):
-            if getattr(self, option) <= 0:
-                raise ValueError(f"{option} must be above 0, not {getattr(self, option)}")
+        for option in ("size", "poll_seconds", "max_bytes", "enqueued_tokens"):
+            value = getattr(self, option)
+            if value is not None and value <= 0:
+                raise ValueError(f"{option} must be above 0, not {value}")
+        if self.size > MOST_IN_A_BATCH:
+            raise ValueError(f"size must be at most {MOST_IN_A_BATCH:,}, which is all that providers take")
 
 
 @dataclass(frozen=True)
@@ -44,14 +54,17 @@ class OpenAIGenerator(Generator):
     api_key_env: the environment variable that holds the key; None for servers that want none.
     system: a system message to go before every prompt.
     family: whose model it is, for the cache; None: the server's host name, whatever its port.
-    token_limit: the name under which the server knows the longest text.
-    send_seed: some servers refuse seeds.
+    provider: the provider's dialect. extra_body: fields of its own to send along, e.g. `reasoning_effort`.
     output: "json" holds the server to an object of problem and solution; what comes of it reads like any other text.
-    concurrency: calls at a time. requests_per_minute, tokens_per_minute: shared by all jobs that use the cache folder.
-    timeout: seconds for one whole try; max_retries: tries after the first.
+    concurrency: calls at a time, at most. requests_per_minute, tokens_per_minute: of this model, shared by all jobs
+        that use the cache folder.
+    timeout: seconds for one whole try. max_retries: tries after the first, of a call that the server fails at; 0 gives
+        it up at once. patience: seconds without any answer, or of a pause that the server asks for, after which the
+        run stops; no call is given up for that.
     batch: calls go through the provider's batch API, at whose `prices` then; None: each by itself, answered at once.
-    prices: by model name. account: "study/run", what the calls are booked on; `budget`: the most that may be booked on
-        all runs of the study together.
+    price: dollars for a million tokens of this model; None: what `prices`, by model name, say.
+    account: "study/run", what the calls are booked on; `budget`: the most that may be booked on all runs of the study
+        together.
     """
 
     model: str
@@ -60,15 +73,17 @@ class OpenAIGenerator(Generator):
     api_key_env: str | None = "OPENAI_API_KEY"
     system: str | None = None
     family: str | None = None
-    token_limit: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
-    send_seed: bool = True
+    provider: Provider = field(default_factory=Provider)
+    extra_body: dict[str, Any] | None = None
     output: Literal["text", "json"] = "text"
     concurrency: int = 32
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     timeout: float = 180.0
     max_retries: int = 6
+    patience: float = 3600.0
     batch: Batch | None = None
+    price: Price | None = None
     prices: dict[str, Price] = field(default_factory=dict)
     account: str = "default"
     budget: Budget = field(default_factory=Budget)
@@ -82,45 +97,53 @@ class OpenAIGenerator(Generator):
             value = getattr(self, option)
             if value is not None and value <= 0:
                 raise ValueError(f"{option} must be above 0, not {value}")
-        at_least(self, 0, "max_retries")
+        at_least(self, 0, "max_retries", "patience")
         if self.output == "json" and self.api != "chat":
             raise ValueError("output=json needs api=chat")
-        if self.budget.max_dollars is not None and self.model not in self.prices:
-            known = ", ".join(self.prices) or "none"
-            raise ValueError(f"prices must hold {self.model} when budget.max_dollars is set; it holds {known}")
+        if self.budget.max_dollars is not None and self.price is None and self.model not in self.prices:
+            raise ValueError(
+                f"budget.max_dollars is set, and there is no price of {self.model}: look it up, and type for example "
+                "'teacher.price={prompt: 2.5, completion: 10}' (dollars for a million tokens; quotes and all), or "
+                "budget.max_dollars=null for a server that costs nothing"
+            )
 
     @property
     def name(self) -> str:
         return Path(self.model).name
 
-    def dollars(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """The price of so many tokens; 0 for a model that `prices` does not hold."""
-        price = self.prices.get(self.model)
-        return price.of(prompt_tokens, completion_tokens) if price else 0.0
+    def dollars(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
+        """The price of so many tokens; 0 for a model without one."""
+        price = self.price or self.prices.get(self.model)
+        return price.of(prompt_tokens, completion_tokens, cached_tokens) if price else 0.0
 
     def payload(self, prompt: str, sampling: Sampling, seed: int) -> dict[str, Any]:
-        """What is sent. Fields that OpenAI's protocol does not have go along only where they say something."""
+        """What is sent, in the provider's dialect; `extra_body` holds what OpenAI's protocol does not have.
+
+        Fields of that sort go along only where they say something.
+        """
         said: dict[str, Any] = {"model": self.model, "temperature": sampling.temperature, "top_p": sampling.top_p}
         if self.api == "chat":
             system = [{"role": "system", "content": self.system}] if self.system else []
-            said |= {"messages": [*system, {"role": "user", "content": prompt}], self.token_limit: sampling.max_tokens}
+            said["messages"] = [*system, {"role": "user", "content": prompt}]
         else:
-            said |= {
-                "prompt": f"{self.system}\n\n{prompt}" if self.system else prompt,
-                "max_tokens": sampling.max_tokens,
-            }
+            said["prompt"] = f"{self.system}\n\n{prompt}" if self.system else prompt
+        said["max_tokens"] = sampling.max_tokens
         if self.output == "json":
-            said["response_format"] = RESPONSE_FORMAT
+            said |= self._held_to_json(said["messages"])
         if sampling.stop:
             said["stop"] = list(sampling.stop)
-        if self.send_seed:
-            said["seed"] = seed
-        extra = {"top_k": sampling.top_k, "min_p": sampling.min_p}
+        said["seed"] = seed
+        extra: dict[str, Any] = {"top_k": sampling.top_k, "min_p": sampling.min_p}
         if sampling.repetition_penalty != 1:
             extra["repetition_penalty"] = sampling.repetition_penalty
-        if extra := {name: value for name, value in extra.items() if value}:
-            said["extra_body"] = extra
-        return said
+        extra = self.provider.written({name: value for name, value in extra.items() if value})
+        extra |= self.extra_body or {}
+        return {**self.provider.written(said), **({"extra_body": extra} if extra else {})}
+
+    def body(self, prompt: str, sampling: Sampling, seed: int) -> dict[str, Any]:
+        """The JSON that goes over the line."""
+        said = self.payload(prompt, sampling, seed)
+        return said | said.pop("extra_body", {})
 
     def question(self, prompt: str, sampling: Sampling, seed: int) -> dict[str, Any]:
         """What an answer is kept under: what is sent, and to whom. The seed counts even where it cannot be sent, so
@@ -148,8 +171,14 @@ class OpenAIGenerator(Generator):
 
         return OpenAISession(self, key, cache)
 
+    def _held_to_json(self, messages: list[dict[str, str]]) -> dict[str, Any]:
+        """The field that asks for JSON; where the schema cannot be sent, the prompt tells it."""
+        how = self.provider.json_output
+        if how != "schema":
+            messages[-1]["content"] += ASKED_FOR
+        return {"response_format": RESPONSE_FORMATS[how]} if how in RESPONSE_FORMATS else {}
+
     def _key(self) -> str:
-        require("openai", "generator=openai")
         key = "none" if self.api_key_env is None else os.environ.get(self.api_key_env, "").strip()
         if not key:
             raise UserError(

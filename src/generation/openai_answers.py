@@ -1,96 +1,114 @@
-"""Reading what a server that speaks OpenAI's protocol says: texts, refusals, pauses."""
+"""Reading a reply in OpenAI's protocol, as servers really send it."""
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from src.generation.base import Completion
 from src.generation.budget import Spent
-from src.text.parsing import format_response
+from src.generation.openai_json import read_json
+from src.generation.provider import Provider
+from src.generation.refusals import Unreadable
+from src.generation.thinking import split_thinking
 
 CONTENT_FILTER = "content filter"
-
-PROBLEM_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "problem": {"type": "string", "description": "The new problem, complete in itself."},
-        "solution": {"type": "string", "description": "Its solution, step by step, the final answer in \\boxed{}."},
-    },
-    "required": ["problem", "solution"],
-    "additionalProperties": False,
-}
-RESPONSE_FORMAT = {
-    "type": "json_schema",
-    "json_schema": {"name": "problem_and_solution", "strict": True, "schema": PROBLEM_SCHEMA},
-}
+UNREADABLE_CHARACTERS = "unreadable characters"
+ALL_THOUGHTS = "cut off while it was thinking"
 
 
-class Unreadable(Exception):  # noqa: N818  a reason to try again
-    """The server answered, and the answer is none."""
+def read_reply(reply: Any, id: str, booked: Spent, provider: Provider, as_json: bool) -> Completion:
+    """The completion in a chat or text reply.
 
-
-def read_reply(reply: Any, id: str, booked: Spent, as_json: bool) -> Completion:
-    """The completion in a chat or text reply. Raises Unreadable for a reply without a choice.
-
-    A reply that does not say how many tokens it cost is taken to cost what was booked for it: the most it can.
+    booked: what the call was booked at, the most it can cost; a reply without usage is taken to cost that.
+    Raises Unreadable, with its cost as far as that is told, for a reply without a text that could be kept.
     """
-    choices = getattr(reply, "choices", None)
-    if not choices:
-        raise Unreadable("no choices in it")
-    choice, usage = choices[0], getattr(reply, "usage", None)
-    message = getattr(choice, "message", None)
-    text = (choice.text if message is None else message.content or getattr(message, "refusal", None)) or ""
-    prompt_tokens, completion_tokens = (
-        most if (said := getattr(usage, name, None)) is None else said
-        for name, most in (("prompt_tokens", booked.prompt_tokens), ("completion_tokens", booked.completion_tokens))
-    )
-    reason, error = choice.finish_reason, None
-    if reason not in ("stop", "length"):
-        error = CONTENT_FILTER if reason == "content_filter" else f"unknown finish reason: {reason}"
-        reason = "error"
-    return Completion(id, from_json(text) if as_json else text, reason, prompt_tokens, completion_tokens, error)
+    prompt_tokens, completion_tokens, cached_tokens = _usage(reply, booked, provider)
+    charged = prompt_tokens, completion_tokens, cached_tokens
+    choices = reply.get("choices") if isinstance(reply, dict) else None
+    if not choices or not isinstance(choices[0], dict):
+        raise Unreadable("no choices in it", charged if _says_usage(reply) else None)
+    text, thinking, refused = _texts(choices[0])
+    said = choices[0].get("finish_reason") or choices[0].get("stop_reason")
+    reason, notes = provider.finish_reason(said), list[str]()
+    if reason is None:  # null, "tool_calls", ...: the text is there, and paid for
+        reason = "length" if not said and 0 < booked.completion_tokens <= completion_tokens else "stop"
+        notes.append(f"finish reason: {said}")
+    if reason == "broken off":
+        raise Unreadable(f"broken off: {said}", charged)
+    if reason == CONTENT_FILTER or (refused and not text):
+        return Completion(id, text or refused, "error", *charged[:2], CONTENT_FILTER, cached_tokens)
+    if not text.strip():
+        if reason != "length":
+            raise Unreadable("empty answer", charged)
+        notes.append(ALL_THOUGHTS)
+    if (readable := _readable(text)) != text:
+        text = readable
+        notes.append(UNREADABLE_CHARACTERS)
+    if as_json and reason == "stop":
+        try:
+            text, mended = read_json(text)
+        except Unreadable as problem:
+            raise Unreadable(str(problem), charged) from None
+        notes += [mended] if mended else []
+    note = ", ".join(notes) or None
+    return Completion(id, text, reason, *charged[:2], None, cached_tokens, note, _readable(thinking))
 
 
 def worth_keeping(answer: Completion) -> bool:
-    """Whether the same question would get the same again; what a server broke off for reasons of its own is not."""
-    return answer.error is None or answer.error == CONTENT_FILTER
+    """Whether the same question would get the same again."""
+    return answer.error in (None, CONTENT_FILTER)
 
 
-def from_json(text: str) -> str:
-    """An answer in `PROBLEM_SCHEMA`, in the words of all other generators; one that is cut off stays as it is."""
-    try:
-        said = json.loads(text)
-        return format_response(said["problem"], said["solution"])
-    except (ValueError, TypeError, KeyError):
+def _texts(choice: Mapping[str, Any]) -> tuple[str, str, str]:
+    """(answer, thoughts, refusal) of a choice of either interface."""
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        thoughts, text = split_thinking(str(choice.get("text") or ""))
+        return text, thoughts, ""
+    content = message.get("content")
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    written = "".join(_part(part, "text") for part in parts) if parts else content
+    apart = message.get("reasoning_content") or message.get("reasoning") or "".join(_part(p, "thinking") for p in parts)
+    thoughts, text = split_thinking(written if isinstance(written, str) else "")
+    return text, str(apart or thoughts), str(message.get("refusal") or "")
+
+
+def _part(part: Mapping[str, Any], kind: str) -> str:
+    """What a part of a message adds to the text, or to the thoughts."""
+    if part.get("type") not in {"text": ("text", "output_text"), "thinking": ("thinking", "reasoning")}[kind]:
+        return ""
+    value = part.get(str(part["type"])) or part.get("text") or ""
+    return "".join(_part(inner, "text") for inner in value) if isinstance(value, list) else str(value)
+
+
+def _usage(reply: Any, booked: Spent, provider: Provider) -> tuple[int, int, int]:
+    """Tokens of the prompt, of all that was written, and of the prompt's those from the cache.
+
+    Some servers count thoughts in `total_tokens` alone.
+    """
+    usage = reply.get("usage") if isinstance(reply, dict) else None
+    usage = usage if isinstance(usage, dict) else {}
+    prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    total = _count(usage.get("total_tokens")) or 0
+    prompt = booked.prompt_tokens if prompt is None else prompt
+    completion = booked.completion_tokens if completion is None else max(completion, total - prompt)
+    cached: Any = usage
+    for name in provider.cached_tokens.split("."):
+        cached = cached.get(name) if isinstance(cached, dict) else None
+    return prompt, completion, min(prompt, _count(cached) or 0)
+
+
+def _says_usage(reply: Any) -> bool:
+    return isinstance(reply, dict) and isinstance(reply.get("usage"), dict)
+
+
+def _count(value: Any) -> int | None:
+    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _readable(text: str) -> str:
+    """Half a surrogate pair and NUL, which no file can hold, become U+FFFD."""
+    if text.isascii() and "\0" not in text:
         return text
-
-
-def refusal(code: str, said: str) -> str:
-    """A short name, the same for all refusals of a sort, for the counts."""
-    if code == "context_length_exceeded" or "context length" in said:
-        return "prompt too long"
-    return CONTENT_FILTER if "content_filter" in code or "content_policy" in code else "bad request"
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait: a number of them, or a date."""
-    header = headers.get("retry-after")
-    if header is None:
-        return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-def never_sent(error: Exception) -> bool:
-    """Whether the connection was not even made: then nothing can have been charged."""
-    return type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout")
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")

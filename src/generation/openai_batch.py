@@ -12,22 +12,22 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
-
-import openai
 
 from src.core.errors import UserError
 from src.generation.base import Completion, Request
 from src.generation.batch_book import UnderWay
+from src.generation.batch_output import Failure, read_output
 from src.generation.budget import BudgetExhausted, Spent
-from src.generation.openai_answers import Unreadable, read_reply, refusal, worth_keeping
-from src.generation.openai_session import FIRST_DELAY, LONGEST_DELAY, LOOK_AGAIN_SECONDS, OpenAISession
+from src.generation.openai_answers import worth_keeping
+from src.generation.openai_session import FIRST_DELAY, LONGEST_DELAY, LOOK_AGAIN_SECONDS, TRIES_TO_REACH, OpenAISession
+from src.generation.provider import FATAL, Verdict
+from src.generation.refusals import NoAnswer, Refusal, Unreadable
+from src.generation.throttle import OutOfPatience
 
 if TYPE_CHECKING:
     from src.generation.openai import Batch, OpenAIGenerator
@@ -38,14 +38,8 @@ T = TypeVar("T")
 ENDED = ("completed", "expired", "cancelled", "failed")
 METADATA = "asked_by"
 LISTED = 100  # of the provider's batches, newest first, when a batch is looked for whose number was never heard
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """Why a call of a batch has no answer, and whether the same call could get one."""
-
-    reason: str
-    final: bool
+LOOKS = 2  # at that list, before the batch is taken never to have been made
+TOO_MUCH = ("token_limit", "enqueued", "too large", "too many requests in", "maximum number of requests", "413")
 
 
 class OpenAIBatchSession(OpenAISession):
@@ -54,6 +48,10 @@ class OpenAIBatchSession(OpenAISession):
     def __init__(self, options: OpenAIGenerator, batch: Batch, key: str, cache: Path):
         super().__init__(options, key, cache)
         self._batch = batch
+        self._size = batch.size  # halved where the provider takes less
+        self._heard = False
+        self._full_since: float | None = None
+        self._reason = "could not be sent"
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Raises UserError when the budget ends, after what it allowed was answered and yielded."""
@@ -66,211 +64,243 @@ class OpenAIBatchSession(OpenAISession):
 
     def _answers_to(self, waiting: dict[str, list[Request]]) -> Iterator[Completion]:
         """`waiting`: requests by the key of their question; what is answered is taken out."""
-        for batch in self._batches.under_way(waiting):  # of a run that was killed, perhaps with all of it collected
+        for batch in self._books.batches.under_way(waiting):  # of a run that was killed, perhaps with all collected
             self._look_after(batch)
         yield from self._kept_ones(waiting)
-        tries, failures = Counter[str](), dict[str, _Failure]()
+        tries, failures = Counter[str](), dict[str, Failure]()
         while waiting:
             sent, over = self._send_rest(waiting)
-            tries.update(sent)
-            failures |= self._wait_for(waiting)
+            found = self._wait_for(waiting)
+            failures |= found
+            tries.update(key for key in sent if key not in found or found[key].counts)
             yield from self._kept_ones(waiting)
             failures |= self._given_up(tries, failures)
             yield from _failed(waiting, {key: f for key, f in failures.items() if f.final})
-            if over is not None:
+            if over is not None and not sent:  # what was settled since may have left room for more
                 raise over
             if not sent:  # all of it is asked by others right now
                 time.sleep(LOOK_AGAIN_SECONDS)
 
-    def _given_up(self, tries: Counter[str], failures: dict[str, _Failure]) -> dict[str, _Failure]:
+    def _given_up(self, tries: Counter[str], failures: dict[str, Failure]) -> dict[str, Failure]:
         """What was sent as often as is allowed: why it has no answer still."""
-        unsent = _Failure("batch: could not be sent", final=False)
-        return {
-            key: _Failure(f"{failures.get(key, unsent).reason}, {n} batches", final=True)
-            for key, n in tries.items()
-            if n > self._options.max_retries and not failures.get(key, unsent).final
-        }
+        unsent = Failure(f"batch: {self._reason}", transient=True)
+        gone = {key: failures.get(key, unsent) for key, n in tries.items() if n > self._options.max_retries}
+        return {key: failure.after(tries[key]) for key, failure in gone.items() if not failure.final}
 
     def _kept_ones(self, waiting: dict[str, list[Request]]) -> Iterator[Completion]:
+        answers = self._books.answers
         for key in list(waiting):
-            if self._cache.get(key, "") is not None:
-                yield from (kept for request in waiting.pop(key) if (kept := self._cache.get(key, request.id)))
+            if answers.get(key, "") is not None:
+                yield from (kept for request in waiting.pop(key) if (kept := answers.get(key, request.id)))
 
     def _send_rest(self, waiting: dict[str, list[Request]]) -> tuple[list[str], UserError | None]:
-        """Send what nobody asks already, as far as the budget goes; returns what was sent, and the word that it goes
-        no further."""
+        """Send what nobody asks already, as far as sizes and the budget go; returns what was sent, and the word that
+        the budget goes no further."""
         self._check_disk()
         token = uuid4().hex
         # the token: no other process may think the batch lost; the questions: none may ask them call by call
-        claimed = self._cache.claim_all([token, *waiting])
+        claimed = self._books.answers.claim_all([token, *waiting])
         try:
             chosen, over = self._write_down(token, {key: asked[0] for key, asked in waiting.items() if key in claimed})
             if chosen:
                 self._submit(token, chosen)
         finally:
-            self._cache.release_all(claimed)
+            self._books.answers.release_all(claimed)
         return list(chosen), over
 
-    def _write_down(self, token: str, ours: dict[str, Request]) -> tuple[dict[str, Request], UserError | None]:
-        """Book and note a batch of what nobody has under way, all in one transaction."""
-        booked: dict[str, Spent] = {}
-        over = None
-        with self._ledger.database.transaction():
+    def _write_down(self, token: str, ours: dict[str, Request]) -> tuple[dict[str, bytes], UserError | None]:
+        """Book and note a batch of what nobody has under way, all in one transaction; returns its lines."""
+        booked, lines = dict[str, Spent](), dict[str, bytes]()
+        size = tokens = 0
+        books = self._books
+        with books.ledger.database.transaction():
             for key, request in ours.items():
-                if self._batches.holds(key) or self._cache.get(key, "") is not None:  # collected a moment ago
+                if books.batches.holds(key) or books.answers.get(key, "") is not None:  # collected a moment ago
                     continue
-                most = self._most(request)
-                try:
-                    self._ledger.book(self._options.account, most, self._options.budget)
-                except BudgetExhausted as limit:
-                    over = self._used_up(limit)
+                line, most = self._line(key, request), self._most(request)
+                size, tokens = size + len(line) + 1, tokens + most.tokens
+                full = len(lines) >= self._size or size > self._batch.max_bytes
+                if lines and (full or tokens > (self._batch.enqueued_tokens or tokens)):
                     break
-                booked[key] = most
+                try:
+                    books.ledger.book(self._options.account, most, self._options.budget)
+                except BudgetExhausted as limit:
+                    if booked:
+                        books.batches.write(token, self._options.account, booked)
+                    return lines, self._problems.used_up(limit, books.ledger)
+                booked[key], lines[key] = most, line
             if booked:
-                self._batches.write(token, self._options.account, booked)
-        return {key: ours[key] for key in booked}, over
+                books.batches.write(token, self._options.account, booked)
+        return lines, None
 
-    def _submit(self, token: str, chosen: dict[str, Request]) -> None:
-        path: Literal["/v1/chat/completions", "/v1/completions"] = "/v1/completions"
-        if self._options.api == "chat":
-            path = "/v1/chat/completions"
-        lines = []
-        for key, request in chosen.items():
-            body = self._options.payload(request.prompt, request.sampling, request.seed)
-            body |= body.pop("extra_body", {})
-            lines.append(json.dumps({"custom_id": key, "method": "POST", "url": path, "body": body}))
-        data = "\n".join(lines).encode()
-        file = self._patiently(lambda: self._client.files.create(file=("calls.jsonl", data), purpose="batch"))
+    def _line(self, key: str, request: Request) -> bytes:
+        body = self._options.body(request.prompt, request.sampling, request.seed)
+        return json.dumps({"custom_id": key, "method": "POST", "url": self._endpoint, "body": body}).encode()
+
+    @property
+    def _endpoint(self) -> str:
+        return "/v1/chat/completions" if self._options.api == "chat" else "/v1/completions"
+
+    def _submit(self, token: str, lines: dict[str, bytes]) -> None:
+        """Send the batch. Whether it arrived may stay unknown: then the provider's list will tell."""
+        data, batch = b"\n".join(lines.values()), UnderWay(token, None, self._options.account)
         try:
-            sent = self._loop.run(
-                self._client.batches.create(
-                    input_file_id=file.id, endpoint=path, completion_window="24h", metadata={METADATA: token}
-                )
+            file = self._patiently(lambda: self._client.upload("/files", "calls.jsonl", data, purpose="batch"))
+            made = {"input_file_id": file["id"], "endpoint": self._endpoint, "completion_window": "24h"}
+            sent = self._patiently(
+                lambda: self._client.post("/batches", made | {"metadata": {METADATA: token}}), is_safe=False
             )
-        except openai.OpenAIError as error:  # it may have arrived all the same: the provider's list will tell
-            log.info("sending a batch of %d calls: %s", len(chosen), self._clean(error))
+        except Refusal as refusal:  # it was surely not made
+            self._books.batches.close(batch, Spent())
+            if not self._is_too_much(str(refusal), len(lines)):
+                raise UserError(f"{self._problems.server} refuses a batch: {self._problems.clean(refusal)}") from None
             return
-        self._batches.note_id(token, sent.id)
-        log.info("batch %s: %d calls sent", sent.id, len(chosen))
+        except (NoAnswer, Unreadable) as problem:
+            self._reason = self._problems.clean(problem)
+            log.warning("sending a batch of %d calls: %s; the provider's list will tell", len(lines), self._reason)
+            return
+        self._books.batches.note_id(token, sent["id"])
+        log.info("batch %s: %d calls sent", sent["id"], len(lines))
 
-    def _wait_for(self, waiting: dict[str, list[Request]]) -> dict[str, _Failure]:
+    def _is_too_much(self, words: str, calls: int) -> bool:
+        """Whether the provider takes no batch of this size now; then the next is half as large, after a while."""
+        if not any(pattern in words.lower() for pattern in TOO_MUCH):
+            return False
+        self._full_since = self._full_since or time.monotonic()
+        waited = time.monotonic() - self._full_since
+        if calls == 1 and waited > self._options.patience:
+            raise self._problems.out_of_patience(OutOfPatience(waited, words, asked=False))
+        self._size = max(1, calls // 2)
+        log.warning("a batch of %d calls is too much (%s): %d next", calls, self._problems.clean(words), self._size)
+        time.sleep(self._batch.poll_seconds)
+        return True
+
+    def _wait_for(self, waiting: dict[str, list[Request]]) -> dict[str, Failure]:
         """Wait until none of the questions is under way; returns why some have no answer."""
-        failures: dict[str, _Failure] = {}
-        while under_way := self._batches.under_way(waiting):
+        failures: dict[str, Failure] = {}
+        while under_way := self._books.batches.under_way(waiting):
             for batch in under_way:
                 failures |= self._look_after(batch)
-            if self._batches.under_way(waiting):
+            if self._books.batches.under_way(waiting):
                 time.sleep(self._batch.poll_seconds)
         return failures
 
-    def _look_after(self, batch: UnderWay) -> dict[str, _Failure]:
+    def _look_after(self, batch: UnderWay) -> dict[str, Failure]:
         """Collect the batch if it has ended; forget it if it was never sent."""
         id = batch.id or self._search(batch)
         if id is None:
             return {}
-        state = self._patiently(lambda: self._client.batches.retrieve(id))
-        if counts := state.request_counts:
-            log.info("batch %s: %s, %d of %d calls", id, state.status, counts.completed, counts.total)
-        if state.status not in ENDED:
+        state = self._patiently(lambda: self._client.get(f"/batches/{id}"))
+        counts = state.get("request_counts") or {}
+        log.info("batch %s: %s, %s of %s calls", id, state["status"], counts.get("completed"), counts.get("total"))
+        if state["status"] not in ENDED:
             return {}
-        actual, failures = Spent(), dict[str, _Failure]()
-        booked = self._batches.booked(batch.token)
-        for file in (state.output_file_id, state.error_file_id):
-            if file is not None:
-                cost, failed = self._collect(file, booked)
-                actual, failures = actual + cost, failures | failed
-        self._batches.close(batch, actual)
-        if state.status == "failed":
-            problems = "; ".join(e.message or "" for e in (state.errors and state.errors.data) or []) or "no reason"
+        booked = self._books.batches.booked(batch.token)
+        files = [state[name] for name in ("output_file_id", "error_file_id") if state.get(name)]
+        actual, failures = self._collect(files, booked)
+        self._books.batches.close(batch, actual)
+        if state["status"] == "failed":
+            errors = ((state.get("errors") or {}).get("data")) or []
+            problems = (
+                "; ".join(f"{e.get('code') or ''} {e.get('message') or ''}".strip() for e in errors) or "no reason"
+            )
+            if self._is_too_much(problems, len(booked)):
+                return {key: Failure(f"batch: {problems}", transient=True, counts=False) for key in booked}
             raise UserError(
-                f"{self._server} took batch {id}, and then refused it: {problems}",
+                f"{self._problems.server} took batch {id}, and then refused it: {problems}",
                 "Does it know the model and all the options that are set? Nothing of it was charged.",
             )
+        self._full_since = None
         return failures
 
     def _search(self, batch: UnderWay) -> str | None:
         """The number of a batch that was written down by a process that died, or lost its line, as it sent it."""
-        if not self._cache.claim(batch.token):
+        if not self._books.answers.claim(batch.token):
             return None  # somebody is sending it right now
         try:
-            for sent in self._patiently(lambda: self._client.batches.list(limit=LISTED)).data:
-                if (sent.metadata or {}).get(METADATA) == batch.token:
-                    self._batches.note_id(batch.token, sent.id)
-                    return str(sent.id)
-            self._batches.close(batch, Spent())
+            for look in range(LOOKS):
+                if look:
+                    time.sleep(self._batch.poll_seconds)
+                listed = self._patiently(lambda: self._client.get("/batches", limit=str(LISTED)))
+                for sent in listed.get("data") or []:
+                    if (sent.get("metadata") or {}).get(METADATA) == batch.token:
+                        self._books.batches.note_id(batch.token, sent["id"])
+                        return str(sent["id"])
+            self._books.batches.close(batch, Spent())
             return None
         finally:
-            self._cache.release(batch.token)
+            self._books.answers.release(batch.token)
 
-    def _collect(self, file: str, booked: dict[str, Spent]) -> tuple[Spent, dict[str, _Failure]]:
-        """Keep the answers that a file holds; returns what they cost, and why other calls have none."""
-        cost, failures = Spent(), dict[str, _Failure]()
-        content = self._patiently(lambda: self._client.files.content(file))
-        for line in filter(str.strip, content.text.splitlines()):
-            row = json.loads(line, object_hook=lambda fields: SimpleNamespace(**fields))
-            most = booked.get(row.custom_id, Spent())  # none: another process has closed the batch, and paid for it
+    def _collect(self, files: list[str], booked: dict[str, Spent]) -> tuple[Spent, dict[str, Failure]]:
+        """Keep the answers that the files hold; returns what they cost, and why other calls have none."""
+        options, contents = self._options, list[bytes]()
+        for file in files:
+            contents.append(self._patiently(lambda: self._client.download(f"/files/{file}/content")))  # noqa: B023
+        output = read_output(contents, booked, options.provider, options.output == "json")
+        cost = sum((booked.get(key, Spent()) for key in output.charged_in_full), Spent())
+        cost = sum((self._cost(*tokens) for tokens in output.charged), cost)
+        with self._books.answers.database.transaction():
+            for answer in output.answers:
+                cost += self._cost(answer.prompt_tokens, answer.completion_tokens, answer.cached_tokens)
+                if worth_keeping(answer):
+                    self._books.answers.put(answer.id, answer)
+        return cost, output.failures
+
+    def _patiently(self, call: Callable[[], Coroutine[Any, Any, T]], is_safe: bool = True) -> T:
+        """Do it, again where that can help. `is_safe`: doing it twice does no harm; where not, what may have been done
+        raises. Raises UserError when the server stays away, Refusal when it will not do it."""
+        started = time.monotonic()
+        for attempt in range(1_000_000):
+            pause = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(attempt, 10)) * random.uniform(0.5, 1.0)
             try:
-                answer = self._read(row, most)
-            except Unreadable as problem:
-                cost += most if _was_answered(row) else Spent()
-                failures[row.custom_id] = _failure(row, str(problem))
-                continue
-            cost += self._cost(answer.prompt_tokens, answer.completion_tokens)
-            if worth_keeping(answer):
-                self._cache.put(row.custom_id, answer)
-            else:
-                failures[row.custom_id] = _Failure(answer.error or "", final=True)
-        return cost, failures
+                done = self._run(call())
+                self._heard = True
+                return done
+            except Refusal as refusal:
+                pause, problem = max(pause, self._judged(refusal, is_safe) or 0.0), self._problems.clean(refusal)
+            except (NoAnswer, Unreadable) as error:
+                if isinstance(error, NoAnswer) and not self._heard and attempt + 1 >= TRIES_TO_REACH:
+                    raise self._problems.unreachable(error) from None
+                if not is_safe and getattr(error, "sent", True):
+                    raise
+                problem = self._problems.clean(error)
+            waited = time.monotonic() - started
+            if waited + pause > self._options.patience:
+                raise self._problems.out_of_patience(OutOfPatience(max(waited, pause), problem, pause > LONGEST_DELAY))
+            if pause > 1:
+                log.info("%s; next try in %.0f s", problem, pause)
+            self._sleep(pause, problem)
+        raise AssertionError("patience has no end")
 
-    def _read(self, row: Any, most: Spent) -> Completion:
-        if not _was_answered(row):
-            raise Unreadable("no answer")
-        return read_reply(row.response.body, row.custom_id, most, self._options.output == "json")
+    def _judged(self, refusal: Refusal, is_safe: bool) -> float | None:
+        """The pause that is asked for before another try; raises what makes one useless."""
+        self._heard = True
+        verdict = self._options.provider.verdict(refusal)
+        if refusal.status == 404:
+            raise UserError(
+                f"{self._problems.server} has no batch API, or forgot the batch: {self._problems.clean(refusal)}",
+                "Take generator=openai, which asks call by call.",
+            ) from None
+        if verdict in FATAL:
+            raise self._problems.fatal(verdict, refusal) from None
+        if verdict is Verdict.THROTTLED:
+            return refusal.pause
+        if verdict is not Verdict.SERVER_ERROR:
+            raise refusal
+        if not is_safe:
+            raise NoAnswer(f"server error: {refusal}")
+        return None
 
-    def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Do what costs nothing to do again. Raises UserError when the server stays away or cannot do it at all."""
-        for attempt in range(self._options.max_retries + 1):
-            try:
-                return self._loop.run(_awaited(call))
-            except openai.APIStatusError as error:
-                if error.status_code == 404:
-                    raise UserError(
-                        f"{self._server} has no batch API, or forgot the batch (HTTP 404): {self._clean(error)}",
-                        "Take generator=openai, which asks call by call.",
-                    ) from None
-                self._raise_if_hopeless(error)
-                if error.status_code < 500 and error.status_code not in (408, 409, 429):
-                    raise UserError(f"{self._server} refuses a batch: {self._clean(error)}") from None
-                problem: Exception = error
-            except openai.APIConnectionError as error:
-                problem = error
-            time.sleep(min(LONGEST_DELAY, FIRST_DELAY * 2**attempt) * random.uniform(0.5, 1.0))
-        raise self._unreachable(problem)
-
-
-async def _awaited(call: Callable[[], Awaitable[T]]) -> T:
-    return await call()
-
-
-def _was_answered(row: Any) -> bool:
-    reply = getattr(row, "response", None)
-    return reply is not None and reply.status_code == 200
+    @staticmethod
+    def _sleep(seconds: float, problem: str) -> None:
+        """Never silent for longer than a minute."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, LONGEST_DELAY))
+            if left > LONGEST_DELAY:
+                log.info("waiting for the server (%s): %.0f s left", problem, left - LONGEST_DELAY)
 
 
-def _failed(waiting: dict[str, list[Request]], failures: dict[str, _Failure]) -> Iterator[Completion]:
+def _failed(waiting: dict[str, list[Request]], failures: dict[str, Failure]) -> Iterator[Completion]:
     for key in failures.keys() & waiting.keys():
-        yield from (Completion(request.id, "", "error", error=failures[key].reason) for request in waiting.pop(key))
-
-
-def _failure(row: Any, problem: str) -> _Failure:
-    """Of a line of a batch's output that holds no text: expired, refused, or broken off."""
-    reply, error = getattr(row, "response", None), getattr(row, "error", None)
-    if reply is None:
-        return _Failure(f"batch: {getattr(error, 'code', None) or problem}", final=False)
-    if reply.status_code == 200:
-        return _Failure(f"broken answer: {problem}", final=False)
-    if reply.status_code in (408, 409, 429) or reply.status_code >= 500:
-        return _Failure(f"server error: HTTP {reply.status_code}", final=False)
-    said = getattr(reply.body, "error", SimpleNamespace())
-    code, message = str(getattr(said, "code", None) or ""), str(getattr(said, "message", None) or reply.status_code)
-    return _Failure(f"{refusal(code, message)}: {message}", final=True)
+        yield from (failures[key].completion(request.id) for request in waiting.pop(key))

@@ -1,4 +1,4 @@
-"""The live client: calls side by side, tried again where that can help, kept before they are handed on."""
+"""The live client: calls side by side, tried again where that can help, on disk before they are handed on."""
 
 from __future__ import annotations
 
@@ -6,273 +6,361 @@ import asyncio
 import random
 import shutil
 import time
-from collections.abc import Iterable, Iterator
-from json import JSONDecodeError
+from collections import deque
+from collections.abc import Coroutine, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import openai
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from src.core.errors import UserError
 from src.core.store import full_disk
 from src.generation.base import Completion, Request, Session
-from src.generation.batch_book import BatchBook
-from src.generation.budget import BudgetExhausted, Ledger, Spent
-from src.generation.cache import AnswerCache, answer_key
-from src.generation.openai_answers import Unreadable, never_sent, read_reply, refusal, retry_after, worth_keeping
+from src.generation.bookkeeping import Begun, Bookkeeping
+from src.generation.budget import BudgetExhausted, Spent
+from src.generation.cache import answer_key
+from src.generation.group_commit import GroupCommit
+from src.generation.openai_answers import read_reply, worth_keeping
+from src.generation.openai_http import Client
+from src.generation.openai_log import LOG_SECONDS, CallLog
+from src.generation.openai_problems import Problems
+from src.generation.provider import FATAL, OF_THE_CALL, Verdict
+from src.generation.rates import Rates
+from src.generation.refusals import NoAnswer, Refusal, Unreadable
+from src.generation.throttle import OutOfPatience, Throttle
 
 if TYPE_CHECKING:
     from src.generation.openai import OpenAIGenerator
 
-FIRST_DELAY, LONGEST_DELAY = 0.5, 60.0
-CONNECT_SECONDS = 10.0
+T = TypeVar("T")
+
+FIRST_DELAY, LONGEST_DELAY = 0.5, 60.0  # before a call is tried again
 TRIES_TO_REACH = 3  # a server that never answered is tried no more often
-REFUSALS_TO_GIVE_UP = 10  # bad requests before the first answer: then it is not the prompts
+TRIES_PAID_FOR = 3  # of a call whose answers are charged, and empty
+REFUSALS_TO_GIVE_UP = {Verdict.BAD_REQUEST: 3}  # before the first answer: then it is not the prompts
+REFUSED_PROMPTS_TO_GIVE_UP = 10  # the same where a refusal is about the prompt
+FORBIDDEN_IN_A_ROW = 3  # a 403 after answers may be one prompt's; so many are the key's
 FRAME_TOKENS = 32  # what a chat template puts around a message, at most
 CHARACTERS_A_TOKEN = 4  # for the rate alone, which is no limit
 LOOK_AGAIN_SECONDS = 0.1  # whether another asker of the same question has its answer
+SET_ASIDE = 8  # calls that wait for their next try while others run
 IN_A_BATCH = "under way in a batch, which generator=openai_batch collects"
-RUNS_NAMED = 3  # of a study whose budget is used up
 SPARE_BYTES = 16 * 2**20  # of disk: no text is paid for that might find no room
+DISK_LOOK_SECONDS = 0.5
+
+
+@dataclass
+class Tries:
+    """How often a call was tried, and what came of it. `counted`: tries that failed by its own fault."""
+
+    most: int
+    counted: int = 0
+    attempts: int = 0
+    reason: str = ""
+    claimed: bool = False
+    rest: float = 0.0  # seconds before the next
+    answers_before: int | None = None  # that other calls had when this one failed first
+
+    def failed(self, reason: str, counts: bool, answers: int) -> None:
+        self.reason, self.attempts = reason, self.attempts + 1
+        self.counted += counts
+        self.answers_before = answers if self.answers_before is None else self.answers_before
+        delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** max(0, self.counted - 1))
+        self.rest = delay * random.uniform(0.5, 1.0) if counts else 0.0
+
+    def lost(self, id: str, answers: int) -> Completion | None:
+        """The error, when there were enough tries. It is transient where no other call was answered meanwhile."""
+        if self.counted <= self.most:
+            return None
+        transient = self.most > 0 and answers == self.answers_before
+        return Completion(id, "", "error", error=f"{self.reason}, {self.counted} tries", transient=transient)
 
 
 class OpenAISession(Session):
     """Owns an event loop, which runs while `stream` waits. The key stays inside the client."""
 
     def __init__(self, options: OpenAIGenerator, key: str, cache: Path):
-        self._options, self._key = options, key
-        self._loop = asyncio.Runner()
-        patience = openai.Timeout(options.timeout, connect=min(options.timeout, CONNECT_SECONDS))
-        self._client = openai.AsyncOpenAI(api_key=key, base_url=options.base_url, timeout=patience, max_retries=0)
-        self._cache = AnswerCache(cache / "answers.sqlite")
-        self._ledger = Ledger(cache / "ledger.sqlite")
-        self._batches = BatchBook(self._ledger)
-        self._folder = cache
-        self._answered = self._refused = self._charging = 0
-        self._not_before = 0.0  # the server asked for a pause: it holds for all calls
+        self._options, self._folder = options, cache
+        self._problems = Problems(options, key)
+        self._books = Bookkeeping(cache)  # for this thread; calls are written by the one of the group commits
+        self._rates = Rates(cache / "rates.sqlite")
+        self._runner = asyncio.Runner()
+        self._client = self._run(_connected(options, key))
+        self._writer: GroupCommit[Bookkeeping] = GroupCommit(lambda: Bookkeeping(cache), self._runner.get_loop())
+        self._throttle = Throttle(options.concurrency, options.patience)
+        self._log = CallLog(options.name)
+        self._asking: dict[str, asyncio.Future[None]] = {}
+        self._in_flight: set[Any] = set()
+        self._resting = self._refused = self._forbidden = 0
+        self._stopped = False
+        self._disk_seen = 0.0
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Raises UserError when no call can succeed: after calls in flight have ended and their texts were yielded."""
-        source = iter(requests)
+        source, ended = iter(requests), deque[asyncio.Task[Completion]]()
         tasks: set[asyncio.Task[Completion]] = set()
+        news = asyncio.Event()
         fatal: UserError | None = None
-        exhausted = False
+
+        def end(task: asyncio.Task[Completion]) -> None:
+            tasks.discard(task)
+            ended.append(task)
+            news.set()
+
         try:
             while True:
-                while len(tasks) < self._options.concurrency and not exhausted and fatal is None:
-                    request = next(source, None)
-                    if request is None:
-                        exhausted = True
-                    elif (kept := self._kept(request)) is not None:
+                while fatal is None and len(tasks) < self._options.concurrency + min(self._resting, SET_ASIDE):
+                    if (request := next(source, None)) is None:
+                        break
+                    key = self._key_of(request)
+                    if (kept := self._books.answers.get(key, request.id)) is not None:
+                        self._log.kept()
                         yield kept
                     else:
-                        tasks.add(self._loop.get_loop().create_task(self._answer(request)))
-                if not tasks:
+                        task = self._runner.get_loop().create_task(self._answer(request, key))
+                        tasks.add(task)
+                        task.add_done_callback(end)
+                if not tasks and not ended:
                     break
-                done, tasks = self._loop.run(_first_done(tasks))
-                for task in done:
+                self._run(_news(news))
+                while ended:
+                    task = ended.popleft()
+                    if task.cancelled():
+                        continue
                     if isinstance(error := task.exception(), UserError):
                         fatal = fatal or error
+                        self._stop(tasks)
                     else:
+                        self._log.ended(task.result())
                         yield task.result()
+                self._log.say(self._throttle.waiting_for, self.expected)
         finally:
-            if tasks:
-                self._loop.run(_cancel(tasks))
+            self._run(_cancel(tasks))
+            self._stopped = False
         if fatal is not None:
             raise fatal
 
     def close(self) -> None:
-        self._loop.run(self._client.close())
-        self._loop.close()
-        self._cache.close()
-        self._ledger.close()
+        self._run(self._client.close())
+        self._writer.close()
+        self._runner.close()
+        self._books.close()
+        self._rates.close()
 
-    def _kept(self, request: Request) -> Completion | None:
-        return self._cache.get(self._key_of(request), request.id)
+    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(coroutine)
+
+    def _stop(self, tasks: Iterable[asyncio.Task[Completion]]) -> None:
+        """Send nothing more; what is in flight may end."""
+        self._stopped = True
+        for task in tasks:
+            if task not in self._in_flight:
+                task.cancel()
 
     def _key_of(self, request: Request) -> str:
         return answer_key(self._options.question(request.prompt, request.sampling, request.seed))
 
-    async def _answer(self, request: Request) -> Completion:
-        """Ask, unless somebody asks this very question already: then the answer is theirs."""
-        key = self._key_of(request)
-        while not self._cache.claim(key):
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    async def _answer(self, request: Request, key: str) -> Completion:
+        """Ask, unless this session asks the very question already: then the answer is that one's."""
+        while (other := self._asking.get(key)) is not None:
+            await asyncio.wait([other])
+        asking = self._asking[key] = asyncio.get_running_loop().create_future()
+        tries = Tries(self._options.max_retries)
         try:
-            if (kept := self._kept(request)) is not None:
-                return kept
-            if self._batches.holds(key):
-                return Completion(request.id, "", "error", error=IN_A_BATCH)
-            return await self._ask(request)
+            while (done := await self._try(request, key, tries)) is None:
+                await self._rest(tries.rest)
+            return done
+        except OutOfPatience as end:
+            raise self._problems.out_of_patience(end) from None
         finally:
-            self._cache.release(key)
+            if tries.claimed:
+                self._writer.write(lambda books: books.answers.release(key))
+            del self._asking[key]
+            asking.set_result(None)
 
-    async def _ask(self, request: Request) -> Completion:
-        """Try until there is an answer, or none to be had."""
-        reason = ""
-        for attempt in range(self._options.max_retries + 1):
-            await self._wait_for_turn(request)
-            try:
-                return await self._call(request)
-            except openai.APIStatusError as error:
-                if (final := self._judge(request, error)) is not None:
-                    return final
-                reason, asked_delay = f"server error: HTTP {error.status_code}", retry_after(error.response.headers)
-            except TimeoutError:
-                reason, asked_delay = f"timeout: no answer in {self._options.timeout:g} s", None
-            except (openai.APIConnectionError, Unreadable) as error:
-                reason, asked_delay = f"broken answer: {self._clean(error)}", None
-                if (
-                    isinstance(error, openai.APIConnectionError)
-                    and not self._answered
-                    and attempt + 1 >= min(TRIES_TO_REACH, self._options.max_retries + 1)
-                ):
-                    raise self._unreachable(error) from None
-            delay = min(LONGEST_DELAY, FIRST_DELAY * 2**attempt) * random.uniform(0.5, 1.0)
-            if asked_delay is not None:
-                self._not_before = max(self._not_before, time.monotonic() + asked_delay)
-            if attempt < self._options.max_retries:
-                await asyncio.sleep(max(delay, asked_delay or 0.0))
-        tries = self._options.max_retries + 1
-        return Completion(request.id, "", "error", error=f"{reason}, {tries} tries")
+    async def _rest(self, seconds: float) -> None:
+        self._resting += 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._resting -= 1
 
-    async def _wait_for_turn(self, request: Request) -> None:
-        options, seconds = self._options, 0.0
+    async def _try(self, request: Request, key: str, tries: Tries) -> Completion | None:
+        """The completion of one try; None where another may help. Raises UserError for what no call is spared."""
+        await self._wait_for_rate(request)
+        number = await self._throttle.enter()
+        try:
+            return await self._call(request, key, tries)
+        except Refusal as refusal:
+            return self._judge(request, number, refusal, tries)
+        except Unreadable as problem:
+            if problem.charged is None:
+                self._failed(request, tries, f"broken answer: {self._problems.clean(problem)}")
+            else:
+                self._throttle.heard()
+                tries.most = min(tries.most, TRIES_PAID_FOR - 1)
+                tries.failed(f"broken answer: {self._problems.clean(problem)}", True, -1)
+        except NoAnswer as problem:
+            self._failed(request, tries, self._problems.clean(problem))
+            if not self._has_answered and tries.attempts >= min(TRIES_TO_REACH, self._options.max_retries + 1):
+                raise self._problems.unreachable(problem) from None
+        finally:
+            self._throttle.leave()
+        return tries.lost(request.id, self._throttle.answers)
+
+    @property
+    def _has_answered(self) -> bool:
+        return self._throttle.answers + self._refused > 0
+
+    async def _wait_for_rate(self, request: Request) -> None:
+        options, seconds, whose = self._options, 0.0, f"{self._options.base_url} {self._options.model}"
         if options.requests_per_minute is not None:
-            seconds = self._ledger.wait_seconds(f"{options.base_url} requests", 1, options.requests_per_minute)
+            seconds = self._rates.wait_seconds(f"{whose} requests", 1, options.requests_per_minute)
         if options.tokens_per_minute is not None:
             tokens = len(request.prompt) / CHARACTERS_A_TOKEN + request.sampling.max_tokens
-            waiting = self._ledger.wait_seconds(f"{options.base_url} tokens", tokens, options.tokens_per_minute)
+            waiting = self._rates.wait_seconds(f"{whose} tokens", tokens, options.tokens_per_minute)
             seconds = max(seconds, waiting)
-        await asyncio.sleep(max(seconds, self._not_before - time.monotonic(), 0.0))
+        if seconds:
+            await asyncio.sleep(seconds)
 
-    async def _call(self, request: Request) -> Completion:
-        """One try, booked before it is sent. What may have been charged stays booked."""
+    async def _call(self, request: Request, key: str, tries: Tries) -> Completion | None:
+        """One call, booked before it is sent; what came of it is on disk when this returns.
+
+        What may have been charged stays booked. None: another process asks this question now.
+        """
         self._check_disk()
-        most = await self._book(request)
-        charged = most
+        most = self._most(request)
+        begun = await self._begin(request, key, most, tries)
+        if begun is Begun.CLAIMED:
+            tries.rest = LOOK_AGAIN_SECONDS
+            return None
+        if begun is Begun.IN_A_BATCH:
+            return Completion(request.id, "", "error", error=IN_A_BATCH, transient=True)
+        if isinstance(begun, Completion):
+            return begun
+        answer, charged, task = None, most, asyncio.current_task()
+        self._in_flight.add(task)
         try:
-            async with asyncio.timeout(self._options.timeout):
-                reply = await self._send(request)
-            answer = read_reply(reply, request.id, most, self._options.output == "json")
-            self._answered += 1
-            if worth_keeping(answer):
-                self._cache.put(self._key_of(request), answer)
-            charged = self._cost(answer.prompt_tokens, answer.completion_tokens)
-            return answer
-        except openai.APIStatusError:
+            answer = read_reply(
+                await self._send(request), request.id, most, self._options.provider, self._options.output == "json"
+            )
+            charged = self._cost(answer.prompt_tokens, answer.completion_tokens, answer.cached_tokens)
+        except Refusal:
             charged = Spent()
             raise
-        except openai.APIConnectionError as error:
-            if never_sent(error):
-                charged = Spent()
-            elif isinstance(error, openai.APITimeoutError):
-                raise TimeoutError from None
+        except NoAnswer as problem:
+            charged = most if problem.sent else Spent()
             raise
-        except (JSONDecodeError, openai.APIResponseValidationError, UnicodeDecodeError):
-            raise Unreadable("no JSON") from None
+        except Unreadable as problem:
+            charged = most if problem.charged is None else self._cost(*problem.charged)
+            raise
         finally:
-            self._charging -= 1
-            self._ledger.settle(self._options.account, most, charged)
+            self._log.charged(charged.dollars)
+            worth = answer if answer is not None and worth_keeping(answer) else None
+            await self._writer.write(lambda books: books.end(key, worth, self._options.account, most, charged))
+            self._in_flight.discard(task)
+        self._throttle.answered()
+        self._forbidden = 0
+        return answer
 
     async def _send(self, request: Request) -> Any:
-        payload = self._options.payload(request.prompt, request.sampling, request.seed)
-        if self._options.api == "chat":
-            return await self._client.chat.completions.create(**payload)
-        return await self._client.completions.create(**payload)
+        if self._stopped:
+            raise NoAnswer("stopped", sent=False)
+        path = "/chat/completions" if self._options.api == "chat" else "/completions"
+        return await self._client.post(path, self._options.body(request.prompt, request.sampling, request.seed))
 
-    async def _book(self, request: Request) -> Spent:
-        """Book the most the call can cost. Near the limit it waits for calls of ours to give back what they do not
-        need; raises UserError when there are none and the limit still stands."""
-        most = self._most(request)
+    async def _begin(self, request: Request, key: str, most: Spent, tries: Tries) -> Completion | Begun:
+        """Claim and book. Near the limit it waits for calls of ours to give back what they do not need; raises
+        UserError when there are none and the limit still stands."""
+        options, begun, claimed = self._options, list[Completion | Begun](), tries.claimed
+
+        def begin(books: Bookkeeping) -> Completion | Begun:
+            if claimed:
+                books.ledger.book(options.account, most, options.budget)
+                begun.append(Begun.BOOKED)
+            else:
+                begun.append(books.begin(key, request.id, options.account, most, options.budget))
+            return begun[0]
+
+        def give_back(books: Bookkeeping) -> None:
+            if Begun.BOOKED in begun:
+                books.ledger.settle(options.account, most, Spent())
+
         while True:
             try:
-                self._ledger.book(self._options.account, most, self._options.budget)
+                tries.claimed = True  # perhaps: it is let go in any case
+                done = await asyncio.shield(self._writer.write(begin))
+                tries.claimed = claimed or done is Begun.BOOKED
+                return done
             except BudgetExhausted as limit:
-                if not self._charging:
-                    raise self._used_up(limit) from None
+                if not self._in_flight:
+                    raise self._problems.used_up(limit, self._books.ledger) from None
                 await asyncio.sleep(0.05)
-            else:
-                self._charging += 1
-                return most
+            except asyncio.CancelledError:
+                self._writer.write(give_back)
+                raise
 
     def _most(self, request: Request) -> Spent:
         """The most that a call can cost: no text has more tokens than bytes."""
         text = f"{self._options.system or ''}{request.prompt}"
-        return self._cost(len(text.encode()) + FRAME_TOKENS, request.sampling.max_tokens)
-
-    def _used_up(self, limit: BudgetExhausted) -> UserError:
-        spent, by_run = self._ledger.spent(self._options.account), self._ledger.by_run(self._options.account)
-        most = sorted(by_run.items(), key=lambda run: (-run[1].dollars, -run[1].tokens))[:RUNS_NAMED]
-        went = f" Most of it went to {', '.join(f'{run} ({sum})' for run, sum in most)}." if len(by_run) > 1 else ""
-        return UserError(
-            f"The budget of {self._options.account.partition('/')[0]} is used up ({spent}): {limit}.{went}",
-            "Raise the generator's `budget` to go on: every answer so far is kept, and paid for once.",
-        )
+        return self._cost(len(text.encode(errors="replace")) + FRAME_TOKENS, request.sampling.max_tokens)
 
     def _check_disk(self) -> None:
-        if shutil.disk_usage(self._folder).free < SPARE_BYTES:
-            raise full_disk(self._folder)
+        if time.monotonic() - self._disk_seen > DISK_LOOK_SECONDS:
+            if shutil.disk_usage(self._folder).free < SPARE_BYTES:
+                raise full_disk(self._folder)
+            self._disk_seen = time.monotonic()
 
-    def _cost(self, prompt_tokens: int, completion_tokens: int) -> Spent:
-        dollars = self._options.dollars(prompt_tokens, completion_tokens)
+    def _cost(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> Spent:
+        dollars = self._options.dollars(prompt_tokens, completion_tokens, cached_tokens)
         return Spent(1, prompt_tokens, completion_tokens, dollars)
 
-    def _judge(self, request: Request, error: openai.APIStatusError) -> Completion | None:
-        """A final completion, None to try again; raises UserError for what no other request would be spared."""
-        status, said = error.status_code, self._clean(error)
-        self._raise_if_hopeless(error)
-        if status in (408, 409, 429) or status >= 500:
+    def _failed(self, request: Request, tries: Tries, reason: str) -> None:
+        """The server failed at a call; that counts against the call only where it does its work otherwise."""
+        counts = self._throttle.failed(request.id, reason) or self._options.max_retries == 0
+        tries.failed(reason, counts, self._throttle.answers)
+
+    def _judge(self, request: Request, number: int, refusal: Refusal, tries: Tries) -> Completion | None:
+        """A final completion, None to try again; raises UserError for what no other call would be spared."""
+        verdict, said = self._options.provider.verdict(refusal), self._problems.clean(refusal)
+        if verdict is Verdict.THROTTLED:
+            self._throttle.throttled(number, refusal.pause, said)
+            tries.rest = 0.0
             return None
+        if verdict is Verdict.SERVER_ERROR:
+            self._failed(request, tries, f"server error: HTTP {refusal.status}")
+            return tries.lost(request.id, self._throttle.answers)
+        if verdict is Verdict.BAD_KEY and refusal.status == 403 and self._throttle.answers:
+            self._forbidden += 1
+            verdict = verdict if self._forbidden >= FORBIDDEN_IN_A_ROW else Verdict.BAD_REQUEST
+        if verdict in FATAL:
+            raise self._problems.fatal(verdict, refusal) from None
+        assert verdict in OF_THE_CALL
+        self._throttle.heard()
         self._refused += 1
-        reason = refusal(str(error.code or ""), said)
-        if not self._answered and self._refused >= REFUSALS_TO_GIVE_UP:
-            raise UserError(
-                f"{self._server} refused the first {self._refused} requests (HTTP {status}): {said}",
-                "Ask for shorter texts (sampling.*.max_tokens) or with shorter prompts (prompt_set.chars)."
-                if reason == "prompt too long"
-                else "Does it know all the sampling options that are set?",
-            ) from None
-        return Completion(request.id, "", "error", error=f"{reason}: {said}")
-
-    def _raise_if_hopeless(self, error: openai.APIStatusError) -> None:
-        """Raises UserError for a wrong key, a wrong model or address, and an empty account."""
-        status, said = error.status_code, self._clean(error)
-        if status in (401, 403):
-            key = f"the key in {self._options.api_key_env}" if self._options.api_key_env else "a call without a key"
-            mend = "Is it the right key for it?"
-            raise UserError(f"{self._server} refuses {key} (HTTP {status}): {said}", mend) from None
-        if status == 404:
-            raise UserError(
-                f"{self._server} does not know the model {self._options.model} (HTTP 404): {said}",
-                "Check the generator's `model`, and its `base_url`: most end in /v1.",
-            ) from None
-        if status == 429 and error.code == "insufficient_quota":
-            raise UserError(f"{self._server} says that the account has no credit left: {said}", "Top it up.") from None
-
-    @property
-    def _server(self) -> str:
-        return f"The server at {self._options.base_url}"
-
-    def _unreachable(self, error: Exception) -> UserError:
-        return UserError(
-            f"There is no answer from {self._options.base_url}: {self._clean(error)}",
-            "Is the server running, base_url right, and the network up?",
-        )
-
-    def _clean(self, error: Exception) -> str:
-        """The error's text in one line, without the key, should the server repeat it."""
-        text = " ".join(str(error).split())
-        if error.__cause__ is not None and isinstance(error, openai.APIConnectionError):
-            text = f"{text} {error.__cause__}"
-        return text.replace(self._key, "***") if self._key != "none" else text
+        enough = REFUSALS_TO_GIVE_UP.get(verdict, REFUSED_PROMPTS_TO_GIVE_UP)
+        if not self._throttle.answers and self._refused >= enough:
+            raise self._problems.all_refused(self._refused, verdict, refusal) from None
+        return Completion(request.id, "", "error", error=f"{verdict}: {self._problems.clean(refusal.words)}")
 
 
-async def _first_done(tasks: set[asyncio.Task[Completion]]) -> tuple[set[Any], set[Any]]:
-    return await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+async def _connected(options: OpenAIGenerator, key: str) -> Client:
+    header = options.provider.key_header
+    headers = {header: key} if header else {"Authorization": f"Bearer {key}"}
+    return Client(options.base_url, headers, options.timeout)
 
 
-async def _cancel(tasks: set[asyncio.Task[Completion]]) -> None:
-    for task in tasks:
+async def _news(news: asyncio.Event) -> None:
+    """Return when there are some, or when a line is due."""
+    try:
+        async with asyncio.timeout(LOG_SECONDS):
+            await news.wait()
+    except TimeoutError:
+        pass
+    news.clear()
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[Completion]]) -> None:
+    left = list(tasks)
+    for task in left:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*left, return_exceptions=True)

@@ -29,13 +29,18 @@ ROWS_IN_MEMORY = 20_000  # while texts are sorted: some 60 MB
 
 @dataclass
 class Asking:
-    """One round of questions of a stage. `generator`: the name that the texts carry; `durable`: see `Journal`."""
+    """One round of questions of a stage. `generator`: the name that the texts carry.
+
+    The journal waits for no disk: a text that cost money is in the generator's own cache before it comes here.
+    """
 
     ctx: StageContext
     generator: str
-    durable: bool
     failed: Counter[str] = field(default_factory=Counter)
+    transient: Counter[str] = field(default_factory=Counter)  # of the failed: those that another time may spare
+    notes: Counter[str] = field(default_factory=Counter)  # what was odd about texts that are kept
     new_tokens: int = 0
+    cached_tokens: int = 0  # of the prompts of all `answers`, billed at their own price
     seconds: float = 0.0  # of asking alone, without the generator's start
 
     @property
@@ -45,7 +50,7 @@ class Asking:
 
     def all(self, asks: Iterable[Ask], total: int, start: Callable[[], AbstractContextManager[Session]]) -> None:
         """Have every ask answered or failed. The generator is not even started when nothing is left to ask."""
-        with Journal(self._folder, durable=self.durable) as journal, self._dead_letters.open("w") as dead:
+        with Journal(self._folder) as journal, self._dead_letters.open("w") as dead:
             done = journal.ids()
             left = (ask for ask in asks if ask[1].id not in done)
             first = next(left, None)
@@ -54,24 +59,38 @@ class Asking:
             bar = self.ctx.progress(f"asking {self.generator}", total=total, unit="texts", done=len(done))
             with start() as session, bar:
                 started = time.monotonic()
+                session.expected = total - len(done)
                 for prompt, completion in _answers(session, chain([first], left)):
                     if completion.finish_reason == "error":
                         self._bury(dead, prompt, completion)
                     else:
                         journal.append(completion.id, self._row(prompt, completion))
+                        self.notes.update([completion.note] if completion.note else [])
                         self.new_tokens += completion.completion_tokens
                     bar.advance()
                 self.seconds = time.monotonic() - started
 
     def answers(self) -> Iterator[tuple[Generation, int]]:
         """(text, tokens of its prompt) for all that was answered, now or before a kill, sorted by id."""
+        self.cached_tokens = 0
         with Journal(self._folder) as journal:
             for _, row in in_order(journal.rows(), self.ctx.work / "sorting", ROWS_IN_MEMORY):
                 prompt_tokens = row.pop("prompt_tokens")
+                self.cached_tokens += row.pop("cached_tokens", 0)
                 yield Generation(**row), prompt_tokens
 
     def settle(self, asked: int, most_failed: float) -> None:
-        """Count the failures, and leave their list with the stage. Raises UserError when too many failed."""
+        """Count the failures, and leave their list with the stage. Raises UserError when too many failed, or any that
+        another time may spare: a finished stage is never asked again."""
+        if self.transient:
+            reasons = ", ".join(f"{n} x {reason}" for reason, n in self.transient.most_common(3))
+            raise UserError(
+                f"{self.transient.total()} of {asked} texts are not to be had from {self.generator} now: {reasons}. "
+                f"The list is in {self._dead_letters}.",
+                "The same command again asks for these alone. Where a server fails at them for good, the generator's "
+                "max_retries=0 gives them up.",
+            )
+        self.ctx.summary |= {f"notes/{note}": n for note, n in self.notes.items()}
         for reason, n in self.failed.items():
             self.ctx.tally.fail(reason, n)
         lost = self.failed.total()
@@ -106,11 +125,14 @@ class Asking:
             "tokens": completion.completion_tokens,
             "generator": self.generator,
             "prompt_tokens": completion.prompt_tokens,
+            "cached_tokens": completion.cached_tokens,
         }
 
     def _bury(self, dead: Any, prompt: Prompt, completion: Completion) -> None:
         error = completion.error or "unknown error"
-        self.failed[error.partition(":")[0]] += 1
+        reason = error.partition(":")[0]
+        self.failed[reason] += 1
+        self.transient.update([reason] if completion.transient else [])
         row = {"id": completion.id, "prompt_id": prompt.id, "stage": prompt.stage, "kind": prompt.kind, "error": error}
         dead.write(json.dumps(row, ensure_ascii=False) + "\n")
         dead.flush()

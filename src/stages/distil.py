@@ -77,7 +77,7 @@ class Distil(Stage):
             raise UserError("There are no prompts for the teacher.", "Is the corpus empty, or was all of it rejected?")
         asked = min(total, self.pilot or total)
         ctx.tally.enter(asked)
-        asking = Asking(ctx, self.teacher.name, durable=True)
+        asking = Asking(ctx, self.teacher.name)
         asking.all(self._asks(ctx, asked), asked, lambda: self.teacher.open(model=None, cache=ctx.cache))
         if self.pilot is not None:
             raise self._quote(asking, total)
@@ -85,7 +85,7 @@ class Distil(Stage):
         ctx.summary["calls"] = asked
         write_table(ctx.out / "problems", Problem, self._problems(ctx, asking))
         tokens = ctx.summary["prompt_tokens"], ctx.summary["completion_tokens"]
-        ctx.summary["dollars"] = dollars(self.teacher, int(tokens[0]), int(tokens[1]))
+        ctx.summary["dollars"] = dollars(self.teacher, int(tokens[0]), int(tokens[1]), asking.cached_tokens)
         if ctx.tally.kept:
             ctx.summary["dollars_per_kept"] = ctx.summary["dollars"] / ctx.tally.kept
 

@@ -61,7 +61,7 @@ class Generate(Stage):
         ctx.tally.enter(asked)
         synthesizer = ctx.inputs.get("synthesizer")
         model = str(synthesizer.path / "model") if synthesizer else None
-        asking = Asking(ctx, self.engine.name, durable=False)
+        asking = Asking(ctx, self.engine.name)
         asking.all(self._asks(ctx), asked, lambda: self.engine.open(model=model, cache=ctx.cache))
         asking.settle(asked, self.max_failed)
         write_table(ctx.out / "generations", Generation, _counted(ctx, asking))

@@ -104,7 +104,7 @@ class _Programs:
 def _vote(ctx: StageContext, how: Verification, votes: Votes, rows: OpenRows, grader: Grader) -> None:
     """Natural-language rows with an answer that no program has confirmed are solved again."""
     wanted = rows.stays & ~rows.tool & rows.unsaid()
-    asking = Asking(ctx, votes.generator.name, durable=True)
+    asking = Asking(ctx, votes.generator.name)
     total = int(wanted.sum()) * votes.samples
     asking.all(
         _asks(rows, wanted, votes), total=total, start=lambda: votes.generator.open(model=votes.model, cache=ctx.cache)

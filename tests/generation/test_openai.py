@@ -15,6 +15,7 @@ from src.generation import openai_session
 from src.generation.base import Request, Sampling
 from src.generation.budget import Budget, Ledger, Price, Spent
 from src.generation.openai import OpenAIGenerator
+from src.generation.provider import Provider
 from tests.generation.loopback import serving, text_for
 
 pytestmark = pytest.mark.slow  # processes and servers of their own
@@ -50,13 +51,10 @@ def test_every_sampling_field_reaches_the_server(tmp_path):
     with serving() as server:
         ask(client(server, system="Be brief."), tmp_path, [Request("a", "hello", 11, unusual)])
         [body] = server.bodies
-    renamed = {"max_tokens": "max_completion_tokens"}
     for option in dataclasses.fields(Sampling):
         asked = getattr(unusual, option.name)
         assert asked != option.default, f"{option.name}: give it an unusual value here"
-        assert body[renamed.get(option.name, option.name)] == (list(asked) if option.name == "stop" else asked), (
-            option.name
-        )
+        assert body[option.name] == (list(asked) if option.name == "stop" else asked), option.name
     assert body["seed"] == 11
     assert body["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hello"}]
 
@@ -64,8 +62,9 @@ def test_every_sampling_field_reaches_the_server(tmp_path):
 def test_fields_that_say_nothing_are_not_sent(tmp_path):
     """OpenAI's own servers refuse names they do not know."""
     with serving() as server:
-        ask(client(server, send_seed=False), tmp_path, requests(1))
-        assert server.bodies[0].keys() == {"model", "messages", "temperature", "top_p", "max_completion_tokens"}
+        provider = Provider(omit=("seed", "temperature"), rename={"max_tokens": "max_completion_tokens"})
+        ask(client(server, provider=provider, extra_body={"effort": "low"}), tmp_path, requests(1))
+        assert server.bodies[0].keys() == {"model", "messages", "top_p", "max_completion_tokens", "effort"}
 
 
 def test_calls_run_side_by_side_within_bounds(tmp_path):
@@ -175,11 +174,10 @@ def test_json_that_is_cut_off_stays_as_it_is(tmp_path):
     assert done.finish_reason == "length"
 
 
-def test_what_the_server_broke_off_is_asked_again_by_the_next_run_only(tmp_path):
+def test_what_the_server_broke_off_is_asked_again(tmp_path):
     with serving(lambda n, body: "abort" if n == 0 else None) as server:
-        assert ask(client(server), tmp_path, requests(1))["r0"].error == "unknown finish reason: abort"
-        assert len(server.bodies) == 1
         assert ask(client(server), tmp_path, requests(1))["r0"].finish_reason == "stop"
+        assert len(server.bodies) == 2
 
 
 def test_nothing_is_paid_for_that_the_disk_may_not_hold(tmp_path, monkeypatch):
@@ -231,24 +229,23 @@ def test_what_fails_for_good_is_an_error_and_the_rest_goes_on(tmp_path):
 
 def test_a_slow_answer_is_given_up(tmp_path):
     with serving(lambda n, body: "slow" if n == 0 else None) as server:
-        started = time.monotonic()
         assert ask(client(server, timeout=0.3), tmp_path, requests(1))["r0"].finish_reason == "stop"
-        assert time.monotonic() - started < 0.95
+        assert len(server.bodies) == 2
 
 
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (refusing(401, f"Incorrect API key provided: {KEY}"), r"refuses the key in OPENAI_API_KEY \(HTTP 401\)"),
-        (refusing(404, "no such model"), r"does not know the model teacher \(HTTP 404\)"),
+        (refusing(401, f"Incorrect API key provided: {KEY}"), r"refuses the key in OPENAI_API_KEY: HTTP 401"),
+        (refusing(404, "no such model"), r"does not know the model teacher: HTTP 404"),
         (refusing(429, "pay first", "insufficient_quota"), "no credit left: .*pay first"),
-        (refusing(400, "unknown option top_k"), r"refused the first \d+ requests .*unknown option top_k"),
+        (refusing(400, "unknown option top_k"), r"refused the first 3 calls: .*unknown option top_k"),
     ],
 )
 def test_what_no_request_can_survive_is_one_clear_message(tmp_path, fault, message):
     with serving(fault) as server, pytest.raises(UserError, match=message) as caught:
         ask(client(server), tmp_path, requests(40))
-    assert len(server.bodies) < 25
+    assert len(server.bodies) <= 3
     assert KEY not in "".join(traceback.format_exception(caught.value))
 
 
@@ -348,7 +345,7 @@ class TestBudget:
         assert Ledger(tmp_path / "ledger.sqlite").spent("default").calls == 2
 
     def test_a_limit_in_dollars_wants_a_price(self):
-        with pytest.raises(ValueError, match="prices must hold teacher"):
+        with pytest.raises(ValueError, match=r"no price of teacher: .*'teacher\.price=\{prompt: "):
             OpenAIGenerator(model="teacher", budget=Budget(max_dollars=1))
 
 
@@ -378,4 +375,6 @@ def test_options_that_make_no_sense_are_refused(options):
 def test_the_configs_prices_are_plain_numbers():
     generator = OpenAIGenerator(model="a", prices={"a": {"prompt": 1.0, "completion": 2.0}})
     assert generator.dollars(1_000_000, 500_000) == 2.0
-    assert json.loads(json.dumps(dataclasses.asdict(generator)))["prices"] == {"a": {"prompt": 1.0, "completion": 2.0}}
+    assert json.loads(json.dumps(dataclasses.asdict(generator)))["prices"] == {
+        "a": {"prompt": 1.0, "completion": 2.0, "cached": None}
+    }

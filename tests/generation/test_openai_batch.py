@@ -63,7 +63,7 @@ def test_answers_come_from_batches_and_are_paid_once(tmp_path, server):
     }
     assert sizes(server) == [10, 10, 5]
     body = server.calls_in(server.batches["batch-0"])[0]["body"]
-    assert (body["top_k"], body["max_completion_tokens"]) == (5, 20)
+    assert (body["top_k"], body["max_tokens"]) == (5, 20)
     assert spent(tmp_path) == Spent(25, 175, 75, 0.0)
     assert ask(client(server), tmp_path, asked) == done
     assert ask(client(server, batch=None), tmp_path, asked) == done  # the same questions, however they are asked
@@ -157,7 +157,14 @@ def test_a_broken_answer_may_have_been_charged_and_stays_booked(tmp_path, server
     done = ask(client(server), tmp_path, requests(4))
     assert {c.finish_reason for c in done.values()} == {"stop"}
     assert sizes(server) == [4, 1]
-    assert spent(tmp_path) == Spent(5, 4 * 7 + len("prompt 2") + FRAME_TOKENS, 4 * 3 + 20, 0.0)
+    assert spent(tmp_path) == Spent(5, 5 * 7, 5 * 3, 0.0)  # it says what it cost
+
+
+def test_a_broken_answer_that_does_not_say_what_it_cost_stays_booked(tmp_path, server):
+    server.fate = lambda n, body: "empty" if n == 0 and body["seed"] == 2 else "answer"
+    server.usage = False
+    ask(client(server), tmp_path, requests(4))
+    assert spent(tmp_path) == Spent(5, 5 * (len("prompt 2") + FRAME_TOKENS), 5 * 20, 0.0)
 
 
 def key_of(request):

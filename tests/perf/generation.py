@@ -106,7 +106,7 @@ def ask(session: Session, asked: list[Request], scratch: Path) -> int:
     """What a stage does."""
     with TemporaryDirectory(dir=scratch) as folder:
         ctx = StageContext(out=Path(folder), work=Path(folder), inputs={}, cache=scratch)
-        stage = Asking(ctx, "vllm", durable=False)
+        stage = Asking(ctx, "vllm")
         stage.all(((PROMPT, request) for request in asked), len(asked), lambda: nullcontext(session))
         return stage.new_tokens
 

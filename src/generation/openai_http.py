@@ -1,0 +1,97 @@
+"""HTTP with JSON, as plain data: what servers send is often not what the protocol's types say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from typing import Any
+
+import aiohttp
+import certifi
+
+from src.generation.refusals import NoAnswer, Refusal, Unreadable, refusal_in
+
+CONNECT_SECONDS = 10.0
+IDLE_SECONDS = 4.0  # uvicorn, which most local servers run on, closes an idle connection after 5
+
+
+class Client:
+    """Connections to one server, kept open. Made and used within one event loop. The key is in no exception."""
+
+    def __init__(self, base_url: str, headers: dict[str, str], seconds: float):
+        self._base_url, self._seconds = base_url.rstrip("/"), seconds
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS, ssl=_certificates(base_url)),
+            headers=headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(seconds, CONNECT_SECONDS)),
+            trust_env=True,  # HTTPS_PROXY and its like
+        )
+
+    async def post(self, path: str, body: Any) -> dict[str, Any]:
+        """Raises Refusal, NoAnswer or Unreadable."""
+        data = json.dumps(body).encode()
+        return self._read(*await self._send("POST", path, data=data, headers={"Content-Type": "application/json"}))
+
+    async def get(self, path: str, **query: str) -> dict[str, Any]:
+        return self._read(*await self._send("GET", path, params=query))
+
+    async def download(self, path: str) -> bytes:
+        """A file's bytes."""
+        status, headers, content = await self._send("GET", path)
+        if status >= 400:
+            raise Refusal(status, _parsed(content), headers)
+        return content
+
+    async def upload(self, path: str, name: str, content: bytes, **fields: str) -> dict[str, Any]:
+        form = aiohttp.FormData(fields)
+        form.add_field("file", content, filename=name, content_type="application/jsonl")
+        return self._read(*await self._send("POST", path, data=form))
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def _send(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and content. The limit holds for the whole call: a server may also answer for ever."""
+        try:
+            async with (
+                asyncio.timeout(self._seconds),
+                self._session.request(method, self._base_url + path, allow_redirects=False, **options) as reply,
+            ):
+                return reply.status, dict(reply.headers), await reply.read()
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise NoAnswer(f"no connection: {error}", sent=False) from None
+        except TimeoutError:
+            raise NoAnswer(f"timeout: no answer in {self._seconds:g} s") from None
+        except aiohttp.ClientError as error:
+            raise NoAnswer(f"broken connection: {error or type(error).__name__}") from None
+
+    @staticmethod
+    def _read(status: int, headers: dict[str, str], content: bytes) -> dict[str, Any]:
+        body = _parsed(content)
+        if status >= 300:
+            raise Refusal(status, body, headers)
+        if (refusal := refusal_in(body, headers)) is not None:
+            raise refusal
+        if not isinstance(body, dict):
+            raise Unreadable("no JSON object")
+        return body
+
+
+def _certificates(base_url: str) -> ssl.SSLContext | bool:
+    """The system's and Mozilla's; not loaded where nothing is encrypted."""
+    if not base_url.startswith("https:"):
+        return True
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
+
+
+def _parsed(content: bytes) -> Any:
+    """JSON where it is JSON, else the text."""
+    text = content.decode("utf-8", errors="replace")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
