@@ -13,7 +13,10 @@ from omegaconf import OmegaConf
 from src.config import resolvers, schema
 from src.config.build import bind
 from src.config.mistakes import Mistakes
-from src.pipeline.graph import method
+from src.core.errors import UserError
+from src.pipeline.graph import draw
+from src.pipeline.job import OF_EVERY_RUN
+from src.pipeline.sections import check_sections
 
 CONF = Path(__file__).parents[1] / "conf"
 MOUNTS = {"generator": ["generator@teacher", "generator@synthesis"], "recipe": ["recipe@pretrain.recipe"]}
@@ -21,11 +24,9 @@ SERVER, PRICE = "http://127.0.0.1:8000/v1", {"prompt": 1.0, "completion": 2.0}
 INHERITED_ONLY = {"recipe=base"}
 LISTS = {"benchmark"}
 NEEDS = {"search": "hydra_plugins.hydra_optuna_sweeper"}  # make install EXTRA=cpu,scale
-METHOD = {
-    *("corpus", "prompts", "distill_1", "synthesizer_1", "candidates", "select", "distill_2", "synthesizer_2"),
-    *("generate", "clean", "pretrain", "evaluate"),
-}
-NOT_OPTIONS = {"experiment", "hydra"}
+METHODS = sorted(path.stem for path in (CONF / "method").glob("*.yaml"))
+SCALES = sorted(path.stem for path in (CONF / "scale").glob("*.yaml"))
+NOT_OPTIONS = {"experiment", "hydra", "method"}  # each composed with all others below
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,9 +61,9 @@ def composed(overrides):
 def preflight(overrides, local_files):
     """The nodes that the overrides give, with every value left open (`???`) filled by a local file or folder."""
     cfg = composed(overrides)
-    plain = OmegaConf.to_container(cfg, resolve=False)
-    del plain["hydra"]
-    for dotted in open_values(plain):
+    written = OmegaConf.to_container(cfg, resolve=False)
+    del written["hydra"]
+    for dotted in open_values(written):
         kind = "model" if dotted.endswith("name") else "file"
         value = SERVER if dotted.endswith("base_url") else str(local_files[kind])
         OmegaConf.update(cfg, dotted, value, force_add=True)
@@ -74,7 +75,11 @@ def preflight(overrides, local_files):
     mistakes = Mistakes()
     bind(plain["compute"], "compute", mistakes)
     bind(plain["tracker"], "tracker", mistakes)
-    return method(plain, mistakes)
+    graph = draw(plain, mistakes)
+    typed = [override for override in overrides if override.lstrip("+").partition("=")[0] != "method"]
+    check_sections(plain["method"], written, graph.sections | OF_EVERY_RUN, typed, mistakes)
+    mistakes.raise_if_any("Nothing was computed.")
+    return list(graph.nodes.values())
 
 
 def open_values(node, path=""):
@@ -96,8 +101,13 @@ def local_files(tmp_path):
 
 @pytest.mark.parametrize("overrides", options(), ids=lambda overrides: " ".join(overrides)[:80])
 def test_every_option(overrides, local_files):
-    names = {node.name for node in preflight(overrides, local_files)}
-    assert names >= METHOD and names - METHOD <= {"base", "writer_base", "evaluate_base"}
+    assert preflight(overrides, local_files)[-1].name == "evaluate"
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_at_every_scale(method, scale, local_files):
+    assert preflight([f"method={method}", f"scale={scale}"], local_files)[-1].name == "evaluate"
 
 
 def arms_of(experiment):
@@ -119,7 +129,7 @@ def test_the_last_arm_of_every_experiment(experiment, local_files):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("scale", sorted(path.stem for path in (CONF / "scale").glob("*.yaml")))
+@pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("experiment", experiments())
 def test_every_arm_of_every_experiment_at_every_scale(experiment, scale, local_files):
     if experiment in NEEDS:
@@ -133,6 +143,32 @@ def test_every_arm_of_every_experiment_at_every_scale(experiment, scale, local_f
     assert {keys[0]["corpus"]} <= shared, "not even the corpus is shared"
     if (experiment, scale) in SHARED:
         assert len(shared) == SHARED[experiment, scale]
+
+
+# What each method has no option for; every other experiment composes with it.
+NOT_FOR = {
+    "direct": {
+        *("ablation_rounds", "ablation_no_distillation", "ablation_no_influence", "ablation_influence_threshold"),
+        *("ablation_synthesizer_size", "search"),
+    }
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", experiments())
+@pytest.mark.parametrize("method", METHODS)
+def test_an_experiment_composes_with_every_method_that_has_its_option(method, experiment, local_files):
+    if experiment in NEEDS:
+        pytest.importorskip(NEEDS[experiment])
+    *_, arm = arms_of(experiment)
+    words = [f"+experiment={experiment}", f"method={method}", *arm]
+    if experiment in NOT_FOR.get(method, ()):
+        with pytest.raises(
+            UserError, match=f"the method src.methods.{method}.{method} (has no such option|does not use it)"
+        ):
+            preflight(words, local_files)
+    else:
+        assert preflight(words, local_files)[-1].name == "evaluate"
 
 
 SHARED = {  # nodes that all arms have in common
@@ -157,7 +193,7 @@ def test_every_experiment_opens_with_its_question():
 
 
 def test_every_option_says_what_it_is_and_stays_small():
-    for path in CONF.glob("*/*.yaml"):
+    for path in CONF.glob("*/**/*.yaml"):
         lines = path.read_text().splitlines()
         assert any(line.startswith("# ") and "@package" not in line for line in lines[:2]), f"{path}: no opening line"
         assert len(lines) <= 45, f"{path} is {len(lines)} lines long"

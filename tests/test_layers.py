@@ -18,6 +18,7 @@ LAYERS = [
     {"cleaning"},
     {"stages"},
     {"pipeline"},
+    {"methods"},
     {"train", "evaluate", "report", "worker", "doctor", "trace"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -60,8 +61,9 @@ def test_imports_point_downwards(path):
 def test_planning_loads_no_ml_library():
     code = (
         "import importlib, pkgutil, sys\n"
-        "import src.pipeline.job, src.stages\n"
-        "for m in pkgutil.iter_modules(src.stages.__path__): importlib.import_module(f'src.stages.{m.name}')\n"
+        "import src.pipeline.job, src.methods, src.stages\n"
+        "for package in (src.methods, src.stages):\n"
+        "    for m in pkgutil.iter_modules(package.__path__, package.__name__ + '.'): importlib.import_module(m.name)\n"
         f"print([m for m in {HEAVY!r} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SRC.parent)

@@ -1,7 +1,7 @@
-"""The typed root of the configuration: the keys that exist, before any option file is read.
+"""The typed root of the configuration: what every run has, whatever its method, before any option file is read.
 
-A misspelt top-level key in an option file or experiment fails when Hydra composes; what stands inside a group is
-bound to the class that it feeds by `src.config.build`.
+A method adds sections of its own. What stands inside a section is bound to the class that it feeds by
+`src.config.build`; a section that nothing reads is a mistake (`src.pipeline.sections`).
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
 
 
 @dataclass
 class Root:
-    """Everything `conf/config.yaml` may hold."""
+    """What `conf/config.yaml` holds."""
 
     study: str = MISSING
     question: str | None = None
     name: str = MISSING
+    method: str = MISSING
     seed: int = MISSING
     data_seed: int = MISSING
-    rounds: int = MISSING
     plan: bool = False
     outputs: str = MISSING
     benchmark_dir: str | None = None
@@ -49,14 +49,9 @@ class Root:
     passages: dict[str, Any] = field(default_factory=dict)
     prompts: dict[str, Any] = field(default_factory=dict)
     distil: dict[str, Any] = field(default_factory=dict)
-    round_1: dict[str, Any] = field(default_factory=dict)
-    round_2: dict[str, Any] = field(default_factory=dict)
-    candidates: dict[str, Any] = field(default_factory=dict)
-    select: dict[str, Any] = field(default_factory=dict)
-    generate: dict[str, Any] = field(default_factory=dict)
     evaluate: dict[str, Any] = field(default_factory=dict)
 
 
 def register() -> None:
-    """Make `- schema` available to the defaults list of a primary config."""
-    ConfigStore.instance().store(name="schema", node=Root)
+    """Make `- schema` available to the defaults list of a primary config. It is open: a method adds keys to it."""
+    ConfigStore.instance().store(name="schema", node=OmegaConf.structured(Root, flags={"struct": False}))

@@ -22,39 +22,53 @@ from src.core.errors import UserError
 from src.core.records import content_id
 from src.core.stage import Artifact
 from src.core.store import Store, full_disk_explained, write_json
-from src.pipeline.graph import Node, method
+from src.pipeline.graph import Node, draw
 from src.pipeline.plan import plan_lines
 from src.pipeline.runner import Runner, Visit
+from src.pipeline.sections import check_sections
 
 log = logging.getLogger(__name__)
+
+# Sections that are read for every run, whatever its method.
+OF_EVERY_RUN = {"study", "question", "name", "method", "seed", "plan", "outputs", "compute", "tracker"}
 
 
 class Job:
     """Checks the whole configuration when built: nothing runs before every mistake in it is mended."""
 
     planned: ClassVar[set[str]] = set()  # keys that the plans of this process showed: a sweep's jobs share them
-    named: ClassVar[dict[Path, str]] = {}  # the folders of this process's jobs, and the key of what each ends with
+    named: ClassVar[dict[Path, str]] = {}  # the folders of this process's jobs, and the id of each
 
     def __init__(self, cfg: DictConfig):
         self.config = _plain(cfg)
         mistakes = Mistakes()
         self.compute = bind(self.config["compute"], "compute", mistakes)
         self.tracker = bind(self.config["tracker"], "tracker", mistakes)
-        self.nodes: list[Node] = method(self.config, mistakes)
+        self.nodes = self._draw(cfg, mistakes)
         self.outputs = Path(self.config["outputs"]).absolute()
         self.store = Store(self.outputs / "store")
         self.study, self.name, self.seed = (self.config[k] for k in ("study", "name", "seed"))
         _check_folder_name("study", self.study)
         _check_folder_name("name", self.name)
         self.folder = self.outputs / "runs" / self.study / f"{self.name}-s{self.seed}"
+        self.id = content_id(self.study, self.name, self.seed, *(node.key for node in self.nodes))
         self._check_alone()
+
+    def _draw(self, cfg: DictConfig, mistakes: Mistakes) -> list[Node]:
+        """Raises a `UserError` that lists every mistake of the configuration."""
+        graph = draw(self.config, mistakes)
+        method, overrides = self.config["method"].rpartition(".")[2], HydraConfig.get().overrides.task
+        written = OmegaConf.to_container(cfg, resolve=False)
+        check_sections(method, written, graph.sections | OF_EVERY_RUN, overrides, mistakes)
+        mistakes.raise_if_any("Nothing was computed. `python -m src.train --cfg job` shows the whole configuration.")
+        return list(graph.nodes.values())
 
     def _check_alone(self) -> None:
         """Two different jobs of one sweep under one name would overwrite each other's record."""
-        if self.named.setdefault(self.folder, self.nodes[-1].key) != self.nodes[-1].key:
+        if self.named.setdefault(self.folder, self.id) != self.id:
             raise UserError(
                 f"Two jobs of this sweep are called {self.folder.name}: the second would overwrite the first.",
-                "Name the arms by what they differ in, e.g. 'name=${choice:selector}' or 'name=${generate.prompts}'.",
+                "Name the arms by what they differ in, e.g. 'name=${choice:prompt_set}' or 'name=${distil.share}'.",
             )
 
     def show_plan(self) -> None:
@@ -69,13 +83,13 @@ class Job:
             print(f"Not at hand: {error}")
 
     def run(self) -> float | None:
-        """Walk the graph, record it, write the report; return the mean accuracy of the student."""
+        """Walk the graph, record it, write the report; return the mean accuracy that the last node measured."""
         if absent := self._absent():
             raise UserError("\n".join(absent), "Nothing was computed.")
         stopping.listen(*stopping.SIGNALS)
         stopping.keep_open_pipes()
         record = _Record(self)
-        tracker = self.tracker.start(self.study, f"{self.name}-s{self.seed}", self._id(), self.config, self.outputs)
+        tracker = self.tracker.start(self.study, f"{self.name}-s{self.seed}", self.id, self.config, self.outputs)
         label = f"{self.name}-s{self.seed}" if _in_parallel() else ""
 
         def say(line: str) -> None:
@@ -97,7 +111,7 @@ class Job:
         record.end("complete")
         tracker.finish(failed=False)
         self._report()
-        return _mean_accuracy(made["evaluate"])
+        return _mean_accuracy(made[self.nodes[-1].name])
 
     def _absent(self) -> list[str]:
         """What stages still to be made need and is not here (files, packages, keys), each with what to do about it."""
@@ -122,9 +136,6 @@ class Job:
                 self.study,
                 exc_info=not isinstance(error, UserError),
             )
-
-    def _id(self) -> str:
-        return content_id(self.study, self.name, self.seed, self.nodes[-1].key)
 
 
 class _Record:
@@ -192,7 +203,7 @@ def _plain(cfg: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
-def _mean_accuracy(evaluation: Artifact) -> float | None:
-    """Over benchmarks, unweighted; None when nothing was evaluated."""
-    values = [v for k, v in evaluation.manifest["metrics"].items() if k.endswith("/accuracy")]
+def _mean_accuracy(last: Artifact) -> float | None:
+    """Over benchmarks, unweighted; None where nothing was evaluated."""
+    values = [v for k, v in last.manifest["metrics"].items() if k.endswith("/accuracy")]
     return sum(values) / len(values) if values else None

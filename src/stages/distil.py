@@ -1,4 +1,4 @@
-"""Stages `distill_1` and `distill_2`: a teacher writes problems with worked solutions for chosen passages."""
+"""Stage `distil`: a teacher writes problems with worked solutions for chosen passages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ TOKENS_A_PROMPT = 700
 
 @dataclass(frozen=True)
 class Distil(Stage):
-    """Reads `prompts`, writes the table `problems` and, when calls failed, `dead_letter.jsonl`.
+    """Reads `prompts`, writes the tables `problems` and `generations` (the raw text of each of them) and, when calls
+    failed, `dead_letter.jsonl`.
 
     teacher: who writes.
     calls: how many prompts it is asked, once each; `share`: only so many of them, for studies of the teacher's bill.
@@ -37,7 +38,7 @@ class Distil(Stage):
     """
 
     kind: ClassVar[str] = "distil"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     teacher: Generator
     calls: int
@@ -84,6 +85,8 @@ class Distil(Stage):
         asking.settle(asked, self.max_failed)
         ctx.summary["calls"] = asked
         write_table(ctx.out / "problems", Problem, self._problems(ctx, asking))
+        kept = (text for text, _ in asking.answers() if isinstance(self._read(text), ParsedProblem))
+        write_table(ctx.out / "generations", Generation, kept)
         tokens = ctx.summary["prompt_tokens"], ctx.summary["completion_tokens"]
         ctx.summary["dollars"] = dollars(self.teacher, int(tokens[0]), int(tokens[1]), asking.cached_tokens)
         if ctx.tally.kept:

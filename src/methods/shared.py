@@ -1,0 +1,33 @@
+"""What methods have in common: where models come from, and how a student is trained on a corpus and examined."""
+
+from __future__ import annotations
+
+from src.config.mistakes import BROKEN
+from src.pipeline.graph import Graph, Node
+from src.stages.base import Base
+from src.stages.evaluate import Evaluate
+from src.stages.pretrain import Pretrain
+
+
+def base(graph: Graph, name: str, model: str) -> Node | None:
+    """The node that makes the model at that path of the configuration; None for a model that comes trained."""
+    stage = graph.stage(Base, "base", model=model, trainer="trainer")
+    made_here = stage is not BROKEN and stage.model.made_here
+    return graph.add(name, stage) if made_here else None
+
+
+def examined_base(graph: Graph) -> tuple[Node | None, Node | None]:
+    """The student's base where it is made in the run, and its examination where `evaluate.baseline` asks for one."""
+    start = base(graph, "base", "pretrain.model")
+    stage = graph.stage(Evaluate, "evaluate", benchmarks="benchmark", model="pretrain.model")
+    asked = stage is not BROKEN and stage.baseline
+    return start, graph.add("evaluate_base", stage, base=start) if asked else None
+
+
+def examined_student(graph: Graph, corpus: Node, start: Node | None, baseline: Node | None) -> None:
+    """The student that learns from a clean corpus, and its examination."""
+    stage = graph.stage(Pretrain, "pretrain", sft="sft", trainer="trainer", benchmarks="benchmark")
+    student = graph.add("pretrain", stage, base=start, corpus=corpus)
+    graph.add(
+        "evaluate", graph.stage(Evaluate, "evaluate", benchmarks="benchmark"), baseline=baseline, pretrain=student
+    )

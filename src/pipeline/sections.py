@@ -1,0 +1,54 @@
+"""Which of a configuration's sections a method reads: what it does not read must not be set in silence."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from src.config.mistakes import Mistakes, did_you_mean
+from src.config.schema import Root
+
+SHARED = {field.name for field in dataclasses.fields(Root)}
+REFERENCE = re.compile(r"\$\{(?:oc\.select:)?(\w+)")
+
+
+def check_sections(
+    method: str, config: Mapping[str, Any], read: Collection[str], overrides: Iterable[str], mistakes: Mistakes
+) -> None:
+    """Note sections that no run has and this method does not read, and overrides of shared ones without any effect.
+
+    config: unresolved, so that `${section.option}` counts as reading that section; read: what the method and the run
+    itself read; overrides: as typed, or as the sweep gives them.
+    """
+    used = _with_references(config, read)
+    for name in sorted(config.keys() - SHARED - used):
+        mistakes.add(name, f"the method {method} has no such option{did_you_mean(name, SHARED | used)}")
+    for name in sorted({_section(override) for override in overrides} & SHARED - used):
+        mistakes.add(name, f"the method {method} does not use it; take it away, or choose another method")
+
+
+def _section(override: str) -> str:
+    """`generator@teacher=openai` sets teacher, `recipe@pretrain.recipe=tiny` and `pretrain.seed=1` pretrain."""
+    name = override.lstrip("+~").partition("=")[0].rpartition("@")[2]
+    return name.partition(".")[0]
+
+
+def _with_references(config: Mapping[str, Any], read: Collection[str]) -> set[str]:
+    found, new = set[str](), set(read)
+    while new:
+        found |= new
+        new = {name for section in new for name in _references(config.get(section))} - found
+    return found
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from REFERENCE.findall(value)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _references(inner)
