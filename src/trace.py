@@ -18,7 +18,7 @@ from typing import Any
 
 from src.cleaning.lineage import Lineage, Made, Row
 from src.core.errors import UserError
-from src.stages.evaluate import BASE
+from src.core.records import BASE
 
 WIDTH, LINES = 96, 6
 READINGS = 64  # of a row by one student: epochs, and pieces of a long one

@@ -68,7 +68,7 @@ def preflight(overrides, local_files):
         value = SERVER if dotted.endswith("base_url") else str(local_files[kind])
         OmegaConf.update(cfg, dotted, value, force_add=True)
     for mount in ("teacher", "synthesis"):
-        if "price" in plain[mount]:
+        if "price" in written[mount]:
             OmegaConf.update(cfg, f"{mount}.price", PRICE)
     HydraConfig.instance().set_config(cfg)
     plain = OmegaConf.to_container(OmegaConf.masked_copy(cfg, [k for k in cfg if k != "hydra"]), resolve=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from src.reporting.collect import STUDENT, collect
+from src.core.records import STUDENT
+from src.reporting.collect import collect
 from src.reporting.outcomes import arm_accuracy
 from src.reporting.tables import costs
 

@@ -111,6 +111,9 @@ class Score:
     value: float
 
 
+STUDENT, BASE = "student", "base"  # the models that an evaluation examines
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """A model's answers to one benchmark question. `verdict[i]` judges `samples[i]`, with `reasons[i]` saying why."""

@@ -22,24 +22,27 @@ def jiuzhang3(graph: Graph) -> None:
     """`rounds` of distillation: 2, 1 without selection, 0 with a synthesizer that nobody taught."""
     add, stage = graph.add, graph.stage
     rounds = graph.option("rounds", choices=(0, 1, 2))
+    ask_1 = stage(Distil, "distil", "round_1", teacher="teacher")
+    ask_2 = stage(Distil, "distil", "round_2", teacher="teacher")
+    learn = stage(Synthesizer, "synthesizer", trainer="trainer")
+    draft = stage(Generate, "candidates")
+    choose = stage(Select, "select", selector="selector", trainer="trainer")
+    write = stage(Generate, "generate")
     taught: dict[str, Node] = {}
 
     corpus = add("corpus", stage(Corpus, "passages", reader="corpus"))
     prompts = add("prompts", stage(Prompts, "prompts", prompt_set="prompt_set"), passages=corpus)
     if rounds:
-        taught["distilled_1"] = add("distill_1", stage(Distil, "distil", "round_1", teacher="teacher"), prompts=prompts)
+        taught["distilled_1"] = add("distill_1", ask_1, prompts=prompts)
     start, baseline = examined_base(graph)
     writer = base(graph, "writer_base", "synthesizer.model")
-    learn = stage(Synthesizer, "synthesizer", trainer="trainer")
     synthesizer = add(f"synthesizer_{min(rounds, 1)}", learn, base=writer, prompts=prompts, **taught)
     if rounds == 2:
-        write = stage(Generate, "candidates")
-        candidates = add("candidates", write, prompts=prompts, synthesizer=synthesizer, exclude=taught["distilled_1"])
-        pool = {"passages": corpus, "prompts": prompts, "candidates": candidates}
-        best = stage(Select, "select", selector="selector", trainer="trainer")
-        chosen = add("select", best, **pool, synthesizer=synthesizer)
-        taught["distilled_2"] = add("distill_2", stage(Distil, "distil", "round_2", teacher="teacher"), prompts=chosen)
+        drafts = add("candidates", draft, prompts=prompts, synthesizer=synthesizer, exclude=taught["distilled_1"])
+        pool = {"passages": corpus, "prompts": prompts, "candidates": drafts}
+        best = add("select", choose, **pool, synthesizer=synthesizer)
+        taught["distilled_2"] = add("distill_2", ask_2, prompts=best)
         synthesizer = add("synthesizer_2", learn, base=writer, prompts=prompts, **taught)
-    generate = add("generate", stage(Generate, "generate"), prompts=prompts, synthesizer=synthesizer)
-    clean = add("clean", stage(Clean, "clean", benchmarks="benchmark"), passages=corpus, generations=generate, **taught)
+    written = add("generate", write, prompts=prompts, synthesizer=synthesizer)
+    clean = add("clean", stage(Clean, "clean", benchmarks="benchmark"), passages=corpus, generations=written, **taught)
     examined_student(graph, clean, start, baseline)

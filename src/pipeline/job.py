@@ -58,8 +58,7 @@ class Job:
         """Raises a `UserError` that lists every mistake of the configuration."""
         graph = draw(self.config, mistakes)
         method, overrides = self.config["method"].rpartition(".")[2], HydraConfig.get().overrides.task
-        written = OmegaConf.to_container(cfg, resolve=False)
-        check_sections(method, written, graph.sections | OF_EVERY_RUN, overrides, mistakes)
+        check_sections(method, _plain(cfg, resolve=False), graph.sections | OF_EVERY_RUN, overrides, mistakes)
         mistakes.raise_if_any("Nothing was computed. `python -m src.train --cfg job` shows the whole configuration.")
         return list(graph.nodes.values())
 
@@ -193,10 +192,10 @@ def _number() -> int:
     return 0 if OmegaConf.is_missing(job, "num") else int(job.num)
 
 
-def _plain(cfg: DictConfig) -> dict[str, Any]:
-    """The configuration as plain values, every `${...}` resolved."""
+def _plain(cfg: DictConfig, resolve: bool = True) -> dict[str, Any]:
+    """The configuration as plain values, every `${...}` resolved, or left as it is written."""
     try:
-        plain = OmegaConf.to_container(cfg, resolve=True)
+        plain = OmegaConf.to_container(cfg, resolve=resolve)
     except OmegaConfBaseException as error:
         raise UserError(f"The configuration does not resolve: {error}", "Look at it with --cfg job.") from None
     assert isinstance(plain, dict)

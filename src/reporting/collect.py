@@ -18,26 +18,7 @@ from typing import Any
 from src.core.errors import UserError
 from src.reporting.planned import never_begun
 
-NODES = (
-    "corpus",
-    "prompts",
-    "distill_1",
-    "base",
-    "writer_base",
-    "evaluate_base",
-    "synthesizer_0",
-    "synthesizer_1",
-    "candidates",
-    "select",
-    "distill_2",
-    "synthesizer_2",
-    "generate",
-    "clean",
-    "pretrain",
-    "evaluate",
-)
 NO_CHOICE = {"seed", "study", "name", "plan", "outputs", "compute", "tracker", "hydra", "experiment"}
-STUDENT, BASE = "student", "base"
 
 
 @dataclass(frozen=True)
@@ -112,7 +93,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of the method: one line of a sweep."""
+    """One run: one line of a sweep."""
 
     path: Path
     name: str
@@ -137,8 +118,13 @@ class Job:
         """The overrides that make it another arm: not its seed, nor where and how it ran."""
         return tuple(sorted(o for o in self.overrides if o.lstrip("+~").split("=")[0].split(".")[0] not in NO_CHOICE))
 
-    def manifest(self, node: str) -> Manifest | None:
-        return next((n.manifest for n in self.nodes if n.name == node), None)
+    def manifest(self, kind: str) -> Manifest | None:
+        """The artifact of the last stage of a kind: of several evaluations the student's, whose base came before."""
+        return next(reversed(self.manifests(kind)), None)
+
+    def manifests(self, kind: str) -> list[Manifest]:
+        """The artifacts of all stages of a kind, in the order of their work."""
+        return [node.manifest for node in self.nodes if node.kind == kind and node.manifest]
 
     @cached_property
     def accuracies(self) -> tuple[Accuracy, ...]:
@@ -190,15 +176,21 @@ class Study:
 
     @cached_property
     def artifacts(self) -> dict[str, Manifest]:
-        """Every distinct artifact that a job stands on, by key, in the order of the method."""
+        """Every distinct artifact that a job stands on, by key, in the order of their work."""
         nodes = (node for name in self.node_names for job in self.jobs for node in job.nodes if node.name == name)
         return {node.key: node.manifest for node in nodes if node.manifest}
 
     @property
     def node_names(self) -> tuple[str, ...]:
-        """The nodes that occur, in the order of the method; unknown ones after them."""
-        seen = dict.fromkeys(node.name for job in self.jobs for node in job.nodes)
-        return tuple(n for n in NODES if n in seen) + tuple(n for n in seen if n not in NODES)
+        """The nodes that occur, in the order of their work; what only a later job has stands behind what it follows."""
+        names: list[str] = []
+        for job in self.jobs:
+            place = 0
+            for node in job.nodes:
+                if node.name not in names:
+                    names.insert(place, node.name)
+                place = names.index(node.name) + 1
+        return tuple(names)
 
     @property
     def unchecked(self) -> list[str]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import jinja2
 
+from src.core.records import STUDENT
 from src.reporting import comparing, plots, prose, samples, tables
-from src.reporting.collect import STUDENT, Arm, Job, Manifest, Study
+from src.reporting.collect import Arm, Job, Manifest, Study
 from src.reporting.corpus import Corpus, corpora, corpus
 from src.reporting.outcomes import against_base, arm_accuracy, benchmarks
 from src.reporting.paper import beside_the_paper

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from src.reporting.collect import BASE, STUDENT, Accuracy, Arm, Job, Manifest, Study, read_curve
+from src.core.records import BASE, STUDENT
+from src.reporting.collect import Accuracy, Arm, Job, Manifest, Study, read_curve
 from src.reporting.outcomes import arm_accuracy, benchmarks
 from src.reporting.tables import stage_rank
 from src.reporting.text import duration, number, percent, words
@@ -103,12 +104,12 @@ def stages(job: Job) -> list[Plot]:
 def losses(study: Study) -> list[Plot]:
     """One figure a training: the loss of each distinct execution, smoothed over a faint trace of the raw values."""
     plots = []
-    for name in ("base", "writer_base", "synthesizer_1", "synthesizer_2", "pretrain"):
+    for name in study.node_names:
         runs: dict[str, tuple[int, Manifest]] = {}
         for index, arm in enumerate(study.arms):
-            for job in arm.jobs:
-                if manifest := job.manifest(name):
-                    runs.setdefault(manifest.key, (index, manifest))
+            for node in (node for job in arm.jobs for node in job.nodes if node.name == name):
+                if node.manifest:
+                    runs.setdefault(node.key, (index, node.manifest))
         curves = [(index, m, read_curve(m)) for index, m in runs.values()]
         curves = [curve for curve in curves if len(curve[2]) > 1]
         if not curves:

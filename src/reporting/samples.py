@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -32,8 +33,9 @@ def samples(job: Job) -> list[Sample]:
 
     Of those that qualify it is the one whose id sorts first: as good as drawn by lot, and the same every time.
     """
-    teacher, first = _by_stage(job, ("distill_1", "distill_2"))
-    synthesizer, second = _by_stage(job, ("clean",))
+    teacher, first = _by_stage(job.manifests("distil"))
+    corpus = [manifest] if (manifest := job.manifest("clean")) and job.manifest("generate") else []
+    synthesizer, second = _by_stage(corpus)
     pairs = {
         stage: _pair(teacher.get(stage, {}), synthesizer.get(stage, {}))
         for stage in sorted(teacher.keys() | synthesizer.keys(), key=stage_rank)
@@ -63,16 +65,15 @@ def _id(problem: Problem) -> str:
     return problem.id
 
 
-def _by_stage(job: Job, nodes: tuple[str, ...]) -> tuple[dict[str, ByPassage], Manifest | None]:
-    """Stage -> passage -> problem, from the first of the nodes that is there."""
-    for node in nodes:
-        manifest = job.manifest(node)
-        if manifest and _has(manifest, "problems"):
-            found: dict[str, ByPassage] = {}
+def _by_stage(found: Sequence[Manifest]) -> tuple[dict[str, ByPassage], Manifest | None]:
+    """Stage -> passage -> problem, from the first of the artifacts that has problems."""
+    for manifest in found:
+        if _has(manifest, "problems"):
+            by_stage: dict[str, ByPassage] = {}
             for problem in islice(read_table(manifest.path / "problems", Problem), READ_AT_MOST):
-                of_stage = found.setdefault(problem.stage, {})
+                of_stage = by_stage.setdefault(problem.stage, {})
                 of_stage[problem.passage_id] = min(problem, of_stage.get(problem.passage_id, problem), key=_id)
-            return found, manifest
+            return by_stage, manifest
     return {}, None
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.reporting.collect import STUDENT, Arm, Job, Manifest, Study
+from src.core.records import STUDENT
+from src.reporting.collect import Arm, Job, Manifest, Study
 from src.reporting.intervals import Estimate, paired_difference
 from src.reporting.outcomes import arm_accuracy, benchmarks, stacked
 from src.reporting.table import sources

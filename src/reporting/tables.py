@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from src.core.records import BASE, STUDENT
 from src.prompts.sets import STAGES
-from src.reporting.collect import BASE, STUDENT, Accuracy, Arm, Job, Manifest, Study
+from src.reporting.collect import Accuracy, Arm, Job, Manifest, Study
 from src.reporting.intervals import Estimate, holm
 from src.reporting.outcomes import against_arm, arm_accuracy, benchmarks
 from src.reporting.table import EMPTY, EMPTY_TABLE, UNKNOWN, Cell, Column, Table, sources

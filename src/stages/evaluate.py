@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from src.core.checks import at_least
 from src.core.journal import Journal
-from src.core.records import Prediction, write_table
+from src.core.records import BASE, STUDENT, Prediction, write_table
 from src.core.stage import Stage, StageContext
 from src.core.store import write_json
 from src.evaluation.benchmark import Benchmark
@@ -19,8 +19,6 @@ from src.evaluation.prompting import Style
 from src.generation.base import Generator
 from src.modeling.sources import ModelSource
 from src.stages.training import start_of
-
-STUDENT, BASE = "student", "base"
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,11 @@ from typing import Any
 
 from src.core.records import Passage, Prediction, Problem, Score, content_id, write_table
 from src.prompts.sets import STAGES
-from src.reporting.collect import NODES as KNOWN
 
-NODES = tuple(node for node in KNOWN if node not in ("writer_base", "synthesizer_0"))  # two rounds of distillation
+NODES = (
+    *("corpus", "prompts", "distill_1", "base", "evaluate_base", "synthesizer_1", "candidates", "select"),
+    *("distill_2", "synthesizer_2", "generate", "clean", "pretrain", "evaluate"),
+)
 KINDS = {
     "evaluate_base": "evaluate",
     "distill_1": "distil",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from src.core.errors import UserError
-from src.reporting.collect import collect, read_curve
+from src.reporting.collect import Counts, Job, Manifest, Node, Study, collect, read_curve
 from tests.reporting.fake_store import NODES, FakeJob, build
 
 
@@ -89,3 +89,35 @@ def test_a_curve_survives_a_resumed_stage_and_a_torn_line(outputs: Path, tmp_pat
     ]
     (manifest.path / "metrics.jsonl").write_text("\n".join(lines))
     assert read_curve(manifest) == [(1, 5.0), (2, 3.5)]
+
+
+def job(*nodes: tuple[str, str]) -> Job:
+    made = tuple(Node(name, kind, name, False, 1.0, manifest(name, kind)) for name, kind in nodes)
+    return Job(Path(), "j", nodes=made)
+
+
+def manifest(name: str, kind: str) -> Manifest:
+    return Manifest(Path(name), kind, name, {}, Counts(), {}, 1.0, 1.0, {}, "", False, "", "")
+
+
+@pytest.mark.parametrize(
+    ("graphs", "together"),
+    [
+        (["abcd", "abcd"], "abcd"),
+        (["abcd", "abxd"], "abxcd"),  # what only the second has stands where it branches off
+        (["abd", "abcd", "aed"], "aebcd"),
+        (["", "ab"], "ab"),
+        (["abc", "xyz"], "xyzabc"),
+    ],
+)
+def test_nodes_of_several_graphs_are_put_in_one_order(graphs: list[str], together: str) -> None:
+    jobs = tuple(job(*((name, name) for name in graph)) for graph in graphs)
+    assert "".join(Study("s", jobs).node_names) == together
+
+
+def test_of_several_stages_of_a_kind_the_last_speaks_for_the_job() -> None:
+    found = job(("exam_of_base", "evaluate"), ("first", "distil"), ("second", "distil"), ("exam", "evaluate"))
+    last = found.manifest("evaluate")
+    assert last and last.key == "exam"
+    assert [each.key for each in found.manifests("distil")] == ["first", "second"]
+    assert found.manifest("select") is None

@@ -1,9 +1,7 @@
-import re
 from dataclasses import replace
 from pathlib import Path
 
 from src.reporting import markdown, tables
-from src.reporting.collect import NODES as KNOWN
 from src.reporting.collect import Counts, Job, Manifest, Node, Study, collect
 from src.reporting.page import view
 from src.reporting.paper import beside_the_paper
@@ -64,11 +62,6 @@ def test_reused_stages_are_marked(outputs: Path) -> None:
 def test_markdown_keeps_bars_and_intervals_in_their_cells() -> None:
     table = Table((tables.Column("a|b", numeric=False), tables.Column("n")), ((Cell("x"), Cell("1", "0–2")),), "Note.")
     assert markdown.markdown(table) == "| a\\|b | n |\n| --- | ---: |\n| x | 1 (0–2) |\n\nNote."
-
-
-def test_the_order_of_the_nodes_is_the_graph_s() -> None:
-    source = (Path(__file__).parents[2] / "src" / "pipeline" / "graph.py").read_text()
-    assert tuple(re.findall(r'Node\("(\w+)"', source)) == KNOWN
 
 
 def test_a_stage_that_an_arm_lost_is_bold(outputs: Path) -> None:
