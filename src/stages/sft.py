@@ -12,7 +12,7 @@ from pathlib import Path
 
 from src.core.checks import at_least
 from src.core.errors import UserError
-from src.core.records import Example, content_id
+from src.core.records import Example, content_id, seed_from
 from src.generation.procedural.size import FULL, Size, families_digest
 
 
@@ -68,6 +68,42 @@ class ProceduralSFT(SFTSet):
         for problem in drawn:
             prompt, response = format_pretraining(problem)
             yield Example(problem.id, "procedural SFT", prompt, response)
+
+
+@dataclass(frozen=True)
+class Reading(SFTSet):
+    """`n` problems of the families that a base reads and nothing else uses, drawn by `seed`.
+
+    A `tool_share` of them is solved by a program. A `written_share` stands as the synthesizer writes (the family's
+    topic words, then problem and solution), the others as the student reads (the problem, then the solution).
+    """
+
+    n: int = 100_000
+    seed: int = 0
+    tool_share: float = 0.15
+    written_share: float = 0.35
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "n")
+        for name in ("tool_share", "written_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
+
+    def identity(self) -> dict[str, str]:
+        return {"families": families_digest()}
+
+    def examples(self) -> Iterator[Example]:
+        from src.generation.procedural.reading import reading_problems
+        from src.prompts import templates
+        from src.text.parsing import format_pretraining, format_response
+
+        for problem, topics in reading_problems(self.n, self.seed, self.tool_share):
+            if seed_from("written", self.seed, problem.id) < self.written_share * 2**31:
+                prompt = f"{templates.brief('', problem.kind, topics)}\n\n"
+                response = format_response(problem.question, problem.solution)
+            else:
+                prompt, response = format_pretraining(problem)
+            yield Example(problem.id, "reading", prompt, response)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ from src.generation.procedural.people import Cast, meet
 MAX_DRAWS = 10_000
 
 Values = dict[str, Any]
-Split = Literal["seen", "unseen"]
+Split = Literal["seen", "unseen", "reading"]
 Slice = Literal["train", "dev", "held_out"]
 Kind = Literal["cot", "tool"]
 

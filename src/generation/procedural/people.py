@@ -1,4 +1,4 @@
-"""Who the stories are about. Training and held-out problems share no name."""
+"""Who the stories are about. No two of training, held-out problems and a base's reading share a name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-Cast = Literal["training", "held_out"]
+Cast = Literal["training", "held_out", "reading"]
 
 
 def _names(line: str) -> tuple[str, ...]:
@@ -16,10 +16,18 @@ def _names(line: str) -> tuple[str, ...]:
 GIRLS: dict[Cast, tuple[str, ...]] = {
     "training": _names("Anna Maria Lucy Emma Sofia Nina Priya Mei Fatima Clara Ella Rosa Leila Grace Hana Zoe"),
     "held_out": _names("Olga Julia Amara Vera Ines Daisy Yuki Tara"),
+    "reading": _names(
+        "Alice Bella Carmen Dora Edith Flora Gina Helen Irma Joan Karin Laura Monica Nora Opal Paula Ruth Sarah Tina "
+        "Ursula Violet Wanda Aisha Bianca Celia Elena Frida Greta Ilse Jasmine Lena Molly Nadia Rita Selma Thea"
+    ),
 }
 BOYS: dict[Cast, tuple[str, ...]] = {
     "training": _names("Tom Ben Sam Leo Omar Jack Ravi Ivan Hugo Max Noah Carlos Ken Paul Adam Luis"),
     "held_out": _names("Peter Felix Kofi Oscar Diego Arjun Simon Theo"),
+    "reading": _names(
+        "Albert Bruno Colin David Eric Frank George Harry Ian Jacob Karl Lars Mark Nils Otto Pablo Quinn Robert Steven "
+        "Thomas Victor Walter Ahmed Boris Cyrus Dario Emil Fred Gus Henry Ismail Joel Kurt Liam Mario Oliver"
+    ),
 }
 
 
