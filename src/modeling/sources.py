@@ -117,6 +117,35 @@ class SmolLM2(ModelSource):
         return Shape(hidden=576, layers=30, kv=192, intermediate=1536, vocab=49_152, tied=True)
 
 
+SHIPPED = Path(__file__).parent / "shipped"
+
+
+@dataclass(frozen=True)
+class Shipped(ModelSource):
+    """A small trained model that lies in this package, under `shipped/`; its README.md says what it has read."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        _check_folder(self.folder)
+
+    @property
+    def folder(self) -> Path:
+        return SHIPPED / self.name
+
+    def prepare(self, folder: Path, texts: Texts, seed: int, cache: Path | None = None) -> str:
+        return str(self.folder)
+
+    def title(self) -> str:
+        return self.name
+
+    def size(self) -> Shape:
+        return Shape.of_folder(self.folder)
+
+    def identity(self) -> dict[str, str]:
+        return weights_and_tokenizer(self.folder)
+
+
 @dataclass(frozen=True)
 class Pretrained(ModelSource):
     """Any model on the Hugging Face hub, or any folder in its format.
@@ -157,8 +186,13 @@ class Pretrained(ModelSource):
         if (local := self.folder) is None:
             return {}
         _check_folder(local)
-        files = [p for p in sorted(local.iterdir()) if p.suffix in {".json", ".safetensors", ".bin", ".model"}]
-        return {path.name: _fingerprint(path) for path in files}
+        return weights_and_tokenizer(local)
+
+
+def weights_and_tokenizer(folder: Path) -> dict[str, str]:
+    """A fingerprint of each file of a model folder that changes what the model says."""
+    files = [p for p in sorted(folder.iterdir()) if p.suffix in {".json", ".safetensors", ".bin", ".model"}]
+    return {path.name: _fingerprint(path) for path in files}
 
 
 def _check_folder(folder: Path) -> None:

@@ -116,19 +116,23 @@ def against_arm(ours: Arm, theirs: Arm, names: Sequence[str], stage: str | None 
     """Two arms on the seeds that both completed; None when they share none."""
     by_seed = {job.seed: job for job in theirs.complete}
     pairs = [(job, by_seed[job.seed]) for job in ours.complete if job.seed in by_seed]
-    return _compare([(a, STUDENT) for a, _ in pairs], [(b, STUDENT) for _, b in pairs], names, stage)
+    mine, other = [(a, STUDENT) for a, _ in pairs], [(b, STUDENT) for _, b in pairs]
+    return _compare(mine, other, names, stage, trained_apart=True)
 
 
 def _compare(
-    ours: Sequence[tuple[Job, str]], theirs: Sequence[tuple[Job, str]], names: Sequence[str], stage: str | None = None
+    ours: Sequence[tuple[Job, str]],
+    theirs: Sequence[tuple[Job, str]],
+    names: Sequence[str],
+    stage: str | None = None,
+    trained_apart: bool = False,
 ) -> Comparison | None:
     rows = strata([*ours, *theirs], names, stage) if ours else None
     if not rows:
         return None
     mine, other = _stack(rows[: len(ours)]), _stack(rows[len(ours) :])
-    return Comparison(
-        accuracy_over_seeds(mine), accuracy_over_seeds(other), paired_difference(mine, other), tuple(names)
-    )
+    difference = paired_difference(mine, other, trained_apart)
+    return Comparison(accuracy_over_seeds(mine), accuracy_over_seeds(other), difference, tuple(names))
 
 
 def _stack(rows: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:

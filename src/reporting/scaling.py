@@ -112,4 +112,4 @@ def _slope(jobs: Sequence[Sequence[Job]], x: np.ndarray, names: Sequence[str]) -
         return None
     weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
     summed = [sum(w * arm[i] for w, arm in zip(weights, rows, strict=True)) for i in range(len(names))]
-    return paired_difference(summed, [np.zeros_like(s) for s in summed])
+    return paired_difference(summed, [np.zeros_like(s) for s in summed], trained_apart=True)

@@ -163,7 +163,10 @@ def from_sum_and_product(a: int, b: int) -> Values | None:
     topics="power exponent multiply same base add",
     numbers={"a": range(2, 30), "b": range(2, 30)},
     words={"x": ("x", "y", "5", "10")},
-    wordings=("Write {x}^{a} * {x}^{b} as one power of {x}. What is the exponent?", "{x}^{a} * {x}^{b} = {x}^n. Find n."),
+    wordings=(
+        "Write {x}^{a} * {x}^{b} as one power of {x}. What is the exponent?",
+        "{x}^{a} * {x}^{b} = {x}^n. Find n.",
+    ),
     steps=("Exponents of one base add: {a} + {b} = {answer}.",),
     closing="The exponent is {answer}.",
     program="print({a} + {b})",

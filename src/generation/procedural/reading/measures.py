@@ -23,7 +23,10 @@ UNITS = (
 @skill(
     topics="unit convert minutes hours days cents meters",
     numbers={"unit": range(len(UNITS)), "n": range(2, 25), "more": range(1, 50)},
-    wordings=("How many {small} are {n} {large} and {more} {small}?", "Turn {n} {large} and {more} {small} into {small}."),
+    wordings=(
+        "How many {small} are {n} {large} and {more} {small}?",
+        "Turn {n} {large} and {more} {small} into {small}.",
+    ),
     steps=("{n} * {factor} = {p}.", "{p} + {more} = {answer}."),
     closing="That is {answer} {small}.",
     program="print({n} * {factor} + {more})",
@@ -56,7 +59,10 @@ def into_larger_units(unit: int, n: int, more: int) -> Values | None:
     topics="perimeter square side around length",
     numbers={"side": range(3, 80)},
     words={"shape": ("square field", "square tile", "square garden")},
-    wordings=("A {shape} has sides of {side} m. How long is its edge all around?", "Walk once around a {shape} with side {side} m. How many m is that?"),
+    wordings=(
+        "A {shape} has sides of {side} m. How long is its edge all around?",
+        "Walk once around a {shape} with side {side} m. How many m is that?",
+    ),
     steps=("4 * {side} = {answer}.",),
     closing="It is {answer} m.",
     program="print(4 * {side})",
@@ -69,7 +75,10 @@ def around_a_square(side: int) -> Values:
 @skill(
     topics="area triangle half base height",
     numbers={"base": range(2, 41), "height": range(2, 31)},
-    wordings=("A triangle has base {base} cm and height {height} cm. What is its area in square cm?", "Find the area of a triangle that is {base} cm wide and {height} cm high."),
+    wordings=(
+        "A triangle has base {base} cm and height {height} cm. What is its area in square cm?",
+        "Find the area of a triangle that is {base} cm wide and {height} cm high.",
+    ),
     steps=("{base} * {height} = {p}.", "{p} / 2 = {answer}."),
     closing="The area is {answer} square cm.",
     program="print({base} * {height} // 2)",
@@ -82,7 +91,10 @@ def area_of_a_triangle(base: int, height: int) -> Values | None:
 @skill(
     topics="area side rectangle length width missing",
     numbers={"side": range(2, 41), "other": range(2, 31)},
-    wordings=("A rectangle of {side} m by some width has an area of {area} square m. How wide is it?", "A room is {side} m long and covers {area} square m. What is its width in m?"),
+    wordings=(
+        "A rectangle of {side} m by some width has an area of {area} square m. How wide is it?",
+        "A room is {side} m long and covers {area} square m. What is its width in m?",
+    ),
     steps=("{area} / {side} = {answer}.",),
     closing="It is {answer} m wide.",
     program="print({area} // {side})",
@@ -96,7 +108,10 @@ def missing_side(side: int, other: int) -> Values:
     topics="speed distance time hours journey",
     numbers={"v": range(4, 100), "t": range(2, 12)},
     words={"who": ("train", "bus", "cyclist", "boat")},
-    wordings=("A {who} goes {v} km in every hour. How far does it get in {t:hour}?", "At {v} km an hour, how many km does a {who} make in {t:hour}?"),
+    wordings=(
+        "A {who} goes {v} km in every hour. How far does it get in {t:hour}?",
+        "At {v} km an hour, how many km does a {who} make in {t:hour}?",
+    ),
     steps=("{t} * {v} = {answer}.",),
     closing="It is {answer:km}.",
     program="print({t} * {v})",
@@ -110,7 +125,10 @@ def way_of_a_journey(v: int, t: int) -> Values:
     topics="money coins cents change",
     numbers={"price": range(15, 96), "n": range(2, 9)},
     words={"item": ("stamp", "roll", "sweet", "postcard")},
-    wordings=("One {item} costs {price} cents. How many cents do {n} of them cost?", "{name} buys {n:{item}} for {price} cents apiece. How many cents is that?"),
+    wordings=(
+        "One {item} costs {price} cents. How many cents do {n} of them cost?",
+        "{name} buys {n:{item}} for {price} cents apiece. How many cents is that?",
+    ),
     steps=("{n} * {price} = {answer}.",),
     closing="It is {answer} cents.",
     program="print({n} * {price})",

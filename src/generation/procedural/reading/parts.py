@@ -17,7 +17,11 @@ BELOW = range(2, 16)
 @skill(
     topics="fraction simplify lowest terms reduce",
     numbers={"p": range(1, 25), "q": range(2, 31), "g": range(2, 13)},
-    wordings=("Write {top}/{bottom} in lowest terms.", "Simplify the fraction {top}/{bottom}.", "Reduce {top}/{bottom}."),
+    wordings=(
+        "Write {top}/{bottom} in lowest terms.",
+        "Simplify the fraction {top}/{bottom}.",
+        "Reduce {top}/{bottom}.",
+    ),
     steps=("Both are divisible by {g}: {top} / {g} = {p} and {bottom} / {g} = {q}.", "So {top}/{bottom} = {answer}."),
     closing="The fraction is {answer}.",
     program="""
@@ -90,7 +94,11 @@ def rest_of_one(p: int, q: int) -> Values | None:
 @skill(
     topics="fraction of a number part",
     numbers={"p": range(1, 9), "q": range(2, 12), "k": range(2, 21)},
-    wordings=("What is {p}/{q} of {n}?", "Find {p}/{q} of {n}.", "A bar is {n} cm long. How many cm are {p}/{q} of it?"),
+    wordings=(
+        "What is {p}/{q} of {n}?",
+        "Find {p}/{q} of {n}.",
+        "A bar is {n} cm long. How many cm are {p}/{q} of it?",
+    ),
     steps=("One part is {n} / {q} = {k}.", "{p} * {k} = {answer}."),
     closing="That is {answer}.",
     program="print({n} // {q} * {p})",

@@ -140,7 +140,8 @@ def earned_and_spent(days: int, pay: int, spent: int) -> Values | None:
     numbers={"a": range(2, 60), "k": range(2, 9), "less": range(1, 40)},
     words={"item": THINGS},
     wordings=(
-        "{name} made {a:{item}}. {friend} made {k} times that number, but {less} of them broke. How many whole ones has {friend}?",
+        "{name} made {a:{item}}. {friend} made {k} times that number, but {less} of them broke. "
+        "How many whole ones has {friend}?",
         "{friend} gathers {k} {item:s} for every one of {name}'s {a} and drops {less}. How many does {friend} hold?",
     ),
     steps=("{k} * {a} = {all}.", "{all} - {less} = {answer}."),

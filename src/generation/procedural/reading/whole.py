@@ -51,7 +51,10 @@ def largest_prime_factor(n: int) -> Values | None:
 @skill(
     topics="common multiple smallest shared",
     numbers={"a": range(2, 16), "b": range(3, 21)},
-    wordings=("What is the least common multiple of {a} and {b}?", "Which is the first number that both {a} and {b} divide?"),
+    wordings=(
+        "What is the least common multiple of {a} and {b}?",
+        "Which is the first number that both {a} and {b} divide?",
+    ),
     steps=("Multiples of {b}: {listed}.", "{answer} = {k} * {a} is the first that {a} divides."),
     closing="The number is {answer}.",
     program="""
@@ -132,7 +135,10 @@ def free_choices(a: int, b: int, c: int) -> Values:
 @skill(
     topics="odd even count numbers between",
     numbers={"a": range(1, 60), "n": range(5, 90)},
-    wordings=("How many whole numbers are there from {a} to {b}, both counted?", "Count the numbers {a}, {next}, ..., {b}."),
+    wordings=(
+        "How many whole numbers are there from {a} to {b}, both counted?",
+        "Count the numbers {a}, {next}, ..., {b}.",
+    ),
     steps=("{b} - {a} = {gap}.", "Both ends count: {gap} + 1 = {answer}."),
     closing="There are {answer}.",
     program="print(len(range({a}, {b} + 1)))",
