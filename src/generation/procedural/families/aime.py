@@ -10,6 +10,94 @@ from src.generation.procedural.family import Values, family
 from src.generation.procedural.language import unreduced
 
 
+def _in_base(n: int, base: int) -> list[int]:
+    digits = []
+    while n:
+        n, digit = divmod(n, base)
+        digits.append(digit)
+    return digits[::-1]
+
+
+@family(
+    "aime",
+    topics="base digit representation binary sum convert expansion number integer radix bit positional",
+    numbers={"n": range(100, 1000), "base": range(3, 10)},
+    wordings=(
+        "Write {n} in base {base}. What is the sum of its digits?",
+        "What is the sum of the digits of {n} (base 10) when it is written in base {base}?",
+    ),
+    steps=("Divide by {base} again and again.", "{chain}", "The remainders sum to {sum} = {answer}."),
+    closing="The sum is {answer}.",
+    program="""
+        n, total = {n}, 0
+        while n:
+            total += n % {base}
+            n //= {base}
+        print(total)
+    """,
+    check=lambda v: _digits_by_powers(v.n, v.base) == v.answer,
+)
+def digits_in_another_base(n: int, base: int) -> Values:
+    digits = _in_base(n, base)
+    chain, rest = [], n
+    while rest:
+        chain.append(f"{rest} = {rest // base} * {base} + {rest % base}.")
+        rest //= base
+    return {"chain": "\n".join(chain), "sum": " + ".join(map(str, reversed(digits))), "answer": sum(digits)}
+
+
+def _digits_by_powers(n: int, base: int) -> int:
+    """From the highest power down: how often does each fit?"""
+    total, power = 0, base**10
+    while power:
+        total, n, power = total + n // power, n % power, power // base
+    return total
+
+
+def _divisor_sum_agrees(v: Any) -> bool:
+    from sympy import divisor_sigma
+
+    return int(divisor_sigma(v.n)) == v.answer
+
+
+@family(
+    "aime",
+    topics="divisor sum prime factor factorization multiplicative sigma number theory divide perfect",
+    numbers={
+        "a": range(1, 8),
+        "b": range(1, 4),
+        "p": (2, 3, 5, 7, 11),
+        "q": (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73),
+    },
+    wordings=(
+        "What is the sum of all positive divisors of {n}?",
+        "Add up every positive integer that divides {n}. What is the total?",
+    ),
+    steps=(
+        "{n} = {p}^{a} * {q}^{b}.",
+        "{p_terms} = {p_sum}.",
+        "{q_terms} = {q_sum}.",
+        "{p_sum} * {q_sum} = {answer}.",
+    ),
+    closing="The sum is {answer}.",
+    program="print(sum(d for d in range(1, {n} + 1) if {n} % d == 0))",
+    check=_divisor_sum_agrees,
+)
+def sum_of_divisors(a: int, b: int, p: int, q: int) -> Values | None:
+    n = p**a * q**b
+    if p >= q or n > 20_000:
+        return None
+    p_powers, q_powers = [p**i for i in range(a + 1)], [q**i for i in range(b + 1)]
+    return {
+        "n": n,
+        "p_terms": " + ".join(map(str, p_powers)),
+        "q_terms": " + ".join(map(str, q_powers)),
+        "p_sum": sum(p_powers),
+        "q_sum": sum(q_powers),
+        "answer": sum(p_powers) * sum(q_powers),
+    }
+
+
 @family(
     "aime",
     topics="power modular digit remainder last hundred exponent residue congruence order mod ring cyclic",
@@ -128,50 +216,6 @@ def pairs_on_a_line(a: int, b: int, n: int) -> Values | None:
     }
 
 
-def _divisor_sum_agrees(v: Any) -> bool:
-    from sympy import divisor_sigma
-
-    return int(divisor_sigma(v.n)) == v.answer
-
-
-@family(
-    "aime",
-    topics="divisor sum prime factor factorization multiplicative sigma number theory divide perfect",
-    numbers={
-        "a": range(1, 8),
-        "b": range(1, 4),
-        "p": (2, 3, 5, 7, 11),
-        "q": (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73),
-    },
-    wordings=(
-        "What is the sum of all positive divisors of {n}?",
-        "Add up every positive integer that divides {n}. What is the total?",
-    ),
-    steps=(
-        "{n} = {p}^{a} * {q}^{b}.",
-        "{p_terms} = {p_sum}.",
-        "{q_terms} = {q_sum}.",
-        "{p_sum} * {q_sum} = {answer}.",
-    ),
-    closing="The sum is {answer}.",
-    program="print(sum(d for d in range(1, {n} + 1) if {n} % d == 0))",
-    check=_divisor_sum_agrees,
-)
-def sum_of_divisors(a: int, b: int, p: int, q: int) -> Values | None:
-    n = p**a * q**b
-    if p >= q or n > 20_000:
-        return None
-    p_powers, q_powers = [p**i for i in range(a + 1)], [q**i for i in range(b + 1)]
-    return {
-        "n": n,
-        "p_terms": " + ".join(map(str, p_powers)),
-        "q_terms": " + ".join(map(str, q_powers)),
-        "p_sum": sum(p_powers),
-        "q_sum": sum(q_powers),
-        "answer": sum(p_powers) * sum(q_powers),
-    }
-
-
 @family(
     "aime",
     topics="coprime inclusion exclusion prime divisible totient euler count none sieve integer relatively",
@@ -204,50 +248,6 @@ def divisible_by_none(p: int, q: int, r: int, top: int) -> Values | None:
         "hit": one - two + three,
         "answer": top - one + two - three,
     }
-
-
-def _in_base(n: int, base: int) -> list[int]:
-    digits = []
-    while n:
-        n, digit = divmod(n, base)
-        digits.append(digit)
-    return digits[::-1]
-
-
-@family(
-    "aime",
-    topics="base digit representation binary sum convert expansion number integer radix bit positional",
-    numbers={"n": range(100, 1000), "base": range(3, 10)},
-    wordings=(
-        "Write {n} in base {base}. What is the sum of its digits?",
-        "What is the sum of the digits of {n} (base 10) when it is written in base {base}?",
-    ),
-    steps=("Divide by {base} again and again.", "{chain}", "The remainders sum to {sum} = {answer}."),
-    closing="The sum is {answer}.",
-    program="""
-        n, total = {n}, 0
-        while n:
-            total += n % {base}
-            n //= {base}
-        print(total)
-    """,
-    check=lambda v: _digits_by_powers(v.n, v.base) == v.answer,
-)
-def digits_in_another_base(n: int, base: int) -> Values:
-    digits = _in_base(n, base)
-    chain, rest = [], n
-    while rest:
-        chain.append(f"{rest} = {rest // base} * {base} + {rest % base}.")
-        rest //= base
-    return {"chain": "\n".join(chain), "sum": " + ".join(map(str, reversed(digits))), "answer": sum(digits)}
-
-
-def _digits_by_powers(n: int, base: int) -> int:
-    """From the highest power down: how often does each fit?"""
-    total, power = 0, base**10
-    while power:
-        total, n, power = total + n // power, n % power, power // base
-    return total
 
 
 @family(

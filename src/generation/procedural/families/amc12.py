@@ -59,6 +59,38 @@ def _log_agrees(v: Any) -> bool:
 
 @family(
     "amc12",
+    topics="floor ceiling integer sum part round quotient summation series truncate",
+    numbers={"m": range(3, 13), "turns": range(5, 17), "rest": range(1, 12)},
+    wordings=(
+        "Let [t] be the largest integer not above t. Find the sum of [k/{m}] for k = 1, 2, ..., {n}.",
+        "For k = 1 to {n}, divide k by {m} and round down. What is the sum of the results?",
+    ),
+    steps=(
+        "Each of 1, 2, ..., {last} comes {m} times, and {turns} comes {tail} times.",
+        "1 + 2 + ... + {last} = {last} * {turns} / 2 = {triangle}.",
+        "{m} * {triangle} + {tail} * {turns} = {body} + {end} = {answer}.",
+    ),
+    closing="The sum is {answer}.",
+    program="print(sum(k // {m} for k in range(1, {n} + 1)))",
+    check=lambda v: sum(k // v.m for k in range(1, v.n + 1)) == v.answer,
+)
+def sum_of_floors(m: int, turns: int, rest: int) -> Values | None:
+    if rest >= m:
+        return None
+    triangle = turns * (turns - 1) // 2
+    return {
+        "n": m * turns + rest,
+        "last": turns - 1,
+        "tail": rest + 1,
+        "triangle": triangle,
+        "body": m * triangle,
+        "end": (rest + 1) * turns,
+        "answer": m * triangle + (rest + 1) * turns,
+    }
+
+
+@family(
+    "amc12",
     topics="complex number modulus imaginary absolute conjugate plane argument product real part",
     numbers={"a": NONZERO, "b": NONZERO, "c": NONZERO, "d": NONZERO},
     wordings=(
@@ -174,38 +206,6 @@ def remainder_theorem(a: int, b: int, c: int, r: int) -> Values:
         "mid": a * r * r,
         "low": b * r,
         "answer": r**3 + a * r * r + b * r + c,
-    }
-
-
-@family(
-    "amc12",
-    topics="floor ceiling integer sum part round quotient summation series truncate",
-    numbers={"m": range(3, 13), "turns": range(5, 17), "rest": range(1, 12)},
-    wordings=(
-        "Let [t] be the largest integer not above t. Find the sum of [k/{m}] for k = 1, 2, ..., {n}.",
-        "For k = 1 to {n}, divide k by {m} and round down. What is the sum of the results?",
-    ),
-    steps=(
-        "Each of 1, 2, ..., {last} comes {m} times, and {turns} comes {tail} times.",
-        "1 + 2 + ... + {last} = {last} * {turns} / 2 = {triangle}.",
-        "{m} * {triangle} + {tail} * {turns} = {body} + {end} = {answer}.",
-    ),
-    closing="The sum is {answer}.",
-    program="print(sum(k // {m} for k in range(1, {n} + 1)))",
-    check=lambda v: sum(k // v.m for k in range(1, v.n + 1)) == v.answer,
-)
-def sum_of_floors(m: int, turns: int, rest: int) -> Values | None:
-    if rest >= m:
-        return None
-    triangle = turns * (turns - 1) // 2
-    return {
-        "n": m * turns + rest,
-        "last": turns - 1,
-        "tail": rest + 1,
-        "triangle": triangle,
-        "body": m * triangle,
-        "end": (rest + 1) * turns,
-        "answer": m * triangle + (rest + 1) * turns,
     }
 
 

@@ -10,6 +10,67 @@ from src.generation.procedural.language import unreduced
 
 
 @family(
+    "amc8",
+    topics="set union intersection venn overlap both neither club count member subset inclusion exclusion",
+    numbers={"a": range(8, 25), "b": range(8, 25), "both": range(2, 8), "none": range(2, 15)},
+    wordings=(
+        "Of {total} students, {a} play chess, {b} play football and {both} play both. How many play neither?",
+        "In a class of {total}, {a} have a cat, {b} have a dog and {both} have both. How many have neither?",
+    ),
+    steps=(
+        "At least one: {a} + {b} - {both} = {some}.",
+        "Neither: {total} - {some} = {answer}.",
+    ),
+    closing="The answer is {answer:student}.",
+    program="""
+        first = set(range({a}))
+        second = set(range({a} - {both}, {a} - {both} + {b}))
+        print({total} - len(first | second))
+    """,
+    check=lambda v: (v.a - v.both) + (v.b - v.both) + v.both + v.answer == v.total,
+)
+def neither_of_two(a: int, b: int, both: int, none: int) -> Values:
+    return {"total": a + b - both + none, "some": a + b - both, "answer": none}
+
+
+@family(
+    "amc8",
+    topics="area rectangle border frame square region difference inside boundary width outside",
+    numbers={"long": range(5, 25), "wide": range(4, 20), "border": range(1, 5)},
+    words={"inner": ("pool", "garden", "lawn", "pond")},
+    wordings=(
+        "A rectangular {inner}, {long} m by {wide} m, has a path {border} m wide all around it. "
+        "What is the area of the path in square meters?",
+        "A path of width {border} m runs around a rectangular {inner} of {long} m by {wide} m. "
+        "Find the path's area in square meters.",
+    ),
+    steps=(
+        "With the path it is {long} + {two} = {big} by {wide} + {two} = {tall}.",
+        "The areas are {big} * {tall} = {outside} and {long} * {wide} = {inside}.",
+        "The path: {outside} - {inside} = {answer}.",
+    ),
+    closing="The area is {answer} square meters.",
+    program="""
+        outside = ({long} + 2 * {border}) * ({wide} + 2 * {border})
+        print(outside - {long} * {wide})
+    """,
+    check=lambda v: 2 * v.border * (v.long + v.wide) + 4 * v.border**2 == v.answer,
+)
+def path_around_a_pool(long: int, wide: int, border: int) -> Values | None:
+    if wide >= long:
+        return None
+    big, tall = long + 2 * border, wide + 2 * border
+    return {
+        "two": 2 * border,
+        "big": big,
+        "tall": tall,
+        "outside": big * tall,
+        "inside": long * wide,
+        "answer": big * tall - long * wide,
+    }
+
+
+@family(
     "middle_school",
     "amc8",
     topics="gcd greatest common divisor factor divide multiple lcm euclid coprime integer number theory",
@@ -164,67 +225,6 @@ def last_digit_of_a_power(a: int, n: int) -> Values:
         "place": place,
         "answer": digits[place - 1],
     }
-
-
-@family(
-    "amc8",
-    topics="area rectangle border frame square region difference inside boundary width outside",
-    numbers={"long": range(5, 25), "wide": range(4, 20), "border": range(1, 5)},
-    words={"inner": ("pool", "garden", "lawn", "pond")},
-    wordings=(
-        "A rectangular {inner}, {long} m by {wide} m, has a path {border} m wide all around it. "
-        "What is the area of the path in square meters?",
-        "A path of width {border} m runs around a rectangular {inner} of {long} m by {wide} m. "
-        "Find the path's area in square meters.",
-    ),
-    steps=(
-        "With the path it is {long} + {two} = {big} by {wide} + {two} = {tall}.",
-        "The areas are {big} * {tall} = {outside} and {long} * {wide} = {inside}.",
-        "The path: {outside} - {inside} = {answer}.",
-    ),
-    closing="The area is {answer} square meters.",
-    program="""
-        outside = ({long} + 2 * {border}) * ({wide} + 2 * {border})
-        print(outside - {long} * {wide})
-    """,
-    check=lambda v: 2 * v.border * (v.long + v.wide) + 4 * v.border**2 == v.answer,
-)
-def path_around_a_pool(long: int, wide: int, border: int) -> Values | None:
-    if wide >= long:
-        return None
-    big, tall = long + 2 * border, wide + 2 * border
-    return {
-        "two": 2 * border,
-        "big": big,
-        "tall": tall,
-        "outside": big * tall,
-        "inside": long * wide,
-        "answer": big * tall - long * wide,
-    }
-
-
-@family(
-    "amc8",
-    topics="set union intersection venn overlap both neither club count member subset inclusion exclusion",
-    numbers={"a": range(8, 25), "b": range(8, 25), "both": range(2, 8), "none": range(2, 15)},
-    wordings=(
-        "Of {total} students, {a} play chess, {b} play football and {both} play both. How many play neither?",
-        "In a class of {total}, {a} have a cat, {b} have a dog and {both} have both. How many have neither?",
-    ),
-    steps=(
-        "At least one: {a} + {b} - {both} = {some}.",
-        "Neither: {total} - {some} = {answer}.",
-    ),
-    closing="The answer is {answer:student}.",
-    program="""
-        first = set(range({a}))
-        second = set(range({a} - {both}, {a} - {both} + {b}))
-        print({total} - len(first | second))
-    """,
-    check=lambda v: (v.a - v.both) + (v.b - v.both) + v.both + v.answer == v.total,
-)
-def neither_of_two(a: int, b: int, both: int, none: int) -> Values:
-    return {"total": a + b - both + none, "some": a + b - both, "answer": none}
 
 
 @family(

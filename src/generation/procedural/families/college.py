@@ -11,6 +11,45 @@ from src.generation.procedural.language import polynomial
 NONZERO = [n for n in range(-6, 7) if n]
 
 
+def _edges_drawn(degrees: list[int]) -> int:
+    """Havel and Hakimi: draw a graph of these degrees, and count its edges; -1 where there is none."""
+    left, edges = sorted(degrees, reverse=True), 0
+    while left and left[0]:
+        most, left = left[0], left[1:]
+        if len(left) < most or left[most - 1] == 0:
+            return -1
+        left = sorted([d - 1 for d in left[:most]] + left[most:], reverse=True)
+        edges += most
+    return edges
+
+
+@family(
+    "college",
+    topics="graph vertex edge degree node network handshake neighbor adjacency undirected vertices edges simple",
+    numbers={"a": range(2, 12), "b": range(2, 12), "c": range(2, 12), "p": (1, 2), "q": (3, 4), "r": (5, 6)},
+    wordings=(
+        "In a simple graph, {a} vertices have degree {p}, {b} have degree {q} and {c} have degree {r}. "
+        "How many edges does it have?",
+        "A simple graph has {a:node} of degree {p}, {b} of degree {q} and {c} of degree {r}. How many edges are there?",
+    ),
+    steps=(
+        "The degrees sum to {a} * {p} + {b} * {q} + {c} * {r} = {ap} + {bq} + {cr} = {total}.",
+        "Each edge is counted twice: {total} / 2 = {answer}.",
+    ),
+    closing="There are {answer:edge}.",
+    program="""
+        degrees = [{p}] * {a} + [{q}] * {b} + [{r}] * {c}
+        print(sum(degrees) // 2)
+    """,
+    check=lambda v: _edges_drawn([v.p] * v.a + [v.q] * v.b + [v.r] * v.c) == v.answer,
+)
+def edges_from_degrees(a: int, b: int, c: int, p: int, q: int, r: int) -> Values | None:
+    total = a * p + b * q + c * r
+    if _edges_drawn([p] * a + [q] * b + [r] * c) < 0:
+        return None
+    return {"ap": a * p, "bq": b * q, "cr": c * r, "total": total, "answer": total // 2}
+
+
 def _derivative_agrees(v: Any) -> bool:
     from sympy import Poly, Symbol
 
@@ -266,45 +305,6 @@ def limit_of_a_quotient(a: int, r: int, s: int) -> Values | None:
         "gap": r - s,
         "answer": a * (r - s),
     }
-
-
-def _edges_drawn(degrees: list[int]) -> int:
-    """Havel and Hakimi: draw a graph of these degrees, and count its edges; -1 where there is none."""
-    left, edges = sorted(degrees, reverse=True), 0
-    while left and left[0]:
-        most, left = left[0], left[1:]
-        if len(left) < most or left[most - 1] == 0:
-            return -1
-        left = sorted([d - 1 for d in left[:most]] + left[most:], reverse=True)
-        edges += most
-    return edges
-
-
-@family(
-    "college",
-    topics="graph vertex edge degree node network handshake neighbor adjacency undirected vertices edges simple",
-    numbers={"a": range(2, 12), "b": range(2, 12), "c": range(2, 12), "p": (1, 2), "q": (3, 4), "r": (5, 6)},
-    wordings=(
-        "In a simple graph, {a} vertices have degree {p}, {b} have degree {q} and {c} have degree {r}. "
-        "How many edges does it have?",
-        "A simple graph has {a:node} of degree {p}, {b} of degree {q} and {c} of degree {r}. How many edges are there?",
-    ),
-    steps=(
-        "The degrees sum to {a} * {p} + {b} * {q} + {c} * {r} = {ap} + {bq} + {cr} = {total}.",
-        "Each edge is counted twice: {total} / 2 = {answer}.",
-    ),
-    closing="There are {answer:edge}.",
-    program="""
-        degrees = [{p}] * {a} + [{q}] * {b} + [{r}] * {c}
-        print(sum(degrees) // 2)
-    """,
-    check=lambda v: _edges_drawn([v.p] * v.a + [v.q] * v.b + [v.r] * v.c) == v.answer,
-)
-def edges_from_degrees(a: int, b: int, c: int, p: int, q: int, r: int) -> Values | None:
-    total = a * p + b * q + c * r
-    if _edges_drawn([p] * a + [q] * b + [r] * c) < 0:
-        return None
-    return {"ap": a * p, "bq": b * q, "cr": c * r, "total": total, "answer": total // 2}
 
 
 @family(

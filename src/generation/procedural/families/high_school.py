@@ -12,6 +12,61 @@ TRIPLES = ((3, 4, 5), (6, 8, 10), (5, 12, 13), (9, 12, 15), (8, 15, 17), (12, 16
 
 @family(
     "high_school",
+    topics="power exponent simplify rule expression monomial base degree algebra exponential",
+    numbers={"a": range(2, 10), "b": range(2, 8), "c": range(2, 20), "d": range(2, 25)},
+    words={"base": ("x", "y", "t", "2", "3", "7")},
+    wordings=(
+        "Write ({base}^{a})^{b} * {base}^{c} / {base}^{d} as {base}^n. What is n?",
+        "Find n such that ({base}^{a})^{b} * {base}^{c} / {base}^{d} = {base}^n.",
+    ),
+    steps=(
+        "The power of a power: {a} * {b} = {ab}.",
+        "Multiplying adds: {ab} + {c} = {up}.",
+        "Dividing subtracts: {up} - {d} = {answer}.",
+    ),
+    closing="So n = {answer}.",
+    program="print({a} * {b} + {c} - {d})",
+    check=lambda v: (2**v.a) ** v.b * 2**v.c == 2 ** (v.d + v.answer),
+)
+def power_rules(a: int, b: int, c: int, d: int) -> Values | None:
+    return {"ab": a * b, "up": a * b + c, "answer": a * b + c - d} if a * b + c - d > 1 else None
+
+
+@family(
+    "high_school",
+    topics="arithmetic series sequence sum progression term index summation accumulate difference",
+    numbers={"first": range(2, 22), "d": range(2, 10), "n": range(6, 25, 2)},
+    wordings=(
+        "An arithmetic sequence starts with {first} and has common difference {d}. "
+        "Find the sum of its first {n} terms.",
+        "Find the sum of the first {n} terms of {first}, {second}, {third}, ...",
+        "A hall has {first} seats in the first row and {d} more in each next row. "
+        "How many seats do {n} rows have in all?",
+    ),
+    steps=(
+        "The last term is {first} + {gaps} * {d} = {last}.",
+        "First and last sum to {first} + {last} = {pair}.",
+        "There are {n} / 2 = {half} such pairs: {half} * {pair} = {answer}.",
+    ),
+    closing="The sum is {answer}.",
+    program="print(sum({first} + {d} * i for i in range({n})))",
+    check=lambda v: sum(range(v.first, v.first + v.d * v.n, v.d)) == v.answer,
+)
+def arithmetic_series(first: int, d: int, n: int) -> Values:
+    last = first + (n - 1) * d
+    return {
+        "second": first + d,
+        "third": first + 2 * d,
+        "gaps": n - 1,
+        "last": last,
+        "pair": first + last,
+        "half": n // 2,
+        "answer": n // 2 * (first + last),
+    }
+
+
+@family(
+    "high_school",
     topics="quadratic equation root polynomial factor zero solve discriminant parabola square roots",
     numbers={"a": range(1, 6), "r": range(-10, 11), "s": range(-9, 12)},
     wordings=(
@@ -108,61 +163,6 @@ def third_point_of_a_line(x: int, y: int, run: int, m: int, far: int) -> Values 
         return None
     x2, y2 = x + run, y + m * run
     return {"x2": x2, "y2": y2, "x3": x2 + far, "rise": m * run, "gain": m * far, "answer": y2 + m * far}
-
-
-@family(
-    "high_school",
-    topics="arithmetic series sequence sum progression term index summation accumulate difference",
-    numbers={"first": range(2, 22), "d": range(2, 10), "n": range(6, 25, 2)},
-    wordings=(
-        "An arithmetic sequence starts with {first} and has common difference {d}. "
-        "Find the sum of its first {n} terms.",
-        "Find the sum of the first {n} terms of {first}, {second}, {third}, ...",
-        "A hall has {first} seats in the first row and {d} more in each next row. "
-        "How many seats do {n} rows have in all?",
-    ),
-    steps=(
-        "The last term is {first} + {gaps} * {d} = {last}.",
-        "First and last sum to {first} + {last} = {pair}.",
-        "There are {n} / 2 = {half} such pairs: {half} * {pair} = {answer}.",
-    ),
-    closing="The sum is {answer}.",
-    program="print(sum({first} + {d} * i for i in range({n})))",
-    check=lambda v: sum(range(v.first, v.first + v.d * v.n, v.d)) == v.answer,
-)
-def arithmetic_series(first: int, d: int, n: int) -> Values:
-    last = first + (n - 1) * d
-    return {
-        "second": first + d,
-        "third": first + 2 * d,
-        "gaps": n - 1,
-        "last": last,
-        "pair": first + last,
-        "half": n // 2,
-        "answer": n // 2 * (first + last),
-    }
-
-
-@family(
-    "high_school",
-    topics="power exponent simplify rule expression monomial base degree algebra exponential",
-    numbers={"a": range(2, 10), "b": range(2, 8), "c": range(2, 20), "d": range(2, 25)},
-    words={"base": ("x", "y", "t", "2", "3", "7")},
-    wordings=(
-        "Write ({base}^{a})^{b} * {base}^{c} / {base}^{d} as {base}^n. What is n?",
-        "Find n such that ({base}^{a})^{b} * {base}^{c} / {base}^{d} = {base}^n.",
-    ),
-    steps=(
-        "The power of a power: {a} * {b} = {ab}.",
-        "Multiplying adds: {ab} + {c} = {up}.",
-        "Dividing subtracts: {up} - {d} = {answer}.",
-    ),
-    closing="So n = {answer}.",
-    program="print({a} * {b} + {c} - {d})",
-    check=lambda v: (2**v.a) ** v.b * 2**v.c == 2 ** (v.d + v.answer),
-)
-def power_rules(a: int, b: int, c: int, d: int) -> Values | None:
-    return {"ab": a * b, "up": a * b + c, "answer": a * b + c - d} if a * b + c - d > 1 else None
 
 
 @family(

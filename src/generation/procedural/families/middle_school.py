@@ -10,6 +10,59 @@ from src.generation.procedural.family import Values, family
 
 @family(
     "middle_school",
+    topics="ratio proportion share rational fraction part total scale divide weight normal",
+    numbers={"a": range(1, 10), "b": range(1, 10), "unit": range(3, 31)},
+    facts="a b unit",
+    words={"item": ("dollar", "point", "marble", "ticket")},
+    wordings=(
+        "{name} and {friend} share {total:{item}} in the ratio {a} to {b}. How many {item:s} does {name} get?",
+        "{total:{item}} are split between {name} and {friend} in the ratio {a}:{b}. What is {name}'s share?",
+    ),
+    steps=(
+        "There are {a} + {b} = {parts} equal parts.",
+        "One part is {total} / {parts} = {unit:{item}}.",
+        "{name} gets {a} * {unit} = {answer:{item}}.",
+    ),
+    closing="{name} gets {answer:{item}}.",
+    program="""
+        part = {total} // ({a} + {b})
+        print({a} * part)
+    """,
+    check=lambda v: Fraction(v.answer, v.total - v.answer) == Fraction(v.a, v.b),
+)
+def share_in_ratio(a: int, b: int, unit: int) -> Values | None:
+    if a == b or gcd(a, b) > 1:
+        return None
+    return {"parts": a + b, "total": (a + b) * unit, "answer": a * unit}
+
+
+@family(
+    "middle_school",
+    topics="angle triangle degree geometry polygon vertex rotation sum interior",
+    numbers={"x": range(20, 70), "more": range(5, 45)},
+    wordings=(
+        "One angle of a triangle is {x} degrees. Another is {more} degrees larger. How many degrees is the third?",
+        "A triangle has an angle of {x} degrees and one that is {more} degrees more. Find the third angle in degrees.",
+    ),
+    steps=(
+        "The second angle is {x} + {more} = {y}.",
+        "The two sum to {x} + {y} = {two}.",
+        "The third is 180 - {two} = {answer}.",
+    ),
+    closing="The third angle is {answer:degree}.",
+    program="""
+        second = {x} + {more}
+        print(180 - {x} - second)
+    """,
+    check=lambda v: v.x + (v.x + v.more) + v.answer == 180,
+)
+def third_angle(x: int, more: int) -> Values | None:
+    y = x + more
+    return {"y": y, "two": x + y, "answer": 180 - x - y} if x + y < 170 else None
+
+
+@family(
+    "middle_school",
     topics="percent percentage discount sale price rate decrease proportion relative tolerance error",
     numbers={"price": range(20, 301, 10), "percent": range(5, 80, 5), "fee": range(2, 10)},
     words={"item": ("jacket", "chair", "radio", "bag", "watch")},
@@ -36,34 +89,6 @@ def sale_price(price: int, percent: int, fee: int) -> Values | None:
         return None
     off = price * percent // 100
     return {"off": off, "sale": price - off, "answer": price - off + fee}
-
-
-@family(
-    "middle_school",
-    topics="ratio proportion share rational fraction part total scale divide weight normal",
-    numbers={"a": range(1, 10), "b": range(1, 10), "unit": range(3, 31)},
-    facts="a b unit",
-    words={"item": ("dollar", "point", "marble", "ticket")},
-    wordings=(
-        "{name} and {friend} share {total:{item}} in the ratio {a} to {b}. How many {item:s} does {name} get?",
-        "{total:{item}} are split between {name} and {friend} in the ratio {a}:{b}. What is {name}'s share?",
-    ),
-    steps=(
-        "There are {a} + {b} = {parts} equal parts.",
-        "One part is {total} / {parts} = {unit:{item}}.",
-        "{name} gets {a} * {unit} = {answer:{item}}.",
-    ),
-    closing="{name} gets {answer:{item}}.",
-    program="""
-        part = {total} // ({a} + {b})
-        print({a} * part)
-    """,
-    check=lambda v: Fraction(v.answer, v.total - v.answer) == Fraction(v.a, v.b),
-)
-def share_in_ratio(a: int, b: int, unit: int) -> Values | None:
-    if a == b or gcd(a, b) > 1:
-        return None
-    return {"parts": a + b, "total": (a + b) * unit, "answer": a * unit}
 
 
 @family(
@@ -199,31 +224,6 @@ def sum_of_fractions(a: int, b: int, c: int, d: int) -> Values | None:
     if gcd(p + q, m) > 1 or p + q == m:
         return None  # nothing to cancel: one rule less to learn
     return {"m": m, "p": p, "q": q, "top": p + q, "answer": Fraction(p + q, m)}
-
-
-@family(
-    "middle_school",
-    topics="angle triangle degree geometry polygon vertex rotation sum interior",
-    numbers={"x": range(20, 70), "more": range(5, 45)},
-    wordings=(
-        "One angle of a triangle is {x} degrees. Another is {more} degrees larger. How many degrees is the third?",
-        "A triangle has an angle of {x} degrees and one that is {more} degrees more. Find the third angle in degrees.",
-    ),
-    steps=(
-        "The second angle is {x} + {more} = {y}.",
-        "The two sum to {x} + {y} = {two}.",
-        "The third is 180 - {two} = {answer}.",
-    ),
-    closing="The third angle is {answer:degree}.",
-    program="""
-        second = {x} + {more}
-        print(180 - {x} - second)
-    """,
-    check=lambda v: v.x + (v.x + v.more) + v.answer == 180,
-)
-def third_angle(x: int, more: int) -> Values | None:
-    y = x + more
-    return {"y": y, "two": x + y, "answer": 180 - x - y} if x + y < 170 else None
 
 
 @family(
