@@ -91,7 +91,7 @@ def _begin(project: str, entity: str | None, id: str, options: dict[str, Any], m
         project=project,
         entity=entity,
         id=None if swept else id,
-        resume=resume,
+        resume=resume,  # type: ignore[arg-type]
         mode=mode,  # type: ignore[arg-type]  # what WANDB_MODE says is for wandb to judge
         settings=settings,
         **options,

@@ -70,7 +70,7 @@ def engine_args(options: VLLMGenerator, model: str) -> EngineArgs:
     return EngineArgs(
         model=model,
         dtype=options.dtype,
-        max_model_len=options.max_model_len,  # type: ignore[arg-type]  # None is what its own default means
+        max_model_len=options.max_model_len,  # None is what its own default means
         max_num_seqs=options.max_num_seqs,
         tensor_parallel_size=options.tensor_parallel_size,
         gpu_memory_utilization=options.gpu_memory_utilization,
@@ -126,7 +126,7 @@ class VLLMSession(Session):
                     if output.finished:
                         yield _completion(running.pop(output.request_id), output)
         finally:  # whoever reads may stop early: what still runs must not run into the next stream
-            if running and self._engine is engine:
+            if running and engine and self._engine is engine:
                 engine.abort_request(list(running))
 
     def _live(self) -> LLMEngine:

@@ -97,7 +97,7 @@ def add_lora(model: Any, lora: LoRA, seed: int) -> Any:
     torch.manual_seed(seed)
     config = LoraConfig(
         r=lora.rank,
-        lora_alpha=lora.alpha,  # type: ignore[arg-type]  # peft divides it by r, a fraction does no harm
+        lora_alpha=lora.alpha,  # peft divides it by r, a fraction does no harm
         lora_dropout=lora.dropout,
         target_modules=list(lora.targets),
         task_type="CAUSAL_LM",

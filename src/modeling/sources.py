@@ -139,7 +139,7 @@ class Shipped(ModelSource):
     def title(self) -> str:
         return self.name
 
-    def size(self) -> Shape:
+    def size(self) -> Shape | None:
         return Shape.of_folder(self.folder)
 
     def identity(self) -> dict[str, str]:

@@ -328,7 +328,7 @@ def figure(height: float) -> Iterator[Figure]:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
+    with matplotlib.rc_context(_STYLE):
         yield Figure(figsize=(WIDTH / 100, height), dpi=100, layout="constrained")
 
 

@@ -45,7 +45,7 @@ def fast_products(model: nn.Module) -> Iterator[None]:
     """Meanwhile the model's frozen linear layers compute by `product`; hooks and weights stay as they are."""
     layers = [module for module in model.modules() if type(module) is nn.Linear and not module.weight.requires_grad]
     for layer in layers:
-        layer.forward = partial(_forward, layer)  # type: ignore[method-assign]
+        layer.forward = partial(_forward, layer)
     try:
         yield
     finally:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 class Size:
     """How much of the problem space: a model of half a million parameters learns a corner of it in a minute.
 
-    families: the first so many of each education stage, easier ones first; None for all. numbers: the lower share, in (0, 1], of each
-    range that a family draws its numbers from; each family must keep problems to train on and to be examined in.
+    families: the first so many of each education stage, easier ones first; None for all. numbers: the lower share, in
+    (0, 1], of each range that a family draws its numbers from; each family must keep problems to train on and to be
+    examined in.
     stages: the education stages that are drawn from, None for all; the teacher takes its stage from the prompt instead.
     """
 
