@@ -69,7 +69,7 @@ def refusal_in(body: Any, headers: Mapping[str, str]) -> Refusal | None:
         return None
     error = body["error"]
     code = error.get("code") if isinstance(error, dict) else None
-    status = int(code) if str(code).isdigit() and 400 <= int(code) < 600 else 200
+    status = int(code) if isinstance(code, int | str) and str(code).isdigit() and 400 <= int(code) < 600 else 200
     return Refusal(status, body, headers)
 
 

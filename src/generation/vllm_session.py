@@ -126,8 +126,8 @@ class VLLMSession(Session):
                     if output.finished:
                         yield _completion(running.pop(output.request_id), output)
         finally:  # whoever reads may stop early: what still runs must not run into the next stream
-            if running and engine and self._engine is engine:
-                engine.abort_request(list(running))
+            if running and self._engine is engine:
+                engine.abort_request(list(running))  # type: ignore[union-attr]
 
     def _live(self) -> LLMEngine:
         if self._engine is None:
