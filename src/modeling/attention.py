@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional
 
 NAME = "documents"
+VARLEN_DEVICES = ("cuda",)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def documents_attention(
     """
     if documents is None:
         return _undivided(query, key, value, scaling), None
-    if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16) and not dropout:
+    query, key, value = _in_one_type(query, key, value)
+    if query.device.type in VARLEN_DEVICES and query.dtype in (torch.bfloat16, torch.float16) and not dropout:
         return _varlen(query, key, value, scaling, documents), None
     key, value = _repeated(query, key, value)
     lengths = list(documents.lengths)
@@ -69,6 +71,13 @@ def documents_attention(
         for q, k, v in zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True)
     ]
     return torch.cat(parts, 2).transpose(1, 2), None
+
+
+def _in_one_type(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """In the type that autocast asks for, or that of the values: rotary embeddings return float32 whatever came in."""
+    device = value.device.type
+    kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else value.dtype
+    return query.to(kind), key.to(kind), value.to(kind)
 
 
 def _repeated(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -99,6 +108,14 @@ def _varlen(
     return out.unsqueeze(0)
 
 
+def attention_spans(config: Any) -> list[int]:
+    """How far the layers of a model look back where that is limited: windows (Mistral, Gemma) and chunks (Llama 4)."""
+    text = config.get_text_config()
+    found = [getattr(text, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    unused = getattr(text, "use_sliding_window", True) is False
+    return [] if unused else [int(size) for size in found if size]
+
+
 def choose(config: Any, wanted: str, longest: int) -> str:
     """The implementation to load a model with. `config`: the model's; `longest`: the longest document."""
     from transformers import AttentionInterface
@@ -106,7 +123,7 @@ def choose(config: Any, wanted: str, longest: int) -> str:
     AttentionInterface.register(NAME, documents_attention)
     if wanted != "auto":
         return wanted
-    window = getattr(config, "sliding_window", None)
-    plain = not (window and window < longest) and not getattr(config, "attn_logit_softcapping", None)
-    sinks = "gpt_oss" in str(getattr(config, "model_type", ""))
-    return NAME if plain and not sinks else "sdpa"
+    text = config.get_text_config()
+    limited = any(span < longest for span in attention_spans(config)) or getattr(text, "attn_logit_softcapping", None)
+    sinks = "gpt_oss" in str(getattr(text, "model_type", ""))
+    return "sdpa" if limited or sinks else NAME

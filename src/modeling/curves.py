@@ -14,7 +14,7 @@ import torch
 
 from src.core.progress import Progress
 from src.modeling import ranks
-from src.modeling.flops import peak, training_flops
+from src.modeling.flops import TO_ACTIVATIONS, TRAINING, peak
 from src.modeling.module import CausalLM
 from src.modeling.plan import Plan
 from src.modeling.validation import Validation
@@ -82,7 +82,7 @@ class Curves(pl.Callback):
         module: CausalLM = pl_module
         card = torch.cuda.get_device_name(module.device) if module.device.type == "cuda" else ""
         self._peak = (peak(card) or 0.0) * trainer.world_size
-        self._work = training_flops(module.working_parameters(), 1, module.recipe.lora is not None)
+        self._work = module.working_parameters() * (TO_ACTIVATIONS if module.recipe.lora else TRAINING)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         module: CausalLM = pl_module

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from src.modeling.batch import deal
-from src.modeling.flops import gpu_hours
+from src.modeling.flops import TO_ACTIVATIONS, TRAINING, gpu_hours
 from src.modeling.memory import training_bytes
+from src.modeling.micro_batches import plan_micro_batches
 from src.modeling.recipe import Recipe
 from src.modeling.sources import ModelSource
 from src.modeling.trainer import Trainer
@@ -23,6 +23,12 @@ def tokens_read(recipe: Recipe, expected: float | None) -> float | None:
     return min(limits, default=None)
 
 
+def pass_tokens(recipe: Recipe, trainer: Trainer) -> int:
+    """Slots for tokens in one forward pass of a device."""
+    device = "cuda" if trainer.device == "cuda" else "cpu"
+    return plan_micro_batches(recipe, trainer, device).rows * recipe.sequence_length
+
+
 def training_cost(model: ModelSource, recipe: Recipe, trainer: Trainer, expected: float | None) -> dict[str, float]:
     """What is known of: `tokens`, `gb_per_device`, and `gpu_hours` of the planned card where a GPU is asked for."""
     cost: dict[str, float] = {}
@@ -30,9 +36,7 @@ def training_cost(model: ModelSource, recipe: Recipe, trainer: Trainer, expected
     if tokens is not None:
         cost["tokens"] = tokens
     if size is not None:
-        device = "cuda" if trainer.device == "cuda" else "cpu"
-        in_a_pass = deal(recipe, trainer, device).rows * recipe.sequence_length
-        cost["gb_per_device"] = training_bytes(size, in_a_pass, recipe, trainer) / 1e9
+        cost["gb_per_device"] = training_bytes(size, pass_tokens(recipe, trainer), recipe, trainer) / 1e9
     if tokens is not None and size is not None and trainer.device == "cuda":
-        cost["gpu_hours"] = gpu_hours(size.working_parameters, tokens, recipe.lora is not None)
+        cost["gpu_hours"] = gpu_hours(size.working_parameters, tokens, TO_ACTIVATIONS if recipe.lora else TRAINING)
     return cost

@@ -26,12 +26,12 @@ def peak(card: str) -> float | None:
     return next((DENSE_BF16[part] for part in sorted(DENSE_BF16, key=len, reverse=True) if part in card), None)
 
 
-def training_flops(parameters: float, tokens: float, adapters_only: bool = False) -> float:
-    """6 N D: two for the pass forward, two each for the gradients of activations and weights (arXiv 2001.08361). Under
-    LoRA the weights have no gradient: 4 N D. Attention's own products are left out: they are few in packed rows."""
-    return (4 if adapters_only else 6) * parameters * tokens
+FORWARD, TO_ACTIVATIONS, TRAINING = 2, 4, 6
+"""Operations for each parameter and token (arXiv 2001.08361): two for the pass forward, two more for the gradients of
+activations (all that adapters and per-sample gradients need), two more for those of weights. Attention's own products
+are left out: they are few in packed rows."""
 
 
-def gpu_hours(parameters: float, tokens: float, adapters_only: bool = False) -> float:
+def gpu_hours(parameters: float, tokens: float, each: int = TRAINING) -> float:
     """Of the planned card."""
-    return training_flops(parameters, tokens, adapters_only) / (PLANNED_MFU * DENSE_BF16[PLANNED_CARD]) / 3600
+    return each * parameters * tokens / (PLANNED_MFU * DENSE_BF16[PLANNED_CARD]) / 3600

@@ -15,7 +15,7 @@ from src.core.records import content_id
 from src.modeling.recipe import LoRA, Recipe
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+    from transformers import GenerationConfig, PretrainedConfig, PreTrainedTokenizerBase
 
 WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
 
@@ -63,7 +63,26 @@ def load_model(base: str | Path, attention: str, dtype: torch.dtype = torch.floa
     """The causal language model, with weights of `dtype`."""
     from transformers import AutoModelForCausalLM
 
-    return _load("model", base, AutoModelForCausalLM.from_pretrained, dtype=dtype, attn_implementation=attention)
+    options = {"dtype": dtype, "attn_implementation": attention, "generation_config": _generation_defaults(base)}
+    return _load("model", base, AutoModelForCausalLM.from_pretrained, **options)
+
+
+def _generation_defaults(base: str | Path) -> GenerationConfig:
+    """The base's own. Published ones hold values that transformers refuses to write again, or even to read, such as a
+    temperature without sampling: then sampling is turned on, or nothing is kept."""
+    from transformers import GenerationConfig
+
+    try:
+        found = GenerationConfig.from_pretrained(str(base))
+    except (OSError, ValueError):  # there is none, or it is refused
+        return GenerationConfig()
+    for config in (found, GenerationConfig.from_dict(found.to_dict() | {"do_sample": True})):
+        try:
+            config.validate(strict=True)
+        except ValueError:
+            continue
+        return config
+    return GenerationConfig()
 
 
 def fetch(name: str, revision: str | None) -> str:
@@ -114,8 +133,8 @@ def save_model(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, o
     shutil.rmtree(half, ignore_errors=True)
     model = model.merge_and_unload() if recipe.lora else model
     model = model.to(torch.bfloat16 if recipe.precision == "bf16" else torch.float32)
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        setattr(model.generation_config, name, getattr(tokenizer, name))
     model.save_pretrained(half)
     tokenizer.save_pretrained(half)
     shutil.rmtree(out, ignore_errors=True)

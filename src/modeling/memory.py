@@ -1,7 +1,7 @@
 """How much memory a training takes on each device, before it starts. No torch: plans use it.
 
 Against measured peaks of float32 trainings on a CPU (tiny, 2,048 and 16,384 tokens a pass; small, 8,192; SmolLM2-135M,
-1,024) it is off by -2, -4, -10 and +13 %: see experiments/performance/training.md.
+1,024): see experiments/performance/training.md.
 """
 
 from __future__ import annotations
@@ -19,25 +19,45 @@ TRAINED_BYTES = 16
 ADAPTER_WEIGHTS = 7 * 2
 """What LoRA adds to a layer for each unit of rank and width: a row and a column beside each of seven matrices."""
 
+WHOLE_LOGITS = 1 << 24
+"""Logits (trained tokens x vocabulary) that are held at once, 64 MiB in float32; more are computed in chunks."""
+
 
 def training_bytes(shape: Shape, tokens: int, recipe: Recipe, trainer: Trainer) -> float:
     """The peak on one device. tokens: in one forward pass of it."""
     number = 2 if recipe.precision == "bf16" else 4
     shards = trainer.devices * trainer.nodes if trainer.strategy == "fsdp" else 1
-    return STANDING + _weights(shape, recipe, number) / shards + tokens * _kept_of_a_token(shape, trainer, number)
+    weights = _weights(shape, recipe, number, shards)
+    # Of a sharded model two layers are whole at a time, the one at work and the next; embedding and head stay whole.
+    gathered = (2 * shape.layer_parameters + shape.outer_parameters) * number if shards > 1 else 0
+    return STANDING + weights + gathered + tokens * _kept_of_a_token(shape, trainer, number) + _loss(shape, tokens)
 
 
-def _weights(shape: Shape, recipe: Recipe, number: int) -> float:
+def gradient_bytes(shape: Shape, tokens: int, precision: str, checkpointing: Trainer, sketches: int) -> float:
+    """The peak of influence's passes on one device: weights without gradients, activations, and so many numbers of
+    sketches."""
+    number = 2 if precision == "bf16" else 4
+    kept = tokens * _kept_of_a_token(shape, checkpointing, number)
+    return STANDING + shape.parameters * number + kept + _loss(shape, tokens) + 4 * sketches
+
+
+def _weights(shape: Shape, recipe: Recipe, number: int, shards: int) -> float:
+    """A frozen model lies in the type that it computes in; adapters are whole on every device."""
     if recipe.lora is None:
-        return shape.parameters * TRAINED_BYTES
+        return shape.parameters * TRAINED_BYTES / shards
     adapters = shape.layers * recipe.lora.rank * shape.hidden * ADAPTER_WEIGHTS
-    return shape.parameters * number + adapters * TRAINED_BYTES
+    return shape.parameters * number / shards + adapters * TRAINED_BYTES
 
 
 def _kept_of_a_token(shape: Shape, trainer: Trainer, number: int) -> float:
     """Bytes kept for the way back. A layer keeps what its products read and its norms and gate made: ten numbers of the
     stream's width, two of keys and values, four of each working expert's; with checkpointing one, and one layer is
-    made anew at a time. The logits stand three times in float32: themselves, their softmax, its gradient."""
+    made anew at a time."""
     layer = 10 * shape.hidden + 2 * shape.kv + 4 * shape.experts_used * shape.intermediate
     kept = shape.layers * shape.hidden + layer if trainer.activation_checkpointing else shape.layers * layer
-    return kept * number + 3 * shape.vocab * 4
+    return kept * number
+
+
+def _loss(shape: Shape, tokens: int) -> float:
+    """The logits stand three times in float32, themselves, their softmax, its gradient, or a part of them at a time."""
+    return 3 * 4 * min(tokens * shape.vocab, WHOLE_LOGITS)

@@ -10,34 +10,19 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch.nn import functional
 
 from src.core.errors import UserError
 from src.core.records import seed_from
 from src.modeling import ranks, sharding
-from src.modeling.data import MicroBatch, StepBatch
-from src.modeling.losswatch import LossWatch
+from src.modeling.data import StepBatch
+from src.modeling.loss import objective
+from src.modeling.losswatch import SKIPPED_IN_A_ROW, LossWatch
+from src.modeling.plan import Plan
 from src.modeling.recipe import Recipe
 from src.modeling.rows import Rows
 
 NAMED_ROWS = 40
 """So many rows of a bad step are named; a batch may have thousands."""
-
-
-def loss_sum(model: torch.nn.Module, batch: MicroBatch, attention: str) -> torch.Tensor:
-    """Cross-entropy in nats, summed over the trained tokens (a scalar in float32).
-
-    Only those tokens pass through the vocabulary matrix: most of the work of a small model lies there. No attention
-    mask is passed, for an all-ones mask would let documents see each other.
-    """
-    output = model(
-        input_ids=batch.tokens,
-        position_ids=batch.positions,
-        logits_to_keep=batch.predicts,
-        use_cache=False,
-        **batch.documents.arguments(attention),
-    )
-    return functional.cross_entropy(output.logits[0].float(), batch.targets, reduction="sum")
 
 
 @dataclass
@@ -51,21 +36,22 @@ class StepResult:
 
 
 class CausalLM(pl.LightningModule):
-    """Trains `model` by `recipe` for `total_steps` steps. `steps_done` counts optimizer steps, over resumes.
+    """Trains `model` by `recipe` for the steps of `plan`. `steps_done` counts optimizer steps, over resumes.
 
     One item of the loader is a whole optimizer step (`StepBatch`), so accumulation happens here: the loss of every
     micro-batch is divided by the trained tokens of the *global* batch, which makes the gradient that of one big batch
     however it is cut.
     """
 
-    def __init__(self, model: Any, recipe: Recipe, total_steps: int, attention: str, rows: Rows, seed: int):
+    def __init__(self, model: Any, recipe: Recipe, plan: Plan, attention: str, rows: Rows, seed: int):
         super().__init__()
-        self.model, self.recipe, self.total_steps = model, recipe, total_steps
+        self.model, self.recipe, self.total_steps = model, recipe, plan.steps
         self.attention, self.rows, self.seed = attention, rows, seed
+        self.chunked_loss = False
         self.automatic_optimization = False
         self.steps_done = self.skipped = 0
         self.last = StepResult()
-        self.watch = LossWatch(recipe.spike_sigmas)
+        self.watch = LossWatch(recipe.spike_sigmas, frozenset(boundary.step for boundary in plan.boundaries))
 
     def configure_model(self) -> None:
         """Called by Lightning once the devices are connected: spreads the model where the strategy has a mesh."""
@@ -94,7 +80,7 @@ class CausalLM(pl.LightningModule):
         # Dropout is drawn from the step's own seed, so that no generator's state needs saving.
         torch.manual_seed(seed_from(self.seed, "step", batch.step, self.global_rank))
         loss, norm = float(self._accumulate(batch)), float(self._clip())
-        if complaint := self.watch.complaint(loss, norm):
+        if complaint := self.watch.complaint(batch.step, loss, norm):
             self._bad_loss(batch, complaint)
         else:
             optimizer.step()
@@ -108,10 +94,11 @@ class CausalLM(pl.LightningModule):
         total = torch.zeros((), device=self.device)
         for i, part in enumerate(batch.parts):
             with self._unsynchronised() if i + 1 < len(batch.parts) else nullcontext():
-                loss = loss_sum(self.model, part, self.attention) / max(batch.trained_tokens, 1)
-                self.manual_backward(loss * (world if part.real else 0))
+                loss, router = objective(self.model, part, self.attention, self.chunked_loss)
+                scale = (world if part.real else 0) / max(batch.trained_tokens, 1)
+                self.manual_backward((loss + router) * scale)
             if part.real:
-                total += loss.detach()
+                total += loss.detach() / max(batch.trained_tokens, 1)
         if world > 1:
             torch.distributed.all_reduce(total)
         return total
@@ -129,20 +116,21 @@ class CausalLM(pl.LightningModule):
         ids = self.rows.ids(batch.rows)
         shown = ", ".join(ids[:NAMED_ROWS]) + (f" and {len(ids) - NAMED_ROWS} more" if len(ids) > NAMED_ROWS else "")
         where = f"At step {batch.step} of {self.total_steps} {complaint}, on these rows: {shown}."
+        mend = "Lower the recipe's lr, lengthen the warm-up, look at the rows"
         if self.recipe.on_bad_loss == "stop":
-            raise UserError(
-                where, "Lower the recipe's lr, lengthen the warm-up, look at the rows, or set on_bad_loss=skip."
-            )
+            raise UserError(where, f"{mend}, or set on_bad_loss=skip.")
+        if self.watch.hopeless:
+            raise UserError(f"{where} It is the last of {SKIPPED_IN_A_ROW} bad steps in a row.", f"{mend}.")
         if ranks.is_first():
             print(f"    {where} Skipped.", file=sys.stderr)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["steps_done"], checkpoint["skipped"] = self.steps_done, self.skipped
-        checkpoint["recent_losses"] = list(self.watch.recent)
+        checkpoint["loss_watch"] = self.watch.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.steps_done, self.skipped = checkpoint["steps_done"], checkpoint["skipped"]
-        self.watch.recent.extend(checkpoint["recent_losses"])
+        self.watch.restore(checkpoint["loss_watch"])
 
     def working_parameters(self) -> float:
         """Those that a token meets in a matrix product: not an input embedding of its own, and of experts its share."""

@@ -25,14 +25,22 @@ def count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def connect(device: str) -> None:
+    """Join the processes of torchrun for work on `device` ("cpu" or "cuda"); Lightning uses a connection that is there.
+    A build of torch that knows NCCL may run on a machine without a card, so the device decides."""
+    import torch.distributed as dist
+
+    if count() > 1 and not dist.is_initialized():
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
+
+
 def decided_by_first(decide: Callable[[], Decision]) -> Decision:
-    """What `decide` returns on the first rank, told to all. If it raises, torchrun ends the other ranks."""
+    """What `decide` returns on the first rank, told to all, which must be connected. If it raises, torchrun ends the
+    other ranks."""
     if count() == 1:
         return decide()
     import torch.distributed as dist
 
-    if not dist.is_initialized():  # Lightning uses a connection that is there
-        dist.init_process_group("cpu:gloo,cuda:nccl" if dist.is_nccl_available() else "gloo")
     group = dist.new_group(backend="gloo", timeout=PATIENCE)
     answer = [decide() if is_first() else None]
     dist.broadcast_object_list(answer, src=0, group=group)

@@ -67,7 +67,8 @@ class Recipe:
     loss_on: "response", or "all" for prompt and response alike.
     precision: "bf16" computes in bfloat16 over float32 master weights, and the finished model is stored in bfloat16.
     spike_sigmas: how many standard deviations above the usual make a loss a spike; null: none is one.
-    on_bad_loss: a spike, or a loss that is not finite, stops the run; or its step is skipped and counted.
+    on_bad_loss: a spike, or a loss that is not finite, stops the run; or its step is skipped and counted, and only ten
+      of them in a row stop it.
     """
 
     lr: float

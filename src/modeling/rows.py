@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+LINE_END = "\n"
+
+
 @dataclass(frozen=True)
 class Corpus:
     """Rows that are trained on together. Several are read one after the other; `order` null: the recipe's."""
@@ -92,3 +95,20 @@ def encode_prompts(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list
     ids: list[list[int]] = tokenizer(texts).input_ids
     end = tokenizer.eos_token_id
     return [row[:-1] if row and row[-1] == end else row for row in ids]
+
+
+def encode_responses(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
+    """The tokens of responses as they follow a prompt. Tokenizers in the way of SentencePiece mark the beginning of
+    every text as if a space stood there; behind a line end, with which prompts close, there is none."""
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False).input_ids
+    if not _marks_beginnings(tokenizer):
+        return ids
+    line_end: list[int] = tokenizer(LINE_END, add_special_tokens=False).input_ids
+    behind = tokenizer([LINE_END + text for text in texts], add_special_tokens=False).input_ids
+    n = len(line_end)
+    return [after[n:] if after[:n] == line_end else alone for after, alone in zip(behind, ids, strict=True)]
+
+
+def _marks_beginnings(tokenizer: PreTrainedTokenizerBase) -> bool:
+    alone, behind = (tokenizer(text, add_special_tokens=False).input_ids for text in ("1", LINE_END + "1"))
+    return bool(behind[-len(alone) :] != alone)

@@ -7,15 +7,17 @@ of every parameter must agree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 
 from src.core.errors import UserError
-from src.modeling.attention import Documents
+from src.modeling.attention import Documents, attention_spans
 from src.modeling.data import MicroBatch
-from src.modeling.module import loss_sum
+from src.modeling.loss import head_is_a_matrix, loss_sum
 from src.modeling.sharding import whole
 
 LENGTHS = (5, 11, 3, 8)
@@ -42,36 +44,61 @@ def one_by_one(batch: MicroBatch) -> list[MicroBatch]:
     return parts
 
 
-def _gradient(model: Any, batches: Sequence[MicroBatch], attention: str) -> tuple[float, dict[str, torch.Tensor]]:
-    model.zero_grad(set_to_none=True)
-    total = 0.0
-    for batch in batches:
-        loss = loss_sum(model, batch, attention)
-        loss.backward()
-        total += float(loss.detach())
-    gradient = {n: whole(p.grad.detach()).float().clone() for n, p in model.named_parameters() if p.grad is not None}
-    model.zero_grad(set_to_none=True)
-    return total, gradient
+def difference(model: Any, attention: str, longest: int = 0) -> float:
+    """The larger of the relative errors of loss and gradient, packed against one by one.
 
-
-def difference(model: Any, attention: str, lengths: Sequence[int] = LENGTHS) -> float:
-    """The larger of the relative errors of loss and gradient, packed against one by one."""
+    The second gradient is subtracted from the first in the parameters' own `grad`, and of a sharded model each device
+    looks at its shard: no copy of a gradient is kept. longest: a document of so many tokens is among them.
+    """
     device = next(model.parameters()).device
+    lengths = (*LENGTHS, longest) if longest > max(LENGTHS) else LENGTHS
     batch = documents(model.config.get_text_config().vocab_size, lengths).to(device)
-    training = model.training
-    model.eval()  # dropout would draw other masks
-    packed_loss, packed = _gradient(model, [batch], attention)
-    alone_loss, alone = _gradient(model, one_by_one(batch), attention)
-    model.train(training)
-    error = sum(float((packed[n] - alone[n]).square().sum()) for n in alone) ** 0.5
-    size = sum(float(g.square().sum()) for g in alone.values()) ** 0.5
-    return max(abs(packed_loss - alone_loss) / abs(alone_loss), error / max(size, 1e-12))
+    with _without_dropout(model):
+        model.zero_grad(set_to_none=True)
+        packed = _backward(model, batch, attention)
+        size = _gradient_norm(model)
+        alone = sum(_backward(model, one, attention, sign=-1) for one in one_by_one(batch))
+        error = _gradient_norm(model)
+        model.zero_grad(set_to_none=True)
+    return max(abs(packed - alone) / abs(alone), error / max(size, 1e-12))
 
 
-def check(model: Any, attention: str, dtype: torch.dtype = torch.float32) -> float:
-    """Raises UserError when packed documents see each other; returns the relative error found. `dtype`: of the
-    computation, which decides how much rounding is allowed."""
-    error = difference(model, attention)
+def _backward(model: Any, batch: MicroBatch, attention: str, sign: int = 1) -> float:
+    loss = loss_sum(model, batch, attention)
+    (sign * loss).backward()
+    return float(loss.detach())
+
+
+def _gradient_norm(model: Any) -> float:
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    return float(whole(torch.nn.utils.get_total_norm(gradients)))
+
+
+@contextmanager
+def _without_dropout(model: Any) -> Iterator[None]:
+    """Training as it will be, checkpointed activations included, but that no mask is drawn: two would differ."""
+    drawing = [m for m in model.modules() if isinstance(m, nn.Dropout) or getattr(m, "attention_dropout", False)]
+    before = [module.training for module in drawing]
+    for module in drawing:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module, training in zip(drawing, before, strict=True):
+            module.training = training
+
+
+def reach(config: Any, limit: int) -> int:
+    """A length that shows whether a model's window or chunk of attention is kept to its document: a little longer than
+    that, where a document may be so long; else 0."""
+    longest = max((size for size in attention_spans(config) if size + len(LENGTHS) <= limit), default=0)
+    return longest + len(LENGTHS) if longest else 0
+
+
+def check(model: Any, attention: str, dtype: torch.dtype = torch.float32, limit: int = 0) -> float:
+    """Raises UserError when packed documents see each other; returns the relative error found. dtype: of the
+    computation, which decides how much rounding is allowed. limit: the longest document that training may bring."""
+    error = difference(model, attention, reach(model.config, limit))
     if not error < TOLERANCE[dtype]:
         kind = type(model).__name__
         raise UserError(
@@ -81,3 +108,9 @@ def check(model: Any, attention: str, dtype: torch.dtype = torch.float32) -> flo
             "the transformers version.",
         )
     return error
+
+
+def may_chunk(model: Any, attention: str) -> bool:
+    """Whether the loss may be computed without holding all logits."""
+    config = model.config.get_text_config()
+    return head_is_a_matrix(model, documents(config.vocab_size, LENGTHS).to(next(model.parameters()).device), attention)

@@ -11,6 +11,8 @@ from pathlib import Path
 class Shape:
     """hidden, kv, intermediate: widths of the stream, of keys (or values) over all heads, and of the feed-forward part.
 
+    query: width of the queries over all heads, where it is not that of the stream.
+
     experts: feed-forward parts a layer, `experts_used` of which work on a token. tied: one matrix embeds and predicts.
     """
 
@@ -22,27 +24,39 @@ class Shape:
     experts: int = 1
     experts_used: int = 1
     tied: bool = False
+    query: int | None = None
 
     @property
     def parameters(self) -> float:
         """All weights; norms are left out."""
-        return self._layers(self.experts) + self.hidden * self.vocab * (1 if self.tied else 2)
+        return self.layers * self.layer_parameters + self.outer_parameters
+
+    @property
+    def layer_parameters(self) -> float:
+        return self._layer(self.experts)
+
+    @property
+    def outer_parameters(self) -> float:
+        """Of the embedding and the head."""
+        return float(self.hidden * self.vocab * (1 if self.tied else 2))
 
     @property
     def working_parameters(self) -> float:
         """Those that a token meets in a matrix product."""
-        return self._layers(self.experts_used) + self.hidden * self.vocab
+        return self.layers * self._layer(self.experts_used) + self.hidden * self.vocab
 
-    def _layers(self, experts: int) -> float:
-        attention = 2 * self.hidden * (self.hidden + self.kv)
-        return float(self.layers * (attention + experts * 3 * self.hidden * self.intermediate))
+    def _layer(self, experts: int) -> float:
+        attention = 2 * self.hidden * ((self.query or self.hidden) + self.kv)
+        return float(attention + experts * 3 * self.hidden * self.intermediate)
 
     @classmethod
     def of_folder(cls, folder: Path) -> Shape | None:
         """From a Hugging Face `config.json`; None where there is none, or none of these numbers in it."""
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            config = config.get("text_config", config)
             head = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
+            query = head * config["num_attention_heads"]
             return cls(
                 config["hidden_size"],
                 config["num_hidden_layers"],
@@ -52,6 +66,7 @@ class Shape:
                 config.get("num_local_experts", 1),
                 config.get("num_experts_per_tok", 1),
                 config.get("tie_word_embeddings", False),
+                query if query != config["hidden_size"] else None,
             )
         except (FileNotFoundError, KeyError):
             return None

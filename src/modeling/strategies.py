@@ -6,7 +6,7 @@ from typing import Any
 
 from src.core.errors import UserError
 from src.modeling import ranks
-from src.modeling.batch import deal
+from src.modeling.micro_batches import plan_micro_batches
 from src.modeling.recipe import Recipe
 from src.modeling.trainer import Trainer
 
@@ -34,9 +34,9 @@ def check_processes(trainer: Trainer) -> None:
 
 
 def lightning_options(trainer: Trainer, recipe: Recipe) -> dict[str, Any]:
-    """Keyword arguments of `pytorch_lightning.Trainer`. Raises UserError when the batch cannot be dealt out."""
+    """Keyword arguments of `pytorch_lightning.Trainer`. Raises UserError when the batch has too few sequences."""
     device = device_of(trainer)
-    world = deal(recipe, trainer, device).devices
+    world = plan_micro_batches(recipe, trainer, device).devices
     check_processes(trainer)
     return {
         "accelerator": "gpu" if device == "cuda" else "cpu",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,19 +20,22 @@ from src.core.progress import Progress
 from src.core.records import Example, seed_from
 from src.modeling.ranks import one_at_a_time
 from src.modeling.recipe import Recipe
-from src.modeling.rows import Corpus, Rows, encode_prompts
+from src.modeling.rows import Corpus, Rows, encode_prompts, encode_responses
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 BATCH = 1_024
 
-COLUMNS = {"lengths": np.int32, "prompts": np.int32, "corpus": np.uint8, "held_out": np.bool_, "digests": np.uint64}
+COLUMNS = {"lengths": "i4", "prompts": "i4", "corpus": "u1", "held_out": "?", "digests": "u8"}
+"""Of each row, 18 bytes in all, and their types in NumPy."""
+
+ROW = struct.Struct("<iiB?Q")
 
 
 @dataclass
 class _Writer:
-    """Appends rows to open files; what is short enough to hold (a few bytes a row) is held."""
+    """Appends rows to open files; of each row 18 bytes are held."""
 
     end: int
     limit: int
@@ -39,7 +43,7 @@ class _Writer:
     tokens: BinaryIO
     ids: BinaryIO
     counts: Counter[str] = field(default_factory=Counter)
-    columns: dict[str, list[int]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
+    columns: bytearray = field(default_factory=bytearray)
 
     def row(self, example: Example, prompt: list[int], response: list[int], corpus: int) -> None:
         """One example: kept, whole or in pieces, or dropped for a reason."""
@@ -72,9 +76,7 @@ class _Writer:
         self.counts["response_tokens"] += len(tokens) - prompt
         raw = np.asarray(tokens, dtype=np.int32).tobytes()
         digest = hashlib.blake2b(raw, digest_size=8, salt=prompt.to_bytes(4, "little")).digest()
-        row = (len(tokens), prompt, corpus, held_out, int.from_bytes(digest, "little"))
-        for column, value in zip(self.columns.values(), row, strict=True):
-            column.append(value)
+        self.columns += ROW.pack(len(tokens), prompt, corpus, held_out, int.from_bytes(digest, "little"))
         self.tokens.write(raw)
         self.ids.write(id.replace("\n", " ").encode() + b"\n")
 
@@ -112,7 +114,7 @@ def _encoded(
             counts["dropped_unreadable_text"] += len(batch) - len(good)
         if good:
             prompts = encode_prompts(tokenizer, [e.prompt for e in good])
-            responses = tokenizer([e.response for e in good], add_special_tokens=False).input_ids
+            responses = encode_responses(tokenizer, [e.response for e in good])
             yield from zip(good, prompts, responses, strict=True)
 
 
@@ -158,8 +160,9 @@ def _write(
                 writer.row(example, prompt, response, number)
                 bar.advance()
     _as_npy(raw, folder / "tokens.npy", writer.counts["tokens"])
-    for name, kind in COLUMNS.items():
-        np.save(folder / f"{name}.npy", np.asarray(writer.columns[name], dtype=kind))
+    columns = np.frombuffer(writer.columns, dtype=list(COLUMNS.items()))
+    for name in COLUMNS:
+        np.save(folder / f"{name}.npy", np.ascontiguousarray(columns[name]))
     return {"corpora": [c.name for c in corpora], "counts": dict(writer.counts)}
 
 

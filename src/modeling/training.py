@@ -22,12 +22,12 @@ from src.core.progress import Progress
 from src.core.records import Example, content_id
 from src.modeling import attention as attn
 from src.modeling import loading, ranks, selftest
-from src.modeling.batch import deal
 from src.modeling.checkpoints import CheckpointFolder, SaveRegularly
 from src.modeling.curves import Curves
 from src.modeling.data import PackedData
+from src.modeling.micro_batches import plan_micro_batches
 from src.modeling.module import CausalLM
-from src.modeling.moments import Moment, SaveMoments
+from src.modeling.optimizer_checkpoints import OptimizerCheckpoint, SaveOptimizerCheckpoints
 from src.modeling.plan import Plan, make_plan
 from src.modeling.recipe import Recipe
 from src.modeling.rows import Corpus, Rows
@@ -47,7 +47,7 @@ class TrainingSummary:
 
     tokens: real ones read, `trained_tokens` of them with a loss. waste: the share of slots left empty by packing.
     rows: counts by reason (rows, kept, truncated, dropped_...). validation: the last loss of each corpus, if any.
-    moments: checkpoints asked for, in order.
+    optimizer_checkpoints: those asked for, in order.
     """
 
     steps: int
@@ -61,7 +61,7 @@ class TrainingSummary:
     skipped_steps: int
     rows: dict[str, int] = field(default_factory=dict)
     validation: dict[str, float] = field(default_factory=dict)
-    moments: tuple[Moment, ...] = ()
+    optimizer_checkpoints: tuple[OptimizerCheckpoint, ...] = ()
 
     def scalars(self) -> dict[str, float]:
         """The numbers, for a manifest."""
@@ -85,8 +85,9 @@ def train(
     """Train `base` (a folder or a Hugging Face name) and write the finished model to `out`.
 
     examples: rows, or corpora to be read one after the other. work: survives a kill; the same call goes on from there.
-    checkpoints: fractions of the training in (0, 1] at which model and Adam's moments are kept, under
-    `work/moments` (see `moments.Moment`). stable: where runs share the state in which a decay begins.
+    checkpoints: fractions of the training in (0, 1] at which an `OptimizerCheckpoint` is kept, under
+      `work/optimizer_checkpoints`; nothing is then shared with other runs.
+    stable: where runs share the state in which a decay begins.
     Raises UserError on an unusable model, on data that leaves no row, and when packed documents see each other.
     """
     options = lightning_options(trainer, recipe)
@@ -100,6 +101,7 @@ def train(
     plan = make_plan(rows, recipe, tuple(corpus.order or recipe.order for corpus in corpora), seed)
     if trainer.threads:
         torch.set_num_threads(trainer.threads)
+    ranks.connect(device_of(trainer))
     with _hushed():
         setup = _Setup(str(base), rows, plan, recipe, trainer, seed, limit, tokenizer)
         return _fit(setup, options, out, work, log, progress, checkpoints, stable)
@@ -139,7 +141,7 @@ class _Setup:
         if trainer.compile:
             model.compile(dynamic=True)
         model.train()
-        return CausalLM(model, recipe, self.plan.steps, attention, self.rows, self.seed)
+        return CausalLM(model, recipe, self.plan, attention, self.rows, self.seed)
 
     def _model(self, attention: str) -> Any:
         model = loading.load_model(self.base, attention)
@@ -190,7 +192,7 @@ def _fit(
     plan, recipe, trainer, curve = setup.plan, setup.recipe, setup.trainer, work / "curve.jsonl"
     module = setup.module()
     folder = CheckpointFolder(work / "checkpoints", setup.owner(), trainer.keep_checkpoints)
-    stable = setup.stable(stable_folder, folder, curve)
+    stable = setup.stable(None if fractions else stable_folder, folder, curve)
 
     def state() -> tuple[Path, int] | None:
         if stable:
@@ -198,17 +200,19 @@ def _fit(
         return folder.latest()
 
     path, start = ranks.decided_by_first(state) or (None, 0)
-    each = deal(recipe, trainer, device_of(trainer)).rows
+    each = plan_micro_batches(recipe, trainer, device_of(trainer)).rows
     data = PackedData(setup.rows, plan, recipe.loss_on, each, start)
-    moments = SaveMoments(work / "moments", fractions, setup.tokenizer, plan.steps)
+    kept = SaveOptimizerCheckpoints(work / "optimizer_checkpoints", fractions, setup.tokenizer, plan.steps)
     validation = Validation(setup.rows, recipe, each, trainer.validations, plan.steps)
     with (
         stable or nullcontext(),
         Curves(curve, log, progress, plan, start, trainer.log_seconds, validation) as curves,
     ):
-        callbacks = [SelfTest(recipe), validation, curves, SaveRegularly(folder, trainer.checkpoint_minutes), moments]
-        fitter = pl.Trainer(max_epochs=1, callbacks=[*callbacks, *([stable] if stable else [])], **options)
-        with stopping.deferred():  # to the end of a step, where `SaveRegularly` saves it
+        # In this order after each step: whoever goes on from the checkpoint of a step finds all else of that step done.
+        before_saving = [SelfTest(recipe, setup.limit, trainer.compile), validation, curves, kept]
+        saving = [SaveRegularly(folder, trainer.checkpoint_minutes), *([stable] if stable else [])]
+        fitter = pl.Trainer(max_epochs=1, callbacks=[*before_saving, *saving], **options)
+        with stopping.deferred():  # to the end of a step, where it is saved
             fitter.fit(module, data, ckpt_path=path, weights_only=False if path else None)
     model = setup.gathered(module.model) if is_sharded(module.model) else module.model
     if fitter.is_global_zero:
@@ -225,20 +229,22 @@ def _fit(
         skipped_steps=module.skipped,
         rows=setup.rows.counts,
         validation=validation.last,
-        moments=moments.saved(),
+        optimizer_checkpoints=kept.saved(),
     )
 
 
 class SelfTest(pl.Callback):
     """Runs once the model is on its device, before the first step."""
 
-    def __init__(self, recipe: Recipe):
-        self.recipe = recipe
+    def __init__(self, recipe: Recipe, limit: int, compiled: bool):
+        self.recipe, self.limit, self.compiled = recipe, limit, compiled
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        module: CausalLM = pl_module
         with trainer.precision_plugin.forward_context():
             dtype = torch.bfloat16 if self.recipe.precision == "bf16" else torch.float32
-            selftest.check(pl_module.model, pl_module.attention, dtype)
+            selftest.check(module.model, module.attention, dtype, self.limit)
+            module.chunked_loss = not self.compiled and selftest.may_chunk(module.model, module.attention)
 
 
 @contextmanager

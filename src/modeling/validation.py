@@ -10,7 +10,8 @@ import pytorch_lightning as pl
 import torch
 
 from src.modeling.data import Loader
-from src.modeling.module import CausalLM, loss_sum
+from src.modeling.loss import loss_sum
+from src.modeling.module import CausalLM
 from src.modeling.packing import one_per_bin, pack
 from src.modeling.plan import Plan
 from src.modeling.recipe import Recipe
@@ -44,7 +45,7 @@ class Validation(pl.Callback):
                 total = torch.zeros((), device=module.device)
                 for batch in loader:
                     for part in batch.parts:
-                        loss = loss_sum(module.model, part.to(module.device), module.attention)
+                        loss = loss_sum(module.model, part.to(module.device), module.attention, module.chunked_loss)
                         total += loss if part.real else 0
                 if world > 1:
                     torch.distributed.all_reduce(total)

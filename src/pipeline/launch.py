@@ -30,7 +30,6 @@ from src.core.stopping import Stopped
 from src.core.store import FULL_DISK_CODE, full_disk, write_json
 
 SPEC, RESULT = "spec.json", "result.json"
-TRAINING_KINDS = ("synthesizer", "pretrain")
 SECRET = re.compile(r"(KEY|SECRET|PASSWORD)$")  # of a variable's name; HF_TOKEN is none: models are loaded with it
 ASKING_A_SERVER = "src.generation.openai.OpenAIGenerator"
 PRELOADED = ["src.worker", "src.modeling.training", "src.generation.vllm_session"]
@@ -74,7 +73,7 @@ class Local(Compute):
         return self._in_process(folder, spec, self._processes(spec))
 
     def _processes(self, spec: dict[str, Any]) -> int:
-        if spec["kind"] not in TRAINING_KINDS:
+        if "recipe" not in spec["stage"]:
             return 1
         return self.torchrun or int(spec["stage"]["trainer"]["devices"])
 

@@ -20,6 +20,8 @@ from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.progress import Progress
 from src.core.records import Example
+from src.modeling.flops import FORWARD, gpu_hours
+from src.modeling.shape import Shape
 from src.modeling.trainer import Trainer
 from src.selection.ranking import OVERALL, Ranking
 
@@ -106,6 +108,10 @@ class Selector(ABC):
         """Score the candidates, given in the order of the corpus. The result must not depend on that order, unless
         the order is what the selector ranks by. There may be millions: see `src.selection.candidates`."""
 
+    def estimate(self, size: Shape, trainer: Trainer, tokens: float) -> dict[str, float]:
+        """What ranking candidates of so many tokens costs with a reference model of this size, for `plan=true`."""
+        return {}
+
     def wanted(self, prompts: int) -> int | None:
         """How many prompts of so many are taken; None when the scores decide (threshold)."""
         if self.threshold is not None:
@@ -165,6 +171,10 @@ class ByModel(Selector):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(self, 1, "max_length", "batch_rows")
+
+    def estimate(self, size: Shape, trainer: Trainer, tokens: float) -> dict[str, float]:
+        hours = {"gpu_hours": gpu_hours(size.working_parameters, tokens, FORWARD)} if trainer.device == "cuda" else {}
+        return {"tokens": tokens, **hours}
 
 
 def _refuse_test_split(name: str, target: Target) -> None:

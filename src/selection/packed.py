@@ -23,7 +23,7 @@ from src.core.records import Example
 from src.modeling.attention import Documents, choose
 from src.modeling.data import MicroBatch
 from src.modeling.loading import load_config, load_model
-from src.modeling.rows import encode_prompts
+from src.modeling.rows import encode_prompts, encode_responses
 from src.modeling.trainer import Trainer
 from src.selection.products import product
 
@@ -55,7 +55,7 @@ def encode(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list
 
 def _encode(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list[Encoded]:
     prompts = encode_prompts(tokenizer, [example.prompt for example in examples])
-    responses = tokenizer([example.response for example in examples], add_special_tokens=False).input_ids
+    responses = encode_responses(tokenizer, [example.response for example in examples])
     rows = []
     for example, prompt, response in zip(examples, prompts, responses, strict=True):
         tokens = [*prompt, *response, *([tokenizer.eos_token_id] if response else [])][:max_length]

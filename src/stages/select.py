@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from src.core.errors import UserError
 from src.core.records import Example, Generation, Passage, Prompt, Score, write_table
 from src.core.stage import Stage, StageContext
 from src.core.store import write_json
+from src.modeling.sources import ModelSource
 from src.modeling.trainer import Trainer
 from src.selection.base import Reference, Selector
 from src.selection.candidates import RowFile, View
@@ -30,25 +32,43 @@ EXTRA = "second generation of its prompt"
 class Select(Stage):
     """Ranks what the synthesizer wrote for the candidate prompts and takes the best prompts.
 
-    Inputs: `candidates` (table generations), `prompts` (table prompts), `synthesizer` (model/: the reference model);
-    `passages` (table passages) if given, for counts by source. Leaves: tables `prompts` (chosen, best first) and
-    `scores`, `fidelity.json` and `samples.json`.
+    Inputs: `candidates` (table generations), `prompts` (table prompts), `synthesizer` (model/); `passages` (table
+    passages) if given, for counts by source. Leaves: tables `prompts` (chosen, best first) and `scores`,
+    `fidelity.json` and `samples.json`.
+
+    model: the reference model, which must come trained; null: the synthesizer.
+    expected_tokens: of all candidates, for a plan.
 
     A generation that cannot be parsed has no score. Where the rule asks for more prompts than have one, the rest is
     filled up with such prompts by id, so that every selector spends the same number of teacher calls.
     """
 
     kind: ClassVar[str] = "select"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     heavy: ClassVar[bool] = True
 
     selector: Selector
     trainer: Trainer = field(default_factory=Trainer)
     seed: int = 0
+    model: ModelSource | None = None
+    expected_tokens: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.model is not None and self.model.made_here:
+            raise ValueError("model is made in the run: name one that comes trained, or null for the synthesizer")
+
+    def estimate(self) -> dict[str, float]:
+        size = self.model.size() if self.model else None
+        if size is None or self.expected_tokens is None:
+            return {}
+        return self.selector.estimate(size, self.trainer, self.expected_tokens)
 
     def run(self, ctx: StageContext) -> None:
         pool = _read_pool(ctx)
-        model = ctx.inputs["synthesizer"].path / "model"
+        if self.model is None:
+            model = ctx.inputs["synthesizer"].path / "model"
+        else:
+            model = Path(self.model.prepare(ctx.work / "made", list, 0, ctx.cache))
         alone = replace(self.trainer, devices=1, nodes=1, strategy="auto")  # the warm-up; the gradients have `workers`
         reference = Reference(model, ctx.work, ctx.cache, alone, self.trainer.devices, self.seed, ctx.log, ctx.progress)
         ranking = self.selector.rank(pool.candidates, reference)

@@ -200,12 +200,40 @@ def test_a_spike_is_told_with_its_rows(
 
 
 def test_what_is_a_spike() -> None:
-    watch = LossWatch(sigmas=4)
+    watch = LossWatch(sigmas=4, boundaries=frozenset({100}))
     for i in range(ENOUGH):
-        assert watch.complaint(5.0 if i == 3 else 2.0 + 0.1 * (i % 2), 1.0) is None, "too early to tell"
-    assert watch.complaint(2.3, 1.0) is None
-    assert str(watch.complaint(9.0, 1.0)).startswith("the loss jumped to 9.000, from 2.2")
-    assert watch.complaint(9.0, 1.0), "a spike does not become usual"
-    assert watch.complaint(float("nan"), 1.0) == "the loss became nan"
-    assert watch.complaint(2.0, float("inf")) == "the norm of the gradient became inf"
-    assert LossWatch(None).complaint(1e9, 1.0) is None
+        assert watch.complaint(i, 5.0 if i == 3 else 2.0 + 0.1 * (i % 2), 1.0) is None, "too early to tell"
+    assert watch.complaint(20, 2.3, 1.0) is None
+    assert str(watch.complaint(21, 9.0, 1.0)).startswith("the loss jumped to 9.000, from 2.2")
+    assert watch.complaint(21, 9.0, 1.0), "a spike does not become usual"
+    assert watch.complaint(22, float("nan"), 1.0) == "the loss became nan"
+    assert watch.complaint(23, 2.0, float("inf")) == "the norm of the gradient became inf"
+    assert watch.complaint(100, 9.0, 1.0) is None, "other rows begin here: what came before says nothing"
+    assert LossWatch(None).complaint(0, 1e9, 1.0) is None
+
+
+def test_a_level_that_changed_is_told_after_ten_steps(
+    base: Path, recipe: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows that are all unlike those before are no spike: skipping them to the end would teach nothing."""
+    hard = [Example(f"hard-{i}", "t", "Q\n", "zq~#" * 12) for i in range(30)]
+    rows = [*(addition(i) for i in range(40)), *hard]
+    settings = recipe(batch_sequences=1, order="in_order", packing=False, spike_sigmas=3.0, on_bad_loss="skip")
+    with pytest.raises(UserError, match=r"At step 49 of 70 .* It is the last of 10 bad steps in a row"):
+        train(base, rows, settings, CPU, tmp_path / "model", tmp_path / "work", 0)
+    corpora = [Corpus("easy", lambda: rows[:40]), Corpus("hard", lambda: hard)]
+    assert train(base, corpora, settings, CPU, tmp_path / "model", tmp_path / "work2", 0).skipped_steps == 0
+
+
+@pytest.mark.parametrize("odd", [{"temperature": 0.6, "top_p": 0.9}, {"num_return_sequences": 3}])
+def test_an_odd_generation_config_does_not_cost_the_training(
+    base: Path, rows: list[Example], recipe: Any, tmp_path: Path, odd: dict[str, Any]
+) -> None:
+    """Published models hold values that transformers refuses to write again."""
+    strange = _stripped(base, tmp_path / "strange")
+    facts = json.loads((strange / "generation_config.json").read_text())
+    (strange / "generation_config.json").write_text(json.dumps({**facts, "do_sample": False, **odd}))
+    train(strange, rows[:10], recipe(), CPU, tmp_path / "model", tmp_path / "work", 0)
+    written = json.loads((tmp_path / "model" / "generation_config.json").read_text())
+    assert written["eos_token_id"] == loading.load_tokenizer(base).eos_token_id
+    assert (written.get("do_sample") is True and written.items() >= odd.items()) or written.keys().isdisjoint(odd)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+import transformers
 
 from src.core.errors import UserError
 from src.core.records import Example
 from src.modeling import attention as attn
 from src.modeling import loading, selftest
 from src.modeling.data import Loader
-from src.modeling.module import CausalLM, loss_sum
-from src.modeling.plan import make_plan
+from src.modeling.loss import head_is_a_matrix, loss_sum, objective
+from src.modeling.module import CausalLM
+from src.modeling.packing import Bins
+from src.modeling.plan import Plan, make_plan
 from src.modeling.rows import Corpus
 from src.modeling.tokenizing import tokenize
 
@@ -96,8 +100,106 @@ def test_ranks_share_a_batch_and_stay_in_step(base: Path, rows: list[Example], r
 
 def test_norms_and_biases_do_not_decay(base: Path, recipe: Any) -> None:
     model, name = load(base)
-    module = CausalLM(model, recipe(weight_decay=0.1), 10, name, rows=None, seed=0)  # type: ignore[arg-type]
+    plan = Plan(Bins.join([]), 1, np.zeros(0), np.zeros(0), 96, ())
+    module = CausalLM(model, recipe(weight_decay=0.1), plan, name, rows=None, seed=0)  # type: ignore[arg-type]
     groups = module.configure_optimizers().param_groups
     assert [group["weight_decay"] for group in groups] == [0.1, 0.0]
     assert all(p.ndim == 1 for p in groups[1]["params"])
     assert sum(len(g["params"]) for g in groups) == len(list(model.parameters()))
+
+
+SMALL = {
+    "vocab_size": 320, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 128, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+}  # fmt: skip
+ARCHITECTURES = {
+    "Llama": {},
+    "Mistral": {"sliding_window": 24},
+    "Mixtral": {"num_local_experts": 4, "sliding_window": None},
+    "Qwen2": {},
+    "Qwen3": {"head_dim": 8},
+    "Gemma3Text": {"head_dim": 8, "sliding_window": 24, "layer_types": ["sliding_attention", "full_attention"]},
+    "Phi3": {},
+}
+
+
+def architecture(name: str, attention: str, **options: Any) -> Any:
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{name}Config")(**SMALL, **ARCHITECTURES[name], **options)
+    config._attn_implementation = attention
+    return getattr(transformers, f"{name.removesuffix('Text')}ForCausalLM")(config).train()
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_published_architectures_keep_documents_apart(name: str) -> None:
+    """A document longer than the model's window is among them."""
+    config = architecture(name, "eager").config
+    chosen = attn.choose(config, "auto", 96)
+    assert chosen == ("sdpa" if getattr(config, "sliding_window", None) else "documents")
+    model = architecture(name, chosen)
+    assert selftest.reach(config, 96) == (28 if chosen == "sdpa" else 0)
+    assert selftest.check(model, chosen, limit=96) < 1e-4
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_queries_reach_the_kernel_in_the_type_of_autocast(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rotary embeddings return float32 under autocast, which the variable-length kernel does not take."""
+    seen = []
+
+    def kernel(query: Any, key: Any, value: Any, scaling: Any, documents: Any) -> Any:
+        seen.append({query.dtype, key.dtype, value.dtype})
+        groups = query.shape[1] // key.shape[1]
+        key, value = (x.repeat_interleave(groups, 1) for x in (key, value))
+        return torch.nn.functional.scaled_dot_product_attention(
+            query, key, value, is_causal=True, scale=scaling
+        ).transpose(1, 2)
+
+    monkeypatch.setattr(attn, "VARLEN_DEVICES", ("cpu",))
+    monkeypatch.setattr(attn, "_varlen", kernel)
+    attn.choose(architecture(name, "eager").config, "auto", 8)
+    model = architecture(name, attn.NAME)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss_sum(model, selftest.documents(320, (9,)), attn.NAME).backward()
+    assert seen == [{torch.bfloat16}] * 2, "each layer goes by the kernel"
+
+
+def test_the_router_of_a_mixture_of_experts_is_balanced() -> None:
+    model = architecture("Mixtral", "sdpa", router_aux_loss_coef=0.5)
+    batch = selftest.documents(320, (9, 20))
+    loss, router = objective(model, batch, "sdpa")
+    labels = batch.tokens.clone()
+    labels[batch.positions == 0] = -100
+    theirs = model(
+        input_ids=batch.tokens, position_ids=batch.positions, labels=labels, output_router_logits=True, use_cache=False
+    )
+    assert router.item() == pytest.approx(0.5 * theirs.aux_loss.item() * len(batch.targets), rel=1e-5)
+    assert (loss + router).item() / len(batch.targets) == pytest.approx(theirs.loss.item(), rel=1e-5)
+    router.backward()
+    gates = [p.grad for name, p in model.named_parameters() if name.endswith("gate.weight")]
+    assert gates and all(gate.abs().sum() > 0 for gate in gates)
+    assert objective(architecture("Llama", "sdpa"), batch, "sdpa")[1] == 0
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_logits_in_parts_give_the_same_loss_and_gradient(monkeypatch: pytest.MonkeyPatch, precision: Any) -> None:
+    batch = selftest.documents(320, (9, 40, 30))
+    model = architecture("Llama", "sdpa")
+    assert head_is_a_matrix(model, batch, "sdpa")
+    monkeypatch.setattr("src.modeling.loss.WHOLE_LOGITS", 1)
+    found = []
+    for chunked in (False, True):
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+            loss = loss_sum(model, batch, "sdpa", chunked)
+        loss.backward()
+        found.append((loss.item(), torch.cat([p.grad.flatten() for p in model.parameters()])))
+    (whole, wanted), (parts, gradient) = found
+    tolerance = 1e-5 if precision == torch.float32 else 2e-2
+    assert parts == pytest.approx(whole, rel=tolerance)
+    assert (gradient - wanted).norm() < tolerance * wanted.norm()
+
+
+def test_a_head_with_soft_caps_is_no_matrix() -> None:
+    config = transformers.Gemma2Config(**SMALL, head_dim=8, final_logit_softcapping=0.05)
+    model = transformers.Gemma2ForCausalLM(config).train()
+    assert not head_is_a_matrix(model, selftest.documents(320, (9, 20)), "sdpa")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,57 @@ from src.core.errors import UserError
 from src.core.records import Example
 from src.modeling import loading
 from src.modeling.plan import make_plan
-from src.modeling.rows import Corpus, Rows
+from src.modeling.rows import Corpus, Rows, encode_responses
 from src.modeling.tokenizing import tokenize
 
 
 def table(base: Path, examples: list[Example], recipe: Any, folder: Path, limit: int = 96) -> Rows:
     return tokenize([Corpus("all", lambda: examples)], loading.load_tokenizer(base), recipe, limit, folder)
+
+
+def metaspace_tokenizer() -> Any:
+    """In the way of SentencePiece, as Mistral's: every text begins with a mark, as if a space stood before it."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    made = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=False)
+    made.decoder = decoders.Metaspace()
+    special = ["<unk>", "<s>", "</s>", *(f"<0x{i:02X}>" for i in range(256))]
+    made.train_from_iterator(
+        ["Add 1 and 2. So 3. 10 = 4 + 6"] * 9, trainers.BpeTrainer(vocab_size=300, special_tokens=special)
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", eos_token="</s>", pad_token="</s>")
+
+
+def test_a_response_has_the_tokens_that_it_has_behind_its_prompt() -> None:
+    tokenizer = metaspace_tokenizer()
+    texts = ["So 3.", " 10", "", "\nAdd"]
+    assert tokenizer.convert_ids_to_tokens(tokenizer("So").input_ids)[0].startswith("\u2581"), "the mark"
+    for text, response in zip(texts, encode_responses(tokenizer, texts), strict=True):
+        prompt = tokenizer("Add 1 and 2.\n").input_ids
+        assert prompt + response == tokenizer("Add 1 and 2.\n" + text).input_ids, text
+
+
+def test_a_tokenizer_without_marks_is_left_alone(base: Path) -> None:
+    tokenizer = loading.load_tokenizer(base)
+    texts = ["So 3.", " 10", "\n\nAdd"]
+    assert encode_responses(tokenizer, texts) == tokenizer(texts, add_special_tokens=False).input_ids
+
+
+def test_tokenizing_holds_few_bytes_a_row(base: Path, recipe: Any, tmp_path: Path) -> None:
+    """The texts and tokens of twenty thousand rows go by; 18 bytes of each stay, where lists of numbers took 140."""
+    tokenizer = loading.load_tokenizer(base)
+
+    def peak(count: int) -> int:
+        rows = (Example(str(i), "t", "Q\n", "1") for i in range(count))
+        tracemalloc.start()
+        tokenize([Corpus("all", lambda: rows)], tokenizer, recipe(), 96, tmp_path / str(count))
+        held = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return held
+
+    assert peak(22_000) - peak(2_000) < 20_000 * 75  # arrays are made while the bytes are still held
 
 
 def test_a_row_is_prompt_response_end(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:

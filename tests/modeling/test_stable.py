@@ -64,7 +64,10 @@ def test_each_decay_pays_for_itself_only(base: Path, recipe: Any, tmp_path: Path
     assert steps == list(range(10))
 
     steps.clear()
+    curve = next((tmp_path / "stable").glob("*/curve.jsonl"))
+    shared = curve.read_bytes()
     assert run(base, tmp_path / "second", settings(recipe, mix=mix)) == whole, "weights and curve, to the last bit"
+    assert curve.read_bytes() == shared, "the second run writes in a curve of its own"
     assert steps == [7, 8, 9]
 
 

@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from src.core.errors import UserError
 from src.core.records import Example
 from src.modeling.checkpoints import CheckpointFolder
+from src.modeling.optimizer_checkpoints import SaveOptimizerCheckpoints
 from src.modeling.recipe import LoRA
 from src.modeling.trainer import Trainer
 from src.modeling.training import train
@@ -137,9 +138,37 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, capsys: pytest.Capt
         CheckpointFolder(tmp_path / "c", owner="you").latest()
 
 
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("at", ["_save", "save"])
+def test_a_kill_between_two_files_of_one_step_wedges_nothing(
+    base: Path, rows: list[Example], recipe: Any, tmp_path: Path, at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one step an optimizer checkpoint and a checkpoint are written: a kill may come before either."""
+    trainer = dataclasses.replace(CPU, checkpoint_minutes=0)
+
+    def run() -> Any:
+        return train(base, rows, recipe(), trainer, tmp_path / "m", tmp_path / "w", 0, checkpoints=(0.5, 1.0))
+
+    kind = SaveOptimizerCheckpoints if at == "_save" else CheckpointFolder
+    real, calls = getattr(kind, at), iter(range(99))
+
+    def killed(self: Any, *args: Any) -> Any:
+        if next(calls) == (0 if at == "_save" else 4):
+            raise KilledError
+        return real(self, *args)
+
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(kind, at, killed)
+        run()
+    assert [kept.folder.is_dir() for kept in run().optimizer_checkpoints] == [True, True]
+
+
 def test_moments_are_kept_for_influence(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
     summary = train(base, rows, recipe(epochs=2), CPU, tmp_path / "model", tmp_path / "work", 0, checkpoints=(0.5, 1.0))
-    half, end = summary.moments
+    half, end = summary.optimizer_checkpoints
     assert end.step == summary.steps and half.step == -(-summary.steps // 2)
     assert 0 < end.lr < half.lr <= 1e-2, "the mean rate since the checkpoint before"
     model = AutoModelForCausalLM.from_pretrained(half.folder)
@@ -161,7 +190,8 @@ def test_lora_trains_adapters_and_leaves_a_merged_model(
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed == {name for name in before if any(f"{p}_proj" in name for p in "qkvo") and "self_attn" in name}
     assert any(
-        name.startswith("m.") and "lora_A" in name for name in load_file(summary.moments[0].folder / "adam.safetensors")
+        name.startswith("m.") and "lora_A" in name
+        for name in load_file(summary.optimizer_checkpoints[0].folder / "adam.safetensors")
     )
 
 
@@ -182,11 +212,12 @@ def test_a_loss_that_is_not_finite_names_its_rows(base: Path, rows: list[Example
     with pytest.raises(UserError, match=r"At step \d+ of \d+ the .* became (nan|inf), on these rows: row-"):
         train(base, rows, wild, CPU, tmp_path / "model", tmp_path / "work", 0)
     wild = recipe(lr=1e30, grad_clip=None, epochs=3, on_bad_loss="skip")
-    assert train(base, rows, wild, CPU, tmp_path / "model2", tmp_path / "work2", 0).skipped_steps > 0
+    with pytest.raises(UserError, match="bad steps in a row"):
+        train(base, rows, wild, CPU, tmp_path / "model2", tmp_path / "work2", 0)
 
 
 def test_more_devices_than_sequences_are_refused(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="2 sequences cannot be dealt to 1 x 4 = 4 devices"):
+    with pytest.raises(UserError, match="2 sequences cannot be divided among 1 x 4 = 4 devices"):
         train(base, rows, recipe(), Trainer(device="cpu", devices=4), tmp_path / "m", tmp_path / "w", 0)
 
 

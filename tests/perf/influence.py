@@ -99,7 +99,7 @@ def _task(options: Options) -> Task:
     recipe = Recipe(lr=1e-3, sequence_length=TOKENS, batch_sequences=1, max_steps=4, lora=LoRA(rank=8, alpha=16))
     work = options.scratch / "work"
     summary = train(base, examples[:16], recipe, Trainer(), options.scratch / "warm", work, seed=0, checkpoints=[1.0])
-    checkpoint = summary.moments[-1]
+    checkpoint = summary.optimizer_checkpoints[-1]
     model = load(checkpoint, Path(base), Trainer(), TOKENS)
     parameters = PerSampleGradients(model, LAYERS).parameters
     for parameter in parameters:

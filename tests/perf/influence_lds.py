@@ -117,15 +117,15 @@ def _gains(model: Path, pool: list[Example], subsets: list[list[int]]) -> np.nda
     """Minus the loss on each family's targets after training on each subset: subsets x families."""
     tokenizer = load_tokenizer(model)
     rows = encode(tokenizer, pool, 256)
-    aims = [encode(tokenizer, list(Families((family,), 20).dev_examples()), 256) for family in FAMILIES]
+    targets = [encode(tokenizer, list(Families((family,), 20).dev_examples()), 256) for family in FAMILIES]
     gains = []
     for number, subset in enumerate(subsets, 1):
-        gains.append([-loss for loss in _losses_after(model, [rows[i] for i in subset], aims)])
+        gains.append([-loss for loss in _losses_after(model, [rows[i] for i in subset], targets)])
         print(f"\r{number} of {len(subsets)} subsets", end="", file=sys.stderr, flush=True)
     return np.array(gains)
 
 
-def _losses_after(folder: Path, rows: list[Encoded], aims: list[list[Encoded]]) -> list[float]:
+def _losses_after(folder: Path, rows: list[Encoded], targets: list[list[Encoded]]) -> list[float]:
     """Mean loss on each target after two epochs, all weights trained, on these rows."""
     model = load_model(folder, "sdpa")
     loss, optimizer = ResponseLoss(model), torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0)
@@ -137,7 +137,7 @@ def _losses_after(folder: Path, rows: list[Encoded], aims: list[list[Encoded]]) 
             optimizer.step()
             optimizer.zero_grad()
     with torch.no_grad():
-        return [float(loss(rows).mean()) for rows in aims]
+        return [float(loss(rows).mean()) for rows in targets]
 
 
 if __name__ == "__main__":

@@ -79,9 +79,9 @@ def test_embedding_is_the_mean_cosine_of_mean_states(reference):
         with torch.no_grad():
             return network.model(input_ids=torch.tensor([tokens])).last_hidden_state[0].mean(0)
 
-    aims = torch.stack([state(row) for row in target.dev_examples()])
+    targets = torch.stack([state(row) for row in target.dev_examples()])
     for row in ROWS[:3]:
-        expected = functional.cosine_similarity(state(row)[None], aims).mean()
+        expected = functional.cosine_similarity(state(row)[None], targets).mean()
         assert dict(ranking.order())[row.id] == pytest.approx(float(expected), abs=1e-5)
     assert ranking.skipped == {"empty": "no response tokens"} and ranking.vectors.shape == (len(ROWS), 32)
 

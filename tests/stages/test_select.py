@@ -11,6 +11,7 @@ from src.core import records
 from src.core.errors import UserError
 from src.core.records import Generation, Passage, Prompt, Score, read_table, write_table
 from src.core.stage import Artifact, StageContext, Tally
+from src.modeling.sources import Pretrained, TinyLlama
 from src.selection.base import Selector
 from src.selection.baselines import Length, NoSelection, Random
 from src.selection.ranking import Ranking
@@ -159,3 +160,20 @@ def test_candidates_of_another_run_are_refused(context):
     write_table(context.inputs["candidates"].path / "generations", Generation, rows)
     with pytest.raises(UserError, match=r"prompts table does not hold, e\.g\. unknown"):
         run(context, Random(top_k=1))
+
+
+def test_the_reference_model_is_the_synthesizer_or_a_published_model(context, tmp_path, monkeypatch):
+    seen = []
+
+    def rank(self, candidates, reference):
+        seen.append(reference.model)
+        return Ranking.of({c.id: 1.0 for c in candidates})
+
+    monkeypatch.setattr(Scored, "rank", rank)
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / "config.json").write_text("{}")
+    run(context, Scored(top_k=1))
+    Select(selector=Scored(top_k=1), model=Pretrained(str(tmp_path / "published"))).run(replace(context, tally=Tally()))
+    assert seen == [tmp_path / "synthesizer" / "model", tmp_path / "published"]
+    with pytest.raises(ValueError, match="model is made in the run"):
+        Select(selector=Scored(top_k=1), model=TinyLlama())

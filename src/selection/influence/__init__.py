@@ -8,12 +8,17 @@ cosine. This module holds the options; `src.selection.influence.estimate` does t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from src.core.checks import at_least
 from src.core.records import Example
+from src.modeling.estimate import pass_tokens, tokens_read
+from src.modeling.flops import TO_ACTIVATIONS, TRAINING, gpu_hours
+from src.modeling.memory import gradient_bytes, training_bytes
 from src.modeling.recipe import Recipe
+from src.modeling.shape import Shape
+from src.modeling.trainer import Trainer
 from src.selection.base import Ranking, Reference, Targeted
 
 
@@ -60,6 +65,22 @@ class Influence(Targeted):
     def batch_tokens(self) -> int:
         """Padded tokens in one pass."""
         return self.batch_rows * self.warmup.sequence_length
+
+    def estimate(self, size: Shape, trainer: Trainer, tokens: float) -> dict[str, float]:
+        """The warm-up, then a pass over all candidates at each checkpoint."""
+        warm_up = tokens_read(self.warmup, self.warmup_fraction * tokens) or 0.0
+        passes = self.checkpoints * tokens
+        alone = replace(trainer, devices=1, nodes=1, strategy="auto")
+        memory = max(
+            training_bytes(size, pass_tokens(self.warmup, alone), self.warmup, alone),
+            gradient_bytes(size, self.batch_tokens, self.warmup.precision, alone, self.batch_rows * self.dimension),
+        )
+        cost = {"tokens": warm_up + passes, "gb_per_device": memory / 1e9}
+        if trainer.device == "cuda":
+            each = TO_ACTIVATIONS if self.warmup.lora else TRAINING
+            hours = gpu_hours(size.working_parameters, warm_up, each)
+            cost["gpu_hours"] = hours + gpu_hours(size.working_parameters, passes, TO_ACTIVATIONS)
+        return cost
 
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
         from src.selection.influence.estimate import rank  # loads torch

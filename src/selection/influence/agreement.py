@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from src.selection.influence.adam import Direction
-from src.selection.influence.collect import Open
+from src.selection.influence.collect import LoadedCheckpoint
 from src.selection.influence.layers import Sink
 from src.selection.influence.projection import Sketch
 from src.selection.influence.scoring import task_vector
@@ -32,23 +32,26 @@ def variants(sketch: Sketch) -> dict[str, Sketch]:
 
 
 def cosines(
-    opened: Open, rows: Sequence[Encoded], tasks: Mapping[str, Sequence[Encoded]], target_direction: Direction
+    loaded: LoadedCheckpoint,
+    rows: Sequence[Encoded],
+    tasks: Mapping[str, Sequence[Encoded]],
+    target_direction: Direction,
 ) -> dict[str, Tensor]:
     """By variant, "exact" among them: the mean cosine of every row with every task, rows x tasks, rows by length."""
-    probe = _Probe(opened, variants(opened.job.sketch))
-    probe.aim_at(tasks, target_direction)
+    probe = _Probe(loaded, variants(loaded.job.sketch))
+    probe.set_targets(tasks, target_direction)
     return probe.measure(rows)
 
 
 class _Probe:
-    def __init__(self, opened: Open, sketches: Mapping[str, Sketch]):
-        self.opened, self.sketches = opened, sketches
-        self.device = opened.model.device
-        self.parameters = {parameter.name: parameter for parameter in opened.gradients.parameters}
+    def __init__(self, loaded: LoadedCheckpoint, sketches: Mapping[str, Sketch]):
+        self.loaded, self.sketches = loaded, sketches
+        self.device = loaded.model.device
+        self.parameters = {parameter.name: parameter for parameter in loaded.gradients.parameters}
         self.exact: list[dict[str, Tensor]] = []  # by task: the mean of its normalised gradients, in full length
         self.projected: dict[str, list[Tensor]] = {name: [] for name in sketches}
 
-    def aim_at(self, tasks: Mapping[str, Sequence[Encoded]], direction: Direction) -> None:
+    def set_targets(self, tasks: Mapping[str, Sequence[Encoded]], direction: Direction) -> None:
         for rows in tasks.values():
             whole = {name: torch.zeros(p.size, device=self.device) for name, p in self.parameters.items()}
             parts: dict[str, list[Tensor]] = {name: [] for name in self.sketches}
@@ -65,7 +68,7 @@ class _Probe:
         found: dict[str, list[Tensor]] = {name: [] for name in (EXACT, *self.sketches)}
         for batch in self._batches(rows):
             dots = torch.zeros(len(batch), len(self.exact), device=self.device)
-            squares, sketched = self._pass(batch, self.opened.job.direction, partial(self._add_dots, dots))
+            squares, sketched = self._pass(batch, self.loaded.job.direction, partial(self._add_dots, dots))
             found[EXACT].append((dots / squares.sqrt()[:, None]).cpu())
             for name, values in sketched.items():
                 unit = torch.nn.functional.normalize(values, dim=1)
@@ -80,14 +83,14 @@ class _Probe:
         sketched = {n: torch.zeros(len(batch), s.dimension, device=self.device) for n, s in self.sketches.items()}
 
         def sink(name: str, first: int, values: Tensor) -> None:
-            values = self.opened.projector.moments.direction(direction, name, first, values)
+            values = self.loaded.projector.moments.direction(direction, name, first, values)
             squares.add_(values.square().sum(1))
             if also:
                 also(name, first, values)
                 for variant, sketch in self.sketches.items():
                     sketch.add(sketched[variant], self.parameters[name], first, values)
 
-        self.opened.gradients.run(batch, sink)
+        self.loaded.gradients.run(batch, sink)
         return squares, sketched
 
     def _add_dots(self, dots: Tensor, name: str, first: int, values: Tensor) -> None:
@@ -95,7 +98,7 @@ class _Probe:
             dots[:, task] += values @ whole[name][first : first + values.shape[1]]
 
     def _batches(self, rows: Sequence[Encoded]) -> list[list[Encoded]]:
-        return list(batches(rows, self.opened.job.batch_tokens))
+        return list(batches(rows, self.loaded.job.batch_tokens))
 
 
 def _add_mean(whole: dict[str, Tensor], norms: Tensor, name: str, first: int, values: Tensor) -> None:

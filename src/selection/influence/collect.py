@@ -20,7 +20,7 @@ from torch import Tensor
 from src.core.progress import Progress
 from src.core.records import Example
 from src.modeling.loading import load_tokenizer
-from src.modeling.moments import Moment
+from src.modeling.optimizer_checkpoints import OptimizerCheckpoint
 from src.modeling.recipe import Recipe
 from src.modeling.trainer import Trainer
 from src.selection.candidates import ById, View
@@ -42,7 +42,7 @@ class Job:
     """What a process needs to take gradients at one checkpoint. `trainer` says on which device."""
 
     model: Path
-    checkpoint: Moment
+    checkpoint: OptimizerCheckpoint
     recipe: Recipe
     trainer: Trainer
     layers: tuple[str, ...]
@@ -76,8 +76,8 @@ class Projector:
         return projected.cpu(), losses.cpu()
 
 
-class Open:
-    """A job under way: the model is loaded, its layers are listened to. Use as a context manager."""
+class LoadedCheckpoint:
+    """A job under way: the model is loaded, its layers are tracked. Use as a context manager."""
 
     def __init__(self, job: Job):
         self.job = job
@@ -91,7 +91,7 @@ class Open:
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         return encode(self.tokenizer, examples, self.job.recipe.sequence_length)
 
-    def __enter__(self) -> Open:
+    def __enter__(self) -> LoadedCheckpoint:
         self.gradients.__enter__()
         return self
 
@@ -99,17 +99,17 @@ class Open:
         self.gradients.__exit__(*exc)
 
 
-def collect(opened: Open, candidates: ById, workers: int, bar: Progress) -> None:
+def collect(loaded: LoadedCheckpoint, candidates: ById, workers: int, bar: Progress) -> None:
     """Fill the job's store with all candidates that it does not hold yet."""
-    job = opened.job
+    job = loaded.job
     with GradientStore(job.folder, job.sketch.dimension) as store:
         done = store.done()
         todo = candidates.some(number for id, number in candidates.number.items() if id not in done)
         bar.advance(len(candidates) - len(todo))
         if workers == 1 or len(todo) < 2 * workers:
             for window in _windows(len(todo), WINDOW):
-                rows = opened.encode(todo[window])
-                for count in fill(store, opened.projector, rows, job.direction, job.batch_tokens):
+                rows = loaded.encode(todo[window])
+                for count in fill(store, loaded.projector, rows, job.direction, job.batch_tokens):
                     bar.advance(count)
             return
     _collect_apart(job, todo, workers, bar)
@@ -129,7 +129,7 @@ def _collect_apart(job: Job, todo: View[Example], workers: int, bar: Progress) -
             raise
 
 
-_mine: tuple[Open, GradientStore, View[Example]] | None = None
+_mine: tuple[LoadedCheckpoint, GradientStore, View[Example]] | None = None
 
 
 def _open(job: Job, todo: View[Example], workers: int, number: Any) -> None:
@@ -141,8 +141,8 @@ def _open(job: Job, todo: View[Example], workers: int, number: Any) -> None:
     if torch.cuda.is_available() and job.trainer.device != "cpu":
         torch.cuda.set_device(me % torch.cuda.device_count())
     threads = job.trainer.threads or max(1, (os.cpu_count() or 1) // workers)
-    opened = Open(replace(job, trainer=replace(job.trainer, threads=threads))).__enter__()  # never left
-    _mine = opened, GradientStore(job.folder, job.sketch.dimension, shard=str(me)), todo
+    loaded = LoadedCheckpoint(replace(job, trainer=replace(job.trainer, threads=threads))).__enter__()  # never left
+    _mine = loaded, GradientStore(job.folder, job.sketch.dimension, shard=str(me)), todo
 
 
 def _end_with_parent() -> None:
@@ -153,9 +153,9 @@ def _end_with_parent() -> None:
 
 def _settle(window: slice) -> int:
     assert _mine is not None
-    opened, store, todo = _mine
-    rows = opened.encode(todo[window])
-    return sum(fill(store, opened.projector, rows, opened.job.direction, opened.job.batch_tokens))
+    loaded, store, todo = _mine
+    rows = loaded.encode(todo[window])
+    return sum(fill(store, loaded.projector, rows, loaded.job.direction, loaded.job.batch_tokens))
 
 
 def fill(

@@ -25,12 +25,12 @@ from torch import Tensor
 from src.core.errors import UserError
 from src.core.fingerprint import describe
 from src.core.records import Example, content_id
-from src.modeling.moments import Moment
+from src.modeling.optimizer_checkpoints import OptimizerCheckpoint
 from src.selection.base import RULES, Reference
 from src.selection.candidates import ById
 from src.selection.fidelity import spearman
 from src.selection.influence.agreement import EXACT, cosines
-from src.selection.influence.collect import Job, Open, collect
+from src.selection.influence.collect import Job, LoadedCheckpoint, collect
 from src.selection.influence.layers import Parameter
 from src.selection.influence.projection import Sketch
 from src.selection.influence.scoring import mean_cosines, task_vector, weights
@@ -78,21 +78,21 @@ class _Estimate:
         self.probed: dict[str, Tensor] = {}
         self.vectors = VectorFile(reference.work / "vectors.f16", len(candidates), VECTOR)
 
-    def add(self, checkpoint: Moment, share: float, what: str) -> None:
+    def add(self, checkpoint: OptimizerCheckpoint, share: float, what: str) -> None:
         """Project all gradients at one checkpoint and add its share of the scores."""
         job, wanted = self._job(checkpoint), self.options.target_direction
-        with Open(job) as opened:
-            aims = {name: _usable(name, opened.encode(examples), job) for name, examples in self.targets.items()}
+        with LoadedCheckpoint(job) as loaded:
+            targets = {name: _usable(name, loaded.encode(examples), job) for name, examples in self.targets.items()}
             tasks = {
-                name: task_vector(opened.projector.project(b, wanted)[0] for b in batches(rows, job.batch_tokens))
-                for name, rows in aims.items()
+                name: task_vector(loaded.projector.project(b, wanted)[0] for b in batches(rows, job.batch_tokens))
+                for name, rows in targets.items()
             }
             with self.reference.progress(what, total=len(self.candidates), unit="candidates") as bar:
-                collect(opened, self.candidates, self.reference.workers, bar)
+                collect(loaded, self.candidates, self.reference.workers, bar)
             with GradientStore(job.folder, job.sketch.dimension) as store:
                 self._add_store(store, tasks, share)
-            self._probe(opened, aims, share)
-            self.facts["gradient_size"] = opened.gradients.size
+            self._probe(loaded, targets, share)
+            self.facts["gradient_size"] = loaded.gradients.size
 
     def ranking(self) -> Ranking:
         """The sum. Candidates that any checkpoint had to skip are left out, of the file of vectors as well."""
@@ -114,7 +114,7 @@ class _Estimate:
             agreement=self._agreement(kept),
         )
 
-    def _job(self, checkpoint: Moment) -> Job:
+    def _job(self, checkpoint: OptimizerCheckpoint) -> Job:
         options = self.options
         return Job(
             model=self.reference.model,
@@ -149,13 +149,13 @@ class _Estimate:
         self.alone.append(scores.max(1))
         self.skipped |= store.skipped()
 
-    def _probe(self, opened: Open, aims: dict[str, list[Encoded]], share: float) -> None:
+    def _probe(self, loaded: LoadedCheckpoint, targets: dict[str, list[Encoded]], share: float) -> None:
         """Exact scores of a few candidates, drawn by id, towards a few examples of every target."""
         limit = self.options.fidelity_rows
         drawn = self.candidates.drawn(limit, "fidelity")
-        if rows := [row for row in opened.encode(drawn) if row.response_tokens]:
-            few = {name: examples[:limit] for name, examples in aims.items()}
-            for name, values in cosines(opened, rows, few, self.options.target_direction).items():
+        if rows := [row for row in loaded.encode(drawn) if row.response_tokens]:
+            few = {name: examples[:limit] for name, examples in targets.items()}
+            for name, values in cosines(loaded, rows, few, self.options.target_direction).items():
                 self.probed[name] = self.probed.get(name, 0) + share * values
             self.facts["scored_exactly"] = len(rows)
 

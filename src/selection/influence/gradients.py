@@ -4,7 +4,7 @@ One forward pass that remembers the inputs x of the chosen layers and one backwa
 gradients dy hold everything for the whole batch (`layers` has the formulas). The loss that is differentiated is the
 *sum* over the batch of each sample's loss on its response tokens; samples share no computation, hence the dy of a
 sample's positions is the gradient of that sample's own loss. No weight gets a gradient of its own: autograd walks the
-activations alone, and stops at the first layer that is listened to.
+activations alone, and stops at the first layer that is tracked.
 
 A layer's gradients (samples x rows x columns) exist for the moment that the backward pass visits the layer, in slices
 of at most `SLICE` numbers, and are handed to a sink. Nothing of the size of the model is kept per sample.
@@ -19,7 +19,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from src.core.errors import UserError
-from src.selection.influence.layers import LowRank, Parameter, Sink, Tap, taps
+from src.selection.influence.layers import LowRank, Parameter, Sink, TrackedLayer, tracked_layers
 from src.selection.packed import Encoded, ResponseLoss
 from src.selection.products import fast_products
 
@@ -30,17 +30,19 @@ class PerSampleGradients:
     """Hooks on the matching linear layers of `model`; use as a context manager, the hooks go with it.
 
     reduction: a sample's loss is the mean over its response tokens or, not divided by their number, their sum.
-    layers: shell patterns on module names ("*.q_proj", "*.lora_*"), see `layers.taps`. LoRA layers are merged
+    layers: shell patterns on module names ("*.q_proj", "*.lora_*"), see `layers.tracked_layers`. LoRA layers are merged
     meanwhile; afterwards their weights are what they were, to the last digit but one.
     """
 
     def __init__(self, model: Any, layers: Sequence[str], reduction: Reduction = "mean"):
         self.model, self.reduction = model.eval(), reduction
-        self.taps = taps(model, layers)
-        self.parameters: list[Parameter] = [parameter for tap in self.taps for parameter in tap.parameters]
+        self.tracked_layers = tracked_layers(model, layers)
+        self.parameters: list[Parameter] = [
+            parameter for layer in self.tracked_layers for parameter in layer.parameters
+        ]
         self._sink: Sink | None = None
         self._lengths: list[int] = []
-        self._heard: set[str] = set()
+        self._seen: set[str] = set()
 
     @property
     def size(self) -> int:
@@ -50,13 +52,13 @@ class PerSampleGradients:
     def __enter__(self) -> PerSampleGradients:
         with ExitStack() as stack:
             stack.enter_context(_frozen(self.model))
-            for lora in [tap.lora for tap in self.taps if isinstance(tap, LowRank)]:
+            for lora in [layer.lora for layer in self.tracked_layers if isinstance(layer, LowRank)]:
                 lora.merge()
                 stack.callback(lora.unmerge)
             stack.enter_context(fast_products(self.model))
             self._losses = ResponseLoss(self.model)
-            for tap in self.taps:
-                stack.callback(tap.module.register_forward_hook(self._listen(tap)).remove)
+            for layer in self.tracked_layers:
+                stack.callback(layer.module.register_forward_hook(self._track(layer)).remove)
             self._undo = stack.pop_all()
         return self
 
@@ -65,10 +67,10 @@ class PerSampleGradients:
 
     def run(self, batch: Sequence[Encoded], sink: Sink) -> Tensor:
         """One forward and one backward pass. Returns each row's mean loss over its response tokens, shape (batch,)."""
-        self._sink, self._lengths, self._heard = sink, [len(row.tokens) for row in batch], set()
+        self._sink, self._lengths, self._seen = sink, [len(row.tokens) for row in batch], set()
         try:
             losses = self._losses(batch)
-            self._check_all_heard()
+            self._check_all_seen()
             (losses * self._weights(batch, losses)).sum().backward()
         finally:
             self._sink = None
@@ -77,22 +79,22 @@ class PerSampleGradients:
     def _weights(self, batch: Sequence[Encoded], losses: Tensor) -> Tensor:
         return losses.new_tensor([row.response_tokens if self.reduction == "sum" else 1 for row in batch])
 
-    def _listen(self, tap: Tap) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+    def _track(self, layer: TrackedLayer) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def forward_hook(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             x, sink, lengths = inputs[0].detach(), self._sink, self._lengths
             if sink is None or x.shape[:-1] != (1, sum(lengths)):  # DoRA also sends an identity matrix through
                 return
-            self._heard.add(tap.name)
+            self._seen.add(layer.name)
             if not output.requires_grad:  # nothing below wants a gradient: backward ends here
                 output.requires_grad_()
-            output.register_hook(lambda dy: tap.deliver(x[0], dy[0], lengths, sink))
+            output.register_hook(lambda dy: layer.deliver(x[0], dy[0], lengths, sink))
 
         return forward_hook
 
-    def _check_all_heard(self) -> None:
-        if silent := [tap.name for tap in self.taps if tap.name not in self._heard]:
+    def _check_all_seen(self) -> None:
+        if unseen := [layer.name for layer in self.tracked_layers if layer.name not in self._seen]:
             raise UserError(
-                f"Layer {silent[0]} does not see all tokens of a text in their order: its gradient cannot be told "
+                f"Layer {unseen[0]} does not see all tokens of a text in their order: its gradient cannot be told "
                 "apart by sample.",
                 "Leave it out of selector.layers (routed experts and the like).",
             )

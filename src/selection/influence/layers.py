@@ -1,4 +1,4 @@
-r"""Where gradients are tapped: the linear layers that match, and what of each sample's gradient they give.
+r"""Which layers are tracked: the linear layers that match, and what of each sample's gradient they give.
 
 For y = W x + b, the gradient of a sample is a sum of outer products over its positions t (Goodfellow 2015,
 arXiv 1510.01799, extended over time as in Opacus):
@@ -44,8 +44,8 @@ class Parameter:
         return self.rows * self.columns
 
 
-class Tap(Protocol):
-    """A layer that is listened to."""
+class TrackedLayer(Protocol):
+    """A layer that is tracked."""
 
     @property
     def name(self) -> str: ...
@@ -87,7 +87,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class LowRank:
-    """A LoRA layer, merged while it is listened to. `down` and `up` (A and B): None where not wanted."""
+    """A LoRA layer, merged while it is tracked. `down` and `up` (A and B): None where not wanted."""
 
     name: str
     lora: Any
@@ -136,14 +136,14 @@ def one_by_one(dy: Tensor, x: Tensor, lengths: list[int]) -> Tensor:
     return found
 
 
-def taps(model: Any, patterns: Sequence[str]) -> list[Tap]:
-    """What to listen to for all linear layers whose name matches any of the shell patterns, in the model's order.
+def tracked_layers(model: Any, patterns: Sequence[str]) -> list[TrackedLayer]:
+    """What to track of all linear layers whose name matches any of the shell patterns, in the model's order.
 
     Only `nn.Linear` counts; the two factors of a LoRA layer are such layers. A plain LoRA layer in float32 is merged;
-    others (DoRA and the like) are listened to factor by factor.
+    others (DoRA and the like) are tracked factor by factor.
     """
     chosen = matching_layers(model, patterns)
-    found: dict[str, Tap] = {}
+    found: dict[str, TrackedLayer] = {}
     for name, module in chosen.items():
         home, _, adapter = name.rpartition(".")
         home, _, factor = home.rpartition(".")

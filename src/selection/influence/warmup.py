@@ -1,7 +1,7 @@
 """Warm-up: a short training of the reference model on some of the candidates, for checkpoints with Adam's moments.
 
-It goes through the one training function, which keeps a `Moment` at each of the fractions asked for: the model or its
-adapter, Adam's moments, the step and the learning rate.
+It goes through the one training function, which keeps an `OptimizerCheckpoint` at each of the fractions asked for: the
+model or its adapter, Adam's moments, the step and the learning rate.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from src.selection.base import Reference
 from src.selection.candidates import ById, View
 
 if TYPE_CHECKING:
-    from src.modeling.moments import Moment
+    from src.modeling.optimizer_checkpoints import OptimizerCheckpoint
     from src.modeling.trainer import Trainer
     from src.selection.influence import Influence
 
 
-def warm_up(options: Influence, candidates: ById, reference: Reference) -> list[Moment]:
+def warm_up(options: Influence, candidates: ById, reference: Reference) -> list[OptimizerCheckpoint]:
     """Train, and return the kept checkpoints in order. Done before: they are there and are used."""
-    from src.modeling.moments import Moment
+    from src.modeling.optimizer_checkpoints import OptimizerCheckpoint
     from src.modeling.training import train
 
     folder = reference.work / "warmup"
@@ -41,8 +41,10 @@ def warm_up(options: Influence, candidates: ById, reference: Reference) -> list[
             progress=reference.progress,
             checkpoints=[(i + 1) / options.checkpoints for i in range(options.checkpoints)],
         )
-        kept.write_text(json.dumps([str(moment.folder.relative_to(folder)) for moment in summary.moments]))
-    return [Moment.of(folder / name) for name in json.loads(kept.read_text())]
+        kept.write_text(
+            json.dumps([str(moment.folder.relative_to(folder)) for moment in summary.optimizer_checkpoints])
+        )
+    return [OptimizerCheckpoint.of(folder / name) for name in json.loads(kept.read_text())]
 
 
 def warmup_sample(options: Influence, candidates: ById, seed: int) -> View[Example]:
@@ -51,7 +53,7 @@ def warmup_sample(options: Influence, candidates: ById, seed: int) -> View[Examp
     return candidates.drawn(count, "warm-up", seed)
 
 
-def load(checkpoint: Moment, base: Path, trainer: Trainer, longest: int) -> Any:
+def load(checkpoint: OptimizerCheckpoint, base: Path, trainer: Trainer, longest: int) -> Any:
     """The model at a checkpoint, in float32, on the trainer's device. `longest`: of the rows, in tokens."""
     from src.selection.packed import on_device
 

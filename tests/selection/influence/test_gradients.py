@@ -77,7 +77,7 @@ def test_lora_factors_equal_one_sample_autograd(model, rows, layers):
 
 
 def test_a_lora_layer_that_cannot_be_merged_is_exact_too(model, rows):
-    """DoRA scales the sum: its factors are listened to one by one."""
+    """DoRA scales the sum: its factors are tracked one by one."""
     assert_exact(adapted(model, use_dora=True), ["*.lora_A.*", "*.lora_B.*"], rows)
 
 

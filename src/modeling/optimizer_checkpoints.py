@@ -1,4 +1,4 @@
-"""Checkpoints for gradient-based influence: the model, and Adam's moments by parameter name."""
+"""Checkpoints with an optimizer's state, for gradient-based influence: the model, and Adam's moments by parameter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from src.modeling.sharding import is_sharded, whole, whole_weights
 
 
 @dataclass(frozen=True)
-class Moment:
+class OptimizerCheckpoint:
     """One kept checkpoint, `folder`: the model as a Hugging Face folder (with LoRA: the adapter), and Adam's moments in
     `adam.safetensors` (tensors `m.<parameter>` and `v.<parameter>`, named as in `named_parameters()`).
 
@@ -30,14 +30,14 @@ class Moment:
     lr: float
 
     @staticmethod
-    def of(folder: Path) -> Moment:
+    def of(folder: Path) -> OptimizerCheckpoint:
         """Read one back from its folder."""
-        facts = json.loads((folder / "moment.json").read_text())
-        return Moment(folder, facts["step"], facts["lr"])
+        facts = json.loads((folder / "checkpoint.json").read_text())
+        return OptimizerCheckpoint(folder, facts["step"], facts["lr"])
 
 
-class SaveMoments(pl.Callback):
-    """Keeps a `Moment` after each of the given fractions of `total` steps, in `folder/step-<n>`."""
+class SaveOptimizerCheckpoints(pl.Callback):
+    """Keeps an `OptimizerCheckpoint` after each of the given fractions of `total` steps, in `folder/step-<n>`."""
 
     def __init__(self, folder: Path, fractions: Sequence[float], tokenizer: Any, total: int):
         if any(not 0 < f <= 1 for f in fractions):
@@ -74,13 +74,13 @@ class SaveMoments(pl.Callback):
         module.model.save_pretrained(half, state_dict=weights)
         self.tokenizer.save_pretrained(half)
         save_file(moments, half / "adam.safetensors", metadata={"step": str(step)})
-        (half / "moment.json").write_text(json.dumps({"step": step, "lr": lr}))
+        (half / "checkpoint.json").write_text(json.dumps({"step": step, "lr": lr}))
         shutil.rmtree(folder, ignore_errors=True)
         half.replace(folder)
 
-    def saved(self) -> tuple[Moment, ...]:
+    def saved(self) -> tuple[OptimizerCheckpoint, ...]:
         """All that were asked for, also those kept before a kill."""
-        return tuple(Moment.of(self.folder / f"step-{step:08d}") for step in self.steps)
+        return tuple(OptimizerCheckpoint.of(self.folder / f"step-{step:08d}") for step in self.steps)
 
 
 def _moments(module: CausalLM, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, torch.Tensor]]:

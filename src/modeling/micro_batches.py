@@ -1,4 +1,4 @@
-"""How one optimizer step is dealt out: sequences of a forward pass x passes x devices. Arithmetic only, no torch."""
+"""How one optimizer step is divided: sequences of a forward pass x passes x devices. Arithmetic only, no torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SLOTS = {"cuda": 16_384, "cpu": 2_048}
 
 
 @dataclass(frozen=True)
-class Deal:
+class MicroBatchPlan:
     """`rows` sequences a forward pass, `passes` of them a step on each of `devices`, make `batch` sequences.
 
     The batch is always the recipe's: where it does not divide, the last pass of some devices is shorter or empty.
@@ -36,15 +36,15 @@ class Deal:
         return f"{self.rows} rows x {self.passes} passes x {self.devices} devices{rest} = {self.batch} sequences a step"
 
 
-def deal(recipe: Recipe, trainer: Trainer, device: str) -> Deal:
+def plan_micro_batches(recipe: Recipe, trainer: Trainer, device: str) -> MicroBatchPlan:
     """Raises UserError when some devices would have nothing to do. `device`: "cpu" or "cuda"."""
     batch, devices = recipe.batch_sequences, trainer.devices * trainer.nodes
     if batch < devices:
         raise UserError(
-            f"A batch of {batch} sequences cannot be dealt to {trainer.nodes} x {trainer.devices} = {devices} devices: "
-            "some would have nothing to do.",
+            f"A batch of {batch} sequences cannot be divided among {trainer.nodes} x {trainer.devices} = {devices} "
+            "devices: some would have nothing to do.",
             f"Use at most {batch} devices, or a recipe with batch_sequences of {devices} or more.",
         )
     share = math.ceil(batch / devices)
     rows = min(trainer.rows_per_device or max(1, SLOTS[device] // recipe.sequence_length), share)
-    return Deal(batch, rows, math.ceil(share / rows), devices)
+    return MicroBatchPlan(batch, rows, math.ceil(share / rows), devices)

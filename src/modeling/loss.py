@@ -1,0 +1,93 @@
+"""The loss of a causal language model on the trained tokens of packed documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from src.modeling.data import MicroBatch
+from src.modeling.memory import WHOLE_LOGITS
+
+
+def loss_sum(model: Any, batch: MicroBatch, attention: str, chunked: bool = False) -> Tensor:
+    """Cross-entropy in nats, summed over the trained tokens (a scalar in float32).
+
+    Only those tokens pass through the vocabulary matrix: most of the work of a small model lies there. No attention
+    mask is passed, for an all-ones mask would let documents see each other. chunked: many logits are computed a part
+    at a time, which only a model allows whose logits are a matrix product (see `head_is_a_matrix`).
+    """
+    return _losses(model, batch, attention, chunked)[0]
+
+
+def objective(model: Any, batch: MicroBatch, attention: str, chunked: bool = False) -> tuple[Tensor, Tensor | float]:
+    """(loss_sum, what a mixture of experts adds): its load-balancing loss (arXiv 2101.03961), with the weight that the
+    model's configuration gives it, times the trained tokens, so that it too is averaged over them."""
+    config = model.config.get_text_config()
+    weight = getattr(config, "router_aux_loss_coef", 0) if hasattr(config, "output_router_logits") else 0
+    if not weight:
+        return loss_sum(model, batch, attention, chunked), 0.0
+    loss, output = _losses(model, batch, attention, chunked, output_router_logits=True)
+    return loss, weight * len(batch.targets) * output.aux_loss
+
+
+def head_is_a_matrix(model: Any, batch: MicroBatch, attention: str) -> bool:
+    """Whether the logits are the last hidden states times the vocabulary matrix and nothing more (no soft caps, no
+    scales): found out by computing the loss both ways."""
+    head = model.get_output_embeddings()
+    if not isinstance(head, nn.Linear) or head.bias is not None:
+        return False
+    with torch.no_grad():
+        whole, parts = (_losses(model, batch, attention, chunked, least=0)[0] for chunked in (False, True))
+    return bool(torch.isclose(whole, parts, rtol=1e-2))
+
+
+def _losses(
+    model: Any, batch: MicroBatch, attention: str, chunked: bool, least: int | None = None, **options: Any
+) -> tuple[Tensor, Any]:
+    head = model.get_output_embeddings()
+    in_chunks = chunked and len(batch.targets) * head.out_features > (WHOLE_LOGITS if least is None else least)
+    with _loss_for_logits(head, batch.targets) if in_chunks else _unchanged():
+        output = model(
+            input_ids=batch.tokens,
+            position_ids=batch.positions,
+            logits_to_keep=batch.predicts,
+            use_cache=False,
+            **batch.documents.arguments(attention),
+            **options,
+        )
+    if in_chunks:
+        return output.logits.sum(), output
+    return functional.cross_entropy(output.logits[0].float(), batch.targets, reduction="sum"), output
+
+
+@contextmanager
+def _unchanged() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _loss_for_logits(head: nn.Linear, targets: Tensor) -> Iterator[None]:
+    """Meanwhile the output layer gives the summed loss in place of logits. Inside the model's own forward call, for a
+    sharded model has its weights there and nowhere else."""
+    head.forward = partial(_chunked, head, targets)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del head.forward
+
+
+def _chunked(head: nn.Linear, targets: Tensor, hidden: Tensor) -> Tensor:
+    """hidden: (1, trained tokens, width). The result has three dimensions, as logits have."""
+    states, weight = hidden[0], head.weight
+    if torch.is_autocast_enabled(states.device.type):
+        kind = torch.get_autocast_dtype(states.device.type)
+        states, weight = states.to(kind), weight.to(kind)
+    options = nn.LinearCrossEntropyOptions()
+    loss = functional.linear_cross_entropy(states, weight, targets, reduction="sum", options=options)
+    return loss.float().view(1, 1, 1)

@@ -1,0 +1,85 @@
+"""Fine-tuning rows of other people's files: pairs and conversations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from src.core.errors import UserError
+from src.modeling import loading
+from src.stages.dataset_sft import DatasetSFT
+from tests.modeling.tiny import TINY
+
+TEMPLATE = (
+    "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+PAIRS: Any = {"prompt": None, "response": None}
+
+
+def written(path: Path, rows: list[dict[str, Any]]) -> str:
+    if path.suffix == ".parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_pairs_of_a_local_file(tmp_path: Path, kind: str) -> None:
+    name = written(tmp_path / f"rows.{kind}", [{"q": f"{i}?", "a": str(i)} for i in range(5)])
+    rows = list(DatasetSFT(name, prompt="q", response="a", limit=3).examples())
+    assert [(row.prompt, row.response) for row in rows] == [("0?", "0"), ("1?", "1"), ("2?", "2")]
+    assert DatasetSFT(name, prompt="q", response="a").identity().keys() == {f"rows.{kind}"}
+    with pytest.raises(UserError, match=r"row 1: expected a text under 'input', found q, a"):
+        list(DatasetSFT(name).examples())
+
+
+def chat(*turns: tuple[str, str]) -> dict[str, Any]:
+    return {"messages": [{"role": role, "content": text} for role, text in turns]}
+
+
+def test_a_question_and_its_answer_read_as_the_corpus_does(tmp_path: Path) -> None:
+    rows = [chat(("system", "Be brief."), ("user", "1+1?"), ("assistant", "2"))]
+    (row,) = DatasetSFT(written(tmp_path / "a.jsonl", rows), messages="messages", **PAIRS).examples()
+    assert row.prompt == "## Question\n1+1?\n\n## Solution\n" and row.response == "2"
+    rows = [{"conversations": [{"from": "human", "value": "2+2?"}, {"from": "gpt", "value": "4"}]}]
+    (row,) = DatasetSFT(written(tmp_path / "b.jsonl", rows), messages="conversations", **PAIRS).examples()
+    assert row.prompt == "## Question\n2+2?\n\n## Solution\n" and row.response == "4"
+
+
+def test_several_turns_need_a_chat_template(tmp_path: Path) -> None:
+    turns = [("user", "1+1?"), ("assistant", "2"), ("user", "And 2+2?"), ("assistant", "4")]
+    name = written(tmp_path / "a.jsonl", [chat(*turns)])
+    with pytest.raises(UserError, match=r"row 1 is a conversation of several turns"):
+        list(DatasetSFT(name, messages="messages", **PAIRS).examples())
+    model = TINY.prepare(tmp_path / "model", lambda: ["some text"] * 9, seed=0)
+    with pytest.raises(UserError, match="has no chat template"):
+        list(DatasetSFT(name, messages="messages", chat_template=model, **PAIRS).examples())
+    tokenizer = loading.load_tokenizer(model)
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.save_pretrained(model)
+    (row,) = DatasetSFT(name, messages="messages", chat_template=model, **PAIRS).examples()
+    assert row.prompt == "<user>1+1?\n<assistant>2\n<user>And 2+2?\n<assistant>" and row.response == "4"
+
+
+@pytest.mark.parametrize("bad", [[("assistant", "2")], [("user", "1+1?")]])
+def test_a_conversation_without_question_or_answer_names_its_row(tmp_path: Path, bad: list[tuple[str, str]]) -> None:
+    name = written(tmp_path / "a.jsonl", [chat(("user", "1?"), ("assistant", "1")), chat(*bad)])
+    with pytest.raises(UserError, match=r"row 2: 'messages'"):
+        list(DatasetSFT(name, messages="messages", **PAIRS).examples())
+
+
+def test_pairs_or_conversations_but_not_both() -> None:
+    for options in ({}, {"prompt": None}, {"messages": "messages"}, {"chat_template": "x"}):
+        if options:
+            with pytest.raises(ValueError, match=r"pair|conversation"):
+                DatasetSFT("a/b", **options)
+    with pytest.raises(UserError, match=r"The fine-tuning set '.*' cannot be read"):
+        list(DatasetSFT("/nowhere/rows.jsonl").examples())
