@@ -10,7 +10,7 @@ TORCH  := 2.13.0
 unexport PYTHONDONTWRITEBYTECODE  # every stage and test starts Python anew: compile once
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-fast check bench report doctor clean
+.PHONY: help install demo test test-all test-fast check bench bench-gpu report doctor clean
 
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ check: $(READY)  ## Format, lint and types
 
 bench: $(READY)  ## Speed and memory, as ratios measured in one run
 	@$(PY) -m tests.perf
+
+bench-gpu: $(READY)  ## What only a card can show: its tests, then speed and memory, with a record
+	@$(PY) -m pytest -q -m gpu
+	@$(PY) -m tests.gpu.bench --out experiments/performance/gpu.json
 
 report: $(READY)  ## The page of a study again: make report STUDY=demo
 	@$(PY) -m src.report study=$(STUDY)

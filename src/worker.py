@@ -3,7 +3,8 @@
 spec.json: {kind, stage: options with _target_, inputs: {name: folder}, folder, cache, label}. The stage fills
 `<folder>/out`; `<folder>/result.json` says how it went: {counts, metrics, seconds, peak_memory_mb} or {problem, mend}.
 
-With `--processes=N` it starts N of itself under torchrun, one a device, which run the stage together.
+With `--processes=N` it starts N of itself under torchrun, one a device, which run the stage together; with `--nodes=M`
+and `--rendezvous=HOST:PORT` it does so on each of M machines where it is started.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def main(spec: Path) -> int:
     """Run the stage in this process; of several under torchrun, any may tell the problem, the first tells success."""
     stopping.listen(signal.SIGTERM)
     try:
-        result = run_spec(spec)
+        result = {**run_spec(spec), "spec": json.loads(spec.read_text()).get("id")}
     except stopping.Stopped:
         return stopping.EXIT_CODE
     except UserError as error:
@@ -109,17 +110,21 @@ def main(spec: Path) -> int:
     return 1 if "problem" in result else 0
 
 
-def main_of_several(spec: Path, processes: int) -> int:
-    """Run `main` in so many processes; when one fails, the others are ended."""
+def main_of_several(spec: Path, processes: int, nodes: int, rendezvous: str | None) -> int:
+    """Run `main` in so many processes on each of `nodes` machines; when one fails, the others are ended."""
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
+    where = ["--standalone"]
+    if nodes > 1:
+        id = json.loads(spec.read_text())["id"]
+        where = [f"--nnodes={nodes}", "--rdzv-backend=c10d", f"--rdzv-endpoint={rendezvous}", f"--rdzv-id={id}"]
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(SAVING_SECONDS))
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the ranks' own words are enough
     try:
-        run.main(["--standalone", f"--nproc-per-node={processes}", "-m", "src.worker", str(spec)])
+        run.main([*where, f"--nproc-per-node={processes}", "-m", "src.worker", str(spec)])
     except SignalException:
         return stopping.EXIT_CODE
     except ChildFailedError as error:
@@ -132,7 +137,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m src.worker", description="Run one stage from its spec.")
     parser.add_argument("spec", type=Path)
     parser.add_argument("--processes", type=int, default=1, help="how many run it together, one a device")
+    parser.add_argument("--nodes", type=int, default=1, help="machines on which this is started, with one spec")
+    parser.add_argument("--rendezvous", help="host:port of one of them, where they meet")
     parser.add_argument("--parent", type=int, help="the id of the process that this one ends with; its own by default")
     given = parser.parse_args()
     end_with_parent(given.parent)
-    sys.exit(main(given.spec) if given.processes == 1 else main_of_several(given.spec, given.processes))
+    if given.processes * given.nodes == 1:
+        sys.exit(main(given.spec))
+    sys.exit(main_of_several(given.spec, given.processes, given.nodes, given.rendezvous))

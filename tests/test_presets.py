@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from src.config import resolvers, schema
 from src.config.build import build
 from src.config.mistakes import Mistakes
-from src.pipeline.graph import method
+from src.pipeline.graph import draw
 
 CONF = Path(__file__).parents[1] / "conf"
 FACTS = Path(__file__).resolve().parents[2] / "shared" / "PAPER.md"
@@ -115,7 +115,7 @@ CARDS = {"paper": 80, "node": 80, "single_gpu": 24, "paper model=llama3_8b": 80,
 
 @pytest.mark.parametrize("scale", [*CARDS, "paper model=mixtral_8x7b trainer.nodes=2"])
 def test_every_stage_that_trains_fits_its_card(scale: str) -> None:
-    stages = {node.name: node.stage for node in method(composed(*f"scale={scale}".split()), Mistakes())}
+    stages = {node.name: node.stage for node in draw(composed(*f"scale={scale}".split()), Mistakes()).nodes.values()}
     for name in ("synthesizer_1", "select", "synthesizer_2", "pretrain"):
         cost = stages[name].estimate()
         assert 3 < cost["gb_per_device"] < CARDS.get(scale, 80) * 0.95, name
@@ -123,7 +123,7 @@ def test_every_stage_that_trains_fits_its_card(scale: str) -> None:
 
 
 def test_a_day_on_one_card() -> None:
-    nodes = method(composed("scale=single_gpu"), Mistakes())
+    nodes = draw(composed("scale=single_gpu"), Mistakes()).nodes.values()
     costs = [node.stage.estimate() for node in nodes]
     assert sum(cost.get("gpu_hours", 0) for cost in costs) < 24
     assert 0 < sum(cost.get("dollars", 0) for cost in costs) < 20

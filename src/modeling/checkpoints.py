@@ -1,4 +1,9 @@
-"""Checkpoints that a kill cannot spoil: written beside, hashed, renamed; a damaged one is passed over."""
+"""Checkpoints that a kill cannot spoil, written by every rank at once and read back by any number of ranks.
+
+A checkpoint is a folder in the format of torch's distributed checkpoints: each rank writes its shard, with its hash
+beside it, and the first one `facts.json` before and `.metadata` after all others. Only with all of them, and with sound
+hashes, is it taken. Of a model with adapters it holds what is trained. On a GPU it is written while training goes on.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +16,29 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
+import torch
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
 
 from src.core import stopping
 from src.core.errors import UserError
+from src.core.store import write_json
+from src.modeling import ranks
 
 if TYPE_CHECKING:
     from src.modeling.module import CausalLM
+
+FACTS, COMPLETE = "facts.json", ".metadata"
+TRAINED = StateDictOptions(ignore_frozen_params=True)
 
 
 def sha256(path: Path) -> str:
@@ -30,108 +46,170 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def link(source: Path, target: Path) -> None:
-    """The same file under another name; a copy where the disk is another. Complete or not there."""
-    half = target.with_suffix(".half")
-    half.unlink(missing_ok=True)
-    try:
-        os.link(source, half)
-    except OSError:
-        shutil.copyfile(source, half)
+def link_folder(source: Path, target: Path) -> None:
+    """The same files under another name; copies where the disk is another. Complete or not there."""
+    half = target.with_name(target.name + ".half")
+    for folder in (half, target):
+        shutil.rmtree(folder, ignore_errors=True)
+    half.mkdir(parents=True)
+    for path in source.iterdir():
+        try:
+            os.link(path, half / path.name)
+        except OSError:
+            shutil.copyfile(path, half / path.name)
     half.replace(target)
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Removes what was written of `path` when that fails; torch's words for a full disk become the system's."""
+def full_disk_told() -> Iterator[None]:
+    """Torch's words for a full disk become the system's."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
-        path.unlink(missing_ok=True)
-        if "file write failed" in str(error) or "unexpected pos" in str(error):  # of torch's archive writer
-            raise OSError(errno.ENOSPC, "No space left on device", str(path)) from error
-        raise
+    except CheckpointException as error:  # what a writer raised, as text
+        if any(sign in str(error) for sign in ("file write failed", "unexpected pos", "No space left")):
+            raise OSError(errno.ENOSPC, "No space left on device") from error
+        raise RuntimeError(str(error)) from error
 
 
-def _facts(about: Path) -> dict[str, str]:
-    try:
-        return dict(json.loads(about.read_text()))
-    except ValueError:  # damaged; then so is its checkpoint to us
-        return {}
+class _HashingWriter(dcp.FileSystemWriter):
+    """Each rank notes the hashes of its own files beside them, straight after writing."""
+
+    def write_data(self, plan: Any, planner: Any) -> Any:
+        written = super().write_data(plan, planner)
+        written.wait()
+        for name in {result.storage_data.relative_path for result in written.value()}:
+            path = Path(self.path) / name
+            path.with_suffix(".sha256").write_text(sha256(path))
+        return written
 
 
-@dataclass(frozen=True)
+def is_sound(folder: Path) -> bool:
+    """Whether all that was written of a checkpoint is there, as it was written."""
+    shards = list(folder.glob("*.distcp"))
+    if not shards or not (folder / COMPLETE).exists():
+        return False
+    with ThreadPoolExecutor(8) as pool:  # hashing lets other threads run
+        return all(pool.map(_is_sound_shard, shards))
+
+
+def _is_sound_shard(path: Path) -> bool:
+    noted = path.with_suffix(".sha256")
+    return noted.exists() and noted.read_text() == sha256(path)
+
+
+@dataclass
 class CheckpointFolder:
-    """Holds `step-<steps done>.ckpt`, each with a `.json` beside it that is written last: its hash and whose it is.
+    """Holds `step-<steps done>` folders.
 
-    `owner` names the training (model, data, recipe, seed): a checkpoint of another one is refused, not loaded.
+    owner: names the training (model, data, recipe, seed): a checkpoint of another one is refused, not loaded.
+    in_background: training goes on while files are written, from a copy of the state in the host's memory.
     """
 
     folder: Path
     owner: str
     keep: int = 2
-
-    def save(self, trainer: pl.Trainer, step: int) -> Path:
-        """Called on every rank; only the first one writes files of its own. A full disk is told as such."""
-        path = self.path(step)
-        half = path.with_suffix(".half")
-        with writing(half):
-            trainer.save_checkpoint(half)
-            if trainer.is_global_zero:
-                digest = sha256(half)
-                half.replace(path)
-                self._sign(path, digest)
-                for old in self._all()[: -self.keep]:
-                    old.with_suffix(".json").unlink(missing_ok=True)
-                    old.unlink()
-        trainer.strategy.barrier()
-        return path
+    in_background: bool = False
+    _writing: Future[Any] | None = field(default=None, init=False)
 
     def path(self, step: int) -> Path:
-        return self.folder / f"step-{step:08d}.ckpt"
+        return self.folder / f"step-{step:08d}"
 
-    def adopt(self, state: Path, digest: str, step: int) -> None:
+    def save(self, module: CausalLM, optimizer: torch.optim.Optimizer, step: int) -> Path:
+        """Called on every rank. A full disk is told as such; the checkpoints before stay."""
+        self.finish()
+        path = self.path(step)
+        if ranks.is_first():
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir(parents=True)
+            write_json(path / FACTS, {"owner": self.owner, "step": step, "state": module.progress()})
+        alone = ranks.count() == 1
+        if not alone:
+            dist.barrier()
+        state = dict(zip(("model", "optimizer"), get_state_dict(module.model, optimizer, options=TRAINED), strict=True))
+        writer = _HashingWriter(path)
+        with full_disk_told():
+            if self.in_background:
+                self._writing = dcp.async_save(state, storage_writer=writer, no_dist=alone)  # type: ignore[assignment]
+            else:
+                dcp.save(state, storage_writer=writer, no_dist=alone)
+                self._forget_old()
+        return path
+
+    def finish(self) -> None:
+        """Wait for what is being written."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            with full_disk_told():
+                writing.result()
+            self._forget_old()
+
+    def restore(self, module: CausalLM, optimizer: torch.optim.Optimizer, path: Path) -> None:
+        """Load a checkpoint into model and optimizer, whatever the number of ranks that wrote it."""
+        model, state = get_state_dict(module.model, optimizer, options=TRAINED)
+        loaded = {"model": model, "optimizer": state}
+        dcp.load(loaded, checkpoint_id=path, no_dist=ranks.count() == 1)
+        set_state_dict(
+            module.model,
+            optimizer,
+            model_state_dict=loaded["model"],
+            optim_state_dict=loaded["optimizer"],
+            options=StateDictOptions(ignore_frozen_params=True, strict=False),
+        )
+        module.restore_progress(json.loads((path / FACTS).read_text())["state"])
+
+    def adopt(self, state: Path, step: int) -> None:
         """Take over a checkpoint that another run has left."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        link(state, self.path(step))
-        self._sign(self.path(step), digest)
-
-    def _sign(self, path: Path, digest: str) -> None:
-        about = path.with_suffix(".json")
-        half = about.with_suffix(".json.half")
-        half.write_text(json.dumps({"sha256": digest, "owner": self.owner}))
-        half.replace(about)
-
-    def _all(self) -> list[Path]:
-        return sorted(self.folder.glob("step-*.ckpt"))
+        half = self.path(step).with_suffix(".adopted")
+        link_folder(state, half)
+        facts = json.loads((half / FACTS).read_text())
+        write_json(half / FACTS, {**facts, "owner": self.owner})
+        shutil.rmtree(self.path(step), ignore_errors=True)
+        half.replace(self.path(step))
 
     def latest(self) -> tuple[Path, int] | None:
         """The newest sound checkpoint and its number of steps, or None. Raises UserError on another training's."""
         for path in reversed(self._all()):
-            about = path.with_suffix(".json")
-            if not about.exists():
-                continue  # the kill came between the two files
-            facts = _facts(about)
+            facts = _facts(path)
             if facts.get("owner", self.owner) != self.owner:
                 raise UserError(
                     f"{path} belongs to another training (its model, data, recipe or seed differ).",
                     f"Delete {self.folder} to start anew, or use the settings it was begun with.",
                 )
-            if sha256(path) == facts.get("sha256"):
-                return path, int(path.stem.removeprefix("step-"))
-            print(f"    {path} is damaged and passed over", file=sys.stderr)
+            if facts and is_sound(path):
+                return path, int(facts["step"])
+            print(f"    {path} is incomplete or damaged and passed over", file=sys.stderr)
         return None
 
+    def _all(self) -> list[Path]:
+        return sorted(path for path in self.folder.glob("step-*") if path.suffix == "")
 
-class SaveRegularly(pl.Callback):
-    """Saves after the first step that ends `minutes` after the last save, and when this process is asked to stop."""
+    def _forget_old(self) -> None:
+        if ranks.is_first():
+            for old in self._all()[: -self.keep]:
+                (old / FACTS).unlink(missing_ok=True)  # so that half of it is never taken
+                shutil.rmtree(old)
 
-    def __init__(self, checkpoints: CheckpointFolder, minutes: float):
-        self.checkpoints, self.seconds = checkpoints, minutes * 60
+
+def _facts(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((path / FACTS).read_text()))
+    except (FileNotFoundError, ValueError):  # the kill came first, or it is damaged; then so is its checkpoint to us
+        return {}
+
+
+class Checkpointing(pl.Callback):
+    """Goes on from the checkpoint `start`, and saves after the first step that ends `minutes` after the last save, when
+    the process is asked to stop, and after the last step."""
+
+    def __init__(self, checkpoints: CheckpointFolder, start: Path | None, minutes: float):
+        self.checkpoints, self.start, self.seconds = checkpoints, start, minutes * 60
         self.next = time.monotonic() + self.seconds
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         stopping.listen(signal.SIGTERM)  # Lightning's own handler broadcasts from wherever the signal found a rank
+        if self.start:
+            self.checkpoints.restore(pl_module, trainer.optimizers[0], self.start)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
         module: CausalLM = pl_module
@@ -139,8 +217,14 @@ class SaveRegularly(pl.Callback):
         due = stop or time.monotonic() >= self.next
         if trainer.world_size > 1:
             due, stop = trainer.strategy.broadcast((due, stop))
-        if due and module.steps_done < module.total_steps:
-            self.checkpoints.save(trainer, module.steps_done)
+        if due or module.steps_done == module.total_steps:
+            self.checkpoints.save(module, trainer.optimizers[0], module.steps_done)
             self.next = time.monotonic() + self.seconds
-            if stop:
-                raise stopping.Stopped
+        if stop:
+            raise stopping.Stopped
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: Any, exception: BaseException) -> None:
+        self.checkpoints.finish()
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        self.checkpoints.finish()

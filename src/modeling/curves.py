@@ -68,6 +68,7 @@ class Curves(pl.Callback):
             if point["step"] <= start:
                 kept.append(line)
                 self._note_loss(point["loss"])
+                self.validation.last |= {k: v for k, v in point.items() if k.startswith("val_loss/")}
                 self._emit({k: v for k, v in point.items() if k != "step"}, point["step"])
         return kept
 

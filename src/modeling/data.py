@@ -74,15 +74,14 @@ def micro_batch(rows: Rows, numbers: np.ndarray, loss_on: str, real: bool = True
 
 
 class Loader:
-    """Iterates the steps `start` to the end for one device of `world`. Its length is that of the whole training:
-    Lightning, resuming, counts the steps already done."""
+    """Iterates the steps `start` to the end for one device of `world`."""
 
     def __init__(self, rows: Rows, plan: Plan, loss_on: str, rows_per_device: int, start: int, rank: int, world: int):
         self.rows, self.plan, self.loss_on = rows, plan, loss_on
         self.rows_per_device, self.start, self.rank, self.world = rows_per_device, start, rank, world
 
     def __len__(self) -> int:
-        return self.plan.steps
+        return self.plan.steps - self.start
 
     def __iter__(self) -> Iterator[StepBatch]:
         return (self.batch(step) for step in range(self.start, self.plan.steps))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,12 +60,42 @@ def load_tokenizer(base: str | Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_model(base: str | Path, attention: str, dtype: torch.dtype = torch.float32) -> Any:
+@dataclass(frozen=True)
+class Spread:
+    """A model over so many ranks (FSDP 2): each reads its own part of the files, none ever holds the whole. lowered:
+    weights travel and compute in bfloat16, gradients are summed in float32. offload: see `Trainer`."""
+
+    ranks: int
+    lowered: bool = False
+    offload: bool = False
+
+
+def load_model(
+    base: str | Path, attention: str, dtype: torch.dtype = torch.float32, spread: Spread | None = None
+) -> Any:
     """The causal language model, with weights of `dtype`."""
     from transformers import AutoModelForCausalLM
 
     options = {"dtype": dtype, "attn_implementation": attention, "generation_config": _generation_defaults(base)}
+    if spread:
+        from transformers.distributed import DistributedConfig
+
+        options["distributed_config"] = DistributedConfig(
+            fsdp_size=spread.ranks, fsdp_mixed_precision=spread.lowered, fsdp_cpu_offload=spread.offload
+        )
     return _load("model", base, AutoModelForCausalLM.from_pretrained, **options)
+
+
+def with_weights(base: str | Path, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> Any:
+    """The model of that configuration with these weights, which are not copied."""
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(load_config(base), dtype=dtype)
+    model.load_state_dict(weights, assign=True, strict=False)
+    model.tie_weights()
+    model.generation_config = _generation_defaults(base)
+    return model
 
 
 def _generation_defaults(base: str | Path) -> GenerationConfig:

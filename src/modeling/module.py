@@ -54,9 +54,7 @@ class CausalLM(pl.LightningModule):
         self.watch = LossWatch(recipe.spike_sigmas, frozenset(boundary.step for boundary in plan.boundaries))
 
     def configure_model(self) -> None:
-        """Called by Lightning once the devices are connected: spreads the model where the strategy has a mesh."""
-        if self.device_mesh is not None and not sharding.is_sharded(self.model):
-            sharding.shard(self.model, self.device_mesh["data_parallel"])
+        """Nothing: a sharded model was loaded as such. Lightning's strategy for those wants the hook."""
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW; weight decay spares what has fewer than two dimensions (norms, biases)."""
@@ -101,6 +99,8 @@ class CausalLM(pl.LightningModule):
                 total += loss.detach() / max(batch.trained_tokens, 1)
         if world > 1:
             torch.distributed.all_reduce(total)
+            if sharding.is_sharded(self.model):
+                sharding.average_whole_gradients(self.model)
         return total
 
     def _unsynchronised(self) -> AbstractContextManager[Any]:
@@ -124,13 +124,13 @@ class CausalLM(pl.LightningModule):
         if ranks.is_first():
             print(f"    {where} Skipped.", file=sys.stderr)
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["steps_done"], checkpoint["skipped"] = self.steps_done, self.skipped
-        checkpoint["loss_watch"] = self.watch.state()
+    def progress(self) -> dict[str, Any]:
+        """What a checkpoint holds besides weights and moments, ready for JSON."""
+        return {"steps_done": self.steps_done, "skipped": self.skipped, "loss_watch": self.watch.state()}
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.steps_done, self.skipped = checkpoint["steps_done"], checkpoint["skipped"]
-        self.watch.restore(checkpoint["loss_watch"])
+    def restore_progress(self, state: dict[str, Any]) -> None:
+        self.steps_done, self.skipped = state["steps_done"], state["skipped"]
+        self.watch.restore(state["loss_watch"])
 
     def working_parameters(self) -> float:
         """Those that a token meets in a matrix product: not an input embedding of its own, and of experts its share."""

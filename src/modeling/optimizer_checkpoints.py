@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pytorch_lightning as pl
 import torch
 
 from src.modeling.module import CausalLM
-from src.modeling.sharding import is_sharded, whole, whole_weights
+from src.modeling.sharding import whole
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,15 @@ class OptimizerCheckpoint:
 
 
 class SaveOptimizerCheckpoints(pl.Callback):
-    """Keeps an `OptimizerCheckpoint` after each of the given fractions of `total` steps, in `folder/step-<n>`."""
+    """Keeps an `OptimizerCheckpoint` after each of the given fractions of `total` steps, in `folder/step-<n>`.
+    put_together: makes a whole model of a sharded one; called on every rank."""
 
-    def __init__(self, folder: Path, fractions: Sequence[float], tokenizer: Any, total: int):
+    def __init__(
+        self, folder: Path, fractions: Sequence[float], tokenizer: Any, total: int, put_together: Callable[[Any], Any]
+    ):
         if any(not 0 < f <= 1 for f in fractions):
             raise ValueError(f"checkpoints must be fractions in (0, 1], not {list(fractions)}")
-        self.folder, self.tokenizer = folder, tokenizer
+        self.folder, self.tokenizer, self.put_together = folder, tokenizer, put_together
         self.steps = sorted({max(1, math.ceil(round(f * total, 6))) for f in fractions})
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
@@ -51,27 +54,20 @@ class SaveOptimizerCheckpoints(pl.Callback):
         if step not in self.steps:
             return
         moments = dict(_moments(module, trainer.optimizers[0]))
-        weights = whole_weights(module.model) if is_sharded(module.model) else None
+        model = self.put_together(module.model)
         if trainer.is_global_zero:
             before = max((s for s in self.steps if s < step), default=0)
             rates = [module.learning_rate(s) for s in range(before, step)]
-            self._save(module, weights, moments, step, sum(rates) / len(rates))
+            self._save(model, moments, step, sum(rates) / len(rates))
         trainer.strategy.barrier()
 
-    def _save(
-        self,
-        module: CausalLM,
-        weights: dict[str, torch.Tensor] | None,
-        moments: dict[str, torch.Tensor],
-        step: int,
-        lr: float,
-    ) -> None:
+    def _save(self, model: Any, moments: dict[str, torch.Tensor], step: int, lr: float) -> None:
         from safetensors.torch import save_file
 
         folder = self.folder / f"step-{step:08d}"
         half = folder.with_suffix(".half")
         shutil.rmtree(half, ignore_errors=True)
-        module.model.save_pretrained(half, state_dict=weights)
+        model.save_pretrained(half)
         self.tokenizer.save_pretrained(half)
         save_file(moments, half / "adam.safetensors", metadata={"step": str(step)})
         (half / "checkpoint.json").write_text(json.dumps({"step": step, "lr": lr}))

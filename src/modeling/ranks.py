@@ -28,9 +28,12 @@ def count() -> int:
 def connect(device: str) -> None:
     """Join the processes of torchrun for work on `device` ("cpu" or "cuda"); Lightning uses a connection that is there.
     A build of torch that knows NCCL may run on a machine without a card, so the device decides."""
+    import torch
     import torch.distributed as dist
 
     if count() > 1 and not dist.is_initialized():
+        if device == "cuda":
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
 
 

@@ -7,16 +7,15 @@ of every parameter must agree.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
 
 from src.core.errors import UserError
 from src.modeling.attention import Documents, attention_spans
 from src.modeling.data import MicroBatch
+from src.modeling.dropout import without_dropout
 from src.modeling.loss import head_is_a_matrix, loss_sum
 from src.modeling.sharding import whole
 
@@ -53,7 +52,7 @@ def difference(model: Any, attention: str, longest: int = 0) -> float:
     device = next(model.parameters()).device
     lengths = (*LENGTHS, longest) if longest > max(LENGTHS) else LENGTHS
     batch = documents(model.config.get_text_config().vocab_size, lengths).to(device)
-    with _without_dropout(model):
+    with without_dropout(model):
         model.zero_grad(set_to_none=True)
         packed = _backward(model, batch, attention)
         size = _gradient_norm(model)
@@ -72,20 +71,6 @@ def _backward(model: Any, batch: MicroBatch, attention: str, sign: int = 1) -> f
 def _gradient_norm(model: Any) -> float:
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     return float(whole(torch.nn.utils.get_total_norm(gradients)))
-
-
-@contextmanager
-def _without_dropout(model: Any) -> Iterator[None]:
-    """Training as it will be, checkpointed activations included, but that no mask is drawn: two would differ."""
-    drawing = [m for m in model.modules() if isinstance(m, nn.Dropout) or getattr(m, "attention_dropout", False)]
-    before = [module.training for module in drawing]
-    for module in drawing:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module, training in zip(drawing, before, strict=True):
-            module.training = training
 
 
 def reach(config: Any, limit: int) -> int:

@@ -1,24 +1,15 @@
-"""Models spread over several devices (FSDP 2), and their tensors made whole again."""
+"""What is particular to a model that is spread over several devices (FSDP 2; `loading.load_model` spreads it).
+
+The weights of such a model are sharded tensors; adapters that were added to it afterwards are whole on every device.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-if TYPE_CHECKING:
-    from torch.distributed.device_mesh import DeviceMesh
-
-
-def shard(model: Any, mesh: DeviceMesh) -> None:
-    """Spread every layer, and what is outside of them, over the devices of `mesh`, in place."""
-    from torch.distributed.fsdp import fully_shard
-
-    layers = set(getattr(model, "_no_split_modules", None) or ())
-    for module in list(model.modules()):
-        if type(module).__name__ in layers:
-            fully_shard(module, mesh=mesh)
-    fully_shard(model, mesh=mesh)
+from src.modeling import ranks
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
@@ -30,9 +21,24 @@ def is_sharded(model: Any) -> bool:
     return any(hasattr(p, "full_tensor") for p in model.parameters())
 
 
-def whole_weights(model: Any) -> dict[str, torch.Tensor]:
-    """All weights on the CPU of the first rank (elsewhere: empty). Every rank must call it."""
-    from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+def average_whole_gradients(model: Any) -> None:
+    """Average over all ranks the gradients of parameters that are whole on each: nobody else does it."""
+    gradients = [p.grad for p in model.parameters() if p.grad is not None and not hasattr(p, "full_tensor")]
+    if gradients:
+        flat = torch.cat([g.flatten() for g in gradients])
+        torch.distributed.all_reduce(flat)
+        flat /= ranks.count()
+        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(part.view_as(gradient))
 
-    weights = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
-    return {name: tensor for name, tensor in weights.items() if isinstance(tensor, torch.Tensor)}
+
+def whole_weights(model: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """All weights in this type on the CPU of the first rank (elsewhere: empty), one at a time. Every rank must call it.
+    Weights that are whole on every rank are left out: those are adapters."""
+    found = {}
+    for name, tensor in model.state_dict().items():
+        if hasattr(tensor, "full_tensor"):
+            full = whole(tensor).to(dtype)
+            if ranks.is_first():
+                found[name] = full.cpu()
+    return found

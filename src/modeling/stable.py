@@ -20,7 +20,7 @@ import pytorch_lightning as pl
 from filelock import FileLock, Timeout
 
 from src.core.records import content_id
-from src.modeling.checkpoints import CheckpointFolder, link, sha256
+from src.modeling.checkpoints import CheckpointFolder, is_sound, link_folder
 
 if TYPE_CHECKING:
     from src.modeling.module import CausalLM
@@ -46,7 +46,7 @@ def stable_key(base: str, rows: Rows, plan: Plan, recipe: Recipe, steps: int, st
 
 
 class StableState(pl.Callback):
-    """One such state, in `folder`: `state.ckpt`, `curve.jsonl` up to there and, in `facts.json`, the hash.
+    """One such state, in `folder`: the checkpoint `state`, and `curve.jsonl` up to there.
 
     Who comes first trains up to `step` under a lock; who comes later waits, and goes on from there.
     """
@@ -66,18 +66,13 @@ class StableState(pl.Callback):
         except Timeout:
             print("    another run is training the stable part that this one shares; waiting", file=sys.stderr)
             self._lock.acquire()
-        if self._sound():
+        if is_sound(self.folder / "state"):
             self._take_over()
             self._lock.release()
 
-    def _sound(self) -> bool:
-        facts = self.folder / "facts.json"
-        return facts.exists() and sha256(self.folder / "state.ckpt") == json.loads(facts.read_text())["sha256"]
-
     def _take_over(self) -> None:
         shutil.copyfile(self.folder / "curve.jsonl", self.curve)  # no link: this run writes on in its own
-        digest = json.loads((self.folder / "facts.json").read_text())["sha256"]
-        self.checkpoints.adopt(self.folder / "state.ckpt", digest, self.step)
+        self.checkpoints.adopt(self.folder / "state", self.step)
         print(
             f"    the first {self.step:,} steps are shared with a run before: only the decay is left", file=sys.stderr
         )
@@ -86,7 +81,8 @@ class StableState(pl.Callback):
         module: CausalLM = pl_module
         if module.steps_done != self.step:
             return
-        path = self.checkpoints.save(trainer, self.step)
+        path = self.checkpoints.save(module, trainer.optimizers[0], self.step)
+        self.checkpoints.finish()
         if trainer.is_global_zero and self._lock.is_locked:
             self._keep(path)
         self._lock.release()
@@ -95,10 +91,8 @@ class StableState(pl.Callback):
         half = self.folder.with_name(self.folder.name + ".half")
         for folder in (half, self.folder):  # one that is there is damaged
             shutil.rmtree(folder, ignore_errors=True)
-        half.mkdir()
-        link(checkpoint, half / "state.ckpt")
+        link_folder(checkpoint, half / "state")
         shutil.copyfile(self.curve, half / "curve.jsonl")
-        (half / "facts.json").write_text(json.dumps({"sha256": sha256(checkpoint), "step": self.step}))
         half.replace(self.folder)
 
     def __enter__(self) -> StableState:

@@ -28,8 +28,8 @@ def check_processes(trainer: Trainer) -> None:
             f"trainer.nodes x trainer.devices = {trainer.nodes} x {trainer.devices} = {wanted} devices, one process "
             f"each, but {there} {'process was' if there == 1 else 'processes were'} started.",
             f"Set trainer.devices={there} (with trainer.nodes=1), or start {trainer.devices} processes on each of "
-            f"{trainer.nodes} machine(s): compute.torchrun={trainer.devices}, or by hand `torchrun "
-            f"--nnodes={trainer.nodes} --nproc-per-node={trainer.devices} -m src.worker spec.json`.",
+            f"{trainer.nodes} machine(s): compute.torchrun={trainer.devices}, or by hand `python -m src.worker "
+            f"spec.json --processes={trainer.devices} --nodes={trainer.nodes} --rendezvous=HOST:PORT`.",
         )
 
 
@@ -53,8 +53,13 @@ def lightning_options(trainer: Trainer, recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def is_spread(trainer: Trainer) -> bool:
+    """Whether the model is sharded; one device holds all of it whatever the strategy."""
+    return trainer.strategy == "fsdp" and trainer.devices * trainer.nodes > 1
+
+
 def _strategy(trainer: Trainer, world: int, device: str) -> Any:
-    if trainer.strategy == "fsdp":
+    if is_spread(trainer):
         from pytorch_lightning.strategies import ModelParallelStrategy
 
         return ModelParallelStrategy(

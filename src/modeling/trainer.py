@@ -21,6 +21,7 @@ class Trainer:
     checkpoint_minutes: how much work a kill may cost.
     log_seconds: how often a point of the curves is written.
     validations: how often the held-out rows are read, if the recipe holds any out.
+    offload: with "fsdp", weights, gradients and Adam's moments wait in the host's memory: slower, for models too large.
     share_stable: keep the state where a WSD decay begins in the cache of all runs, and go on from there if another run
       that came there by the same steps has left it: a sweep over decays trains what comes before once.
     """
@@ -39,6 +40,7 @@ class Trainer:
     log_seconds: float = 1.0
     validations: int = 4
     share_stable: bool = False
+    offload: bool = False
 
     def __post_init__(self) -> None:
         at_least(self, 1, "devices", "nodes", "rows_per_device", "threads", "keep_checkpoints", "validations")

@@ -22,7 +22,7 @@ from src.core.progress import Progress
 from src.core.records import Example, content_id
 from src.modeling import attention as attn
 from src.modeling import loading, ranks, selftest
-from src.modeling.checkpoints import CheckpointFolder, SaveRegularly
+from src.modeling.checkpoints import CheckpointFolder, Checkpointing
 from src.modeling.curves import Curves
 from src.modeling.data import PackedData
 from src.modeling.micro_batches import plan_micro_batches
@@ -33,7 +33,7 @@ from src.modeling.recipe import Recipe
 from src.modeling.rows import Corpus, Rows
 from src.modeling.sharding import is_sharded, whole_weights
 from src.modeling.stable import StableState, stable_key
-from src.modeling.strategies import device_of, lightning_options
+from src.modeling.strategies import device_of, is_spread, lightning_options
 from src.modeling.tokenizing import tokenize
 from src.modeling.trainer import Trainer
 from src.modeling.validation import Validation
@@ -135,7 +135,7 @@ class _Setup:
         trainer, recipe = self.trainer, self.recipe
         wanted = "sdpa" if trainer.compile and trainer.attention == "auto" else trainer.attention
         attention = attn.choose(loading.load_config(self.base), wanted, self.limit)
-        model = self._model(attention)
+        model = self._model(attention, self._spread())
         if trainer.activation_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
         if trainer.compile:
@@ -143,18 +143,29 @@ class _Setup:
         model.train()
         return CausalLM(model, recipe, self.plan, attention, self.rows, self.seed)
 
-    def _model(self, attention: str) -> Any:
-        model = loading.load_model(self.base, attention)
+    def _model(self, attention: str, spread: loading.Spread | None = None) -> Any:
+        """With adapters, the frozen model lies in the type that it computes in."""
+        lowered = self.recipe.lora is not None and self.recipe.precision == "bf16"
+        model = loading.load_model(self.base, attention, torch.bfloat16 if lowered else torch.float32, spread)
         return loading.add_lora(model, self.recipe.lora, self.seed) if self.recipe.lora else model
 
-    def gathered(self, model: Any) -> Any:
-        """A sharded model put together in a fresh one, on the first rank's CPU; None on the others."""
-        weights = whole_weights(model)
-        if not weights:
-            return None
-        fresh = self._model("sdpa")
-        fresh.load_state_dict(weights)
-        return fresh
+    def _spread(self) -> loading.Spread | None:
+        lowered = self.recipe.precision == "bf16"
+        return loading.Spread(ranks.count(), lowered, self.trainer.offload) if is_spread(self.trainer) else None
+
+    def put_together(self, model: Any, dtype: torch.dtype = torch.float32) -> Any:
+        """A sharded model as a whole one on the first rank's CPU, None on the others; any other as it is."""
+        if not is_sharded(model):
+            return model
+        if self.recipe.lora:
+            if not ranks.is_first():
+                return None
+            trained = {name: p.detach().cpu() for name, p in model.named_parameters() if p.requires_grad}
+            fresh = self._model("sdpa")
+            fresh.load_state_dict(trained, strict=False)
+            return fresh
+        weights = whole_weights(model, dtype)
+        return loading.with_weights(self.base, weights, dtype) if ranks.is_first() else None
 
     def owner(self) -> str:
         """A name for this very training: whose checkpoints may be gone on from."""
@@ -191,18 +202,21 @@ def _fit(
 ) -> TrainingSummary:
     plan, recipe, trainer, curve = setup.plan, setup.recipe, setup.trainer, work / "curve.jsonl"
     module = setup.module()
-    folder = CheckpointFolder(work / "checkpoints", setup.owner(), trainer.keep_checkpoints)
+    on_gpu = device_of(trainer) == "cuda"
+    folder = CheckpointFolder(work / "checkpoints", setup.owner(), trainer.keep_checkpoints, in_background=on_gpu)
     stable = setup.stable(None if fractions else stable_folder, folder, curve)
 
-    def state() -> tuple[Path, int] | None:
+    def find() -> tuple[Path, int] | None:
         if stable:
             stable.begin()
         return folder.latest()
 
-    path, start = ranks.decided_by_first(state) or (None, 0)
+    path, start = ranks.decided_by_first(find) or (None, 0)
     each = plan_micro_batches(recipe, trainer, device_of(trainer)).rows
     data = PackedData(setup.rows, plan, recipe.loss_on, each, start)
-    kept = SaveOptimizerCheckpoints(work / "optimizer_checkpoints", fractions, setup.tokenizer, plan.steps)
+    kept = SaveOptimizerCheckpoints(
+        work / "optimizer_checkpoints", fractions, setup.tokenizer, plan.steps, setup.put_together
+    )
     validation = Validation(setup.rows, recipe, each, trainer.validations, plan.steps)
     with (
         stable or nullcontext(),
@@ -210,11 +224,11 @@ def _fit(
     ):
         # In this order after each step: whoever goes on from the checkpoint of a step finds all else of that step done.
         before_saving = [SelfTest(recipe, setup.limit, trainer.compile), validation, curves, kept]
-        saving = [SaveRegularly(folder, trainer.checkpoint_minutes), *([stable] if stable else [])]
+        saving = [Checkpointing(folder, path, trainer.checkpoint_minutes), *([stable] if stable else [])]
         fitter = pl.Trainer(max_epochs=1, callbacks=[*before_saving, *saving], **options)
         with stopping.deferred():  # to the end of a step, where it is saved
-            fitter.fit(module, data, ckpt_path=path, weights_only=False if path else None)
-    model = setup.gathered(module.model) if is_sharded(module.model) else module.model
+            fitter.fit(module, data)
+    model = setup.put_together(module.model, torch.bfloat16 if recipe.precision == "bf16" else torch.float32)
     if fitter.is_global_zero:
         loading.save_model(model, setup.tokenizer, recipe, out)
     return TrainingSummary(

@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from abc import ABC, abstractmethod
@@ -26,6 +27,7 @@ from typing import Any
 
 from src.core import stopping
 from src.core.errors import UserError, require
+from src.core.records import content_id
 from src.core.stopping import Stopped
 from src.core.store import FULL_DISK_CODE, full_disk, write_json
 
@@ -52,12 +54,17 @@ class Local(Compute):
 
     isolate: false runs heavy stages in this process too (for debuggers).
     warm: stages are forks of a server that has imported the libraries; false starts Python anew for each.
-    torchrun: processes for a stage that trains; null: as many as its trainer has devices.
+    torchrun: processes for a stage that trains, on each machine; null: as many as its trainer has devices.
+    across: the command that starts another one once on each of `{nodes}` machines that share this folder, for a stage
+      whose trainer has several nodes; e.g. srun inside an allocation of Slurm's.
+    rendezvous: host:port of this machine where the others find it; null: its name, and a port that is free.
     """
 
     isolate: bool = True
     warm: bool = True
     torchrun: int | None = None
+    across: tuple[str, ...] | None = None
+    rendezvous: str | None = None
 
     def prepare(self) -> None:
         if self.isolate and self.warm:
@@ -65,28 +72,43 @@ class Local(Compute):
                 _server().Process(target=_nothing).start()
 
     def run(self, spec: dict[str, Any], folder: Path, heavy: bool) -> dict[str, Any]:
+        spec = {**spec, "id": spec_id(spec)}
         write_json(folder / SPEC, spec)
         if not (heavy and self.isolate):
             from src.worker import run_spec
 
             return run_spec(folder / SPEC)
-        return self._in_process(folder, spec, self._processes(spec))
+        return _finished(folder, spec["id"]) or self._in_process(folder, spec)
 
-    def _processes(self, spec: dict[str, Any]) -> int:
-        if "recipe" not in spec["stage"]:
-            return 1
-        return self.torchrun or int(spec["stage"]["trainer"]["devices"])
+    def _command(self, spec: dict[str, Any], path: Path) -> list[str]:
+        """How the worker is started where it is more than one process, or Python starts anew."""
+        trainer = spec["stage"]["trainer"] if "recipe" in spec["stage"] else {"devices": 1, "nodes": 1}
+        processes, nodes = self.torchrun or int(trainer["devices"]), int(trainer["nodes"])
+        command = [sys.executable, "-m", "src.worker", str(path), f"--processes={processes}"]
+        if nodes == 1:
+            return [*command, f"--parent={os.getpid()}"]
+        meeting = self.rendezvous or f"{socket.gethostname()}:{free_port()}"
+        together = [f"--nodes={nodes}", f"--rendezvous={meeting}"]
+        if self.across is None:
+            raise UserError(
+                f"trainer.nodes={nodes}, but compute.across does not say how a command is started on each machine.",
+                f"Set compute=slurm inside an allocation, or type on each machine `{' '.join([*command, *together])}` "
+                "and then this command again, which takes the result over.",
+            )
+        return [*(word.format(nodes=nodes) for word in self.across), *command, *together]
 
-    def _in_process(self, folder: Path, spec: dict[str, Any], processes: int) -> dict[str, Any]:
+    def _in_process(self, folder: Path, spec: dict[str, Any]) -> dict[str, Any]:
         (folder / RESULT).unlink(missing_ok=True)
-        fork = self.warm and processes == 1
+        command = self._command(spec, folder / SPEC)
+        fork = self.warm and command[-2:] == ["--processes=1", f"--parent={os.getpid()}"]
         keys = _keys_for(spec)
-        code = _forked(folder / SPEC, keys) if fork else _fresh(folder / SPEC, processes, keys)
+        code = _forked(folder / SPEC, keys) if fork else _fresh(command, keys)
         if code == FULL_DISK_CODE:
             raise full_disk(folder)
         if code in (stopping.EXIT_CODE, -signal.SIGTERM):
             raise Stopped
         result = json.loads((folder / RESULT).read_text()) if (folder / RESULT).exists() else {}
+        result.pop("spec", None)
         if "problem" in result:
             raise UserError(result["problem"], result["mend"])
         if code or not result:
@@ -123,8 +145,26 @@ class RayCluster(Local):
         return super().run(spec, folder, heavy)
 
 
-def _fresh(spec: Path, processes: int, keys: dict[str, str]) -> int:
-    command = [sys.executable, "-m", "src.worker", str(spec), f"--processes={processes}", f"--parent={os.getpid()}"]
+def spec_id(spec: dict[str, Any]) -> str:
+    """Names what a worker is to do, whoever starts it."""
+    return content_id(json.dumps({name: spec[name] for name in ("kind", "stage", "inputs")}, sort_keys=True))
+
+
+def _finished(folder: Path, id: str) -> dict[str, Any]:
+    """What a worker that was started by hand, or whose launcher died, has left of this very work; else nothing."""
+    path = folder / RESULT
+    result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return {} if "problem" in result or result.pop("spec", None) != id else result
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def _fresh(command: list[str], keys: dict[str, str]) -> int:
     open_ones = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
     with stopping.deaf_to_terminal():
         process = subprocess.Popen(command, env={**open_ones, **keys, "PYTHONUNBUFFERED": "1"})

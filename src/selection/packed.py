@@ -88,12 +88,17 @@ def pack(rows: Sequence[Encoded]) -> MicroBatch:
     return MicroBatch(tokens[None], positions[None], targets - 1, tokens[targets], documents)
 
 
-def on_device(model: Path, trainer: Trainer, longest: int) -> Any:
-    """A model folder in float32, ready to read packed rows of up to so many tokens."""
+def on_device(model: Path, trainer: Trainer, longest: int, precision: str = "float32") -> Any:
+    """A model folder with weights of that precision ("float32" or "bf16"), ready to read packed rows of up to so many
+    tokens; activations are checkpointed where the trainer says so."""
     if trainer.threads:
         torch.set_num_threads(trainer.threads)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if trainer.device == "auto" else trainer.device
-    return load_model(model, choose(load_config(model), trainer.attention, longest)).to(device).eval()
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    found = load_model(model, choose(load_config(model), trainer.attention, longest), dtype).to(device).eval()
+    if trainer.activation_checkpointing:
+        found.gradient_checkpointing_enable({"use_reentrant": False})
+    return found
 
 
 class ResponseLoss:
@@ -138,12 +143,13 @@ class ResponseLoss:
     @torch.no_grad()
     def _head_is_a_matrix(self, inner: Any) -> bool:
         head = self._head
-        if not isinstance(head, nn.Linear) or head.bias is not None or head.weight.dtype != torch.float32:
+        if not isinstance(head, nn.Linear) or head.bias is not None:
             return False
         tokens = torch.arange(4, device=self.model.device)[None] % self._head.out_features
         logits = inner(input_ids=tokens, use_cache=False).logits
         ours = self._head(self._decoder(input_ids=tokens, use_cache=False).last_hidden_state)
-        return bool(torch.allclose(logits, ours, rtol=1e-4, atol=1e-4, equal_nan=True))
+        tolerance = 1e-4 if ours.dtype == torch.float32 else 2e-2
+        return bool(torch.allclose(logits, ours, rtol=tolerance, atol=tolerance, equal_nan=True))
 
 
 class MatrixLoss(torch.autograd.Function):
@@ -157,14 +163,14 @@ class MatrixLoss(torch.autograd.Function):
         at_once = max(1, LOGITS // len(weight))
         for first in range(0, len(hidden), at_once):
             here = slice(first, first + at_once)
-            logits = product(hidden[here], weight)
+            logits = product(hidden[here], weight).float()
             said = logits.gather(1, targets[here, None])[:, 0]
             top = logits.amax(1, keepdim=True)
             powers = logits.sub_(top).exp_()
             total = powers.sum(1, keepdim=True)
             losses[here] = (total.log() + top)[:, 0] - said
             if slopes is not None:
-                slopes[here] = product(powers, weight.T).div_(total).sub_(weight[targets[here]])
+                slopes[here] = product(powers.to(weight.dtype), weight.T).div_(total).sub_(weight[targets[here]])
         ctx.save_for_backward(slopes)
         return losses
 

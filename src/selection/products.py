@@ -32,12 +32,12 @@ class FrozenLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(weight)
-        return product(x, weight, bias)
+        return product(x.to(weight.dtype), weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None]:
         (weight,) = ctx.saved_tensors
-        return product(slopes[0], weight.T), None, None
+        return product(slopes[0].to(weight.dtype), weight.T), None, None
 
 
 @contextmanager

@@ -9,20 +9,22 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from traceback import StackSummary
 from typing import Any
 
 import pytest
+from torch.distributed.checkpoint.api import CheckpointException
 
 from src.core.errors import UserError
 from src.core.records import Example
 from src.core.store import is_full_disk
 from src.modeling import loading
-from src.modeling.checkpoints import CheckpointFolder, writing
+from src.modeling.checkpoints import CheckpointFolder, full_disk_told
 from src.modeling.losswatch import ENOUGH, LossWatch
 from src.modeling.rows import Corpus
 from src.modeling.tokenizing import tokenize
 from src.modeling.training import train
-from tests.modeling.tiny import CPU, addition
+from tests.modeling.tiny import CPU, addition, toy
 
 
 def test_a_corrupt_row_is_counted_and_the_others_are_read(base: Path, recipe: Any, tmp_path: Path) -> None:
@@ -111,7 +113,7 @@ def _half_trained(base: Path, rows: list[Example], recipe: Any, folder: Path) ->
     trainer = replace(CPU, checkpoint_minutes=0)
     with pytest.raises(_KilledError):
         train(base, rows, recipe(), trainer, folder / "model", folder / "work", 0, log=log)
-    assert [p.name for p in sorted((folder / "work" / "checkpoints").glob("*.ckpt"))]
+    assert list((folder / "work" / "checkpoints").glob("step-*"))
 
 
 def test_checkpoints_of_another_training_are_refused(
@@ -120,21 +122,25 @@ def test_checkpoints_of_another_training_are_refused(
     _half_trained(base, rows, recipe, tmp_path)
     with pytest.raises(UserError, match=r"belongs to another training \(its model, data, recipe or seed differ\)"):
         train(base, rows, recipe(lr=1e-3), CPU, tmp_path / "model", tmp_path / "work", 0)
-    assert list((tmp_path / "work" / "checkpoints").glob("*.ckpt")), "nothing is lost"
+    assert list((tmp_path / "work" / "checkpoints").glob("step-*")), "nothing is lost"
 
 
-@pytest.mark.parametrize("damage", ["newest", "its facts", "all"])
+@pytest.mark.parametrize("damage", ["newest", "its facts", "its hash", "its metadata is missing", "all"])
 def test_damaged_checkpoints_are_passed_over_and_the_end_is_the_same(
     base: Path, rows: list[Example], recipe: Any, tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(base, rows, recipe(), CPU, tmp_path / "whole", tmp_path / "work_whole", 0)
     _half_trained(base, rows, recipe, tmp_path)
-    files = sorted((tmp_path / "work" / "checkpoints").glob("*.ckpt"))
-    for path in files if damage == "all" else files[-1:]:
-        path = path.with_suffix(".json") if damage == "its facts" else path
-        path.write_bytes(path.read_bytes()[:-7])
+    folders = sorted((tmp_path / "work" / "checkpoints").glob("step-*"))
+    kinds = {"its facts": "facts.json", "its hash": "*.sha256", "its metadata is missing": ".metadata"}
+    for folder in folders if damage == "all" else folders[-1:]:
+        (path,) = folder.glob(kinds.get(damage, "*.distcp"))
+        if damage == "its metadata is missing":
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes()[:-7])
     train(base, rows, recipe(), CPU, tmp_path / "model", tmp_path / "work", 0)
-    assert "is damaged and passed over" in capsys.readouterr().err
+    assert "is incomplete or damaged and passed over" in capsys.readouterr().err
     one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "model"))
     assert one == two
 
@@ -153,33 +159,19 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_no_space_for_a_checkpoint_keeps_the_one_before(small_disk: Path) -> None:
-    import torch
-
-    class FakeTrainer:
-        is_global_zero = True
-        size = 50_000
-
-        class strategy:  # noqa: N801
-            barrier = staticmethod(lambda: None)
-
-        def save_checkpoint(self, path: Path) -> None:
-            path.parent.mkdir(exist_ok=True)
-            torch.save(torch.zeros(self.size), path)
-
-    trainer: Any = FakeTrainer()
     folder = CheckpointFolder(small_disk / "c", owner="me")
-    folder.save(trainer, 1)
-    trainer.size = 1_000_000
+    folder.save(*toy(10_000), 1)
     with pytest.raises(OSError) as caught:
-        folder.save(trainer, 2)
+        folder.save(*toy(1_000_000), 2)
     assert is_full_disk(caught.value), "the stage's runner turns it into its one message"
-    assert folder.latest() == (small_disk / "c" / "step-00000001.ckpt", 1)
-    assert not list(small_disk.rglob("*.half"))
+    assert folder.latest() == (small_disk / "c" / "step-00000001", 1)
 
 
-def test_other_errors_keep_their_own_words(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="a bug"), writing(tmp_path / "x"):
-        raise RuntimeError("a bug")
+def test_other_errors_keep_their_own_words() -> None:
+    failures: Any = {1: (ValueError("a bug"), StackSummary())}
+    for error in (RuntimeError("a bug"), CheckpointException("write", failures)):
+        with pytest.raises(RuntimeError, match="a bug"), full_disk_told():
+            raise error
 
 
 @pytest.mark.parametrize("reaction", ["stop", "skip"])

@@ -21,7 +21,7 @@ from src.modeling.optimizer_checkpoints import SaveOptimizerCheckpoints
 from src.modeling.recipe import LoRA
 from src.modeling.trainer import Trainer
 from src.modeling.training import train
-from tests.modeling.tiny import CPU
+from tests.modeling.tiny import CPU, toy
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -102,7 +102,7 @@ def test_a_stopped_training_ends_as_if_it_had_not_been(base: Path, tmp_path: Pat
     victim.wait()
     seen = len(_lines(killed))
     assert 8 <= seen < 30, "killed in the middle"
-    assert bool(list((killed / "work" / "checkpoints").glob("*.ckpt"))), "SIGTERM saves, whatever the clock says"
+    assert bool(list((killed / "work" / "checkpoints").glob("step-*"))), "SIGTERM saves, whatever the clock says"
     (killed / "log.txt").unlink()
     assert start(killed, base, 0).wait() == straight.wait() == 0
     assert _lines(killed) == _lines(whole), "losses to the last bit, none twice, none missing"
@@ -115,27 +115,57 @@ def _lines(folder: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
+@pytest.mark.parametrize("in_background", [False, True])
+def test_a_checkpoint_holds_weights_moments_and_progress(tmp_path: Path, in_background: bool) -> None:
+    checkpoints = CheckpointFolder(tmp_path / "c", "me", in_background=in_background)
+    module, optimizer = toy()
+    path = checkpoints.save(module, optimizer, 7)
+    before = [t.clone() for t in (module.model.weight, optimizer.state[module.model.weight]["exp_avg"])]
+    with torch.no_grad():
+        module.model.weight.zero_()  # what is being written is a copy
+    checkpoints.finish()
+    fresh, other = toy()
+    checkpoints.restore(fresh, other, path)
+    after = (fresh.model.weight, other.state[fresh.model.weight]["exp_avg"])
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert fresh.restored == {"steps_done": 7}
+
+
 def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    class FakeTrainer:
-        is_global_zero = True
-
-        class strategy:  # noqa: N801
-            barrier = staticmethod(lambda: None)
-
-        def save_checkpoint(self, path: Path) -> None:
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(b"weights")
-
     checkpoints = CheckpointFolder(tmp_path / "c", owner="me", keep=2)
     for step in (1, 2, 3):
-        checkpoints.save(FakeTrainer(), step)  # type: ignore[arg-type]
-    assert checkpoints.latest() == (tmp_path / "c" / "step-00000003.ckpt", 3)
-    assert len(list((tmp_path / "c").glob("*.ckpt"))) == 2
-    (tmp_path / "c" / "step-00000003.ckpt").write_bytes(b"weight")
-    assert checkpoints.latest() == (tmp_path / "c" / "step-00000002.ckpt", 2)
-    assert "damaged and passed over" in capsys.readouterr().err
+        checkpoints.save(*toy(), step)
+    assert checkpoints.latest() == (tmp_path / "c" / "step-00000003", 3)
+    assert len(list((tmp_path / "c").iterdir())) == 2
+    (shard,) = (tmp_path / "c" / "step-00000003").glob("*.distcp")
+    shard.write_bytes(shard.read_bytes()[:-1])
+    assert checkpoints.latest() == (tmp_path / "c" / "step-00000002", 2)
+    assert "incomplete or damaged and passed over" in capsys.readouterr().err
     with pytest.raises(UserError, match="belongs to another training"):
         CheckpointFolder(tmp_path / "c", owner="you").latest()
+
+
+def test_what_fails_after_the_last_step_costs_no_training(
+    base: Path, rows: list[Example], recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(seen: list[int]) -> Any:
+        settings = recipe(held_out=0.3)
+        return train(
+            base, rows, settings, CPU, tmp_path / "m", tmp_path / "w", 0, log=lambda values, step: seen.append(step)
+        )
+
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr("src.modeling.loading.save_model", lambda *_: (_ for _ in ()).throw(KilledError))
+        run([])
+    steps: list[int] = []
+
+    def no_step(*_: Any) -> None:
+        raise AssertionError("a step was computed again")
+
+    monkeypatch.setattr("src.modeling.module.CausalLM.training_step", no_step)
+    summary = run(steps)
+    assert steps == list(range(1, summary.steps + 1)), "the points of before"
+    assert summary.validation.keys() == {"val_loss/all"} and (tmp_path / "m" / "model.safetensors").exists()
 
 
 class KilledError(Exception):

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from src.modeling.loading import load_tokenizer
-from src.modeling.module import loss_sum
+from src.modeling.loss import loss_sum
 from src.modeling.recipe import LoRA, Recipe
 from src.modeling.trainer import Trainer
 from src.modeling.training import train
@@ -100,7 +100,7 @@ def _task(options: Options) -> Task:
     work = options.scratch / "work"
     summary = train(base, examples[:16], recipe, Trainer(), options.scratch / "warm", work, seed=0, checkpoints=[1.0])
     checkpoint = summary.optimizer_checkpoints[-1]
-    model = load(checkpoint, Path(base), Trainer(), TOKENS)
+    model = load(checkpoint, Path(base), Trainer(), recipe)
     parameters = PerSampleGradients(model, LAYERS).parameters
     for parameter in parameters:
         model.get_parameter(parameter.name).requires_grad_(True)  # PEFT loads an adapter frozen

@@ -19,7 +19,7 @@ import torch
 from src.core.records import Example
 from src.modeling import attention, loading
 from src.modeling.data import Loader, StepBatch
-from src.modeling.module import loss_sum
+from src.modeling.loss import loss_sum
 from src.modeling.plan import Plan, make_plan
 from src.modeling.recipe import Recipe
 from src.modeling.rows import Corpus, Rows

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from src.core.records import Problem, write_table
 from src.modeling.recipe import Recipe
 from src.modeling.schedules import WSD
 from src.modeling.trainer import Trainer
-from src.pipeline.launch import Local
+from src.pipeline.launch import Local, free_port
 from src.stages.pretrain import Pretrain
 from src.stages.sft import ProceduralSFT
 from tests.modeling.tiny import CPU, TINY
@@ -37,7 +39,7 @@ def corpus(tmp_path: Path) -> Path:
 
 def run(corpus: Path, folder: Path, trainer: Trainer, compute: Local, **recipe: Any) -> dict[str, Any]:
     for name in ("out", "work"):
-        (folder / name).mkdir(parents=True)
+        (folder / name).mkdir(parents=True, exist_ok=True)
     stage = Pretrain(TINY, dataclasses.replace(RECIPE, **recipe), trainer, sft=ProceduralSFT(n=10))
     inputs = {"base": str(corpus.with_name("base")), "corpus": str(corpus)}
     spec = {"kind": "pretrain", "stage": describe(stage), "inputs": inputs, "folder": str(folder)}
@@ -69,13 +71,41 @@ def test_two_processes_share_a_stable_state_and_read_held_out_rows(corpus: Path,
     first = run(corpus, tmp_path / "one", sharing, Local(), held_out=0.2)
     again = run(corpus, tmp_path / "two", sharing, Local(), held_out=0.2)
     alone = run(corpus, tmp_path / "three", dataclasses.replace(sharing, devices=1), Local(), held_out=0.2)
-    assert len(list((tmp_path / "cache" / "stable").glob("*/state.ckpt"))) == 1
+    assert len(list((tmp_path / "cache" / "stable").glob("*/state"))) == 1
     assert points(tmp_path / "two") == points(tmp_path / "one")
     assert again["metrics"]["seconds"] < first["metrics"]["seconds"]
     assert "val_loss/sft" in alone["metrics"]
     for name, value in alone["metrics"].items():
         if name.startswith("val_loss"):
             assert first["metrics"][name] == again["metrics"][name] == pytest.approx(value, rel=1e-3)
+
+
+TWICE = ("sh", "-c", '"$@" & "$@" & wait', "on {nodes} machines")
+
+
+@pytest.mark.slow
+def test_two_nodes_leave_what_one_leaves(corpus: Path, tmp_path: Path) -> None:
+    """Both are this machine; they find each other as those of a cluster do."""
+    alone = run(corpus, tmp_path / "one", CPU, Local())
+    compute = Local(across=TWICE, rendezvous=f"127.0.0.1:{free_port()}")
+    both = run(corpus, tmp_path / "two", dataclasses.replace(CPU, nodes=2, strategy="fsdp"), compute)
+    for mine, theirs in zip(points(tmp_path / "one"), points(tmp_path / "two"), strict=True):
+        assert theirs == pytest.approx(mine, rel=1e-3)
+    assert both["counts"] == alone["counts"]
+
+
+@pytest.mark.slow
+def test_what_a_worker_by_hand_has_made_is_taken_over(corpus: Path, tmp_path: Path) -> None:
+    two_nodes = dataclasses.replace(CPU, nodes=2)
+    with pytest.raises(UserError, match=r"trainer\.nodes=2, but compute\.across") as caught:
+        run(corpus, tmp_path / "a", two_nodes, Local())
+    (command,) = re.findall(r"`(.*?)`", caught.value.mend)
+    words = re.sub(r"--rendezvous=\S+", f"--rendezvous=127.0.0.1:{free_port()}", command).split()
+    for process in [subprocess.Popen(words) for _ in range(2)]:
+        assert process.wait() == 0
+    (tmp_path / "a" / "work" / "rows" / "rows.json").unlink()  # nothing is computed again
+    again = run(corpus, tmp_path / "a", two_nodes, Local())
+    assert again["metrics"]["tokens"] > 0 and not (tmp_path / "a" / "work" / "rows" / "rows.json").exists()
 
 
 @pytest.mark.slow

@@ -81,7 +81,7 @@ class LoadedCheckpoint:
 
     def __init__(self, job: Job):
         self.job = job
-        self.model = load(job.checkpoint, job.model, job.trainer, job.recipe.sequence_length)
+        self.model = load(job.checkpoint, job.model, job.trainer, job.recipe)
         self.tokenizer = load_tokenizer(job.model)
         self.gradients = PerSampleGradients(self.model, job.layers, job.reduction)
         file = job.checkpoint.folder / "adam.safetensors"

@@ -43,7 +43,7 @@ from src.selection.vectors import VectorFile
 if TYPE_CHECKING:
     from src.selection.influence import Influence
 
-VERSION = 3  # of the meaning of the cached scores
+VERSION = 4  # of the meaning of the cached scores
 VECTOR = 512  # numbers by which candidates are told apart: a cosine is off by some 0.05
 
 

@@ -16,9 +16,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import set_checkpoint_early_stop
 
 from src.core.errors import UserError
+from src.modeling.dropout import without_dropout
 from src.selection.influence.layers import LowRank, Parameter, Sink, TrackedLayer, tracked_layers
 from src.selection.packed import Encoded, ResponseLoss
 from src.selection.products import fast_products
@@ -30,8 +33,8 @@ class PerSampleGradients:
     """Hooks on the matching linear layers of `model`; use as a context manager, the hooks go with it.
 
     reduction: a sample's loss is the mean over its response tokens or, not divided by their number, their sum.
-    layers: shell patterns on module names ("*.q_proj", "*.lora_*"), see `layers.tracked_layers`. LoRA layers are merged
-    meanwhile; afterwards their weights are what they were, to the last digit but one.
+    layers: shell patterns on module names ("*.q_proj", "*.lora_*"), see `layers.tracked_layers`. LoRA layers in float32
+    are merged meanwhile; afterwards their weights are what they were, to the last digit but one.
     """
 
     def __init__(self, model: Any, layers: Sequence[str], reduction: Reduction = "mean"):
@@ -43,6 +46,8 @@ class PerSampleGradients:
         self._sink: Sink | None = None
         self._lengths: list[int] = []
         self._seen: set[str] = set()
+        self._recomputed: dict[str, Tensor] = {}
+        self._way_back = False
 
     @property
     def size(self) -> int:
@@ -52,7 +57,7 @@ class PerSampleGradients:
     def __enter__(self) -> PerSampleGradients:
         with ExitStack() as stack:
             stack.enter_context(_frozen(self.model))
-            for lora in [layer.lora for layer in self.tracked_layers if isinstance(layer, LowRank)]:
+            for lora in [layer.lora for layer in self.tracked_layers if isinstance(layer, LowRank) and layer.may_merge]:
                 lora.merge()
                 stack.callback(lora.unmerge)
             stack.enter_context(fast_products(self.model))
@@ -69,12 +74,29 @@ class PerSampleGradients:
         """One forward and one backward pass. Returns each row's mean loss over its response tokens, shape (batch,)."""
         self._sink, self._lengths, self._seen = sink, [len(row.tokens) for row in batch], set()
         try:
-            losses = self._losses(batch)
-            self._check_all_seen()
-            (losses * self._weights(batch, losses)).sum().backward()
+            with self._computing():
+                losses = self._losses(batch)
+                self._check_all_seen()
+                self._way_back = True
+                (losses * self._weights(batch, losses)).sum().backward()
         finally:
-            self._sink = None
+            self._sink, self._way_back = None, False
+            self._recomputed.clear()
         return losses.detach()
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """In bfloat16 where the weights are, adapters included; with checkpointed activations, which a model keeps in
+        training mode only, each layer is computed again to its end: its last product is tracked as well."""
+        weight = next(self.model.parameters())
+        lowered = torch.autocast(self.model.device.type, torch.bfloat16, enabled=weight.dtype == torch.bfloat16)
+        with lowered, without_dropout(self.model), set_checkpoint_early_stop(False):
+            self.model.train(self._checkpointed)
+            yield
+
+    @property
+    def _checkpointed(self) -> bool:
+        return bool(getattr(self.model, "is_gradient_checkpointing", False))
 
     def _weights(self, batch: Sequence[Encoded], losses: Tensor) -> Tensor:
         return losses.new_tensor([row.response_tokens if self.reduction == "sum" else 1 for row in batch])
@@ -87,7 +109,15 @@ class PerSampleGradients:
             self._seen.add(layer.name)
             if not output.requires_grad:  # nothing below wants a gradient: backward ends here
                 output.requires_grad_()
-            output.register_hook(lambda dy: layer.deliver(x[0], dy[0], lengths, sink))
+            if self._way_back:  # a checkpointed layer, computed again
+                self._recomputed[layer.name] = x
+            elif self._checkpointed:
+                output.register_hook(lambda dy: deliver(self._recomputed.pop(layer.name), dy, lengths, sink))
+            else:
+                output.register_hook(lambda dy: deliver(x, dy, lengths, sink))
+
+        def deliver(x: Tensor, dy: Tensor, lengths: list[int], sink: Sink) -> None:
+            layer.deliver(x[0], dy[0].to(x.dtype), lengths, sink)
 
         return forward_hook
 

@@ -5,11 +5,12 @@ arXiv 1510.01799, extended over time as in Opacus):
 
     dL/dW = sum_t dy_t x_t^T        dL/db = sum_t dy_t
 
-A LoRA layer y = (W + s B A) x needs no hooks on its two factors: with B A merged into W, the same x and dy give
+A LoRA layer y = W x + s B A x needs no hooks on its two factors: the x and dy of its W give
 
     dL/dA = s sum_t (B^T dy_t) x_t^T        dL/dB = s sum_t dy_t (A x_t)^T
 
-and the forward and backward passes are those of the bare model, cheaper than a LoRA training step's own.
+In float32 B A is merged into W meanwhile, and the passes are those of the bare model, cheaper than a LoRA training
+step's own; weights in bfloat16 have not the digits for that.
 """
 
 from __future__ import annotations
@@ -76,18 +77,14 @@ class Dense:
         return [Parameter(f"{self.name}.{part}", len(weight), weight[0].numel()) for part, weight in named]
 
     def deliver(self, x: Tensor, dy: Tensor, lengths: list[int], sink: Sink) -> None:
-        columns = x.shape[1]
-        rows_at_once = max(1, SLICE // (len(lengths) * columns))
-        for row in range(0, dy.shape[1], rows_at_once):
-            gradients = outer(dy[:, row : row + rows_at_once], x, lengths)
-            sink(f"{self.name}.weight", row * columns, gradients)
+        _hand_over(f"{self.name}.weight", dy, x, lengths, sink)
         if self.module.bias is not None:
             sink(f"{self.name}.bias", 0, torch.stack([part.float().sum(0) for part in dy.split(lengths)]))
 
 
 @dataclass(frozen=True)
 class LowRank:
-    """A LoRA layer, merged while it is tracked. `down` and `up` (A and B): None where not wanted."""
+    """A LoRA layer. `down` and `up` (A and B): None where not wanted."""
 
     name: str
     lora: Any
@@ -109,11 +106,24 @@ class LowRank:
     def deliver(self, x: Tensor, dy: Tensor, lengths: list[int], sink: Sink) -> None:
         scale = self.lora.scaling[self.adapter]
         if self.down:
-            inner = dy @ self.lora.lora_B[self.adapter].weight.detach()
-            sink(f"{self.down}.weight", 0, outer(inner.mul_(scale), x, lengths))
+            inner = dy @ self.lora.lora_B[self.adapter].weight.detach().to(dy.dtype)
+            _hand_over(f"{self.down}.weight", inner.mul_(scale), x, lengths, sink)
         if self.up:
-            inner = x @ self.lora.lora_A[self.adapter].weight.detach().T
-            sink(f"{self.up}.weight", 0, outer(dy, inner.mul_(scale), lengths))
+            inner = x @ self.lora.lora_A[self.adapter].weight.detach().T.to(x.dtype)
+            _hand_over(f"{self.up}.weight", dy, inner.mul_(scale), lengths, sink)
+
+    @property
+    def may_merge(self) -> bool:
+        """Whether W has the digits to take B A in."""
+        return self.module.weight.dtype == self.lora.lora_B[self.adapter].weight.dtype == torch.float32
+
+
+def _hand_over(parameter: str, dy: Tensor, x: Tensor, lengths: list[int], sink: Sink) -> None:
+    """sum_t dy_t x_t^T of every sample, as many rows at a time as `SLICE` allows."""
+    columns = x.shape[1]
+    rows_at_once = max(1, SLICE // (len(lengths) * columns))
+    for row in range(0, dy.shape[1], rows_at_once):
+        sink(parameter, row * columns, outer(dy[:, row : row + rows_at_once], x, lengths))
 
 
 def outer(dy: Tensor, x: Tensor, lengths: list[int]) -> Tensor:
@@ -139,15 +149,15 @@ def one_by_one(dy: Tensor, x: Tensor, lengths: list[int]) -> Tensor:
 def tracked_layers(model: Any, patterns: Sequence[str]) -> list[TrackedLayer]:
     """What to track of all linear layers whose name matches any of the shell patterns, in the model's order.
 
-    Only `nn.Linear` counts; the two factors of a LoRA layer are such layers. A plain LoRA layer in float32 is merged;
-    others (DoRA and the like) are tracked factor by factor.
+    Only `nn.Linear` counts; the two factors of a LoRA layer are such layers. A plain LoRA layer is tracked as one;
+    others (DoRA and the like) factor by factor.
     """
     chosen = matching_layers(model, patterns)
     found: dict[str, TrackedLayer] = {}
     for name, module in chosen.items():
         home, _, adapter = name.rpartition(".")
         home, _, factor = home.rpartition(".")
-        if factor in ("lora_A", "lora_B") and _mergeable(lora := model.get_submodule(home), adapter):
+        if factor in ("lora_A", "lora_B") and _is_plain(lora := model.get_submodule(home), adapter):
             down, up = (f"{home}.{part}.{adapter}" for part in ("lora_A", "lora_B"))
             found[home] = LowRank(home, lora, adapter, down if down in chosen else None, up if up in chosen else None)
         else:
@@ -155,14 +165,13 @@ def tracked_layers(model: Any, patterns: Sequence[str]) -> list[TrackedLayer]:
     return list(found.values())
 
 
-def _mergeable(lora: Any, adapter: str) -> bool:
-    """Whether the layer computes (W + s B A) x and nothing else, and W has the digits to take B A in."""
+def _is_plain(lora: Any, adapter: str) -> bool:
+    """Whether the layer computes W x + s B A x and nothing else."""
     return (
         isinstance(getattr(lora, "base_layer", None), nn.Linear)
         and list(lora.active_adapters) == [adapter]
         and adapter not in lora.lora_variant
         and not (lora.merged or lora.disable_adapters or lora.lora_bias[adapter] or lora.fan_in_fan_out)
-        and lora.base_layer.weight.dtype == lora.lora_B[adapter].weight.dtype == torch.float32
     )
 
 

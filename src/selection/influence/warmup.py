@@ -17,6 +17,7 @@ from src.selection.candidates import ById, View
 
 if TYPE_CHECKING:
     from src.modeling.optimizer_checkpoints import OptimizerCheckpoint
+    from src.modeling.recipe import Recipe
     from src.modeling.trainer import Trainer
     from src.selection.influence import Influence
 
@@ -53,12 +54,14 @@ def warmup_sample(options: Influence, candidates: ById, seed: int) -> View[Examp
     return candidates.drawn(count, "warm-up", seed)
 
 
-def load(checkpoint: OptimizerCheckpoint, base: Path, trainer: Trainer, longest: int) -> Any:
-    """The model at a checkpoint, in float32, on the trainer's device. `longest`: of the rows, in tokens."""
+def load(checkpoint: OptimizerCheckpoint, base: Path, trainer: Trainer, recipe: Recipe) -> Any:
+    """The model at a checkpoint, on the trainer's device, in the precision of the recipe that trained it; adapters are
+    in float32."""
     from src.selection.packed import on_device
 
     adapter = (checkpoint.folder / "adapter_config.json").exists()
-    model = on_device(base if adapter else checkpoint.folder, trainer, longest)
+    folder = base if adapter else checkpoint.folder
+    model = on_device(folder, trainer, recipe.sequence_length, recipe.precision)
     if adapter:
         from peft import PeftModel
 

@@ -151,3 +151,35 @@ def test_batches_hold_every_row_once_and_respect_the_budget():
     made = list(batches(rows, 60))
     assert sorted(row.id for batch in made for row in batch) == [row.id for row in rows]
     assert all(sum(len(row.tokens) for row in batch) <= 60 for batch in made)
+
+
+@pytest.mark.parametrize("adapters", [False, True])
+def test_checkpointed_activations_change_nothing(model, rows, adapters):
+    """Each layer's inputs are those of its second forward pass; none is kept from the first one."""
+    layers = ["*.lora_*"] if adapters else ["*_proj"]
+    model = adapted(model) if adapters else model
+    kept, losses = by_hooks(model, layers, rows)
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+    again, same = by_hooks(model, layers, rows)
+    torch.testing.assert_close(losses, same)
+    for name, values in again.items():
+        torch.testing.assert_close(values, kept[name], rtol=1e-4, atol=1e-6)
+    assert model.eval().training is False
+
+
+@pytest.mark.parametrize("adapters", [False, True])
+@pytest.mark.parametrize("checkpointed", [False, True])
+def test_bfloat16_has_the_directions_of_float32(model, rows, adapters, checkpointed):
+    layers = ["*.lora_*"] if adapters else ["*_proj"]
+    model = adapted(model) if adapters else model
+    exact, losses = by_hooks(model, layers, rows)
+    for name, parameter in model.named_parameters():
+        if "lora_" not in name:  # adapters stay as the optimizer left them
+            parameter.data = parameter.data.bfloat16()
+    if checkpointed:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    lowered, close = by_hooks(model, layers, rows)
+    torch.testing.assert_close(losses, close, rtol=3e-2, atol=0)
+    whole, half = (torch.cat(list(found.values()), 1) for found in (exact, lowered))
+    assert half.dtype == torch.float32, "Adam's arithmetic is float32's"
+    assert torch.cosine_similarity(whole, half).min() > 0.99

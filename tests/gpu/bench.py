@@ -1,0 +1,162 @@
+"""The speed of one card, with its record: `python -m tests.gpu.bench` (`make bench-gpu`), a quarter of an hour.
+
+A training step of a Llama of 1.1 billion parameters in tokens/s and as a share of the card's peak, packed, beside
+litgpt's own step where that is installed; influence in samples/s and memory. `--device=cpu --toy` runs the same lines
+on a small model, so that they are known to run before a card is paid for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from src.modeling import attention, loading
+from src.modeling.flops import TRAINING, peak
+from src.modeling.loss import loss_sum
+from src.modeling.selftest import documents, may_chunk
+from src.modeling.sources import TinyLlama
+from src.modeling.trainer import Trainer
+from src.selection.influence.gradients import PerSampleGradients
+from src.selection.packed import Encoded, on_device
+from tests.perf.machine import circumstances
+
+BILLION = TinyLlama(
+    hidden_size=2048, layers=22, heads=32, kv_heads=4, intermediate_size=5632, vocab_size=32_000, max_positions=2048
+)
+TOY = TinyLlama(hidden_size=64, layers=2, heads=4, kv_heads=2, intermediate_size=128, vocab_size=300)
+STEPS, WARM = 10, 3
+
+
+def main(arguments: list[str]) -> dict[str, Any]:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--toy", action="store_true")
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args(arguments)
+    source, slots = (TOY, 256) if given.toy else (BILLION, 16_384)
+    with tempfile.TemporaryDirectory() as scratch:
+        words = ["three apples and two pears make five"] * 99
+        base = Path(source.prepare(Path(scratch) / "base", lambda: words, seed=0))
+        found: dict[str, Any] = {"circumstances": circumstances(), "slots": slots}
+        for name in ("documents", "sdpa"):
+            found[f"training, {name}"] = training(base, source, given.device, slots, name)
+        found["training, litgpt"] = litgpt(source, given.device, slots)
+        for checkpointing in (False, True):
+            title = f"influence{', activations checkpointed' if checkpointing else ''}"
+            found[title] = influence(base, given.device, slots, checkpointing)
+    print(json.dumps(found, indent=2))
+    if given.out:
+        given.out.write_text(json.dumps(found, indent=2) + "\n")
+    return found
+
+
+def lengths(slots: int) -> list[int]:
+    """Rows of a math corpus: some 400 tokens, now and then four times that."""
+    pattern = [min(n, slots // 4) for n in (180, 320, 410, 260, 1600, 350, 520)]
+    found: list[int] = []
+    while sum(found) + max(pattern) < slots:
+        found.append(pattern[len(found) % len(pattern)])
+    return [*found, slots - sum(found)]
+
+
+def training(base: Path, source: TinyLlama, device: str, slots: int, name: str) -> dict[str, float]:
+    attention.choose(loading.load_config(base), "auto", slots)
+    model = loading.load_model(base, name).to(device).train()
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
+    batch = documents(model.config.vocab_size, lengths(slots)).to(device)
+    chunked = may_chunk(model, name)
+
+    def step() -> None:
+        with torch.autocast(device, torch.bfloat16):
+            loss = loss_sum(model, batch, name, chunked) / len(batch.targets)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return _speed(step, device, slots, source.size().working_parameters)
+
+
+def litgpt(source: TinyLlama, device: str, slots: int) -> dict[str, float] | str:
+    """Its model and loss, in rows of 2,048 tokens as it reads them."""
+    if not find_spec("litgpt"):
+        return "not installed: pip install litgpt"
+    from litgpt import GPT, Config
+    from litgpt.utils import chunked_cross_entropy
+
+    row = min(2048, slots)
+    config = Config(
+        block_size=row,
+        vocab_size=source.vocab_size,
+        n_layer=source.layers,
+        n_head=source.heads,
+        n_query_groups=source.kv_heads,
+        n_embd=source.hidden_size,
+        intermediate_size=source.intermediate_size,
+        norm_class_name="RMSNorm",
+        mlp_class_name="LLaMAMLP",
+        bias=False,
+        parallel_residual=False,
+        rotary_percentage=1.0,
+    )
+    model = GPT(config).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
+    tokens = torch.randint(0, source.vocab_size, (slots // row, row), device=device)
+
+    def step() -> None:
+        with torch.autocast(device, torch.bfloat16):
+            loss = chunked_cross_entropy(model(tokens[:, :-1]), tokens[:, 1:])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return _speed(step, device, slots, source.size().working_parameters)
+
+
+def influence(base: Path, device: str, slots: int, checkpointing: bool) -> dict[str, float]:
+    trainer = Trainer(device=device, activation_checkpointing=checkpointing)  # type: ignore[arg-type]
+    model = on_device(base, trainer, slots, "bf16")
+    rows = [Encoded(str(i), list(range(3, 3 + n % 250)) * (n // 250 + 1), 8) for i, n in enumerate(lengths(slots))]
+    with PerSampleGradients(model, ["*.o_proj", "*.down_proj"]) as gradients:
+        found = _speed(lambda: gradients.run(rows, lambda *_: None), device, slots, 0.0)
+    return {"samples/s": len(rows) * found["steps/s"], "peak GB": found["peak GB"]}
+
+
+def _speed(step: Any, device: str, tokens: int, parameters: float) -> dict[str, float]:
+    on_card = device == "cuda"
+    if on_card:
+        torch.cuda.reset_peak_memory_stats()
+    for i in range(STEPS):
+        if i == WARM:
+            _finish(on_card)
+            began = time.perf_counter()
+        step()
+    _finish(on_card)
+    seconds = (time.perf_counter() - began) / (STEPS - WARM)
+    found = {"steps/s": 1 / seconds, "tokens/s": tokens / seconds}
+    best = peak(torch.cuda.get_device_name()) if on_card else None
+    if best:
+        found["mfu"] = TRAINING * parameters * tokens / seconds / best
+    found["peak GB"] = torch.cuda.max_memory_allocated() / 1e9 if on_card else 0.0
+    return found
+
+
+def _finish(on_card: bool) -> None:
+    if on_card:
+        torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    if "--device=cpu" not in sys.argv and not torch.cuda.is_available():
+        sys.exit("torch sees no NVIDIA GPU here: `--device=cpu --toy` runs the same lines on a small model.")
+    main(sys.argv[1:])

@@ -1,0 +1,14 @@
+"""The bench of a card runs where there is none, on a small model: its lines are tried before a card is paid for."""
+
+import pytest
+
+from tests.gpu import bench
+
+
+@pytest.mark.slow
+def test_the_bench_runs_without_a_card(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "STEPS", 4)
+    found = bench.main(["--device=cpu", "--toy", f"--out={tmp_path / 'record.json'}"])
+    assert all(found[name]["tokens/s"] > 0 for name in ("training, documents", "training, sdpa"))
+    assert found["influence"]["samples/s"] > 0 and (tmp_path / "record.json").exists()
+    assert sum(bench.lengths(16_384)) == 16_384
