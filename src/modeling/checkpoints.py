@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,7 +109,7 @@ class CheckpointFolder:
     owner: str
     keep: int = 2
     in_background: bool = False
-    _writing: Future[Any] | None = field(default=None, init=False)
+    _writing: Any = field(default=None, init=False)  # the future of what is being written
 
     def path(self, step: int) -> Path:
         return self.folder / f"step-{step:08d}"
@@ -129,7 +129,7 @@ class CheckpointFolder:
         writer = _HashingWriter(path)
         with full_disk_told():
             if self.in_background:
-                self._writing = dcp.async_save(state, storage_writer=writer, no_dist=alone)  # type: ignore[assignment]
+                self._writing = dcp.async_save(state, storage_writer=writer, no_dist=alone)
             else:
                 dcp.save(state, storage_writer=writer, no_dist=alone)
                 self._forget_old()

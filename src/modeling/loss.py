@@ -72,10 +72,10 @@ def _unchanged() -> Iterator[None]:
 
 
 @contextmanager
-def _loss_for_logits(head: nn.Linear, targets: Tensor) -> Iterator[None]:
+def _loss_for_logits(head: Any, targets: Tensor) -> Iterator[None]:
     """Meanwhile the output layer gives the summed loss in place of logits. Inside the model's own forward call, for a
     sharded model has its weights there and nowhere else."""
-    head.forward = partial(_chunked, head, targets)  # type: ignore[method-assign]
+    head.forward = partial(_chunked, head, targets)
     try:
         yield
     finally:

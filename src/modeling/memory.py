@@ -52,10 +52,10 @@ def _weights(shape: Shape, recipe: Recipe, number: int, shards: int) -> float:
 def _kept_of_a_token(shape: Shape, trainer: Trainer, number: int) -> float:
     """Bytes kept for the way back. A layer keeps what its products read and its norms and gate made: ten numbers of the
     stream's width, two of keys and values, four of each working expert's; with checkpointing one, and one layer is
-    made anew at a time."""
+    made anew at a time. The last norm keeps what it read in float32, and what it made."""
     layer = 10 * shape.hidden + 2 * shape.kv + 4 * shape.experts_used * shape.intermediate
     kept = shape.layers * shape.hidden + layer if trainer.activation_checkpointing else shape.layers * layer
-    return kept * number
+    return kept * number + shape.hidden * (4 + number)
 
 
 def _loss(shape: Shape, tokens: int) -> float:

@@ -46,7 +46,7 @@ class PerSampleGradients:
         self._sink: Sink | None = None
         self._lengths: list[int] = []
         self._seen: set[str] = set()
-        self._recomputed: dict[str, Tensor] = {}
+        self._waiting: dict[str, Tensor] = {}
         self._way_back = False
 
     @property
@@ -81,7 +81,7 @@ class PerSampleGradients:
                 (losses * self._weights(batch, losses)).sum().backward()
         finally:
             self._sink, self._way_back = None, False
-            self._recomputed.clear()
+            self._waiting.clear()
         return losses.detach()
 
     @contextmanager
@@ -110,13 +110,22 @@ class PerSampleGradients:
             if not output.requires_grad:  # nothing below wants a gradient: backward ends here
                 output.requires_grad_()
             if self._way_back:  # a checkpointed layer, computed again
-                self._recomputed[layer.name] = x
+                meet("x", x, sink, lengths)
             elif self._checkpointed:
-                output.register_hook(lambda dy: deliver(self._recomputed.pop(layer.name), dy, lengths, sink))
+                output.register_hook(lambda dy: meet("dy", dy, sink, lengths))
             else:
-                output.register_hook(lambda dy: deliver(x, dy, lengths, sink))
+                output.register_hook(lambda dy: deliver(x, dy, sink, lengths))
 
-        def deliver(x: Tensor, dy: Tensor, lengths: list[int], sink: Sink) -> None:
+        def meet(which: str, tensor: Tensor, sink: Sink, lengths: list[int]) -> None:
+            """Of a checkpointed layer dy may come before x: nothing is computed again until it is asked for."""
+            other = self._waiting.pop(layer.name, None)
+            if other is None:
+                self._waiting[layer.name] = tensor
+            else:
+                x, dy = (tensor, other) if which == "x" else (other, tensor)
+                deliver(x, dy, sink, lengths)
+
+        def deliver(x: Tensor, dy: Tensor, sink: Sink, lengths: list[int]) -> None:
             layer.deliver(x[0], dy[0].to(x.dtype), lengths, sink)
 
         return forward_hook

