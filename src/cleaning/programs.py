@@ -11,8 +11,7 @@ from itertools import islice
 from queue import SimpleQueue
 from typing import NamedTuple
 
-from src.evaluation.canonical import as_number, canonical
-from src.evaluation.grading import Grader, numbers_equal, quick_verdict
+from src.evaluation.grading import as_number, grade
 from src.evaluation.sandbox import Execution, Sandbox
 
 _CODE = re.compile(r"^[ \t]*```[ \t]*(?:python|py)\w*[ \t]*\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE | re.IGNORECASE)
@@ -85,7 +84,7 @@ def _fraction(number: str) -> Fraction | None:
         return None
 
 
-def answers(printed: str, answer: str, grader: Grader) -> bool:
+def answers(printed: str, answer: str) -> bool:
     """Whether the boxed answer is what was printed: the whole, its last line, the last number in it, or the number
     rounded to the digits of the box."""
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
@@ -93,20 +92,16 @@ def answers(printed: str, answer: str, grader: Grader) -> bool:
         return False
     numbers = _NUMBER.findall(lines[-1])
     candidates = [lines[-1], *numbers[-1:], *([" ".join(lines)] if len(lines) > 1 else [])]
-    if any((quick := quick_verdict(c, answer)) is not None and quick.correct for c in candidates):
-        return True
-    if any(_rounds(number, answer) for number in numbers):
-        return True
-    return any(grader.grade(candidate, answer).correct for candidate in candidates[:1])
+    return any(grade(c, answer).correct for c in candidates) or any(_rounds(number, answer) for number in numbers)
 
 
 def _rounds(number: str, answer: str) -> bool:
-    exact, said = _fraction(number), as_number(canonical(answer))
+    exact, said = _fraction(number), as_number(answer)
     decimals = re.search(r"\.(\d+)", answer)
     if exact is None or said is None:
         return False
     if decimals is None:
-        return numbers_equal(exact, said, exact=True)
+        return exact == said
     return abs(exact - said) <= Fraction(1, 2 * 10 ** len(decimals[1])) * Fraction(101, 100)
 
 

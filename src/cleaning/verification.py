@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from src.core.checks import at_least
-from src.evaluation.grading import Grader
+from src.evaluation.grading import grade
 from src.generation.base import Generator, Sampling
 
 # Verdicts of rows that stay. The first three are checks of the answer itself; arithmetic is of the steps alone.
@@ -37,12 +37,12 @@ class Votes:
         if not 0 < self.least <= 1:
             raise ValueError(f"least must lie in (0, 1], not {self.least}")
 
-    def decide(self, answer: str, given_answers: Sequence[str], grader: Grader) -> str:
+    def decide(self, answer: str, given_answers: Sequence[str]) -> str:
         """VOTES, WRONG or, where too few of the answers that the samples gave agree on anything, UNCHECKED."""
         camps: list[tuple[str, int]] = []
         for given in given_answers:
             for place, (said, votes) in enumerate(camps):
-                if grader.grade(said, given).correct:
+                if grade(said, given).correct:
                     camps[place] = (said, votes + 1)
                     break
             else:
@@ -51,7 +51,7 @@ class Votes:
         leaders = [said for said, votes in camps if votes == most]
         if most < self.least * self.samples or len(leaders) > 1:
             return UNCHECKED
-        return VOTES if grader.grade(leaders[0], answer).correct else WRONG
+        return VOTES if grade(leaders[0], answer).correct else WRONG
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from src.evaluation.puzzle import puzzle_gold
 from src.evaluation.question import Question, named
 from src.evaluation.rows import Row, file_digest, hub_rows, read_rows
 from src.generation.procedural.size import FULL, Size, families_digest
-from src.text.answers import NUMBER, AnswerType
+from src.text.answers import AnswerType, first_number
 from src.text.boxed import last_boxed
 
 FIELDS = ("question", "answer", "solution", "choices", "stage", "subject")
@@ -253,8 +253,7 @@ class TableBenchmark(Benchmark):
             case "hashes":
                 gold = text.rpartition("####")[2].strip() if "####" in text else None
             case "number":
-                found = NUMBER.search(text)
-                gold = found[0] if found else None
+                gold = first_number(text)
             case _:
                 gold = text
         if not gold:

@@ -12,8 +12,7 @@ from src.core.records import Prediction, content_id, seed_from
 from src.core.stage import Tally
 from src.evaluation.asking import Answer, Asked, answers_of
 from src.evaluation.benchmark import LETTERS, Benchmark
-from src.evaluation.canonical import as_number, canonical, squeezed
-from src.evaluation.grading import UNJUDGED, Grader, Pair, Verdict, quick_verdict
+from src.evaluation.grading import UNJUDGED, Pair, Verdict, grade, vote_key
 from src.evaluation.metrics import majority, mean_with_interval, pass_at_k, seed_interval
 from src.evaluation.programs import extract_from_run
 from src.evaluation.question import Question
@@ -39,7 +38,6 @@ def judge(
     plan: Sequence[Asked],
     answers: Mapping[str, Answer],
     benchmarks: Mapping[str, Benchmark],
-    grader: Grader,
     tally: Tally,
 ) -> list[Judged]:
     """Extract and grade every sample. In the tally a sample is kept, or failed: never answered, or never judged."""
@@ -50,7 +48,7 @@ def judge(
         for asked, kind, extracted in zip(plan, kinds, readings)
         for answer in extracted
     ]
-    verdicts = iter(grader.grade_all(pairs))
+    verdicts = (grade(*pair) for pair in pairs)
     judged = []
     for asked, extracted in zip(plan, readings):
         written = list(answers_of(asked, answers))
@@ -70,8 +68,8 @@ def _read(asked: Asked, answers: Mapping[str, Answer], kind: AnswerType) -> list
 def _as_letter(answer: str | None, question: Question) -> str | None:
     if answer is None or answer in LETTERS:
         return answer
-    same = (quick_verdict(choice, answer) for choice in question.choices or ())
-    return next((letter for letter, verdict in zip(LETTERS, same) if verdict and verdict.correct), answer)
+    same = (grade(choice, answer).correct for choice in question.choices or ())
+    return next((letter for letter, correct in zip(LETTERS, same) if correct), answer)
 
 
 def _with_error(answer: Answer, verdict: Verdict) -> Verdict:
@@ -160,15 +158,8 @@ def _many_samples(items: Sequence[Judged], samples: int, name: tuple[str, ...]) 
 
 
 def _majority_right(prediction: Prediction, k: int) -> bool:
-    winner = majority([None if answer is None else _plain(answer) for answer in prediction.extracted[:k]])
+    winner = majority([None if answer is None else vote_key(answer) for answer in prediction.extracted[:k]])
     return winner is not None and prediction.verdict[winner]
-
-
-def _plain(answer: str) -> str:
-    """One spelling for answers that are plainly the same: 0.5 and 1/2 vote together."""
-    text = canonical(answer)
-    number = as_number(text)
-    return squeezed(text) if number is None else str(number)
 
 
 def speeds(judged: Iterable[Judged]) -> list[dict[str, Any]]:

@@ -23,7 +23,6 @@ from src.cleaning.verification import (
 from src.core.journal import Journal
 from src.core.records import Generation, Prompt, content_id, seed_from
 from src.core.stage import StageContext
-from src.evaluation.grading import Grader
 from src.generation.base import Request
 from src.stages.asking import Ask, Asking
 from src.text.answers import extract_answer
@@ -31,11 +30,10 @@ from src.text.answers import extract_answer
 
 def verify(ctx: StageContext, how: Verification, rows: OpenRows, workers: int) -> None:
     """Set verdicts, and refuse what is wrong where the options say so."""
-    with Grader(workers) as grader:
-        if how.programs:
-            _Programs(ctx, how, rows, grader).check(workers)
-        if how.votes:
-            _vote(ctx, how, how.votes, rows, grader)
+    if how.programs:
+        _Programs(ctx, how, rows).check(workers)
+    if how.votes:
+        _vote(ctx, how, how.votes, rows)
 
 
 def _settle(how: Verification, rows: OpenRows, row: int, wrong: str | None, right: str) -> None:
@@ -50,8 +48,8 @@ def _settle(how: Verification, rows: OpenRows, row: int, wrong: str | None, righ
 class _Programs:
     """Runs each program once, and holds the row itself and its natural-language twin to it."""
 
-    def __init__(self, ctx: StageContext, how: Verification, rows: OpenRows, grader: Grader):
-        self.ctx, self.how, self.rows, self.grader = ctx, how, rows, grader
+    def __init__(self, ctx: StageContext, how: Verification, rows: OpenRows):
+        self.ctx, self.how, self.rows = ctx, how, rows
         twins = rows.twins()
         stays = rows.stays
         self.first_of = {twin: first for first, twin in twins.items() if stays[first]}
@@ -68,7 +66,7 @@ class _Programs:
             bar = self.ctx.progress("running programs", total=int(self.wanted.sum()), unit="programs")
             with bar, Runner(workers, self.how.program_seconds) as runner:
                 for row, answer, run in self._runs(runner, self.wanted.copy()):
-                    own = run.wrong is None and answer is not None and answers(run.printed, answer, self.grader)
+                    own = run.wrong is None and answer is not None and answers(run.printed, answer)
                     journal.append(str(row), {"run": run._asdict(), "answer": answer, "own": own})
                     self._judge(row, run, answer, own)
                     bar.advance()
@@ -89,7 +87,7 @@ class _Programs:
             _settle(self.how, self.rows, row, wrong, PROGRAM)
         first = self.first_of.get(row)
         if first is not None and run.wrong is None and (said := self.said.get(first)) is not None:
-            agrees = answers(run.printed, said, self.grader)
+            agrees = answers(run.printed, said)
             _settle(self.how, self.rows, first, None if agrees else TWIN_DISAGREES, TWIN)
 
     def _answers_of_firsts(self) -> dict[int, str | None]:
@@ -101,7 +99,7 @@ class _Programs:
         }
 
 
-def _vote(ctx: StageContext, how: Verification, votes: Votes, rows: OpenRows, grader: Grader) -> None:
+def _vote(ctx: StageContext, how: Verification, votes: Votes, rows: OpenRows) -> None:
     """Natural-language rows with an answer that no program has confirmed are solved again."""
     wanted = rows.stays & ~rows.tool & rows.unsaid()
     asking = Asking(ctx, votes.generator.name)
@@ -113,7 +111,7 @@ def _vote(ctx: StageContext, how: Verification, votes: Votes, rows: OpenRows, gr
     given = {id: _answers_in(texts) for id, texts in answered}
     for numbers, table in rows.read(wanted, ["id", "answer"]):
         for row, id, answer in zip(numbers.tolist(), *(column.to_pylist() for column in table.columns), strict=True):
-            verdict = votes.decide(answer, given.get(id, []), grader) if answer else UNCHECKED
+            verdict = votes.decide(answer, given.get(id, [])) if answer else UNCHECKED
             if verdict != UNCHECKED:
                 _settle(how, rows, row, OUTVOTED if verdict == WRONG else None, VOTES)
 

@@ -1,4 +1,4 @@
-r"""Finding the final answer in what a model wrote: a box, "####", "the answer is", the last number, a choice letter.
+r"""Finding the final answer in what a model wrote: a box, "####", "the answer is", a closing formula, a letter.
 
 Every pattern here is linear in the text, so that 100,000 characters of babble cost milliseconds.
 """
@@ -7,77 +7,228 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
-from src.text.boxed import last_boxed
+from src.text.boxed import Box, boxes
 
 AnswerType = Literal["number", "math", "choice", "text", "puzzle"]
 
 MAX_ANSWER_CHARS = 2_000  # the longest gold answer of MATH has 160; what is longer is no answer
-BOX_CHARS, BOXES = 20_000, 20  # how far back a box is looked for
+TAIL_CHARS, BOXES = 20_000, 20  # how far back a box is looked for, and among how many
+PIECE_CHARS = 600  # of what follows "the answer is"
 
+_DIGITS = r"(?:[0-9]{1,3}(?:(?:,|\{,\})[0-9]{3})+|[0-9]{1,3}(?:\ [0-9]{3})+(?![0-9])|[0-9]+)"
 NUMBER = re.compile(
-    r"(?<![0-9A-Za-z_.])[-−–]?"
-    r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)?"  # 1,234 or 1234
-    r"(?:\.[0-9]+|(?<=[0-9])(?:/[0-9]+)?)%?"  # .5 or /5
+    r"(?<![0-9A-Za-z_.])(?:[-−–]\s?(?=[$€£]?[0-9.]))?(?:\\?[$€£]\s?)?"
+    rf"(?:{_DIGITS}\ [0-9]+/[0-9]+|{_DIGITS}?"  # 1 1/2, or 1,234 or 1 234 or 1234
+    r"(?:\.[0-9]+|(?<=[0-9])(?:/[0-9]+)?)(?:[eE][-+]?[0-9]{1,3}(?![0-9A-Za-z]))?)%?"  # .5 or /5
 )
+_CURRENCY = re.compile(r"\\?[$€£]\s?|(?<=[-−–])\s")
+_THOUGHTS_END = "</think>"
+_TURN_END = re.compile(r"<\|(?:im_start|im_end|eot_id|end_of_text|endoftext|end|user|assistant)\|>|</s>")
+_NEXT_QUESTION = re.compile(r"\n\s{0,3}(?:#{1,4}\s|\*\*)?(?:Question|Problem|Human|User|Instruction|Q)\b[^\n:]{0,12}:")
+_HASHES = re.compile(r"(?:^|\n|(?<=\s))####[ \t]*([^\n]{1,400})")
+_HEADING = re.compile(r"[*_\s]*[A-Za-z]")
 _ANNOUNCED = re.compile(
-    r"\b(?:final\s{1,3})?answer\s{0,3}(?:\*\*)?\s{0,3}(?:is\s{0,3}:?|:|=)\s{0,3}(?:\*\*)?\s{0,3}([^\n]{1,400})", re.I
+    r"(?:\banswers?(?![a-z])|答案)(?:\s{1,3}(?:to|for|of)\s[^.:\n]{1,60}?)?[\s*_]{0,4}(?:\bis\b|\bare\b|[:：=]|是|为)[\s*_:：]{0,6}"
+    r"|\bfinal answer[*_ ]{0,4}\n\s{0,3}",
+    re.I,
 )
-_SENTENCE_END = re.compile(r"\.(?=\s|$)|\s\*\*|\*\*$")
-_MATH = re.compile(r"\\\((.{1,400}?)\\\)|\$([^$\n]{1,400})\$(?![0-9])")  # "$160 - $72" is money
-# "160 - 72 =" of "160 - 72 = 24": sides without letters, but for LaTeX's commands.
-_SIDES = re.compile(r"(?:(?:[-+*/^.,:%$()\[\]{}0-9 \t×÷−–·]|\\[a-zA-Z]+|\\[,;!:%$])++=)+")
-_LETTER_IN_BRACKETS = re.compile(r"\(([A-J])\)")
-_LETTER_ALONE = re.compile(r"(?<![A-Za-z0-9'’])([A-J])(?=[).:,\s*]|$)(?!['’])")
-_LETTER_LINE = re.compile(r"^[^\w\n]{0,8}([A-J])(?:[).:]|[^\w\n]{0,8}$)", re.M)
-_OPTION = re.compile(r"\W*(?:(?:option|choice)\W*)?([A-Ja-j])(?![A-Za-z0-9])", re.I)
-_OPERATOR = re.compile(r"[+\-*/×÷−·]")
+_FINAL = re.compile(r"\bfinal answer is:?\s{0,3}([^\n]{1,400})", re.I)
+_MATH = re.compile(
+    r"\\\[(.{1,600}?)\\\]|\$\$(.{1,600}?)\$\$|\\\((.{1,400}?)\\\)|(?<![\\$])\$((?:[^$\n\\]|\\.){1,400}?)(?<!\\)\$(?![0-9])",
+    re.DOTALL,
+)
+_PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")  # words in what should be a formula: then "$" was money
+_SENTENCE_END = re.compile(r"(?<!\.[a-z])\.(?=\s|$)|。|\s\*\*|\*\*(?=\s|$)|\bI hope\b")
+_ASIDE = re.compile(
+    r",?\s(?:because|since|as (?:required|desired|needed|expected|stated|claimed|shown|we|the|it)"
+    r"|so that|where|which means|indeed)\b"
+)
+_VERBS = re.compile(r"\b(?:is|are|equals|be|becomes|gives|i\.e\.,?|that is,?|which is)\s{1,3}(?!not\b)")
+_FILLER = re.compile(
+    r"(?:(?:therefore|thus|hence|then|simply|just|about|approximately|roughly|exactly|around|now|also|clearly|indeed"
+    r"|equal to|given by|either|both|always|only"
+    r"|the (?:number|value|integer|expression|interval|set|pair|point|fraction))\b|[,:=]|\s)+",
+    re.I,
+)
+_JOINS = re.compile(r"[\s,;&.]*(?:(?:and|or)\b[\s,]*)?")
+_BETWEEN = re.compile(r"\\(?:text|mathrm|mbox)\s*\{([^{}]{0,60})\}")
+_SIDES = re.compile(  # "160 - 72 =" of "160 - 72 = 24": sides without letters, but for LaTeX's commands
+    r"(?:(?:[-+*/^.,:%$()\[\]{}0-9 \t×÷−–·]|\\[a-zA-Z]+|\\[,;:!%$])++=)+"
+)
 _INFIX = re.compile(r"[0-9)}%]\s*(?:[-+*/^×÷−·]|\\(?:times|cdot|div)(?![a-zA-Z]))\s*\S")
+_BARE_LATEX = re.compile(r"(?:(?:=|\bis|\bare|:)\s{1,3}|^)([^=\n]{0,200}\\[a-zA-Z]{2,}[^=\n]{0,300})$")
+_OPERATOR = re.compile(r"[+\-*/×÷−·]")
 _ARITHMETIC = re.compile(r"[0-9(][0-9+\-*/()×÷−· ]*+")
+_OPTION = re.compile(
+    r"\W*(?:(?:the\s+)?(?:correct\s+)?(?:option|choice|answer)\W*(?:is\W*)?)?([A-Za-z])(?![A-Za-z0-9'’])", re.I
+)
+_LETTER = re.compile(
+    r"\(([A-Z])\)|(?<![A-Za-z0-9'’$\\({_^])(?:([A-HJ-P])(?=[).:,;*]|\s*$)(?!['’])|([B-HJ-P])(?=\s))|^\W{0,8}([A-P])(?:[).:]|\W{0,8}$)",
+    re.M,
+)
+_CHOSEN = re.compile(r"\b(?:options?|choices?)\s{1,3}(?:is\s{1,3})?[*(]{0,3}([A-Z])(?![A-Za-z0-9])")
 
 
 def extract_answer(text: str, answer_type: AnswerType) -> str | None:
-    """The final answer that `text` gives, or None where it gives none (or one of more than 2,000 characters).
+    r"""The final answer that `text` gives, or None where it gives none (or one of more than 2,000 characters).
 
-    The last box wins; then what follows the last "####"; then the last "answer is"; then, by type: the last number
-    (number, math), the last choice letter, the last line (text), the last arithmetic expression (puzzle). Of a
-    calculation, "160 - 72 = 24", the answer (number, math) is what it comes to.
+    Thoughts, up to the last `</think>`, are cut first; an answer cut off inside its thoughts is none, and what follows
+    the end of the model's turn is not its own. The last boxes win, several of one sentence as a list; then what follows
+    the last "####" that is no heading; then the last "answer is"; then, by type: the closing formula or number (number,
+    math), the last choice letter, the last line (text), the last arithmetic expression (puzzle). Of a calculation,
+    "160 - 72 = 24", the answer (number, math) is what it comes to. A choice that is announced after a box beats it.
     """
-    answer = _EXTRACTORS[answer_type](text)
+    own = _own_words(text)
+    answer = _EXTRACTORS[answer_type](own) if own is not None else None
     answer = answer.strip() if answer else None
     return answer if answer and len(answer) <= MAX_ANSWER_CHARS else None
 
 
+def last_number(text: str) -> str | None:
+    """The last number in the text, with its sign, thousands commas, fraction and percent sign."""
+    number = _last(NUMBER.finditer(text))
+    return _plain(number) if number else None
+
+
+def first_number(text: str) -> str | None:
+    """The first number in the text, as `last_number` has it."""
+    number = NUMBER.search(text)
+    return _plain(number) if number else None
+
+
+def _plain(number: re.Match[str]) -> str:
+    return _CURRENCY.sub("", number[0])
+
+
+def _own_words(text: str) -> str | None:
+    """The text without thoughts, and without what is written after its turn; None if it ends within its thoughts."""
+    _, ended, rest = text.rpartition(_THOUGHTS_END)
+    if "<think>" in rest:
+        return None
+    text = rest if ended else text
+    if turn := _TURN_END.search(text):
+        text = text[: turn.start()]
+    another = _NEXT_QUESTION.search(text)
+    if another and _marked(text[: another.start()]) is not None:
+        text = text[: another.start()]
+    return text
+
+
+def _last(found: Iterable[re.Match[str]]) -> re.Match[str] | None:
+    return next(iter(deque(found, maxlen=1)), None)
+
+
 def _marked(text: str) -> str | None:
     """The answer that the text itself marks as final: boxed, after "####" or after "the answer is"."""
-    if (box := _last_box(text)) is not None:
-        return box
-    if "####" in text:
-        return text.rpartition("####")[2].strip().partition("\n")[0]
-    announced = _last(_ANNOUNCED, text)
-    return _one_answer(announced[1]) if announced else None
+    if boxed := _boxed(text):
+        final = _last(_FINAL.finditer(text[text.rindex("box") :]))  # said after the last box, it takes the box back
+        return (_stated(final[1]) if final else None) or boxed
+    if hashes := _hashes(text):
+        return hashes
+    announced = _announced(text)
+    return _stated(text[announced:][:PIECE_CHARS]) if announced else None
 
 
-def _last_box(text: str) -> str | None:
-    """The last box, among the last ones near the end: so thousands of unclosed ones cost little."""
-    tail = text[-BOX_CHARS:]
-    skipped = tail.rsplit("\\boxed{", BOXES)[0] if tail.count("\\boxed{") > BOXES else ""
-    return last_boxed(tail[len(skipped) :])
+def _boxed(text: str) -> str | None:
+    """The last box, with those of the same sentence; empty ones do not count."""
+    found = [box for box in _last_boxes(text) if box.content]
+    if not found:
+        return None
+    tail = _tail(text)
+    group = [found[-1]]
+    for box in reversed(found[:-1]):
+        if not _joined(tail[box.end : group[0].start]):
+            break
+        group.insert(0, box)
+    return ", ".join(box.content for box in group)
 
 
-def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    found = deque(pattern.finditer(text), maxlen=1)
-    return found[0] if found else None
+def _tail(text: str) -> str:
+    """The last boxes are looked for near the end, and a few at most: so thousands of unclosed ones cost little."""
+    tail = text[-TAIL_CHARS:]
+    skipped = tail.rsplit("\\boxed", BOXES)[0] if tail.count("\\boxed") > BOXES else ""
+    return tail[len(skipped) :]
 
 
-def _one_answer(sentence: str) -> str:
-    """The answer at the start of the rest of a sentence: its math if it has any, else up to the full stop."""
-    if math := _MATH.search(sentence):
-        return math[1] or math[2]
-    end = _SENTENCE_END.search(sentence)
-    return sentence[: end.start()] if end else sentence
+def _last_boxes(text: str) -> list[Box]:
+    return boxes(_tail(text)) if "\\boxed" in text or "\\fbox" in text else []
+
+
+def _joined(between: str) -> bool:
+    """Does what stands between two boxes make them one list? "and", "or", a comma, no more than a few words."""
+    if len(between) > 80 or "\n\n" in between or re.search(r"[.!?]\s", between):
+        return False
+    plain = re.sub(r"\\[a-zA-Z]+|[A-Za-z](?:_\{?\w\}?)?\s*=", " ", _BETWEEN.sub(r" \1 ", between))
+    words = re.findall(r"[A-Za-z]{2,}", plain)
+    return not words or "and" in words or "or" in words
+
+
+def _hashes(text: str) -> str | None:
+    """What follows the last "####"; a heading of Markdown, words with more text below, is no answer."""
+    found = None
+    for match in _HASHES.finditer(text) if "####" in text else ():
+        heading = _HEADING.match(match[1]) and text[match.end() :].strip()
+        found = found if heading else match[1]
+    return found.strip() if found else None
+
+
+def _announced(text: str) -> int | None:
+    """Where the last announced answer begins."""
+    found = None
+    for match in _ANNOUNCED.finditer(text):
+        if text[match.end() : match.end() + 40].strip(" \n*"):
+            found = match.end()
+    return found
+
+
+def _stated(piece: str) -> str | None:
+    """The answer in the sentence that follows "the answer is"."""
+    piece = piece.lstrip()
+    if display := re.match(r"\\\[(.{1,600}?)\\\]|\$\$(.{1,600}?)\$\$", piece, re.DOTALL):
+        return display[1] or display[2]
+    sentence = piece.partition("\n")[0]
+    formulas = [match for match in _MATH.finditer(sentence) if not _is_money(match)]
+    end = next(
+        (m for m in _SENTENCE_END.finditer(sentence) if not any(f.start() < m.start() < f.end() for f in formulas)),
+        None,
+    )
+    sentence = sentence[: end.start()] if end and end.start() else sentence
+    sentence = _ASIDE.split(sentence)[0]
+    verb = _last(_VERBS.finditer(sentence))
+    if verb and sentence[verb.end() :].strip():
+        sentence = sentence[verb.end() :]
+    if formula := _first_formulas(sentence):
+        return formula
+    return _FILLER.sub("", sentence, count=1) if _FILLER.match(sentence) else sentence
+
+
+def _is_money(match: re.Match[str]) -> bool:
+    """Two dollar signs around words are two prices."""
+    inside = match[4]
+    return inside is not None and _PROSE.search(_BETWEEN.sub(" ", inside)) is not None and "\\" not in inside
+
+
+def _content(match: re.Match[str]) -> str:
+    return next(group for group in match.groups() if group is not None)
+
+
+def _first_formulas(sentence: str) -> str | None:
+    """The first formula, with those that "and" and commas join to it."""
+    found = [match for match in _MATH.finditer(sentence) if not _is_money(match)]
+    return _run_of(found, sentence) if found else None
+
+
+def _run_of(found: list[re.Match[str]], sentence: str) -> str:
+    answer, end = _content(found[0]), found[0].end()
+    for match in found[1:]:
+        between = sentence[end : match.start()]
+        if not _JOINS.fullmatch(between):
+            break
+        answer, end = f"{answer.strip()} {between.strip() or ','} {_content(match).strip()}", match.end()
+    return answer + ("%" if re.match(r"\s*(?:\\?%|percent\b|pct\b)", sentence[end:]) else "")
 
 
 def _result(answer: str) -> str:
@@ -87,41 +238,104 @@ def _result(answer: str) -> str:
         return answer
     result = answer[sides.end() :]
     works_out = _INFIX.search(sides[0]) or not _INFIX.search(result)
-    return result if works_out and result.strip(" \t.,:$") else answer
+    return (
+        result
+        if works_out and result.strip(" \t.,:$") and not re.search(r"[A-Za-z]", re.sub(r"\\[a-zA-Z]+", "", result)[:2])
+        else answer
+    )
 
 
-def last_number(text: str) -> str | None:
-    """The last number in the text, with its sign, thousands commas, fraction slash and percent sign."""
-    number = _last(NUMBER, text)
-    return number[0] if number else None
+def _closing(text: str) -> str | None:
+    """What the last line comes to, where nothing marks the answer: its last formula or number."""
+    if _is_bare(text):
+        return text.strip()
+    if whole := _MATH.fullmatch(text.strip()):
+        return _content(whole)
+    line = text.rstrip().rpartition("\n")[2] or text
+    if text.rstrip().endswith(("\\]", "$$")) and (display := _last(_MATH.finditer(text[-2 * PIECE_CHARS :]))):
+        return _content(display)
+    formulas = [
+        m for m in _MATH.finditer(line[-4 * PIECE_CHARS :]) if not _is_money(m) and len(_content(m).strip()) > 1
+    ]
+    line = line[-4 * PIECE_CHARS :]
+    number = _last(m for m in NUMBER.finditer(line) if not any(f.start() < m.start() < f.end() for f in formulas))
+    if formulas and (number is None or number.start() < formulas[-1].start()):
+        first = len(formulas) - 1
+        while first and _JOINS.fullmatch(line[formulas[first - 1].end() : formulas[first].start()]):
+            first -= 1
+        return _run_of(formulas[first:], line)
+    bare = _BARE_LATEX.search(line.rstrip(" .")) if "\\" in line and "$" not in line else None
+    if bare and not _PROSE.search(_BETWEEN.sub(" ", bare[1])):
+        return bare[1]
+    return _plain(number) if number else last_number(text)
+
+
+def _is_bare(text: str) -> bool:
+    """An answer and nothing else: one short line without prose."""
+    text = text.strip()
+    if not text or len(text) > 200 or "\n" in text or _SENTENCE_END.search(text.rstrip(".")):
+        return False
+    words = [
+        w
+        for w in re.findall(r"(?<![\\A-Za-z])[A-Za-z]{2,}", _MATH.sub(" ", _BETWEEN.sub(" ", text)))
+        if w not in ("and", "or")
+    ]
+    return len(words) < 2 and bool(re.search(r"[0-9\\=<>(\[{]", text)) and not (words and _MATH.search(text))
 
 
 def _number(text: str) -> str | None:
     marked = _marked(text)
-    if marked is None:
-        return last_number(text)
-    marked = _result(marked)
-    if "\\" in marked:  # LaTeX is left whole: \frac{3}{4} holds two numbers and is one
-        return marked
-    first = NUMBER.search(marked)
-    return first[0] if first else marked
+    answer = _closing(text) if marked is None else _result(marked)
+    if answer is None or "\\" in answer or re.fullmatch(r"[A-Za-z]\w?\s*=.*|.*=\s*[A-Za-z]", answer.strip()):
+        return answer  # LaTeX is left whole: \frac{3}{4} holds two numbers and is one
+    return first_number(answer) or answer
 
 
 def _math(text: str) -> str | None:
     marked = _marked(text)
-    return last_number(text) if marked is None else _result(marked)
+    if marked is None:
+        return _closing(text)
+    answer = _result(marked)
+    prose = [w for w in _PROSE.findall(_BETWEEN.sub(" ", answer)) if w not in ("and", "or")]
+    if len(prose) > 3 and "\\" not in answer and (number := last_number(answer)):
+        return number
+    return answer
 
 
 def _choice(text: str) -> str | None:
-    marked = _marked(text)
-    if marked is not None:
-        plain = re.sub(r"\\(?:text|textbf|mathrm|mathbf)\b|[{}$\\]", " ", marked).strip()
-        letter = _OPTION.match(plain) or _LETTER_IN_BRACKETS.search(plain)
-        return letter[1].upper() if letter else marked
-    for pattern in (_LETTER_IN_BRACKETS, _LETTER_LINE, _LETTER_ALONE):
-        if letters := pattern.findall(text):
-            return letters[-1]
-    return None
+    """The letter that is announced or boxed last; else the last that stands as a choice."""
+    found = [box for box in _last_boxes(text) if box.content]
+    boxed_at = len(text) - len(_tail(text)) + found[-1].start if found else -1
+    announced = _announced(text)
+    if announced is not None and announced > boxed_at and (letter := _option_in(text[announced:][:PIECE_CHARS])):
+        return letter
+    chosen = _last(_CHOSEN.finditer(text))
+    if chosen and chosen.start() > boxed_at:
+        return chosen[1]
+    if found or ("####" in text and _hashes(text)):
+        answer = found[-1].content if found else _hashes(text) or ""
+        return _option_in(re.sub(r"\\(?:text|textbf|mathrm|mathbf)\b|[{}$\\]", " ", answer), strict=True) or answer
+    if announced is not None:
+        return _stated(text[announced:][:PIECE_CHARS])
+    last = _last(_LETTER.finditer(text))
+    return next(letter for letter in last.groups() if letter) if last else None
+
+
+def _option_in(piece: str, strict: bool = False) -> str | None:
+    """The letter that a piece begins with, or that it names: "(C)", "D", "the correct option is D", "I think (B)"."""
+    sentence = piece.lstrip().partition("\n")[0]
+    start = _OPTION.match(sentence)
+    follows = sentence[start.end() : start.end() + 2] if start else ""
+    article = (
+        start is not None and start[1] in "aAI" and re.match(r"\s[a-z]", sentence[start.end() :] + " ") is not None
+    )
+    word = start and follows[:1] == " " and follows[1:].islower() and start[1].islower()
+    formula = start and strict and re.match(r"\s*[=+*/^_<>]", sentence[start.end() :])
+    if start and not (article or word or formula):
+        return start[1].upper()
+    named = re.search(r"\(([A-Z])\)", sentence) or _CHOSEN.search(sentence)
+    named = named or re.search(r"\bis\s{1,3}[*(]{0,3}([A-Z])(?=[).:,*\s]|$)(?! [a-z])", sentence)
+    return named[1] if named else None
 
 
 def _text(text: str) -> str | None:
@@ -130,10 +344,17 @@ def _text(text: str) -> str | None:
 
 
 def _puzzle(text: str) -> str | None:
-    marked = _marked(text)
+    marked = _marked_puzzle(text)
     plain = text if marked is None else marked.replace("\\times", "*").replace("\\div", "/")
     found = (run.rstrip("+-*/×÷−· (") for run in _ARITHMETIC.findall(plain))
     return next(iter(deque((run for run in found if _OPERATOR.search(run)), maxlen=1)), marked)
+
+
+def _marked_puzzle(text: str) -> str | None:
+    """As `_marked`, up to the end of the line: an expression ends in no aside."""
+    if (marked := _boxed(text) or _hashes(text)) or (announced := _announced(text)) is None:
+        return marked
+    return _first_formulas(line := text[announced:][:PIECE_CHARS].lstrip().partition("\n")[0]) or line
 
 
 _EXTRACTORS: dict[AnswerType, Callable[[str], str | None]] = {

@@ -4,17 +4,10 @@ import pytest
 
 from src.cleaning.programs import OTHER_ANSWER, Runner, answers, program_of, same_output
 from src.cleaning.verification import UNCHECKED, VOTES, WRONG, Verification, Votes
-from src.evaluation.grading import Grader
 from src.generation.base import Request
 from src.generation.procedural.generator import ProceduralGenerator, write
 from src.prompts.sets import STAGES
 from src.text.boxed import last_boxed
-
-
-@pytest.fixture(scope="module")
-def grader():
-    with Grader(1) as grader:
-        yield grader
 
 
 def test_code_and_output_blocks_are_found():
@@ -55,18 +48,18 @@ def test_outputs_are_compared_word_by_word(stated, printed, same):
         ("[2, 3]", "2, 3", True),
     ],
 )
-def test_the_box_holds_what_was_printed(printed, answer, right, grader):
-    assert answers(printed, answer, grader) is right
+def test_the_box_holds_what_was_printed(printed, answer, right):
+    assert answers(printed, answer) is right
 
 
-def test_votes(grader):
+def test_votes():
     votes = Votes(ProceduralGenerator(), samples=4)
 
-    assert votes.decide("1/2", ["0.5", "\\frac{1}{2}", "3"], grader) == VOTES
-    assert votes.decide("3", ["0.5", "1/2", "3"], grader) == WRONG
-    assert votes.decide("3", ["1", "1", "3", "3"], grader) == UNCHECKED, "a draw"
-    assert votes.decide("3", ["1", "2", "3"], grader) == UNCHECKED, "nobody has half of all samples"
-    assert votes.decide("3", [], grader) == UNCHECKED
+    assert votes.decide("1/2", ["0.5", "\\frac{1}{2}", "3"]) == VOTES
+    assert votes.decide("3", ["0.5", "1/2", "3"]) == WRONG
+    assert votes.decide("3", ["1", "1", "3", "3"]) == UNCHECKED, "a draw"
+    assert votes.decide("3", ["1", "2", "3"]) == UNCHECKED, "nobody has half of all samples"
+    assert votes.decide("3", []) == UNCHECKED
 
 
 @pytest.mark.parametrize("options", [{"wrong": "hide"}, {"program_seconds": 0}])
@@ -91,7 +84,7 @@ def test_planted_errors_in_tool_solutions_are_all_found(grader):
     with Runner(1, 5.0) as runner:
         for name, run in runner.all((name, program_of(text)) for name, text in texts.items()):
             assert run.wrong is None
-            if not answers(run.printed, last_boxed(texts[name]), grader):
+            if not answers(run.printed, last_boxed(texts[name])):
                 called.add(name)
     found = sum(name.startswith("wrong") for name in called)
     print(f"programs, planted errors: precision {found / len(called):.3f}, recall {found / 60:.3f} ({OTHER_ANSWER})")

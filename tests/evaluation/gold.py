@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.evaluation.benchmark import FileBenchmark
-from src.evaluation.canonical import canonical, squeezed
-from src.evaluation.grading import UNJUDGED, Grader, Pair
+from src.evaluation.grading import UNJUDGED, Pair, grade, vote_key
 from src.evaluation.question import Question
 from src.text.answers import extract_answer
 
@@ -52,7 +51,7 @@ class Found:
         return 1 - len(self.missed) / self.questions
 
 
-def check(folder: Path, name: str, grader: Grader, shuffles: int = SHUFFLES) -> Found:
+def check(folder: Path, name: str, shuffles: int = SHUFFLES) -> Found:
     """Gold against gold, and against shuffled gold."""
     kind = KINDS.get(name, "number")
     origin = "hashes" if name == "gsm8k" else "field"
@@ -61,9 +60,9 @@ def check(folder: Path, name: str, grader: Grader, shuffles: int = SHUFFLES) -> 
     )
     questions = benchmark.questions()
     golds = [Pair(q.gold, extract_answer(worked(q), kind), kind) for q in questions]
-    missed = [(pair, v.reason) for pair, v in zip(golds, grader.grade_all(golds)) if not v.correct]
+    missed = [(pair, v.reason) for pair, v in zip(golds, (grade(*pair) for pair in golds)) if not v.correct]
     others = list(shuffled([q.gold for q in questions], kind, shuffles))
-    judged = list(zip(others, grader.grade_all(others)))
+    judged = [(pair, grade(*pair)) for pair in others]
     equal = [pair for pair, verdict in judged if verdict.correct]
     unlike = sorted({pair for pair in equal if spelled(pair.gold) != spelled(pair.answer or "")})
     alike = sum(spelled(pair.gold) == spelled(pair.answer or "") for pair in equal)
@@ -86,7 +85,7 @@ def shuffled(golds: list[str], kind: str, times: int) -> Iterator[Pair]:
 
 
 def spelled(answer: str) -> str:
-    return squeezed(canonical(answer))
+    return vote_key(answer)
 
 
 def table(found: Iterable[Found]) -> str:
@@ -105,5 +104,4 @@ def table(found: Iterable[Found]) -> str:
 
 
 if __name__ == "__main__":
-    with Grader() as the_grader:
-        print(table(check(Path(sys.argv[1]), name, the_grader) for name in FILES))
+    print(table(check(Path(sys.argv[1]), name) for name in FILES))

@@ -1,21 +1,14 @@
 import pytest
 
-from src.evaluation.grading import Grader
 from tests.evaluation.gold import FILES, check, table
 
 LEAST = {"math500": 0.995}
 
 
-@pytest.fixture(scope="module")
-def grader():
-    with Grader(workers=2) as grader:
-        yield grader
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
-def test_gold_meets_gold_and_nothing_else(grader, shared_data, name):
-    found = check(shared_data / "benchmarks", name, grader, shuffles=2)
+def test_gold_meets_gold_and_nothing_else(shared_data, name):
+    found = check(shared_data / "benchmarks", name, shuffles=2)
     assert found.share >= LEAST.get(name, 1.0), table([found])
     assert not found.unjudged
     assert not found.unlike, table([found])

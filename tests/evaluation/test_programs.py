@@ -1,13 +1,11 @@
 import pytest
 
 from src.evaluation.exemplars import EXEMPLARS, PROGRAMS
-from src.evaluation.grading import CORRECT, Verdict, quick_verdict
+from src.evaluation.grading import grade
 from src.evaluation.programs import Workbench, extract_from_run, waiting_program
-from src.evaluation.symbols import compare
 from src.text.answers import extract_answer
 
 FIRST = "Let us count.\n```python\nx = 6\nprint(x)\n```\n"
-RIGHT = [Verdict(True, reason) for reason in CORRECT]
 RAN = FIRST + "```output\n6\n```\n"
 
 
@@ -78,4 +76,4 @@ def test_exemplars_print_the_answer_that_is_given_in_words(bench, name, question
     worked = dict(EXEMPLARS[name]).get(question)
     if worked:
         told = extract_answer(worked, kind)
-        assert (quick_verdict(told, printed, kind) or compare(told, printed)) in (*RIGHT, "equal"), (worked, shown)
+        assert grade(told, printed, kind).correct, (worked, shown)

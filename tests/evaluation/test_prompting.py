@@ -3,7 +3,7 @@ import pytest
 from src.core.errors import UserError
 from src.evaluation.benchmark import FileBenchmark
 from src.evaluation.exemplars import EXEMPLARS
-from src.evaluation.grading import quick_verdict
+from src.evaluation.grading import grade
 from src.evaluation.prompting import full_text, prompting
 from src.evaluation.question import Question
 from src.text.answers import extract_answer
@@ -40,7 +40,7 @@ def test_exemplars_give_an_answer_that_the_extraction_finds(name):
     for question, answer in EXEMPLARS[name]:
         assert question
         found = extract_answer(answer, kind)
-        assert found and quick_verdict(found, found, kind).correct
+        assert found and grade(found, found, kind).correct
         assert len(found) < 20
 
 

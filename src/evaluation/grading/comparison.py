@@ -1,0 +1,495 @@
+"""When two values are the same answer: the rules of each type, and the leniencies between types.
+
+Declared leniencies, which hold in one direction only: a decimal answer may stand for an exact gold that it agrees with
+to four digits, an irrational answer for a decimal gold to ten; a list as Python prints it may stand for a tuple.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Any
+
+from src.evaluation.grading.evaluation import (
+    UndefinedError,
+    equal,
+    evaluate,
+    holds,
+    inexact,
+    is_real,
+    sample,
+    variables,
+    whole_sample,
+)
+from src.evaluation.grading.expressions import Tree
+from src.evaluation.grading.reading import _spans
+from src.evaluation.grading.reals import constant, contains, flat
+from src.evaluation.grading.tokens import UnreadableError
+from src.evaluation.grading.units import agree
+from src.evaluation.grading.values import (
+    Clock,
+    Collection,
+    Equation,
+    Expression,
+    Inequality,
+    Named,
+    Numeral,
+    Quantity,
+    Ratio,
+    Reals,
+    Residue,
+    Span,
+    System,
+    Value,
+    Words,
+)
+
+RELATIVE = Fraction(1, 10_000)  # between decimals, as the published harnesses have it
+DIGITS, FLOAT_DIGITS = 4, 10
+POINTS, ENOUGH = 12, 3
+MAX_ITEMS = 200
+_PUNCTUATION = re.compile(r"[^\w+\-*/^=<>\\(){}\[\],]+")
+_SPACES = re.compile(r"(?<=\W) +| +(?=\W)")
+
+
+def same(gold: Value, answer: Value) -> bool:
+    """Is the answer the gold answer?"""
+    gold, answer = _unwrapped(gold), _unwrapped(answer)
+    match gold, answer:
+        case Words(), Words():
+            return letters(gold.text) == letters(answer.text)
+        case (Words(), _) | (_, Words()):
+            return False
+        case (Named(), _) | (_, Named()):
+            return _same_named(gold, answer)
+        case (System(), _) | (_, System()):
+            return _same_system(gold, answer)
+        case (Equation(), _) | (_, Equation()):
+            return isinstance(gold, Equation) and isinstance(answer, Equation) and _same_equation(gold, answer)
+        case (Inequality(), _) | (_, Inequality()):
+            return _same_inequality(gold, answer)
+        case (Reals(), _) | (_, Reals()):
+            return _same_reals(gold, answer)
+        case (Quantity(), _) | (_, Quantity()):
+            return _same_quantity(gold, answer)
+        case (Clock(), _) | (_, Clock()):
+            return _same_clock(gold, answer)
+        case (Ratio(), _) | (_, Ratio()):
+            gold, answer = (_as_ratio(value) for value in (gold, answer))
+            return _same_ratio(gold, answer)
+        case (Numeral(), _) | (_, Numeral()):
+            return _same_numeral(gold, answer)
+        case Residue(), Residue():
+            return _same_residue(gold, answer)
+        case Expression(), Expression():
+            return same_expression(gold, answer)
+        case (Collection(), _) | (_, Collection()):
+            return _same_collection(gold, answer)
+    return False
+
+
+def letters(text: str) -> str:
+    """Words without case, punctuation and needless spaces; the space between two words or digits stays."""
+    return _SPACES.sub("", " ".join(_PUNCTUATION.sub(" ", text.casefold()).split()))
+
+
+def _unwrapped(value: Value) -> Value:
+    """A collection of one is that one, but for a point of a line."""
+    while isinstance(value, Collection) and len(value.items) == 1 and value.kind != "sequence":
+        value = value.items[0]
+    return value
+
+
+def _same_named(gold: Value, answer: Value) -> bool:
+    if isinstance(gold, Named) and isinstance(answer, Named):
+        if gold.name == answer.name and same(gold.value, answer.value):
+            return True
+        relations = gold.equation, answer.equation
+        held = all(isinstance(one.value, Expression) and variables(one.value.tree) for one in (gold, answer))
+        return held and None not in relations and _same_equation(*relations)  # type: ignore[arg-type]
+    named, other = (gold, answer) if isinstance(gold, Named) else (answer, gold)
+    assert isinstance(named, Named)
+    if isinstance(other, Equation):
+        return named.equation is not None and _same_equation(named.equation, other)
+    if isinstance(other, System):
+        return False
+    if isinstance(other, Reals) and other.name not in (None, named.name):
+        return False
+    return same(named.value, answer) if named is gold else same(gold, named.value)
+
+
+def _same_system(gold: Value, answer: Value) -> bool:
+    if isinstance(gold, System) and isinstance(answer, System):
+        return dict(gold.values).keys() == dict(answer.values).keys() and all(
+            same(value, dict(answer.values)[name]) for name, value in gold.values
+        )
+    system, other = (gold, answer) if isinstance(gold, System) else (answer, gold)
+    assert isinstance(system, System)
+    if not isinstance(other, Collection) or other.kind not in ("tuple", "list", "printed", "square"):
+        return False
+    by_name = sorted(system.values, key=lambda pair: _natural(pair[0]))
+    orders = (Collection(tuple(value for _, value in order), "tuple") for order in (system.values, by_name))
+    return any(same(values, answer) if system is gold else same(gold, values) for values in orders)
+
+
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    """x_2 before x_10."""
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"([0-9]+)", name)]
+
+
+def _same_quantity(gold: Value, answer: Value) -> bool:
+    if isinstance(gold, Quantity) and isinstance(answer, Quantity):
+        if not agree(gold.unit, answer.unit):
+            return False
+        one, other = gold.amount, answer.amount
+        if gold.unit.powers and answer.unit.powers and gold.unit.factor != answer.unit.factor:
+            one, other = (_scaled(q.amount, q.unit.factor) for q in (gold, answer))
+        return same(one, other)
+    quantity, other_value = (gold, answer) if isinstance(gold, Quantity) else (answer, gold)
+    assert isinstance(quantity, Quantity)
+    if not isinstance(other_value, Expression | Ratio | Clock):
+        return False
+    amounts = [quantity.amount]
+    if quantity.unit.is_percent:
+        amounts.append(_scaled(quantity.amount, Fraction(1, 100)))
+    if quantity.product is not None and isinstance(other_value, Expression) and variables(other_value.tree):
+        amounts.append(quantity.product)
+    return any(same(amount, answer) if quantity is gold else same(gold, amount) for amount in amounts)
+
+
+def _scaled(amount: Expression, factor: Fraction) -> Expression:
+    return Expression(("*", amount.tree, ("num", factor)), amount.decimal, amount.digits)
+
+
+def _same_clock(gold: Value, answer: Value) -> bool:
+    if isinstance(gold, Clock) and isinstance(answer, Clock):
+        times = [(clock.hour % 12 if clock.half else clock.hour, clock.minute) for clock in (gold, answer)]
+        if gold.half and answer.half:
+            return gold.half == answer.half and times[0] == times[1]
+        return (gold.hour, gold.minute) == (answer.hour, answer.minute) or _day(gold) == _day(answer)
+    clock, other = (gold, answer) if isinstance(gold, Clock) else (answer, gold)
+    assert isinstance(clock, Clock)
+    if clock.half:
+        alone = clock.minute == 0 and isinstance(other, Expression)
+        return alone and same(Expression(("num", Fraction(clock.hour))), other)
+    ratio = Ratio(tuple(Expression(("num", Fraction(part))) for part in (clock.hour, clock.minute)))
+    return same(ratio, answer) if clock is gold else same(gold, ratio)
+
+
+def _day(clock: Clock) -> tuple[int, int]:
+    hour = clock.hour % 12 + 12 * (clock.half == "p") if clock.half else clock.hour
+    return hour, clock.minute
+
+
+def _as_ratio(value: Value) -> Value:
+    """2 to 3 may be a ratio."""
+    return Ratio(value.items) if isinstance(value, Collection) and value.kind == "to" else value  # type: ignore[arg-type]
+
+
+def _same_ratio(gold: Value, answer: Value) -> bool:
+    if isinstance(gold, Ratio) and isinstance(answer, Ratio):
+        if len(gold.parts) != len(answer.parts):
+            return False
+        cross = (
+            (("*", a.tree, answer.parts[0].tree), ("*", b.tree, gold.parts[0].tree))
+            for a, b in zip(gold.parts[1:], answer.parts[1:])
+        )
+        return all(same_expression(Expression(left), Expression(right)) for left, right in cross)
+    ratio, other = (gold, answer) if isinstance(gold, Ratio) else (answer, gold)
+    assert isinstance(ratio, Ratio)
+    if len(ratio.parts) != 2 or not isinstance(other, Expression):
+        return False
+    quotient = Expression(("/", ratio.parts[0].tree, ratio.parts[1].tree))
+    return same_expression(quotient, other) if ratio is gold else same_expression(other, quotient)
+
+
+def _same_numeral(gold: Value, answer: Value) -> bool:
+    if isinstance(gold, Numeral) and isinstance(answer, Numeral):
+        return gold == answer
+    numeral, other = (gold, answer) if isinstance(gold, Numeral) else (answer, gold)
+    assert isinstance(numeral, Numeral)
+    if not isinstance(other, Expression) or other.decimal or not numeral.digits.isdigit():
+        return False
+    return other.tree == ("num", Fraction(numeral.digits))
+
+
+def _same_residue(gold: Residue, answer: Residue) -> bool:
+    if not same_expression(gold.modulus, answer.modulus):
+        return False
+    quotient = ("/", ("-", gold.value.tree, answer.value.tree), gold.modulus.tree)
+    try:
+        difference = evaluate(quotient, lambda name: sample(name, 0))
+    except UndefinedError:
+        return False
+    return isinstance(difference, Fraction) and difference.denominator == 1
+
+
+def _same_collection(gold: Value, answer: Value) -> bool:
+    if isinstance(gold, Collection) and isinstance(answer, Collection):
+        if max(len(gold.items), len(answer.items)) > MAX_ITEMS:
+            return False
+        if not {"sequence", "range", "to"}.isdisjoint((gold.kind, answer.kind)):
+            alike = gold.kind == answer.kind or {gold.kind, answer.kind} == {"range", "to"}
+            return alike and _in_order(gold, answer)
+        if gold.kind == answer.kind and gold.kind in ("tuple", "square"):
+            return _in_order(gold, answer)
+        if "square" in (gold.kind, answer.kind):
+            return {gold.kind, answer.kind} == {"square", "printed"} and _in_order(gold, answer)
+        if "tuple" in (gold.kind, answer.kind):
+            return (gold.kind, answer.kind) in _TUPLE_LENIENCIES and _in_order(gold, answer)
+        return _any_order(gold, answer)
+    return _same_matrix(gold, answer)
+
+
+_TUPLE_LENIENCIES = {("tuple", "list"), ("list", "tuple"), ("tuple", "printed")}
+
+
+def _in_order(gold: Collection, answer: Collection) -> bool:
+    return len(gold.items) == len(answer.items) and all(map(same, gold.items, answer.items))
+
+
+def _any_order(gold: Collection, answer: Collection) -> bool:
+    """As sets where one is a set, and points are listed once or twice; else each member as often as there."""
+    points = all(isinstance(item, Collection) and item.kind == "tuple" for item in (*gold.items, *answer.items))
+    if points or "set" in (gold.kind, answer.kind):
+        golds, answers = gold.items, answer.items
+        return all(any(same(g, a) for a in answers) for g in golds) and all(
+            any(same(g, a) for g in golds) for a in answers
+        )
+    if len(gold.items) != len(answer.items):
+        return False
+    left = list(answer.items)
+    for item in gold.items:
+        place = next((i for i, other in enumerate(left) if same(item, other)), None)
+        if place is None:
+            return False
+        del left[place]
+    return True
+
+
+def _same_matrix(gold: Value, answer: Value) -> bool:
+    """A column or a row and a tuple; a matrix and a list of lists."""
+    collection, other = (gold, answer) if isinstance(gold, Collection) else (answer, gold)
+    if not isinstance(other, Expression) or other.tree[0] != "matrix" or not isinstance(collection, Collection):
+        return False
+    rows = other.tree[1]
+    if any(isinstance(item, Collection) for item in collection.items):
+        if not all(
+            isinstance(i, Collection) and all(isinstance(c, Expression) for c in i.items) for i in collection.items
+        ):
+            return False
+        tree = tuple(tuple(cell.tree for cell in row.items) for row in collection.items)  # type: ignore[union-attr]
+    elif collection.kind in ("set", "list") or not all(isinstance(item, Expression) for item in collection.items):
+        return False
+    elif len(rows) == 1:
+        tree = (tuple(item.tree for item in collection.items),)  # type: ignore[union-attr]
+    else:
+        tree = tuple((item.tree,) for item in collection.items)  # type: ignore[union-attr]
+    decimal = any(isinstance(item, Expression) and item.decimal for item in collection.items)
+    matrix = Expression(("matrix", tree), decimal)
+    return same_expression(matrix, other) if collection is gold else same_expression(other, matrix)
+
+
+def _same_reals(gold: Value, answer: Value) -> bool:
+    try:
+        sides = [(_spans(value), value.name if isinstance(value, Reals) else None) for value in (gold, answer)]
+    except UnreadableError:
+        return False
+    (golds, gold_name), (answers, answer_name) = sides
+    if gold_name and answer_name and gold_name != answer_name:
+        return False
+    if (
+        "square" in (getattr(gold, "kind", ""), getattr(answer, "kind", ""))
+        and isinstance(gold, Collection)
+        and isinstance(answer, Collection)
+    ):
+        return False
+    return len(golds) == len(answers) and all(map(_same_span, golds, answers))
+
+
+def _same_span(gold: Span, answer: Span) -> bool:
+    ends = (gold.low_in, gold.high_in) == (answer.low_in, answer.high_in)
+    return ends and same_expression(gold.low, answer.low) and same_expression(gold.high, answer.high)
+
+
+def _same_inequality(gold: Value, answer: Value) -> bool:
+    if isinstance(gold, Inequality) and isinstance(answer, Inequality):
+        if len(gold.pairs) != len(answer.pairs):
+            return False
+        return all(any(_same_pair(one, other) for other in answer.pairs) for one in gold.pairs)
+    inequality, other = (gold, answer) if isinstance(gold, Inequality) else (answer, gold)
+    assert isinstance(inequality, Inequality)
+    try:
+        return not isinstance(other, Expression) and _solved_by(inequality, _spans(other))
+    except UnreadableError:
+        return False
+
+
+def _same_pair(one: tuple[Tree, str], other: tuple[Tree, str]) -> bool:
+    return one[1] == other[1] and _proportional(one[0], other[0], positive=one[1] != "!=")
+
+
+def _solved_by(inequality: Inequality, spans: tuple[Span, ...]) -> bool:
+    """Does the inequality in one unknown hold on these spans and nowhere else? Tried at their ends, close to them, and
+    at some hundred other places."""
+    trees = [flat(difference) for difference, _ in inequality.pairs]
+    names = set().union(*(variables(tree) for tree in trees))
+    ends = [constant(end) for span in spans for end in (span.low, span.high)]
+    if len(names) != 1:
+        return False
+    exact = [end for end in ends if isinstance(end, Fraction)]
+    tried: list[Any] = [end for end in ends if abs(inexact(end)) != float("inf")]
+    tried += [end + step for end in exact for step in (Fraction(-1, 997), Fraction(1, 997))]
+    tried += [Fraction(n, 3) + Fraction(1, 101) for n in range(-120, 121)] + [
+        Fraction(10**k, 7) * s for k in range(2, 9) for s in (1, -1)
+    ]
+    return all(_holds_at(trees, inequality, place) == contains(spans, place) for place in tried)
+
+
+def _holds_at(trees: list[Tree], inequality: Inequality, place: Any) -> bool:
+    for tree, (_, sign) in zip(trees, inequality.pairs):
+        try:
+            value = evaluate(tree, lambda _: place)
+        except UndefinedError:
+            return False
+        if not is_real(value):
+            return False
+        zero = equal(value, Fraction(0)) or abs(inexact(value)) < 1e-40
+        if (zero and sign != "<=") or (not zero and value > 0 and sign != "!="):
+            return False
+    return True
+
+
+def _same_equation(gold: Equation, answer: Equation) -> bool:
+    if _proportional(gold.difference, answer.difference):
+        return True
+    cleared = [_cleared(relation.difference) for relation in (gold, answer)]
+    (one, below), (other, beneath) = cleared
+    return bool(variables(below) or variables(beneath)) and _proportional(one, other)
+
+
+def _cleared(tree: Tree) -> tuple[Tree, Tree]:
+    """The tree as one fraction."""
+    match tree:
+        case ("neg", inner):
+            top, bottom = _cleared(inner)
+            return ("neg", top), bottom
+        case ("+" | "-" | "*" | "/" as sign, left, right):
+            (a, b), (c, d) = _cleared(left), _cleared(right)
+            if sign == "*":
+                return ("*", a, c), ("*", b, d)
+            if sign == "/":
+                return ("*", a, d), ("*", b, c)
+            return (sign, ("*", a, d), ("*", c, b)), ("*", b, d)
+    return tree, ("num", Fraction(1))
+
+
+def _proportional(one: Tree, other: Tree, positive: bool = False) -> bool:
+    """Is one difference the other times a constant? Then both vanish together."""
+    if variables(one) != variables(other):
+        return False
+    factor: Any = None
+    found = 0
+    for point in range(POINTS):
+        values = _at(one, other, point)
+        if values is None or not all(is_real(value) for value in values):
+            continue
+        if values[0] == 0 or values[1] == 0 or any(isinstance(value, tuple) for value in values):
+            return False
+        quotient = _quotient(*values)
+        if factor is not None and not equal(factor, quotient):
+            return False
+        factor = quotient
+        found += 1
+    return found >= ENOUGH and (not positive or inexact(factor) > 0)
+
+
+def _quotient(one: Any, other: Any) -> Any:
+    if isinstance(one, Fraction) and isinstance(other, Fraction):
+        return one / other
+    return inexact(one) / inexact(other)
+
+
+def _at(one: Tree, other: Tree, point: int) -> tuple[Any, Any] | None:
+    whole = holds(one, "series", "floor", "ceil", "gcd", "lcm", "remainder") or holds(other, "series")
+    draw = whole_sample if whole else sample
+    try:
+        return evaluate(one, lambda name: draw(name, point)), evaluate(other, lambda name: draw(name, point))
+    except UndefinedError:
+        return None
+
+
+def same_expression(gold: Expression, answer: Expression) -> bool:
+    """Numbers by their values; formulas, if their values agree wherever both have one."""
+    if gold.tree == answer.tree:
+        return True
+    if _letter(gold) and _letter(gold) == _letter(answer):
+        return True
+    if not variables(gold.tree) and not variables(answer.tree):
+        values = _at(gold.tree, answer.tree, 0)
+        return values is not None and _same_value(*values, gold, answer)
+    complex_too = holds(gold.tree, "i") or holds(answer.tree, "i")
+    found = 0
+    for point in range(POINTS):
+        values = _at(gold.tree, answer.tree, point)
+        if values is None or (not complex_too and not all(is_real(value) for value in values)):
+            continue
+        if not equal(*values):
+            return False
+        found += 1
+    return found >= ENOUGH
+
+
+def _letter(expression: Expression) -> str | None:
+    """A whole answer of one letter may be a choice: A is a."""
+    tree = expression.tree
+    return tree[1].lower() if tree[0] in ("var", "const") and len(tree[1]) == 1 else None
+
+
+def _same_value(one: Any, other: Any, gold: Expression, answer: Expression) -> bool:
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        shapes = [(len(matrix), len(matrix[0])) for matrix in (one, other)]
+        cells = ((a, b) for rows in zip(one, other) for a, b in zip(*rows))
+        return shapes[0] == shapes[1] and all(_same_value(a, b, gold, answer) for a, b in cells)
+    if isinstance(one, tuple) or isinstance(other, tuple):
+        return False
+    if equal(one, other):
+        return True
+    return (gold.decimal or answer.decimal) and _close(one, other, gold, answer)
+
+
+def _close(one: Any, other: Any, gold: Expression, answer: Expression) -> bool:
+    """Decimals: to a ten-thousandth, or as the other is rounded or cut. Whole numbers are never close."""
+    if one == 0 or other == 0 or (_is_whole(one) and _is_whole(other)):
+        return False
+    if not answer.decimal and not isinstance(other, Fraction):  # the value of pi is no decimal
+        return gold.digits >= FLOAT_DIGITS and _rounds(other, one, gold.digits)
+    exact = isinstance(one, Fraction) and isinstance(other, Fraction)
+    first, second = (one, other) if exact else (inexact(one), inexact(other))
+    if abs(first - second) * RELATIVE.denominator <= RELATIVE.numerator * abs(first):
+        return True
+    for decimal, digits, exact in ((second, answer.digits, first), (first, gold.digits, second)):
+        other_is_exact = not (gold.decimal and answer.decimal)
+        if other_is_exact and digits >= DIGITS and _rounds(exact, decimal, digits):
+            return True
+    return False
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Fraction) and value.denominator == 1
+
+
+def _rounds(exact: Any, decimal: Any, digits: int) -> bool:
+    """Is the decimal, of so many digits that count, the exact value rounded, or cut off?"""
+    exact, decimal = inexact(exact), inexact(decimal)
+    if not is_real(exact) or not is_real(decimal):
+        return False
+    place = 0
+    size = abs(decimal)
+    while size >= 10:
+        size, place = size / 10, place + 1
+    while 0 < size < 1:
+        size, place = size * 10, place - 1
+    unit = 10 ** type(decimal)(place - digits + 1)
+    gap = abs(exact - decimal)
+    return bool(gap <= unit / 2 or (gap < unit and abs(decimal) < abs(exact)))

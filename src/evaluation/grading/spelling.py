@@ -1,0 +1,134 @@
+r"""One spelling for answers that mean the same: plain ASCII with LaTeX commands, no mark-up, no delimiters.
+
+Only what cannot change the meaning is rewritten here; numbers, units, names and orders are left to the reader.
+"""
+
+from __future__ import annotations
+
+import re
+
+JOINED = "\x1f"  # the comma of `1{,}234`, which can only be a thousands separator
+
+_FULL_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+_SIGNS = {
+    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": r" \times ", "·": r" \cdot ", "⋅": r" \cdot ",
+    "∙": r" \cdot ",    "÷": r" \div ", "±": r" \pm ", "∓": r" \mp ", "π": r" \pi ", "∞": r" \infty ", "√": r" \sqrt ", "≤": r" \le ",
+    "≥": r" \ge ", "≠": r" \ne ", "≈": r" \approx ", "∪": r" \cup ", "∩": r" \cap ", "∈": r" \in ", "∅": r" \emptyset ",
+    "ℝ": r" \R ", "ℤ": r" \Z ", "ℕ": r" \N ", "ℚ": r" \Q ", "ℂ": r" \C ", "°": r"\circ ", "º": r"\circ ", "′": "'",
+    "’": "'", "…": r" \ldots ", "⋯": r" \ldots ", "∠": r" \angle ", "△": r" \triangle ", "θ": r" \theta ",
+    "α": r" \alpha ", "β": r" \beta ", "λ": r" \lambda ", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ",
+    "⌉": r"\rceil ", "、": ", ", "。": ".", "或": " or ", "和": " and ", "∧": " and ", "∨": " or ", "\x00": "",
+    "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u3000": " ", "\u200b": "", "\ufeff": "",
+}  # fmt: skip
+_FRACTIONS = {"½": "12", "⅓": "13", "⅔": "23", "¼": "14", "¾": "34", "⅕": "15", "⅖": "25", "⅗": "35", "⅘": "45",
+              "⅙": "16", "⅚": "56", "⅛": "18", "⅜": "38", "⅝": "58", "⅞": "78"}  # fmt: skip
+_TABLE: dict[int, str] = {
+    **_FULL_WIDTH,
+    **{ord(sign): plain for sign, plain in _SIGNS.items()},
+    **{ord(sign): rf"\frac{{{digits[0]}}}{{{digits[1]}}}" for sign, digits in _FRACTIONS.items()},
+}
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
+_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_RAISED_RUN, _LOWERED_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+"), re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
+
+_SILENT = re.compile(
+    r"\\(?:left|right|bigl|bigr|Bigl|Bigr|biggl|biggr|big|Big|bigg|Bigg|middle)(?![a-zA-Z])\.?"
+    r"|\\(?:displaystyle|textstyle|limits|nolimits|bf|rm|it|therefore|phantom\{[^{}]*\})(?![a-zA-Z])"
+)
+_JOINED_COMMA = re.compile(r"\{\s*,\s*\}|,\s*\\!\s*|\\!\s*,")
+_SPACE = re.compile(r"(?<!\\)\\(?:[,;: >]|[hv]space\*?\{[^{}]*\})|(?<!\\)\\q?quad|~|\\newline|[\s]+")
+_WRAPPED = re.compile(
+    r"\\(?:text(?:bf|it|rm|sf|tt|normal|up)?|mbox|hbox|math(?:rm|bf|it|sf|tt|cal|scr|normal)|operatorname\*?|emph"
+    r"|boldsymbol|bm|overrightarrow|overleftrightarrow|vec|hat|bar|underline|tilde|widehat|boxed|fbox|color\{[a-z]+\})"
+    r"\s*\{([^{}]*)\}"
+)
+_NUMBER_SETS = re.compile(r"\\(?:mathbb|Bbb|mathbf)\s*(?:\{\s*([RZNQC])\s*\}|([RZNQC])(?![A-Za-z]))")
+_SHORT_FRACTION = re.compile(
+    r"\\[dtc]?frac\s*(?:\{([^{}]*)\}|([0-9a-zA-Z])|(\\[a-zA-Z]+))\s*(?:\{([^{}]*)\}|([0-9a-zA-Z])|(\\[a-zA-Z]+))"
+)
+_FRACTION_NAME = re.compile(r"\\[dtc]frac(?![a-zA-Z])|\\[dt]?binom(?![a-zA-Z])")
+_MARKS = re.compile(r"^(\*{1,3}|`+|\"|“|\$+|\\\(|\\\[)(.*?)(\*{1,3}|`+|\"|”|\$+|\\\)|\\\])$", re.DOTALL)
+_WHOLE_BOX = re.compile(r"\\(?:boxed|fbox|text|mathrm)\s*\{")
+_TRAILING = re.compile(r"(?:(?<!\\)\\)?[.,;:\s]+$")
+_GLUED = re.compile(r"(?<=[0-9)\]}])\s*(or|and)(?=\s*[A-Z(\[\\0-9-])")
+_DEGREES = re.compile(r"\^\s*\{?\s*\\circ(?![a-zA-Z])\s*\}?")
+_ORDINAL = re.compile(r"(?<=[0-9])\s*(?:\^\s*)?\{?\s*(?:th|st|nd|rd)\s*\}?(?![a-zA-Z])")
+_MODULE = re.compile(r"(?<![A-Za-z.])(?:sympy|sp|np|numpy|math|S|fractions|decimal)\.(?=[A-Za-z])")
+_PYTHON_I = re.compile(
+    r"(?<![A-Za-z])I(?![A-Za-z])(?=\s*[-+*/)])|(?<=[-+*/(])(\s*)I(?![A-Za-z])|(?<=[0-9])[Ij](?![A-Za-z])"
+)
+_PYTHON_E = re.compile(r"(?<![A-Za-z])E(?=\s*(?:\*\*|\^))")
+_DOUBLED = re.compile(r"\\\\(?=[a-zA-Z]{2})")
+_LEADING = re.compile(r"^(?:=|:|\*+|\\approx(?![a-zA-Z])|\\Rightarrow|\\implies|≈|~)\s*")
+
+
+def plain(text: str) -> str:
+    r"""The answer without mark-up: `**\(\dfrac12\)**.` -> `\frac{1}{2}`; `1{,}234` keeps its comma as JOINED."""
+    text = text.translate(_TABLE)
+    if not text.isascii():
+        text = _RAISED_RUN.sub(lambda m: f"^{{{m[0].translate(_RAISED)}}}", text)
+        text = _LOWERED_RUN.sub(lambda m: f"_{{{m[0].translate(_LOWERED)}}}", text)
+    text = _unwrapped(text)
+    text = _latex(text) if "\\" in text or "{" in text else _program(text)
+    text = _dollars(text).replace("**", "^") if "$" in text or "**" in text else text
+    text = _ORDINAL.sub("", text) if "t" in text or "d" in text else text
+    text = _GLUED.sub(r" \1 ", _SPACE.sub(" ", text))
+    return _LEADING.sub("", _TRAILING.sub("", text.strip())).strip()
+
+
+def _unwrapped(text: str) -> str:
+    while True:
+        text = _TRAILING.sub("", text.strip())
+        if (box := _WHOLE_BOX.match(text)) and _closes_at_end(text, box.end()):
+            text = text[box.end() : -1]
+            continue
+        match = _MARKS.match(text)
+        if match is None or "$" in match[2].replace("\\$", "") or len(match[1]) != len(match[3]):
+            return text
+        text = match[2]
+
+
+def _program(text: str) -> str:
+    """Python and SymPy call the imaginary unit `I` or `1j`, and e `E`."""
+    text = _MODULE.sub("", text)
+    return _PYTHON_E.sub("e", _PYTHON_I.sub(r"\1i", text)) if any(letter in text for letter in "IEj") else text
+
+
+def _closes_at_end(text: str, start: int) -> bool:
+    """Is the brace that opens before `start` closed by the last character?"""
+    depth = 1
+    for place in range(start, len(text)):
+        depth += (text[place] == "{") - (text[place] == "}")
+        if not depth:
+            return place == len(text) - 1
+    return False
+
+
+def _latex(text: str) -> str:
+    if "\\begin" not in text:
+        text = _DOUBLED.sub(r"\\", text)  # escaped twice, as in JSON
+    text = _JOINED_COMMA.sub(JOINED, text)
+    text = _DEGREES.sub(r"\\circ ", text)
+    text = _SILENT.sub("", text).replace("\\!", "").replace("\\%", "%")
+    text = _NUMBER_SETS.sub(lambda m: f"\\{m[1] or m[2]} ", text)
+    before = ""
+    while before != text:
+        before, text = text, _WRAPPED.sub(r" \1 ", text)
+    return _FRACTION_NAME.sub(_full_name, _SHORT_FRACTION.sub(_braced, text))
+
+
+def _full_name(match: re.Match[str]) -> str:
+    return "\\frac" if "frac" in match[0] else "\\binom"
+
+
+def _braced(match: re.Match[str]) -> str:
+    top, bottom = (next(part for part in match.groups()[i : i + 3] if part is not None) for i in (0, 3))
+    return f"\\frac{{{top}}}{{{bottom}}}"
+
+
+def _dollars(text: str) -> str:
+    r"""`\$`, and a `$` that has no partner, is money; the others open and close formulas."""
+    text = text.replace("\\$", "\x02")
+    if text.count("$") % 2:
+        text = text.replace("$", "\x02", 1) if text.count("$") == 1 else text.replace("$", " ")
+    return text.replace("$", " ").replace("\x02", " \\dollar ")
