@@ -63,7 +63,7 @@ class Clean(Stage):
     """
 
     kind: ClassVar[str] = "clean"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     rules: Rules | None = field(default_factory=Rules)
     duplicates: Duplicates | None = field(default_factory=Duplicates)

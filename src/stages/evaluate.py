@@ -36,7 +36,7 @@ class Evaluate(Stage):
     """
 
     kind: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     heavy: ClassVar[bool] = True
 
     benchmarks: dict[str, Benchmark]

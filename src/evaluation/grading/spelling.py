@@ -12,7 +12,8 @@ JOINED = "\x1f"  # the comma of `1{,}234`, which can only be a thousands separat
 _FULL_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _SIGNS = {
     "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": r" \times ", "·": r" \cdot ", "⋅": r" \cdot ",
-    "∙": r" \cdot ",    "÷": r" \div ", "±": r" \pm ", "∓": r" \mp ", "π": r" \pi ", "∞": r" \infty ", "√": r" \sqrt ", "≤": r" \le ",
+    "∙": r" \cdot ",
+    "÷": r" \div ", "±": r" \pm ", "∓": r" \mp ", "π": r" \pi ", "∞": r" \infty ", "√": r" \sqrt ", "≤": r" \le ",
     "≥": r" \ge ", "≠": r" \ne ", "≈": r" \approx ", "∪": r" \cup ", "∩": r" \cap ", "∈": r" \in ", "∅": r" \emptyset ",
     "ℝ": r" \R ", "ℤ": r" \Z ", "ℕ": r" \N ", "ℚ": r" \Q ", "ℂ": r" \C ", "°": r"\circ ", "º": r"\circ ", "′": "'",
     "’": "'", "…": r" \ldots ", "⋯": r" \ldots ", "∠": r" \angle ", "△": r" \triangle ", "θ": r" \theta ",
