@@ -12,7 +12,7 @@ from src.core.records import Prediction, content_id, seed_from
 from src.core.stage import Tally
 from src.evaluation.asking import Answer, Asked, answers_of
 from src.evaluation.benchmark import LETTERS, Benchmark
-from src.evaluation.grading import UNJUDGED, Pair, Verdict, grade, vote_key
+from src.evaluation.grading import UNJUDGED, Grader, Pair, Verdict, grade, vote_key
 from src.evaluation.metrics import majority, mean_with_interval, pass_at_k, seed_interval
 from src.evaluation.programs import extract_from_run
 from src.evaluation.question import Question
@@ -38,6 +38,7 @@ def judge(
     plan: Sequence[Asked],
     answers: Mapping[str, Answer],
     benchmarks: Mapping[str, Benchmark],
+    grader: Grader,
     tally: Tally,
 ) -> list[Judged]:
     """Extract and grade every sample. In the tally a sample is kept, or failed: never answered, or never judged."""
@@ -48,7 +49,7 @@ def judge(
         for asked, kind, extracted in zip(plan, kinds, readings)
         for answer in extracted
     ]
-    verdicts = (grade(*pair) for pair in pairs)
+    verdicts = iter(grader.grade_all(pairs))
     judged = []
     for asked, extracted in zip(plan, readings):
         written = list(answers_of(asked, answers))

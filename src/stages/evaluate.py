@@ -70,7 +70,7 @@ class Evaluate(Stage):
     def evaluate(self, models: Mapping[str, str], ctx: StageContext) -> list[dict[str, Any]]:
         """Evaluate models by label, one after the other; return the rows of `accuracy.json`."""
         from src.evaluation.asking import Asking, collect, load_questions
-        from src.evaluation.grading import grader_version
+        from src.evaluation.grading import Grader, grader_version
         from src.evaluation.programs import Workbench
         from src.evaluation.results import accuracies, judge, shown_samples, speeds
 
@@ -91,11 +91,12 @@ class Evaluate(Stage):
                 label: collect(plan, lambda m=models[label]: self.engine.open(m, ctx.cache), journal, bar, bench)  # type: ignore[misc]
                 for label, plan in plans.items()
             }
-        judged = [
-            item
-            for label, plan in plans.items()
-            for item in judge(label, plan, answers[label], self.benchmarks, ctx.tally)
-        ]
+        with Grader() as grader:
+            judged = [
+                item
+                for label, plan in plans.items()
+                for item in judge(label, plan, answers[label], self.benchmarks, grader, ctx.tally)
+            ]
         before = ctx.inputs["baseline"].table("predictions", Prediction) if "baseline" in ctx.inputs else ()
         write_table(ctx.out / "predictions", Prediction, chain(before, (item.prediction for item in judged)))
         rows = [*_earlier(ctx, "accuracy.json"), *accuracies(judged)]

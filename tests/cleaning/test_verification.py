@@ -74,7 +74,7 @@ def test_votes_that_make_no_sense_are_refused(options):
         Votes(ProceduralGenerator(), **options)
 
 
-def test_planted_errors_in_tool_solutions_are_all_found(grader):
+def test_planted_errors_in_tool_solutions_are_all_found():
     """Half of the boxes disagree with the (true) output."""
     texts = {}
     for i in range(60):

@@ -1,31 +1,18 @@
 """When two values are the same answer: the rules of each type, and the leniencies between types.
 
-Declared leniencies, which hold in one direction only: a decimal answer may stand for an exact gold that it agrees with
-to four digits, an irrational answer for a decimal gold to ten; a list as Python prints it may stand for a tuple.
+One leniency holds in one direction only: a list as Python prints it, [1, 2], may stand for a gold tuple.
 """
 
 from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import Any
 
-from src.evaluation.grading.evaluation import (
-    UndefinedError,
-    equal,
-    evaluate,
-    holds,
-    inexact,
-    is_real,
-    sample,
-    variables,
-    whole_sample,
-)
-from src.evaluation.grading.expressions import Tree
-from src.evaluation.grading.reading import _spans
-from src.evaluation.grading.reals import constant, contains, flat
-from src.evaluation.grading.tokens import UnreadableError
-from src.evaluation.grading.units import agree
+from src.evaluation.grading.arithmetic import UndefinedError, evaluate, sample, variables
+from src.evaluation.grading.identity import same_equation, same_expression
+from src.evaluation.grading.inequalities import same_inequality
+from src.evaluation.grading.reals import spans_of
+from src.evaluation.grading.units import UnreadableError, agree
 from src.evaluation.grading.values import (
     Clock,
     Collection,
@@ -44,9 +31,6 @@ from src.evaluation.grading.values import (
     Words,
 )
 
-RELATIVE = Fraction(1, 10_000)  # between decimals, as the published harnesses have it
-DIGITS, FLOAT_DIGITS = 4, 10
-POINTS, ENOUGH = 12, 3
 MAX_ITEMS = 200
 _PUNCTUATION = re.compile(r"[^\w+\-*/^=<>\\(){}\[\],]+")
 _SPACES = re.compile(r"(?<=\W) +| +(?=\W)")
@@ -65,9 +49,9 @@ def same(gold: Value, answer: Value) -> bool:
         case (System(), _) | (_, System()):
             return _same_system(gold, answer)
         case (Equation(), _) | (_, Equation()):
-            return isinstance(gold, Equation) and isinstance(answer, Equation) and _same_equation(gold, answer)
+            return isinstance(gold, Equation) and isinstance(answer, Equation) and same_equation(gold, answer)
         case (Inequality(), _) | (_, Inequality()):
-            return _same_inequality(gold, answer)
+            return same_inequality(gold, answer)
         case (Reals(), _) | (_, Reals()):
             return _same_reals(gold, answer)
         case (Quantity(), _) | (_, Quantity()):
@@ -106,11 +90,11 @@ def _same_named(gold: Value, answer: Value) -> bool:
             return True
         relations = gold.equation, answer.equation
         held = all(isinstance(one.value, Expression) and variables(one.value.tree) for one in (gold, answer))
-        return held and None not in relations and _same_equation(*relations)  # type: ignore[arg-type]
+        return held and None not in relations and same_equation(*relations)  # type: ignore[arg-type]
     named, other = (gold, answer) if isinstance(gold, Named) else (answer, gold)
     assert isinstance(named, Named)
     if isinstance(other, Equation):
-        return named.equation is not None and _same_equation(named.equation, other)
+        return named.equation is not None and same_equation(named.equation, other)
     if isinstance(other, System):
         return False
     if isinstance(other, Reals) and other.name not in (None, named.name):
@@ -292,7 +276,7 @@ def _same_matrix(gold: Value, answer: Value) -> bool:
 
 def _same_reals(gold: Value, answer: Value) -> bool:
     try:
-        sides = [(_spans(value), value.name if isinstance(value, Reals) else None) for value in (gold, answer)]
+        sides = [(spans_of(value), value.name if isinstance(value, Reals) else None) for value in (gold, answer)]
     except UnreadableError:
         return False
     (golds, gold_name), (answers, answer_name) = sides
@@ -310,186 +294,3 @@ def _same_reals(gold: Value, answer: Value) -> bool:
 def _same_span(gold: Span, answer: Span) -> bool:
     ends = (gold.low_in, gold.high_in) == (answer.low_in, answer.high_in)
     return ends and same_expression(gold.low, answer.low) and same_expression(gold.high, answer.high)
-
-
-def _same_inequality(gold: Value, answer: Value) -> bool:
-    if isinstance(gold, Inequality) and isinstance(answer, Inequality):
-        if len(gold.pairs) != len(answer.pairs):
-            return False
-        return all(any(_same_pair(one, other) for other in answer.pairs) for one in gold.pairs)
-    inequality, other = (gold, answer) if isinstance(gold, Inequality) else (answer, gold)
-    assert isinstance(inequality, Inequality)
-    try:
-        return not isinstance(other, Expression) and _solved_by(inequality, _spans(other))
-    except UnreadableError:
-        return False
-
-
-def _same_pair(one: tuple[Tree, str], other: tuple[Tree, str]) -> bool:
-    return one[1] == other[1] and _proportional(one[0], other[0], positive=one[1] != "!=")
-
-
-def _solved_by(inequality: Inequality, spans: tuple[Span, ...]) -> bool:
-    """Does the inequality in one unknown hold on these spans and nowhere else? Tried at their ends, close to them, and
-    at some hundred other places."""
-    trees = [flat(difference) for difference, _ in inequality.pairs]
-    names = set().union(*(variables(tree) for tree in trees))
-    ends = [constant(end) for span in spans for end in (span.low, span.high)]
-    if len(names) != 1:
-        return False
-    exact = [end for end in ends if isinstance(end, Fraction)]
-    tried: list[Any] = [end for end in ends if abs(inexact(end)) != float("inf")]
-    tried += [end + step for end in exact for step in (Fraction(-1, 997), Fraction(1, 997))]
-    tried += [Fraction(n, 3) + Fraction(1, 101) for n in range(-120, 121)] + [
-        Fraction(10**k, 7) * s for k in range(2, 9) for s in (1, -1)
-    ]
-    return all(_holds_at(trees, inequality, place) == contains(spans, place) for place in tried)
-
-
-def _holds_at(trees: list[Tree], inequality: Inequality, place: Any) -> bool:
-    for tree, (_, sign) in zip(trees, inequality.pairs):
-        try:
-            value = evaluate(tree, lambda _: place)
-        except UndefinedError:
-            return False
-        if not is_real(value):
-            return False
-        zero = equal(value, Fraction(0)) or abs(inexact(value)) < 1e-40
-        if (zero and sign != "<=") or (not zero and value > 0 and sign != "!="):
-            return False
-    return True
-
-
-def _same_equation(gold: Equation, answer: Equation) -> bool:
-    if _proportional(gold.difference, answer.difference):
-        return True
-    cleared = [_cleared(relation.difference) for relation in (gold, answer)]
-    (one, below), (other, beneath) = cleared
-    return bool(variables(below) or variables(beneath)) and _proportional(one, other)
-
-
-def _cleared(tree: Tree) -> tuple[Tree, Tree]:
-    """The tree as one fraction."""
-    match tree:
-        case ("neg", inner):
-            top, bottom = _cleared(inner)
-            return ("neg", top), bottom
-        case ("+" | "-" | "*" | "/" as sign, left, right):
-            (a, b), (c, d) = _cleared(left), _cleared(right)
-            if sign == "*":
-                return ("*", a, c), ("*", b, d)
-            if sign == "/":
-                return ("*", a, d), ("*", b, c)
-            return (sign, ("*", a, d), ("*", c, b)), ("*", b, d)
-    return tree, ("num", Fraction(1))
-
-
-def _proportional(one: Tree, other: Tree, positive: bool = False) -> bool:
-    """Is one difference the other times a constant? Then both vanish together."""
-    if variables(one) != variables(other):
-        return False
-    factor: Any = None
-    found = 0
-    for point in range(POINTS):
-        values = _at(one, other, point)
-        if values is None or not all(is_real(value) for value in values):
-            continue
-        if values[0] == 0 or values[1] == 0 or any(isinstance(value, tuple) for value in values):
-            return False
-        quotient = _quotient(*values)
-        if factor is not None and not equal(factor, quotient):
-            return False
-        factor = quotient
-        found += 1
-    return found >= ENOUGH and (not positive or inexact(factor) > 0)
-
-
-def _quotient(one: Any, other: Any) -> Any:
-    if isinstance(one, Fraction) and isinstance(other, Fraction):
-        return one / other
-    return inexact(one) / inexact(other)
-
-
-def _at(one: Tree, other: Tree, point: int) -> tuple[Any, Any] | None:
-    whole = holds(one, "series", "floor", "ceil", "gcd", "lcm", "remainder") or holds(other, "series")
-    draw = whole_sample if whole else sample
-    try:
-        return evaluate(one, lambda name: draw(name, point)), evaluate(other, lambda name: draw(name, point))
-    except UndefinedError:
-        return None
-
-
-def same_expression(gold: Expression, answer: Expression) -> bool:
-    """Numbers by their values; formulas, if their values agree wherever both have one."""
-    if gold.tree == answer.tree:
-        return True
-    if _letter(gold) and _letter(gold) == _letter(answer):
-        return True
-    if not variables(gold.tree) and not variables(answer.tree):
-        values = _at(gold.tree, answer.tree, 0)
-        return values is not None and _same_value(*values, gold, answer)
-    complex_too = holds(gold.tree, "i") or holds(answer.tree, "i")
-    found = 0
-    for point in range(POINTS):
-        values = _at(gold.tree, answer.tree, point)
-        if values is None or (not complex_too and not all(is_real(value) for value in values)):
-            continue
-        if not equal(*values):
-            return False
-        found += 1
-    return found >= ENOUGH
-
-
-def _letter(expression: Expression) -> str | None:
-    """A whole answer of one letter may be a choice: A is a."""
-    tree = expression.tree
-    return tree[1].lower() if tree[0] in ("var", "const") and len(tree[1]) == 1 else None
-
-
-def _same_value(one: Any, other: Any, gold: Expression, answer: Expression) -> bool:
-    if isinstance(one, tuple) and isinstance(other, tuple):
-        shapes = [(len(matrix), len(matrix[0])) for matrix in (one, other)]
-        cells = ((a, b) for rows in zip(one, other) for a, b in zip(*rows))
-        return shapes[0] == shapes[1] and all(_same_value(a, b, gold, answer) for a, b in cells)
-    if isinstance(one, tuple) or isinstance(other, tuple):
-        return False
-    if equal(one, other):
-        return True
-    return (gold.decimal or answer.decimal) and _close(one, other, gold, answer)
-
-
-def _close(one: Any, other: Any, gold: Expression, answer: Expression) -> bool:
-    """Decimals: to a ten-thousandth, or as the other is rounded or cut. Whole numbers are never close."""
-    if one == 0 or other == 0 or (_is_whole(one) and _is_whole(other)):
-        return False
-    if not answer.decimal and not isinstance(other, Fraction):  # the value of pi is no decimal
-        return gold.digits >= FLOAT_DIGITS and _rounds(other, one, gold.digits)
-    exact = isinstance(one, Fraction) and isinstance(other, Fraction)
-    first, second = (one, other) if exact else (inexact(one), inexact(other))
-    if abs(first - second) * RELATIVE.denominator <= RELATIVE.numerator * abs(first):
-        return True
-    for decimal, digits, exact in ((second, answer.digits, first), (first, gold.digits, second)):
-        other_is_exact = not (gold.decimal and answer.decimal)
-        if other_is_exact and digits >= DIGITS and _rounds(exact, decimal, digits):
-            return True
-    return False
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, Fraction) and value.denominator == 1
-
-
-def _rounds(exact: Any, decimal: Any, digits: int) -> bool:
-    """Is the decimal, of so many digits that count, the exact value rounded, or cut off?"""
-    exact, decimal = inexact(exact), inexact(decimal)
-    if not is_real(exact) or not is_real(decimal):
-        return False
-    place = 0
-    size = abs(decimal)
-    while size >= 10:
-        size, place = size / 10, place + 1
-    while 0 < size < 1:
-        size, place = size * 10, place - 1
-    unit = 10 ** type(decimal)(place - digits + 1)
-    gap = abs(exact - decimal)
-    return bool(gap <= unit / 2 or (gap < unit and abs(decimal) < abs(exact)))

@@ -53,14 +53,14 @@ class _Parser:
             raise UnreadableError(f"{value!r} is missing")
 
     def total(self) -> Tree:
-        """Sums, and `a \\over b`, which takes all there is on both sides."""
+        """Sums, and `a \\over b` or `n \\choose k`, which take all there is on both sides."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise UnreadableError("the nesting is too deep")
         tree = self.sum()
         if self.sees("over"):
-            self.take()
-            tree = ("/", tree, self.sum())
+            below = self.take().value == "binom"
+            tree = ("call", "binom", tree, self.sum()) if below else ("/", tree, self.sum())
         self.depth -= 1
         return tree
 

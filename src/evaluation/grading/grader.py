@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from fractions import Fraction
 from functools import lru_cache
 from importlib.metadata import version
+from multiprocessing import get_context
 from typing import NamedTuple
 
+from src.evaluation.grading.arithmetic import UndefinedError, evaluate, sample, variables
 from src.evaluation.grading.comparison import letters, same
-from src.evaluation.grading.evaluation import UndefinedError, evaluate, sample, variables
 from src.evaluation.grading.reading import read
 from src.evaluation.grading.spelling import plain
 from src.evaluation.grading.values import Expression, Quantity, Value, Words
@@ -21,6 +25,8 @@ GRADER = 2  # raise it when the same two texts may get another verdict than befo
 CORRECT = ("string", "number", "symbol")
 WRONG = ("different", "unparsable", "no answer", "limit")
 UNJUDGED = ("limit",)  # the answer is too large to work out: wrong as far as the score goes, and counted apart
+
+MANY, CHUNK = 5_000, 250  # distinct pairs that are worth the start of processes; sent at once
 
 
 class Verdict(NamedTuple):
@@ -119,7 +125,14 @@ def vote_key(answer: str) -> str:
 
 
 class Grader:
-    """Grades answers; may be used from any thread."""
+    """Grades many answers: each distinct pair once and, where there are thousands, on `workers` processes.
+
+    Use it in a `with` block, which ends the processes. May be used from any thread.
+    """
+
+    def __init__(self, workers: int | None = None):
+        self.workers = workers or os.cpu_count() or 1
+        self._pool: ProcessPoolExecutor | None = None
 
     def grade(self, gold: str, answer: str | None, answer_type: AnswerType = "math") -> Verdict:
         """The verdict on one answer."""
@@ -127,4 +140,33 @@ class Grader:
 
     def grade_all(self, pairs: Iterable[Pair]) -> list[Verdict]:
         """The verdicts in order."""
-        return [grade(*pair) for pair in pairs]
+        given = list(pairs)
+        distinct = list(dict.fromkeys(given))
+        found = dict(zip(distinct, self._grade_each(distinct)))
+        return [found[pair] for pair in given]
+
+    def _grade_each(self, pairs: list[Pair]) -> Iterable[Verdict]:
+        if self.workers == 1 or len(pairs) < MANY:
+            return [grade(*pair) for pair in pairs]
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"))
+        try:
+            return list(self._pool.map(_grade_pair, pairs, chunksize=CHUNK))
+        except BrokenProcessPool:  # somebody killed a process: what it had is graded here
+            self.close()
+            return [grade(*pair) for pair in pairs]
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def __enter__(self) -> Grader:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _grade_pair(pair: Pair) -> Verdict:
+    return grade(*pair)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from src.evaluation.grading.evaluation import UndefinedError, equal, evaluate, inexact, is_real, variables
+from src.evaluation.grading.arithmetic import UndefinedError, equal, evaluate, inexact, is_real, variables
 from src.evaluation.grading.expressions import Tree
 from src.evaluation.grading.tokens import UnreadableError
-from src.evaluation.grading.values import Expression, Span
+from src.evaluation.grading.values import Collection, Expression, Reals, Span, Value
 
 INFINITY = Expression(("const", "oo"))
 MINUS_INFINITY = Expression(("neg", ("const", "oo")))
@@ -154,3 +154,31 @@ def spelled(tree: Tree) -> str:
     if tree[0] == "opaque":
         return "_".join((tree[1], *(spelled(part) for part in tree[2:])))
     return str(tree[1])
+
+
+def spans_of(value: Value) -> tuple[Span, ...]:
+    """A value as a set of reals. Raises UnreadableError for what is none."""
+    match value:
+        case Reals(spans):
+            return spans
+        case Collection(items, "tuple" | "square" | "printed") if len(items) == 2:
+            low, high = items
+            if isinstance(low, Expression) and isinstance(high, Expression):
+                closed = value.kind != "tuple"
+                return union([Span(low, high, closed, closed)])
+        case Collection(items, "set" | "list") if all(isinstance(item, Expression) for item in items):
+            return union(point(item) for item in items)  # type: ignore[arg-type]
+        case Expression():
+            constant(value)
+            return (point(value),)
+    raise UnreadableError("no set of reals")
+
+
+def combined(sign: str, sets: list[tuple[Span, ...]]) -> tuple[Span, ...]:
+    spans = sets[0]
+    for other in sets[1:]:
+        if sign == "|":
+            spans = union([*spans, *other])
+        else:
+            spans = intersection(spans, other if sign == "&" else complement(other))
+    return spans

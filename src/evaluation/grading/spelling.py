@@ -50,7 +50,7 @@ _SHORT_FRACTION = re.compile(
 _FRACTION_NAME = re.compile(r"\\[dtc]frac(?![a-zA-Z])|\\[dt]?binom(?![a-zA-Z])")
 _MARKS = re.compile(r"^(\*{1,3}|`+|\"|“|\$+|\\\(|\\\[)(.*?)(\*{1,3}|`+|\"|”|\$+|\\\)|\\\])$", re.DOTALL)
 _WHOLE_BOX = re.compile(r"\\(?:boxed|fbox|text|mathrm)\s*\{")
-_TRAILING = re.compile(r"(?:(?<!\\)\\)?[.,;:\s]+$")
+_TRAILING = re.compile(r"[.,;:\s\\]+$")
 _GLUED = re.compile(r"(?<=[0-9)\]}])\s*(or|and)(?=\s*[A-Z(\[\\0-9-])")
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ(?![a-zA-Z])\s*\}?")
 _ORDINAL = re.compile(r"(?<=[0-9])\s*(?:\^\s*)?\{?\s*(?:th|st|nd|rd)\s*\}?(?![a-zA-Z])")

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from src.evaluation.grading.spelling import JOINED
-from src.evaluation.grading.units import UNITS
+from src.evaluation.grading.units import SCALES, UNITS, UnreadableError
 
 MAX_EXPONENT = 20_000
 
@@ -27,10 +27,6 @@ class Number(NamedTuple):
     value: Fraction
     text: str
     digits: int = 0
-
-
-class UnreadableError(ValueError):
-    """The text is no mathematics that the grader knows."""
 
 
 def words(text: str) -> frozenset[str]:
@@ -55,7 +51,8 @@ _COMMANDS = {
     "langle": ("open", "("), "rangle": ("close", ")"),
     **dict.fromkeys(("emptyset", "varnothing"), ("reals", "empty")), "R": ("reals", "all"),
     **{letter: ("domain", letter) for letter in "ZNQC"},
-    "frac": ("frac", ""), "binom": ("binom", ""), "sqrt": ("root", ""), "sum": ("sum", "+"), "prod": ("sum", "*"),
+    "frac": ("frac", ""), "binom": ("binom", ""),
+    "choose": ("over", "binom"), "sqrt": ("root", ""), "sum": ("sum", "+"), "prod": ("sum", "*"),
     "overline": ("line", ""), "bmod": ("mod", ""), "pmod": ("mod", ""), "mod": ("mod", ""),
     "pounds": ("word", "gbp"), "euro": ("word", "euro"), "forall": ("quantifier", "all"),
     "exists": ("quantifier", "some"),
@@ -100,7 +97,7 @@ _TOKEN = re.compile(
     rf"|(?P<grouped>[0-9]{{1,3}}(?:(?:{JOINED}[0-9]{{3}})+|(?:\ [0-9]{{3}})+)(?![0-9])(?:\.[0-9]+)?)"
     rf"|(?P<commas>[1-9][0-9]{{0,2}}(?:,[0-9]{{3}})+(?![0-9])(?:\.[0-9]+)?)"
     rf"|(?P<number>{_NUMBER})|\\begin\{{(?P<matrix>[a-zA-Z]*matrix|array)\}}|(?P<command>\\(?:[a-zA-Z]+|.))"
-    r"|(?P<letters>Interval\.[A-Za-z]+|[A-Za-z]+)|(?P<rel><=|>=|=<|=>|!=|==|<>|[=<>])|(?P<dots>\.\.\.+)|(?P<sign>.)",
+    r"|(?P<foreign>[\u0400-\u04ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]+)|(?P<letters>Interval\.[A-Za-z]+|[A-Za-z]+)|(?P<rel><=|>=|=<|=>|!=|==|<>|[=<>])|(?P<dots>\.\.\.+)|(?P<sign>.)",
     re.DOTALL,
 )
 _SIGNS = {
@@ -135,6 +132,10 @@ def _tokens(text: str) -> Iterator[Token]:
         if kind == "matrix":
             rows, at = _matrix(text, at, piece)
             found = [Token("matrix", rows)]
+        elif kind == "letters" and text[match.start() - 1 : match.start()].isdigit() and not is_unit(piece):
+            found = (
+                [token for letter in piece for token in _letters(letter)] if len(piece) < 5 else list(_letters(piece))
+            )
         else:
             found = list(_token(kind, piece))
         for token in found:
@@ -150,6 +151,8 @@ def _token(kind: str, piece: str) -> Iterator[Token]:
         yield from _command(piece[1:])
     elif kind == "letters":
         yield from _letters(piece)
+    elif kind == "foreign":
+        yield Token("word", piece)
     elif kind == "rel":
         yield Token("rel", _RELATIONS.get(piece, piece))
     elif kind == "dots":
@@ -212,10 +215,16 @@ def _letters(run: str) -> Iterator[Token]:
         yield from (Token("const", letter) if letter in "ei" else Token("name", letter) for letter in run)
 
 
+def is_unit(run: str) -> bool:
+    return run in UNITS or run.lower() in SCALES or run in _LETTERS or run in FUNCTIONS or run in _GREEK
+
+
 def is_word(run: str) -> bool:
     """Words have vowels; "AB", "xy" and "xyz" are products or points. Units are words whatever they are made of."""
     if run in UNITS or run.lower() in _SHORT_WORDS or (run.lower() in UNITS and len(run) > 2):
         return True
+    if set(run) <= set("abcdxyz"):
+        return False
     return len(run) > 2 and re.search("[aeiouAEIOU]", run) is not None and not (run.isupper() and len(run) < 5)
 
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+
+class UnreadableError(ValueError):
+    """The text is no mathematics that the grader knows."""
+
+
 _INCH, _POUND, _LITRE = Fraction(254, 10_000), Fraction(45_359_237, 100_000_000), Fraction(1, 1000)
 
 # Names (the first is the symbol), factor, dimension. Dimensions: m(etre), kg, s(econd), angle, and money by currency.
@@ -63,6 +68,10 @@ _VAGUE = {
     "only",
     "each",
 }
+_CONDITIONS = {
+    "for", "all", "every", "any", "some", "where", "if", "when", "unless", "except", "not", "or", "and", "mod",
+    "than", "more", "less", "fewer", "below", "above", "least", "most",
+}  # fmt: skip
 _ORDINALS = {"th", "st", "nd", "rd"}
 
 
@@ -88,7 +97,9 @@ def read_unit(parts: list[tuple[str, int]]) -> tuple[Fraction, Unit]:
     scale, factor, powers, words = Fraction(1), Fraction(1), dict[str, int](), set[str]()
     sign, wanted = 1, 0
     for name, power in parts:
-        if name in ("per", "/", "a") and name != "a":
+        if name.lower() in _CONDITIONS:
+            raise UnreadableError(f"{name!r} is no unit but a condition")
+        if name in ("per", "/"):
             sign = -1
         elif name in ("square", "sq", "squared", "cubic", "cu", "cubed"):
             wanted = 2 if name.startswith("s") else 3
@@ -122,5 +133,9 @@ def agree(one: Unit, other: Unit) -> bool:
     if one.powers != other.powers and one.powers and other.powers:
         return False
     if one.powers and other.powers:
-        return True
-    return not (one.powers or other.powers) and (one.words <= other.words or other.words <= one.words)
+        return _same_words(one, other)
+    return not (one.powers or other.powers) and _same_words(one, other)
+
+
+def _same_words(one: Unit, other: Unit) -> bool:
+    return bool(one.words <= other.words or other.words <= one.words)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.evaluation.grading import WRONG, Verdict, as_number, grade, vote_key
+from src.evaluation.grading import WRONG, Grader, Pair, Verdict, as_number, grade, vote_key
+from src.evaluation.grading import grader as module
 
 
 @pytest.mark.parametrize(
@@ -106,3 +107,16 @@ def test_answers_that_are_plainly_the_same_vote_together():
     assert vote_key("0.5") == vote_key(r"\frac{1}{2}") != vote_key("0.6")
     assert vote_key("Yes.") == vote_key(r"\text{yes}") != vote_key("no")
     assert vote_key("5 cm") != vote_key("5 m")
+
+
+@pytest.mark.slow
+def test_many_pairs_are_graded_on_processes_and_a_killed_one_costs_nothing(monkeypatch):
+    monkeypatch.setattr(module, "MANY", 100)
+    pairs = [Pair(f"\\sqrt{{{2 * n * n}}}", f"{n + n % 2}\\sqrt{{2}}") for n in range(1, 600)]
+    with Grader(workers=2) as grader:
+        verdicts = grader.grade_all([*pairs, *pairs])
+        for process in grader._pool._processes.values():
+            process.kill()
+        again = grader.grade_all(pairs)
+    assert [verdict.correct for verdict in verdicts] == [n % 2 == 0 for n in range(1, 600)] * 2
+    assert again == verdicts[:599]

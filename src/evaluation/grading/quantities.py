@@ -1,0 +1,147 @@
+"""Expressions with what they count or measure: `5 cm`, `-$5`, `90°`, `6 feet 2 inches`, `1 \\pm x`."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+
+from src.evaluation.grading.arithmetic import holds
+from src.evaluation.grading.brackets import Tokens, bare, outer_kinds
+from src.evaluation.grading.expressions import Tree, parse
+from src.evaluation.grading.names import unknowns
+from src.evaluation.grading.tokens import Token, UnreadableError
+from src.evaluation.grading.units import UNITS, read_unit
+from src.evaluation.grading.values import Collection, Expression, Quantity, Value
+
+
+class Both(Collection):
+    """The two values of a plus-minus."""
+
+
+def measured(tokens: Tokens) -> Value:
+    """An expression, with what it counts or measures."""
+    money = [token for token in (*tokens[:2], tokens[-1]) if token.kind == "word" and _is_money(token.value)]
+    if money and len(tokens) > 1:
+        rest = [
+            token
+            for place, token in enumerate(tokens)
+            if not (token in money and (place < 2 or place == len(tokens) - 1))
+        ]
+        tokens = [*rest, *money[:1]]
+    start = _unit_start(tokens)
+    if start is None:
+        return _amount(tokens)
+    if later := [i for i in range(start, len(tokens)) if tokens[i].kind == "num" and tokens[i - 1].value != "^"]:
+        total = compound([measured(tokens[: later[0]]), measured(tokens[later[0] :])])
+        if total is None:
+            raise UnreadableError("a number among the words")
+        return total
+    scale, unit = read_unit(_unit_parts(tokens[start:]))
+    amount = expression_of(tokens[:start])
+    if scale != 1:
+        amount = Expression(("*", amount.tree, ("num", scale)), amount.decimal, amount.digits)
+    if unit.is_silent:
+        return amount
+    return Quantity(amount, unit, _product(tokens) if len(tokens) == start + 1 else None)
+
+
+def _is_money(word: str) -> bool:
+    return word in UNITS and UNITS[word][1] in ("dollar", "euro", "gbp", "yen", "yuan", "rupee")
+
+
+def _product(tokens: Tokens) -> Expression | None:
+    try:
+        return expression_of(tokens)
+    except UnreadableError:
+        return None
+
+
+def _unit_start(tokens: Tokens) -> int | None:
+    """Where the words after an amount begin."""
+    kinds = outer_kinds(tokens)
+    for place in range(1, len(tokens)):
+        token = tokens[place]
+        if "func" in kinds[:place]:
+            return None
+        if kinds[place] in ("word", "circ") or (kinds[place] == "percent" and place == len(tokens) - 1):
+            return place
+        alone = token.kind == "name" and token.spaced and token.value in UNITS and not unknowns(tokens[:place])
+        if (
+            alone
+            and tokens[place - 1].kind in ("num", "close")
+            and all(t.kind in ("name", "word", "op", "num") for t in tokens[place:])
+        ):
+            return place
+    return None
+
+
+def _unit_parts(tokens: Tokens) -> list[tuple[str, int]]:
+    parts: list[tuple[str, int]] = []
+    for place, token in enumerate(tokens):
+        before = tokens[place - 1] if place else None
+        if before is not None and before.value == "^" and token.kind == "num" and parts:
+            parts[-1] = (parts[-1][0], int(token.value.value))
+        elif token.kind == "circ":
+            parts.append(("degree", 1))
+        elif token.kind == "percent":
+            parts.append(("percent", 1))
+        elif token.kind in ("word", "name"):
+            temperature = {"C": "celsius", "F": "fahrenheit"}.get(token.value)
+            if parts and parts[-1][0].startswith("degree") and temperature:
+                parts[-1] = (temperature, 1)
+            else:
+                parts.append((token.value, 1))
+        elif token.kind == "op" and token.value in "/*^-":
+            parts += [("per", 1)] if token.value == "/" else []
+        elif token.value not in ("{", "}", "(", ")"):
+            raise UnreadableError("no unit")
+    return parts
+
+
+def _amount(tokens: Tokens) -> Value:
+    expression = expression_of(tokens)
+    if not holds(expression.tree, "±", "∓"):
+        return expression
+    both = (Expression(_signed(expression.tree, sign), expression.decimal) for sign in "+-")
+    return Both(tuple(both), "list")
+
+
+def _signed(tree: Tree, sign: str) -> Tree:
+    """The tree with its plus-minus signs made plus or minus, and its minus-plus signs the opposite."""
+    other = "-" if sign == "+" else "+"
+    head = {"±": sign, "∓": other}.get(tree[0], tree[0])
+    return (head, *(_signed(part, sign) if isinstance(part, tuple) else part for part in tree[1:]))
+
+
+def compound(values: list[Value]) -> Value | None:
+    """3 hours and 20 minutes."""
+    if len(values) < 2 or not all(isinstance(value, Quantity) for value in values):
+        return None
+    quantities: list[Quantity] = values  # type: ignore[assignment]
+    units = [quantity.unit for quantity in quantities]
+    falling = all(a.factor > b.factor and a.powers == b.powers for a, b in pairwise(units))
+    if not falling or not units[0].powers:
+        return None
+    tree: Tree = ("num", Fraction(0))
+    for quantity in quantities:
+        share = ("num", quantity.unit.factor / units[0].factor)
+        tree = ("+", tree, ("*", quantity.amount.tree, share))
+    return Quantity(Expression(tree, any(q.amount.decimal for q in quantities)), units[0])
+
+
+def expression_of(tokens: Tokens) -> Expression:
+    tree = parse(bare(tokens))
+    numbers = [token.value for token in _all_tokens(tokens) if token.kind == "num"]
+    alone = [token for token in tokens if token.kind not in ("op", "open", "close")]
+    digits = numbers[0].digits if len(alone) == 1 and len(numbers) == 1 and tree[0] in ("num", "neg") else 0
+    return Expression(tree, any(number.digits for number in numbers), digits)
+
+
+def _all_tokens(tokens: Tokens) -> list[Token]:
+    found: list[Token] = []
+    for token in tokens:
+        if token.kind == "matrix":
+            found += [inner for row in token.value for cell in row for inner in _all_tokens(cell)]
+        else:
+            found.append(token)
+    return found
