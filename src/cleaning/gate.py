@@ -1,19 +1,29 @@
-"""The gate between corpus and training: no student learns from rows that nobody compared with its examination."""
+"""The gate between texts and training: no student learns from rows that nobody compared with its examination."""
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from src.core.errors import UserError
+from src.core.records import BATCH_ROWS, Example
 from src.core.store import write_json
-from src.text.contamination import AsksQuestions, ContaminationIndex, Decontamination
-from src.text.normalise import question_key
-from src.text.shingles import wholes, words_of
+from src.text.contamination import (
+    AsksQuestions,
+    ContaminationIndex,
+    Decontamination,
+    is_generated,
+    question_numbers,
+)
+from src.text.normalise import normalise
+from src.text.spelling import comparison_key
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +48,8 @@ def write_checked(
 def gate(
     corpora: Mapping[str, Path], benchmarks: Mapping[str, AsksQuestions], unchecked: Unchecked
 ) -> dict[str, float]:
-    """Raise `UserError` unless every question of every benchmark was compared with every corpus.
+    """Raise `UserError` unless every question of every benchmark was compared with every corpus; where people wrote the
+    questions, by more than whole questions.
 
     corpora: folders of cleaned artifacts by name. With `unchecked` "allow" training goes on, and the summary that
     comes back says how many questions the corpora were never compared with (`unchecked_questions`), for a report to
@@ -47,8 +58,11 @@ def gate(
     unseen: dict[str, dict[str, int]] = {}
     asked = {name: _keys(benchmark) for name, benchmark in benchmarks.items()}
     for corpus, folder in corpora.items():
-        known = _compared(folder)
-        missing = {name: int((~np.isin(keys, known)).sum()) for name, keys in asked.items()}
+        known, whole_only = _compared(folder), _how(folder).get("ngram") is None
+        missing = {
+            name: len(keys) if whole_only and not is_generated(benchmarks[name]) else int((~np.isin(keys, known)).sum())
+            for name, keys in asked.items()
+        }
         if missing := {name: n for name, n in missing.items() if n}:
             unseen[corpus] = missing
     total = sum(n for missing in unseen.values() for n in missing.values())
@@ -59,15 +73,48 @@ def gate(
     if unchecked == "refuse":
         raise UserError(
             problem,
-            "Clean it against these benchmarks (clean=basic checks against all of `benchmark`), or train on it all the "
-            "same with pretrain.unchecked=allow; the report will say so.",
+            "Clean it against these benchmarks (clean=basic checks against all of `benchmark`; where people wrote them "
+            "whole questions are not enough), or train on it all the same with pretrain.unchecked=allow; the "
+            "report will say so.",
         )
     log.warning("%s Training on it all the same: pretrain.unchecked=allow.", problem)
     return {"unchecked_questions": total}
 
 
+Rows = Callable[[], Iterator[Example]]
+
+
+def repeats(rows: Rows, index: ContaminationIndex) -> Counter[str]:
+    """How many rows of a fine-tuning set repeat a question, by benchmark."""
+    found = (index.find_all(_keys_of(some)) for some in _batches(rows))
+    return Counter(overlap.benchmark for overlaps in found for overlap in overlaps.values())
+
+
+def without_repeats(rows: Rows, index: ContaminationIndex) -> Iterator[Example]:
+    """The rows of a fine-tuning set, in order, but for those that repeat a benchmark's question."""
+    for some in _batches(rows):
+        found = index.find_all(_keys_of(some))
+        yield from (row for place, row in enumerate(some) if place not in found)
+
+
+def _batches(rows: Rows) -> Iterator[tuple[Example, ...]]:
+    source = rows()
+    while some := tuple(islice(source, BATCH_ROWS)):
+        yield some
+
+
+def _keys_of(rows: tuple[Example, ...]) -> list[str]:
+    return [comparison_key(normalise(question_of(row))) for row in rows]
+
+
+def question_of(example: Example) -> str:
+    """The question in a training row's prompt: what stands between the corpus's headings, or all of it."""
+    text = example.prompt.removeprefix("## Question\n")
+    return text.rpartition("\n\n## ")[0] or text
+
+
 def _keys(benchmark: AsksQuestions) -> np.ndarray:
-    keys = wholes(words_of([question_key(question.text) for question in benchmark.questions()]))
+    keys = question_numbers(question.text for question in benchmark.questions())
     return np.unique(keys[keys != 0])
 
 
@@ -78,6 +125,15 @@ def _compared(folder: Path) -> np.ndarray:
         return np.load(path) if path.exists() else np.zeros(0, np.uint64)
     except (ValueError, OSError, EOFError):
         raise UserError(f"{path} is damaged.", f"Remove the artifact and run again: rm -r {folder}") from None
+
+
+def _how(folder: Path) -> dict[str, Any]:
+    path = folder / CHECKED
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    except ValueError:
+        raise UserError(f"{path} is damaged.", f"Remove the artifact and run again: rm -r {folder}") from None
+    return facts
 
 
 def _list(missing: Mapping[str, int]) -> str:

@@ -17,8 +17,9 @@ from src.core.errors import UserError
 from src.core.stage import Artifact
 from src.core.store import MANIFEST, Store
 from src.text.minhash import Sketcher, jaccard
-from src.text.normalise import question_key
+from src.text.normalise import normalise
 from src.text.shingles import words_of
+from src.text.spelling import comparison_key
 
 
 class Place(NamedTuple):
@@ -200,7 +201,7 @@ def _made(store: Store, folder: Path) -> Made:
 
 
 def _set(question: str) -> np.ndarray:
-    hashes: np.ndarray = Sketcher(bands=1, rows=1).sketch(words_of([question_key(question)])).sets.hashes
+    hashes: np.ndarray = Sketcher(bands=1, rows=1).sketch(words_of([comparison_key(normalise(question))])).sets.hashes
     return hashes
 
 
@@ -210,6 +211,6 @@ def _questions(corpus: Made) -> Iterator[Row]:
         with corpus.readable(shard):
             for batch in pq.ParquetFile(shard).iter_batches(columns=["id", "question"]):
                 ids, questions = (column.to_pylist() for column in batch.columns)
-                sets = sketcher.sketch(words_of([question_key(question) for question in questions])).sets
+                sets = sketcher.sketch(words_of([comparison_key(normalise(question)) for question in questions])).sets
                 for n, (id, question) in enumerate(zip(ids, questions, strict=True)):
                     yield {"id": id, "question": question, "set": sets.hashes[sets.offsets[n] : sets.offsets[n + 1]]}

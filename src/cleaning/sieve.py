@@ -28,6 +28,7 @@ from src.text.normalise import key_of_normal
 from src.text.parsing import ParsedProblem, Rejection, parse_generation, to_problem
 from src.text.quality import Rules, prose
 from src.text.shingles import words_of
+from src.text.spelling import comparison_key
 from src.text.topics import read
 
 LONGEST = 1_000_000  # characters: what is longer is not even parsed
@@ -93,11 +94,13 @@ class Sieve:
                 found.reject(row, problem.reason)
             else:
                 parsed.append((row, problem))
-        keys = [key_of_normal(problem.question) for _, problem in parsed]
+        questions = [problem.question for _, problem in parsed]
+        keys = [comparison_key(question) for question in questions]
         words = words_of(keys)
         sketch = self.sketcher.sketch(words)
         shared = sketch if self.sketcher == Sketcher() else None
         overlaps = self.index.find_all(keys, words, shared) if self.index else {}
+        relatives = self.index.find_families(questions) if self.index and self.index.has_families else {}
         problems = [to_problem(row, problem, self.round) for row, problem in parsed]
         kept = []
         for place, (row, problem) in enumerate(parsed):
@@ -109,11 +112,13 @@ class Sieve:
                 found.reject(row, WRONG_ARITHMETIC)
             else:
                 kept.append(place)
-                found.keep(row, problems[place], problem, keys[place], sums)
+                found.keep(row, problems[place], problem, sums)
+                if relative := relatives.get(place):
+                    found.relatives.append({"id": row.id, **dataclasses.asdict(relative)})
         features = features_of(
             ids=[problem.id for problem in problems],
             tickets=[row.id for row, _ in parsed],
-            questions=[problem.question for problem in problems],
+            questions=questions,
             words=words,
             tool=[problem.kind == "tool" for problem in problems],
             sketch=sketch,
@@ -152,10 +157,11 @@ class _Found:
     left: list[dict[str, Any]] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     contaminated: list[dict[str, str]] = field(default_factory=list)
+    relatives: list[dict[str, str]] = field(default_factory=list)
     shown: dict[str, list[dict[str, str]]] = field(default_factory=dict)
 
-    def keep(self, row: Generation, problem: Problem, parsed: ParsedProblem, key: str, sums: str) -> None:
-        topic, level, grade, words = read(problem.question, key)
+    def keep(self, row: Generation, problem: Problem, parsed: ParsedProblem, sums: str) -> None:
+        topic, level, grade, words = read(problem.question, key_of_normal(problem.question))
         self.open.append(
             {
                 **{name: getattr(problem, name) for name in PROBLEM},
@@ -187,7 +193,12 @@ class _Found:
 
     def as_dict(self) -> dict[str, Any]:
         shown = {reason: first_of(rows, self.samples) for reason, rows in self.shown.items()}
-        return {"reasons": self.reasons, "contaminated": self.contaminated, "shown": shown}
+        return {
+            "reasons": self.reasons,
+            "contaminated": self.contaminated,
+            "relatives": self.relatives,
+            "shown": shown,
+        }
 
 
 def shown_row(reason: str, id: str, stage: str, kind: str, text: str) -> dict[str, str]:

@@ -47,6 +47,8 @@ class Benchmark(ABC):
     limit: int | None = None
     every: int = 1
 
+    generated: ClassVar[bool] = False  # templates make its questions: they share wordings with whatever else they make
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "stop", tuple(self.stop))
         at_least(self, 1, "max_tokens", "limit", "every")
@@ -103,6 +105,8 @@ class ProceduralBenchmark(Benchmark):
     size: Size = FULL
     max_tokens: int = 256
 
+    generated: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(self, 1, "n")
@@ -148,6 +152,7 @@ class ReasoningGym(Benchmark):
     answer_type: AnswerType = "number"
     max_tokens: int = 256
 
+    generated: ClassVar[bool] = True
     PACKAGE: ClassVar[str] = "reasoning_gym"
 
     @property

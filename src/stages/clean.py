@@ -23,22 +23,23 @@ from src.cleaning.corpus import OpenRows
 from src.cleaning.duplicates import Duplicates, Fates
 from src.cleaning.features import Features, Shelf, features_of
 from src.cleaning.fit import Balance
-from src.cleaning.gate import write_checked
+from src.cleaning.gate import question_of, write_checked
 from src.cleaning.parts import Part, parts_of
 from src.cleaning.sieve import FAILED, Sieve, first_of
 from src.cleaning.sources import Sources
 from src.cleaning.verification import Verification
 from src.core.checks import at_least
-from src.core.records import BATCH_ROWS, Example, Problem, content_id
+from src.core.records import BATCH_ROWS, Problem, content_id
 from src.core.stage import Stage, StageContext
 from src.core.store import write_json
 from src.stages.sft import NoSFT, SFTSet
 from src.stages.verifying import verify
 from src.text.contamination import AsksQuestions, Decontamination
 from src.text.minhash import Sketcher
-from src.text.normalise import question_key
+from src.text.normalise import normalise
 from src.text.quality import Rules
 from src.text.shingles import words_of
+from src.text.spelling import comparison_key
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ class Clean(Stage):
     duplicates: what counts as the same question, which stands once; None lets all stand. The teacher's (the
         `problems` of inputs other than `generations` and `passages`) and those of `beside` stood before.
     decontamination: how problems are compared with the questions of `benchmarks`; None compares nothing. All that is
-        found is listed in `contaminated.jsonl`; `checked.json` says what was compared.
+        found is listed in `contaminated.jsonl`; `checked.json` says what was compared. What asks a benchmark's
+        question with other numbers and names stays, is counted (`of_a_benchmark_family`) and listed in
+        `benchmark_families.jsonl`.
     benchmarks: whose questions must not be in the corpus.
     verification: how answers are checked; None checks none.
     balance: sampling weights; None gives none.
@@ -141,7 +144,7 @@ class Clean(Stage):
         for name, artifact in sorted(ctx.inputs.items()):
             if name not in ("generations", "passages") and (artifact.path / "problems").is_dir():
                 yield from ((problem.id, problem.question) for problem in artifact.table("problems", Problem))
-        for question in map(_question_of, self.beside.examples()):
+        for question in map(question_of, self.beside.examples()):
             yield content_id(question), question
 
     def _write(self, ctx: StageContext, rows: OpenRows, folders: list[Path], checked: dict[str, Any]) -> None:
@@ -159,6 +162,9 @@ class Clean(Stage):
             shown += [row for some in part["shown"].values() for row in some]
         _write_lines(ctx.out / "rejected.jsonl", _samples(shown, self.samples))
         _write_lines(ctx.out / "contaminated.jsonl", [row for part in parts for row in part["contaminated"]])
+        relatives = [row for part in parts for row in part["relatives"]]
+        _write_lines(ctx.out / "benchmark_families.jsonl", relatives)
+        ctx.summary["of_a_benchmark_family"] = len(relatives)
         cells = coverage.table(self.balance)
         write_json(ctx.out / "coverage.json", cells)
         write_json(ctx.out / "stage_fit.json", coverage.stages())
@@ -182,14 +188,8 @@ def _sift(part: Part, folder: Path) -> Path:
 def _features_of_questions(asked: list[tuple[str, str]], sketcher: Sketcher) -> Features:
     """`asked`: ids and questions."""
     ids, questions = [id for id, _ in asked], [question for _, question in asked]
-    words = words_of([question_key(question) for question in questions])
+    words = words_of([comparison_key(normalise(question)) for question in questions])
     return features_of(ids, ids, questions, words, [False] * len(ids), sketcher.sketch(words), families=False)
-
-
-def _question_of(example: Example) -> str:
-    """The question in a fine-tuning row's prompt: what stands between the corpus's headings, or all of it."""
-    text = example.prompt.removeprefix("## Question\n")
-    return text.rpartition("\n\n## ")[0] or text
 
 
 def _samples(rows: list[dict[str, str]], count: int) -> list[dict[str, str]]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
 
-from src.cleaning.gate import Unchecked, gate
+from src.cleaning.gate import Unchecked, gate, repeats, without_repeats
 from src.core.records import Example, Problem
 from src.core.stage import StageContext
 from src.modeling.ranks import is_first
 from src.stages.packs import write_packs
 from src.stages.sft import NoSFT, SFTSet
 from src.stages.training import TrainingStage, count, start_of
-from src.text.contamination import AsksQuestions
+from src.text.contamination import AsksQuestions, Decontamination
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,13 @@ class Pretrain(TrainingStage):
     Under a WSD schedule the fine-tuning set falls mostly into the decay. Beside `model/` it leaves `packs`, which says
     for each row in which sequences it was read.
 
-    benchmarks: what the student will be asked; a corpus that was not checked against it is refused, or with
-        unchecked "allow" read all the same (`unchecked_questions` in the summary says so).
+    benchmarks: what the student will be asked; a corpus that was not checked against it is refused, and rows of `sft`
+        that repeat a question are left out (`sft_rows_left_out`); with unchecked "allow" all is read all the same
+        (`unchecked_questions` in the summary says so).
     """
 
     kind: ClassVar[str] = "pretrain"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     sft: SFTSet = field(default_factory=NoSFT)
     benchmarks: dict[str, AsksQuestions] = field(default_factory=dict)
@@ -41,12 +45,25 @@ class Pretrain(TrainingStage):
 
         ctx.summary.update(gate({n: ctx.inputs[n].path for n in _names(ctx)}, self.benchmarks, self.unchecked))
         corpora = [Corpus(name, partial(_rows, ctx, name)) for name in _names(ctx)]
-        corpora += [Corpus(name, rows, order="in_order") for name, rows in self.sft.corpora().items()]
+        corpora += [Corpus(name, rows, order="in_order") for name, rows in self._sft(ctx).items()]
         summary = self.train(ctx, start_of(self.model, ctx), corpora, "A student")
         if is_first():
             orders = [corpus.order or self.recipe.order for corpus in corpora]
             write_packs(ctx.out / "packs", ctx.work, self.recipe, orders, self.seed)
         count(ctx.tally, summary.rows)
+
+    def _sft(self, ctx: StageContext) -> dict[str, Callable[[], Iterator[Example]]]:
+        """The fine-tuning set's rows by name, without those that repeat a benchmark's question."""
+        sets = self.sft.corpora()
+        if self.unchecked == "allow" or not self.benchmarks:
+            return sets
+        index = Decontamination().index(self.benchmarks)
+        for name, rows in sets.items():
+            if found := repeats(rows, index):
+                told = ", ".join(f"{n} of {benchmark}" for benchmark, n in sorted(found.items()))
+                log.warning("Left out of %s: rows that repeat questions of the benchmarks (%s).", name, told)
+            ctx.summary["sft_rows_left_out"] = ctx.summary.get("sft_rows_left_out", 0) + found.total()
+        return {name: partial(without_repeats, rows, index) for name, rows in sets.items()}
 
 
 def _names(ctx: StageContext) -> list[str]:

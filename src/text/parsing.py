@@ -47,20 +47,33 @@ class _Header:
     end: int
 
 
-# The tag as it is asked for, also dressed up: "**[Problem]**", "## [Solution]:", "[New Problem]".
-_TAG = re.compile(r"^[ \t#*_>]*\[(?:new )?(problem|solution)\][ \t*_:]*", re.IGNORECASE | re.MULTILINE)
+# The tag as it is asked for, also dressed up: "**[Problem]**", "## [Solution]:", "[New Problem]", "[Problem 1]".
+_TAG = re.compile(r"^[ \t#*_>]*\[(?:new )?(problem|solution)(?: \d+)?\][ \t*_:]*", re.IGNORECASE | re.MULTILINE)
 # The same thing said in another way, looked for only where the tag is missing: "## Question", "Solution:".
 _VARIANT = re.compile(
     r"""^[ \t>]*(?:
-        (?:\#{1,6}|\*\*|__)[ \t]*(?:new[ \t]+)?(?P<a>problem|question|solution|answer)(?:[ \t]+statement)?
-            [ \t]*[:.]?[ \t]*(?:\*\*|__)?[ \t]*:?[ \t]*$
-      | (?:\*\*|__)?(?:new[ \t]+)?(?P<b>problem|question|solution)[ \t]*:[ \t]*(?:\*\*|__)?[ \t]*
+        (?:\#{1,6}|\*\*|__)[ \t]*(?:new[ \t]+)?(?P<a>problem|question|solution|answer)
+            (?:[ \t]+statement|[ \t]*\#?\d{1,3})?[ \t]*[:.]?[ \t]*(?:\*\*|__)?[ \t]*:?[ \t]*$
+      | (?:\*\*|__)?(?:new[ \t]+)?(?P<b>problem|question|solution)(?:[ \t]*\#?\d{1,3})?[ \t]*:[ \t]*(?:\*\*|__)?[ \t]*
       | <(?P<c>problem|question|solution)>[ \t]*
     )""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
 _WRAPPING_FENCE = re.compile(
-    r"\A```(?:text|markdown|md|latex|plaintext)?[ \t]*\n(?=[\s#*_>]*\[?(?:new )?problem)", re.I
+    r"^```(?:text|markdown|md|latex|plaintext)?[ \t]*\n(?=[\s#*_>]*\[?(?:new )?problem)", re.IGNORECASE | re.MULTILINE
+)
+# What remains of a command whose backslash was read as an escape: "\\frac" came as a form feed and "rac".
+_LOST_BACKSLASH = re.compile(
+    r"\f(?=rac\b|orall\b|box\b)|\t(?=imes\b|ext\b|frac|heta\b|riangle)|\x08(?=oxed|eta\b|inom|egin|ar\b|igl?\b)"
+    r"|\r(?=ight|angle|ho\b)|(?<= )\n(?=eq\b|abla\b|otin\b)|\x0b(?=ec\b|arphi|ert\b)|\x07(?=lpha|ngle|pprox|st\b)"
+)
+_ESCAPES = {"\f": "f", "\t": "t", "\x08": "b", "\r": "r", "\n": "n", "\x0b": "v", "\x07": "a"}
+_DAMAGE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd\ud800-\udfff]")
+_THOUGHTS = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_REMARK = re.compile(
+    r"\n\n(?:-{3,}\s*)?(?:(?:please )?let me know|feel free|(?:i )?hope (?:this|that)|would you like|is there anything"
+    r"|if you(?:'d| would)? (?:like|need|have|want)|happy to)\b(?:(?!\\boxed)[^\n]){0,400}\Z",
+    re.IGNORECASE,
 )
 _FENCE = re.compile(r"^[ \t]*(```|~~~)", re.MULTILINE)
 _CODE = re.compile(r"^[ \t]*```[ \t]*(?:python|py)\w*[ \t]*\n", re.MULTILINE | re.IGNORECASE)
@@ -69,6 +82,11 @@ _CODE = re.compile(r"^[ \t]*```[ \t]*(?:python|py)\w*[ \t]*\n", re.MULTILINE | r
 def parse_generation(text: str, kind: str) -> ParsedProblem | Rejection:
     """Read a generation of kind "cot" or "tool"."""
     repairs: list[str] = []
+    text = _unthought(_backslashed(text, repairs), repairs)
+    if _THOUGHTS.search(text):
+        return Rejection("cut off in its thoughts")
+    if _DAMAGE.search(text):
+        return Rejection("damaged characters")
     text = _unwrap(normalise(text), repairs)
     if not text:
         return Rejection("empty generation")
@@ -76,6 +94,7 @@ def parse_generation(text: str, kind: str) -> ParsedProblem | Rejection:
     if isinstance(sections, Rejection):
         return sections
     question, solution = sections
+    solution = _without_remark(solution, repairs)
     if not question:
         return Rejection("empty question")
     if not solution:
@@ -126,14 +145,47 @@ def to_problem(generation: Generation, parsed: ParsedProblem, round: int) -> Pro
     )
 
 
+def _backslashed(text: str, repairs: list[str]) -> str:
+    """Give commands their backslash back where reading JSON took it for the beginning of a control character."""
+    mended, lost = _LOST_BACKSLASH.subn(lambda lost: "\\" + _ESCAPES[lost[0]], text)
+    if lost:
+        repairs.append("lost backslash")
+    return mended
+
+
+def _unthought(text: str, repairs: list[str]) -> str:
+    """What follows the last end of the model's thoughts: a draft in them is not the problem."""
+    ends = [mark.end() for mark in _THOUGHTS.finditer(text) if mark[1]] if "</" in text else []
+    if not ends:
+        return text
+    repairs.append("thoughts cut off")
+    return text[ends[-1] :]
+
+
 def _unwrap(text: str, repairs: list[str]) -> str:
-    """Take off a code fence around the whole text."""
-    opening = _WRAPPING_FENCE.match(text)
-    if opening is None:
+    """Take off a code fence around question and solution, with what stands before and after it."""
+    opening = _WRAPPING_FENCE.search(text) if "```" in text else None
+    if opening is None or _TAG.search(text, 0, opening.start()):
         return text
     repairs.append("code fence")
+    if text[: opening.start()].strip():
+        repairs.append("text before the problem")
     inner = text[opening.end() :]
-    return inner[: inner.rfind("```")].rstrip() if len(_FENCE.findall(inner)) % 2 else inner
+    if len(_FENCE.findall(inner)) % 2 == 0:
+        return inner
+    inner, _, after = inner.rpartition("```")
+    if after.strip():
+        repairs.append("text after the solution")
+    return inner.rstrip()
+
+
+def _without_remark(solution: str, repairs: list[str]) -> str:
+    """The solution without a last paragraph that speaks to whoever asked for it."""
+    remark = _REMARK.search(solution)
+    if remark is None:
+        return solution
+    repairs.append("text after the solution")
+    return solution[: remark.start()].rstrip()
 
 
 def _as_asked(text: str) -> tuple[str, str] | None:

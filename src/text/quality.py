@@ -38,8 +38,9 @@ _FIGURE = r"figure|diagram|picture|image|drawing|illustration|graph|chart|plot"
 _MISSING_FIGURE = re.compile(
     rf"\b(?:{_FIGURE})s? (?:above|below|(?:shown|given) (?:above|below|here))\b"
     rf"|\b(?:above|following|accompanying|adjoining) (?:{_FIGURE})\b"
-    rf"|\bin the (?:figure|diagram|picture|image|drawing|illustration)\b"
-    rf"|\b(?:as|is|are) (?:shown|pictured|depicted|illustrated)\b(?! that)|\bfigure \d",
+    rf"|\bin the (?:figure|diagram|picture|image|drawing|illustration)\b(?! of\b)"
+    rf"|\b(?:as|is|are) (?:shown|pictured|depicted|illustrated)\b(?! (?:that|to|by)\b| on (?!the (?:right|left)\b))"
+    rf"|\bfigure \d",
     re.IGNORECASE,
 )
 _HAS_FIGURE = re.compile(
@@ -71,9 +72,12 @@ _GIVEN_AWAY = re.compile(
     r"\\boxed\b|\b(?:the |its |final |correct )*(?:answer|ans)\b\s*(?:is|:|=)\s*(?P<said>[^\n]{1,60})", re.IGNORECASE
 )
 _NO_ANSWER = re.compile(
-    r"[\s?.…_\-]*|(?:the |your |final )*answer(?: here)?|n/?a|none|unknown|undefined variable|tbd|x{2,}|value|result",
+    r"[\s?.…_\-]*|(?:the |your |final )*answer(?: here)?|n/?a|none|unknown|undefined variable|tbd|x{2,}|value|result"
+    r"|(?:is |has been )?(?:proved|proven|shown|verified|done)|q\.?\s?e\.?\s?d\.?|(?:the )?proof(?: (?:is )?complete)?"
+    r"|see (?:above|below|(?:the )?(?:solution|proof|explanation))|(?:answers? )?var(?:y|ies)",
     re.IGNORECASE,
 )
+_TEXT = re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
 _HANGS = re.compile(r"(?:[-+*/=^_(,\\]|\\(?:times|cdot|frac|sqrt|le|ge))\s*$")
 _PAIRS = ((r"\(", r"\)"), (r"\[", r"\]"), (r"\left", r"\right"), (r"\begin{", r"\end{"))
 
@@ -239,7 +243,8 @@ def readable_answer(problem: ParsedProblem, rules: Rules) -> str | None:
     if not rules.answer_parses or answer is None or answer.isdigit():
         return None
     opened = sum(answer.count(c) for c in "([") - sum(answer.count(c) for c in ")]")
-    bad = _NO_ANSWER.fullmatch(answer) or _HANGS.search(answer) or not latex_balances(answer) or opened
+    said = _TEXT.sub(r"\1", answer).strip(" $.!")
+    bad = _NO_ANSWER.fullmatch(said) or _HANGS.search(answer) or not latex_balances(answer) or opened
     return "boxed answer that does not parse" if bad else None
 
 

@@ -13,15 +13,16 @@ import numpy as np
 
 U64 = np.uint64
 _BASE = U64(0x9E3779B97F4A7C15)  # odd, so that its powers never end at zero
-_SPACE, _NEWLINE, _ZERO, _NINE = (ord(c) for c in " \n09")
+_SPACE, _NEWLINE, _ZERO, _NINE, _A, _Z, _LAST_ASCII = (ord(c) for c in " \n09az\x7f")
 
 
 class Words(NamedTuple):
-    """The words of some texts, one text after the other: `hashes` (uint64) and `numeric` (holds a digit) by word;
-    text i has the words offsets[i] to offsets[i + 1]."""
+    """The words of some texts, one text after the other: `hashes` (uint64), `numeric` (holds a digit) and `letters`
+    (two letters or more and nothing else) by word; text i has the words offsets[i] to offsets[i + 1]."""
 
     hashes: np.ndarray
     numeric: np.ndarray
+    letters: np.ndarray
     offsets: np.ndarray
 
 
@@ -50,12 +51,19 @@ def words_of(keys: Sequence[str]) -> Words:
     ends = np.flatnonzero(data == _NEWLINE) if keys else np.zeros(0, np.int64)
     offsets = np.concatenate([[0], np.searchsorted(starts, ends)]).astype(np.int64)
     if not len(starts):
-        return Words(np.zeros(0, U64), np.zeros(0, bool), offsets)
+        return Words(np.zeros(0, U64), np.zeros(0, bool), np.zeros(0, bool), offsets)
     data, separates, starts = data[starts[0] :], separates[starts[0] :], starts - starts[0]
     place = ramp(np.diff(starts, append=len(data)))
     values = np.where(separates, U64(0), _BYTES[data] * powers(int(place.max()) + 1)[place])
     digits = (data >= _ZERO) & (data <= _NINE)
-    return Words(mixed(np.add.reduceat(values, starts)), np.logical_or.reduceat(digits, starts), offsets)
+    longer = np.flatnonzero(separates & ~np.concatenate([[True], separates[:-1]])) - starts > 1
+    letters = separates | ((data >= _A) & (data <= _Z)) | (data > _LAST_ASCII)
+    return Words(
+        mixed(np.add.reduceat(values, starts)),
+        np.logical_or.reduceat(digits, starts),
+        np.logical_and.reduceat(letters, starts) & longer,
+        offsets,
+    )
 
 
 def wholes(words: Words) -> np.ndarray:
@@ -86,6 +94,14 @@ def grams_of(words: Words, n: int, whole_if_short: bool = False) -> Grams:
         counts[short] = 1
         offsets = np.concatenate([[0], np.cumsum(counts)])
     return Grams(hashes, offsets)
+
+
+def lettered(words: Words, n: int) -> np.ndarray:
+    """Of each run of `grams_of(words, n)`, how many of its words are letters alone."""
+    before = np.concatenate([[0], np.cumsum(words.letters)])
+    counts = np.maximum(np.diff(words.offsets) - n + 1, 0)
+    starts = np.repeat(words.offsets[:-1], counts) + ramp(counts)
+    return before[starts + n] - before[starts]
 
 
 def sets_of(grams: Grams) -> Grams:

@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from src.cleaning.gate import QUESTIONS, gate, write_checked
+from src.cleaning.gate import QUESTIONS, gate, repeats, without_repeats, write_checked
 from src.core.errors import UserError
+from src.core.records import Example
 from src.text.contamination import Decontamination
 
 
@@ -52,6 +53,24 @@ def test_a_corpus_that_was_compared_with_nothing_is_refused(tmp_path, never):
         (folder / QUESTIONS).unlink()
     with pytest.raises(UserError, match="2 of quiz"):
         gate(corpora, {"quiz": QUIZ}, "refuse")
+
+
+def test_whole_questions_are_enough_only_where_templates_made_them(tmp_path):
+    corpora = cleaned(tmp_path / "c", {"quiz": QUIZ}, how=Decontamination(ngram=None, near=None))
+    with pytest.raises(UserError, match="2 of quiz"):
+        gate(corpora, {"quiz": QUIZ}, "refuse")
+    made = Exam(*QUIZ.texts)
+    made.generated = True
+    assert gate(corpora, {"quiz": made}, "refuse") == {"unchecked_questions": 0}
+
+
+def test_rows_of_a_fine_tuning_set_that_repeat_a_question_are_left_out():
+    asked = "Name the smallest prime number above seven that ends in the digit three, if there is any."
+    prompts = ["## Question\nWhat is 5 + 5?\n\n## Solution\n", f"{asked} Answer briefly.", "What is 2 + 2?"]
+    rows = [Example(str(n), "s", prompt, "4") for n, prompt in enumerate(prompts * 1_000)]
+    index = Decontamination().index({"quiz": QUIZ, "exam": Exam(asked)})
+    assert repeats(lambda: iter(rows), index) == {"exam": 1_000, "quiz": 1_000}
+    assert list(without_repeats(lambda: iter(rows), index)) == rows[::3]
 
 
 def test_a_damaged_list_is_named(tmp_path):

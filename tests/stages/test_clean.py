@@ -134,7 +134,15 @@ def test_no_generations_at_all_is_no_division_by_zero(clean):
 
 
 TABLES = ("problems", "facts", "rejections")
-LISTS = ("rejected.jsonl", "contaminated.jsonl", "coverage.json", "stage_fit.json", "README.md", "checked.json")
+LISTS = (
+    "rejected.jsonl",
+    "contaminated.jsonl",
+    "benchmark_families.jsonl",
+    "coverage.json",
+    "stage_fit.json",
+    "README.md",
+    "checked.json",
+)
 
 
 def corpus(n=400, seed=0):

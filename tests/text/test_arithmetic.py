@@ -109,3 +109,35 @@ def test_no_statement_begins_where_none_is_looked_for(line):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(arithmetic, "_beginning", lambda line, at: at)
         assert list(arithmetic._statements(line)) == quick
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"$\log_2 8 + 1 = 4$",
+        r"$\cos 0 + 1 = 2$ and cos 0 + 1 = 2",
+        "2 1/2 + 1 1/2 = 4",
+        "5 - 1 - 1/2 = 3 1/2 hours",
+        "20% of 50 + 5 = 15",
+        "17/5 = 3, remainder 2",
+        "17 / 5 = 3 with a remainder of 2",
+        r"$-2 \left( \frac{1}{2} \right) = -1$",
+        r"35 $(\frac15)^4$ (4/5)^3 = 448/15625",
+        "3x + 4 - 4 = 28 - 4",
+        "The dose for t = 6 = 25 + 5 = 30.",
+        r"For $x = 1$: $(2 + 1)^2 = 4 \cdot 2$, which is false.",
+        r"$\frac{279}{99999} = 0.\overline{00279}$",
+        "Rounded to whole boxes, 15 / 2 = 8.",
+        "So 100 - 60 = 40% and 3 / 6 = 50%",
+        "There are 25 x 2/5 = 10 students, and 2000x 10/100 = 200 more.",
+    ],
+)
+def test_what_is_arithmetic_only_at_first_sight_is_not_called_wrong(text):
+    assert check_arithmetic(text).wrong is None
+
+
+@pytest.mark.parametrize(
+    "text", ["There are 25 x 2/5 = 11 students.", r"Listing them: \(9 \cdot 4 = 18\) choices.", "100 - 60 = 30%"]
+)
+def test_what_is_wrong_beside_them_is_found(text):
+    assert check_arithmetic(text).wrong

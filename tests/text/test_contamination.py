@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.text.contamination import ContaminationIndex, Decontamination, Overlap
-from src.text.normalise import question_key
+from src.text.spelling import comparison_key
 
 QUESTION = "A train leaves Bern at noon and drives 90 km each hour. When has it driven 225 km in all?"
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -52,7 +52,7 @@ def test_a_reworded_question_is_near_by_option():
 def test_many_are_looked_up_at_once_as_one_by_one(index):
     texts = ["nothing", QUESTION, "", "what is 2 + 2", "Once: " + " ".join(QUESTION.split()[3:16])]
     alone = {place: found for place, text in enumerate(texts) if (found := index.find(text))}
-    assert index.find_all([question_key(text) for text in texts]) == alone and alone.keys() == {1, 3, 4}
+    assert index.find_all([comparison_key(text) for text in texts]) == alone and alone.keys() == {1, 3, 4}
     assert ContaminationIndex([], 13).find_all(["what"]) == {}
 
 
@@ -63,14 +63,60 @@ def test_short_grams_are_refused():
         Decontamination(near=0.2)
 
 
+FORMULA = r"Compute $\dfrac{3}{4} \times \left(8 + 2^{3}\right)$, then add $1{,}000 \cdot x_{1}$ if $x_1 \leq 5$."
+SPELLINGS = (
+    r"Compute \(\frac{3}{4}\cdot(8+2^3)\), then add \(1,000\times x_1\) if \(x_{1}\le 5\).",
+    "Compute 3/4 * (8 + 2³), then add 1000·x_1 if x_1 <= 5.",
+    r"compute $$\tfrac34 \; \times \; ( 8+2^3 )$$ then add $1000 x_1$ if $x_1 \leqslant 5$".replace(
+        "1000 x", "1000 * x"
+    ),
+)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_formulas_are_compared_in_one_spelling(spelling):
+    index = ContaminationIndex([("exam", "q1", FORMULA)], ngram=None)
+    assert index.find(spelling) == Overlap("exam", "q1", "same question")
+    assert index.find(spelling.replace("8", "9")) is None
+
+
+@pytest.mark.parametrize("tail", ["Give your answer as an integer.", "Show your work, step by step.", "(5 points)"])
+def test_a_question_with_something_added_is_found(tail):
+    index = ContaminationIndex([("exam", "q1", QUESTION), ("quiz", "q2", "What is the value of 3x + 1?")], ngram=13)
+    assert index.find(f"{QUESTION} {tail}") == Overlap("exam", "q1", "shared words")
+    assert index.find(f"Think. What is the value of $3x+1$? {tail}") == Overlap("quiz", "q2", "question inside")
+
+
+def test_thirteen_signs_of_a_bare_formula_are_chance():
+    asked = "Solve x^2 + 2x + 1 + 3y = 4x + 5y + 6 for y when x is known to be small."
+    index = ContaminationIndex([("exam", "q1", asked)], ngram=13)
+    assert index.find("Let x^2 + 2x + 1 + 3y = 4x + 5y + 6 be a curve.") is None
+    assert index.find("First solve x^2 + 2x + 1 + 3y = 4x + 5y + 6 for y when x is known to be small.") is not None
+
+
+def test_of_generated_benchmarks_only_whole_questions_count():
+    index = ContaminationIndex([("made", "q1", QUESTION), ("exam", "q2", QUESTION[::-1])], 13, 0.7, generated={"made"})
+    assert index.find(QUESTION) == Overlap("made", "q1", "same question")
+    assert index.find(QUESTION + " Say why.") is None and index.find(QUESTION.replace("Bern", "Rome")) is None
+
+
+def test_other_numbers_and_names_are_the_same_family():
+    asked = "Tom has 5 apples and buys 7 more apples at the big market. How many apples has he?"
+    index = ContaminationIndex([("exam", "q1", asked), ("made", "q2", "A bag of 3 red pens and 2 blue pens")], 13, 0.8)
+    again = asked.replace("Tom", "Ann").replace("he?", "she?").replace("5", "19").replace("7", "23")
+    assert index.find_families(["What is 2 + 3?", again]) == {1: Overlap("exam", "q1", "same family")}
+
+
 words = st.lists(st.sampled_from(["alpha", "beta", "gamma", "delta", "12", "34"]), max_size=30)
 
 
 @given(words, words, st.integers(5, 8))
 def test_an_overlap_is_found_exactly_when_there_is_one(asked, written, n):
     found = ContaminationIndex([("b", "q", " ".join(asked))], n).find(" ".join(written)) is not None
-    grams = [{tuple(w[i : i + n]) for i in range(len(w) - n + 1)} for w in (asked, written)]
-    assert found == bool((asked and asked == written) or grams[0] & grams[1])
+    length = len(asked) if 6 <= len(asked) < n else n
+    grams = [{tuple(w[i : i + length]) for i in range(len(w) - length + 1)} for w in (asked, written)]
+    shared = {gram for gram in grams[0] & grams[1] if sum(word.isalpha() for word in gram) >= min(4, length // 2)}
+    assert found == bool((asked and asked == written) or shared)
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="no sample data beside the repository")

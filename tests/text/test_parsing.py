@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -142,3 +144,40 @@ def test_the_short_way_reads_as_the_long_one_does(text):
 
 def test_the_form_that_is_asked_for_takes_the_short_way():
     assert parsing._as_asked("[Problem]\nWhy?\n\n[Solution]\nSo.") == ("Why?", "So.")
+
+
+PLAIN = "[Problem]\nWhat is 2 + 3?\n\n[Solution]\n2 + 3 = 5, so \\boxed{5}."
+
+
+@pytest.mark.parametrize(
+    ("text", "repairs"),
+    [
+        (f"Sure! Here it is:\n\n```\n{PLAIN}\n```", ("code fence", "text before the problem")),
+        (f"```markdown\n{PLAIN}\n```\nLet me know if you want more!", ("code fence", "text after the solution")),
+        (f"{PLAIN}\n\nLet me know if you would like another one.", ("text after the solution",)),
+        (f"{PLAIN}\n\n---\nI hope this helps! Feel free to ask.", ("text after the solution",)),
+        ("**Problem 1:** What is 2 + 3?\n\n**Solution 1:**\n2 + 3 = 5, so \\boxed{5}.", ("header variant",)),
+        ("### Problem 7\nWhat is 2 + 3?\n\n### Solution\n2 + 3 = 5, so \\boxed{5}.", ("header variant",)),
+        (f"<think>\n{PLAIN.replace('3', '9')}\n</think>\n{PLAIN}", ("thoughts cut off",)),
+    ],
+)
+def test_what_is_cut_off_is_a_named_repair(text, repairs):
+    parsed = parse_generation(text, "cot")
+    assert (parsed.question, parsed.solution, parsed.answer) == ("What is 2 + 3?", "2 + 3 = 5, so \\boxed{5}.", "5")
+    assert parsed.repairs == repairs
+
+
+def test_a_backslash_that_json_took_for_an_escape_comes_back():
+    written = PLAIN.replace("2 + 3?", r"\frac{1}{2} \times \theta \neq 8 \right)?")
+    read = written.replace("\\frac", "\frac").replace("\\times", "\times").replace("\\boxed", "\boxed")
+    read = read.replace("\\theta", "\theta").replace("\\neq", "\neq").replace("\\right", "\right")
+    assert parse_generation(read, "cot") == replace(parse_generation(written, "cot"), repairs=("lost backslash",))
+
+
+@pytest.mark.parametrize("damage", ["\x00", "\x0c", "\x1b[0m", "\ud83d", "\ufffd"])
+def test_damaged_characters_are_refused(damage):
+    assert parse_generation(PLAIN.replace("What", f"What{damage}"), "cot") == Rejection("damaged characters")
+
+
+def test_thoughts_without_an_end_are_no_problem():
+    assert parse_generation(f"<think>Maybe\n{PLAIN}", "cot") == Rejection("cut off in its thoughts")

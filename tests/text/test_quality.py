@@ -41,6 +41,9 @@ def test_a_good_problem_passes():
         ({"question": "According to the passage, how many primes are below 20?"}, "refers to a missing passage"),
         ({"question": "Solve $x^2 = 4 for positive $x$ and give the value."}, "unbalanced LaTeX"),
         ({"solution": "It is \\frac{12}{7 times seven, so that we have \\boxed{84}."}, "unbalanced LaTeX"),
+        ({"answer": "\\text{Proved}"}, "boxed answer that does not parse"),
+        ({"answer": "\\textbf{Q.E.D.}"}, "boxed answer that does not parse"),
+        ({"answer": "see above"}, "boxed answer that does not parse"),
         (
             {"solution": "so we add one more and go on with it as before " * 30 + "\\boxed{84}"},
             "solution repeats itself",
@@ -71,6 +74,10 @@ def test_each_rule_can_be_switched_off(change, off):
     "question",
     [
         "Each cookie costs $2, and each cupcake $3. What do 3 cookies and a cupcake cost, if $1 is taken off?",
+        "Which of 1, 2 and 3 lie in the image of f, where f(x) = 2x for whole numbers x?",
+        "A bottle holds 330 mL, as is shown on the label. How many bottles hold 3.3 liters?",
+        "The clock is off by the time shown on the display. If that is 5 minutes, how many seconds are that?",
+        "It is shown to be prime: 7. What is the next prime after it?",
         "The graph of $y = x^2$ meets the line $y = 4$. Where is that?",
         "The values are shown in the table:\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nWhat is their sum, as shown?",
         "Show the set $\\{1, 2\\}$ to have $2^2$ subsets. How many of them are there?",

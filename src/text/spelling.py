@@ -1,0 +1,65 @@
+r"""One spelling for formulas that read the same: `\dfrac{1}{2}`, `\frac12` and `1/2`; `3 \cdot x^{2}` and `3×x²`."""
+
+from __future__ import annotations
+
+import re
+
+from src.text.normalise import key_of_normal
+
+_PART = r"\s*(?:\{([^{}]*)\}|(\w))"
+_FRACTION = re.compile(r"\\[dtc]?frac" + 2 * _PART)
+_LAYOUT = re.compile(
+    r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|q?quad|limits|text(?:bf|it|rm)?|math(?:rm|bf|it|sf)|mbox|operatorname)"
+    r"(?![a-zA-Z])|\\[,;:! ]|\{,\}|&"
+)
+_SYMBOLS = {
+    **dict.fromkeys(("times", "cdot", "ast"), "*"),
+    **dict.fromkeys(("le", "leq", "leqslant"), "≤"),
+    **dict.fromkeys(("ge", "geq", "geqslant"), "≥"),
+    **dict.fromkeys(("ne", "neq"), "≠"),
+    **dict.fromkeys(("circ", "degree"), "°"),
+    **dict.fromkeys(("ldots", "cdots", "dots"), " "),
+    **{"div": "/", "pm": "±", "pi": "π", "sqrt": "√", "infty": "∞"},
+}
+_DEGREE = re.compile(r"\^\s*(?:\{\s*°\s*\}|°)")
+_COMMAND = re.compile(r"\\([a-zA-Z]+)")
+_PLAIN = str.maketrans(
+    {
+        **dict.fromkeys("×·⋅∗", "*"),
+        **dict.fromkeys("−–—", "-"),
+        **{sign: f"^{digit}" for digit, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+        **{"÷": "/", "…": " "},
+    }
+)
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_SEPARATE = re.compile(r"([-+*/=<>≤≥≠≈±^_√%°|])|(?<=\d)(?=[A-Za-z])")
+
+
+def comparison_key(question: str) -> str:
+    """What two copies of one question share, however their formulas are typed: a `question_key` of folded spelling.
+
+    The question must have been through `normalise`.
+    """
+    return key_of_normal(folded(question))
+
+
+def folded(text: str) -> str:
+    """The text with its formulas in one spelling, operators standing apart. It is for comparing, not for reading."""
+    if "\\" in text or "{,}" in text:
+        text = _LAYOUT.sub(lambda m: "" if m[0] == "{,}" else " ", text)
+        for _ in range(3):  # so deep do fractions stand in fractions
+            text, found = _FRACTION.subn(_slashed, text)
+            if not found:
+                break
+        text = _DEGREE.sub("°", _COMMAND.sub(lambda m: _SYMBOLS.get(m[1], m[0]), text))
+    if not text.isascii():
+        text = text.translate(_PLAIN)
+    text = text.replace("<=", "≤").replace(">=", "≥").replace("!=", "≠")
+    if "," in text:
+        text = _THOUSANDS.sub("", text)
+    return _SEPARATE.sub(r" \1 ", text)
+
+
+def _slashed(fraction: re.Match[str]) -> str:
+    above, above_alone, below, below_alone = fraction.groups()
+    return f" {above or above_alone or ''} / {below or below_alone or ''} "
