@@ -40,7 +40,7 @@ for name, options in jobs.items():
     CausalLM.training_step = training_step
     lora = LoRA(rank=4, alpha=8, dropout=0.0) if options.pop("lora", False) else None
     precision = options.pop("precision", "float32")
-    recipe = Recipe(lr=1e-2, sequence_length=96, batch_sequences=5, epochs=1, lora=lora, precision=precision)
+    recipe = Recipe(lr=1e-2, sequence_length=96, batch_sequences=5, epochs=3, lora=lora, precision=precision)
     trainer = dataclasses.replace(CPU, devices=devices, rows_per_device=2, checkpoint_minutes=0, **options)
     def log(values, step):
         with (folder / "log.txt").open("a") as file:
