@@ -1,0 +1,139 @@
+"""python -m src.store: what lies in the store, how large it is, which studies use it, and what none does.
+
+An artifact is used by a study when one of its jobs has made it, found it or planned it (`runs/*/*/run.json`).
+`prune` shows what no study uses; `prune --yes` removes that. What a job is making is never touched, and neither is the
+cache: its answers may have cost money.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from src.core import stopping
+
+PARTIAL = ".partial"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A folder of the store: an artifact, or what a stage that did not end has left."""
+
+    path: Path
+    bytes: int
+    studies: tuple[str, ...]
+
+    @property
+    def stage(self) -> str:
+        return self.path.parent.name
+
+    @property
+    def key(self) -> str:
+        return self.path.name.removesuffix(PARTIAL)
+
+    @property
+    def finished(self) -> bool:
+        return self.path.suffix != PARTIAL
+
+    def line(self) -> str:
+        what = "" if self.finished else "unfinished, "
+        users = ", ".join(self.studies) or "no study"
+        return f"{self.stage:<14} {self.key[:8]} {size(self.bytes):>9}  {what}{users}"
+
+
+def stored(outputs: Path) -> list[Stored]:
+    """All that the store holds, by stage and key."""
+    users = _users(outputs / "runs")
+    folders = sorted(path for path in (outputs / "store").glob("*/*") if path.is_dir())
+    return [Stored(path, _bytes(path), tuple(sorted(users[path.name.removesuffix(PARTIAL)]))) for path in folders]
+
+
+def _users(runs: Path) -> dict[str, set[str]]:
+    """The studies that use each key. A damaged record raises: to guess would remove what it may name."""
+    users: dict[str, set[str]] = defaultdict(set)
+    for path in runs.glob("*/*/run.json"):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        for key in [*record["planned"].values(), *(node["key"] for node in record["nodes"])]:
+            users[key].add(record["study"])
+    return users
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+
+
+def overview(found: Sequence[Stored]) -> Iterator[str]:
+    """A line a stage, a line a study (with what it alone keeps), and what nothing uses."""
+    for stage in dict.fromkeys(item.stage for item in found):
+        here = [item for item in found if item.stage == stage]
+        yield f"{stage:<14} {len(here):>5,} artifacts {_size(here):>9}"
+    yield f"{'all':<14} {len(found):>5,} artifacts {_size(found):>9}"
+    for study in sorted({study for item in found for study in item.studies}):
+        used = [item for item in found if study in item.studies]
+        alone = _size([item for item in used if len(item.studies) == 1])
+        yield f"study {study}: {len(used):,} artifacts, {_size(used)}, of which {alone} it alone"
+    if unused := [item for item in found if not item.studies]:
+        yield f"no study uses {len(unused):,} artifacts, {_size(unused)}: python -m src.store prune"
+
+
+def prune(found: Sequence[Stored], really: bool) -> Iterator[str]:
+    """Remove what no study uses, if `really`; the lines that say so."""
+    unused = [item for item in found if not item.studies]
+    for item in unused:
+        yield item.line()
+        if really and not _remove(item):
+            yield "  a job is making it: kept"
+    done = "removed" if really else "would be removed; add --yes to do it"
+    yield f"{len(unused):,} artifacts, {_size(unused)}: {done}" if unused else "Every artifact is used by a study."
+
+
+def _remove(item: Stored) -> bool:
+    lock = FileLock(item.path.with_name(f".{item.key}.lock"))
+    try:
+        with lock.acquire(timeout=0):
+            shutil.rmtree(item.path)
+    except Timeout:
+        return False
+    return True
+
+
+def _size(items: Sequence[Stored]) -> str:
+    return size(sum(item.bytes for item in items))
+
+
+def size(n: float) -> str:
+    """Bytes, in the largest unit that leaves a figure above 1."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n < 1000:
+            return f"{n:.0f} {unit}" if n >= 10 or unit == "B" else f"{n:.1f} {unit}"
+        n /= 1000
+    return f"{n:.1f} TB"
+
+
+def main(words: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m src.store", description=__doc__.partition("\n\n")[0])
+    parser.add_argument("what", nargs="?", choices=["overview", "list", "prune"], default="overview")
+    parser.add_argument("--yes", action="store_true", help="prune: remove, not only show")
+    parser.add_argument("--outputs", type=Path, default=Path("outputs"), help="outputs=DIR means the same")
+    given = parser.parse_args([f"--{word}" if word.startswith("outputs=") else word for word in words])
+    found = stored(given.outputs)
+    lines = {
+        "overview": lambda: overview(found),
+        "list": lambda: (item.line() for item in sorted(found, key=lambda item: -item.bytes)),
+        "prune": lambda: prune(found, given.yes),
+    }
+    for line in lines[given.what]():
+        print(line)
+
+
+if __name__ == "__main__":
+    with stopping.command():
+        main(sys.argv[1:])

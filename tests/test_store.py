@@ -1,0 +1,75 @@
+"""What the store holds, who uses it, and what prune removes."""
+
+import json
+
+from filelock import FileLock
+from hypothesis import given
+from hypothesis import strategies as st
+
+from src.store import main, size, stored
+
+
+def put(outputs, stage, key, n):
+    folder = outputs / "store" / stage / key
+    folder.mkdir(parents=True)
+    (folder / "data").write_bytes(bytes(n))
+
+
+def record(outputs, study, job, planned, made=()):
+    folder = outputs / "runs" / study / job
+    folder.mkdir(parents=True)
+    nodes = [{"node": key, "key": key} for key in made]
+    (folder / "run.json").write_text(json.dumps({"study": study, "planned": planned, "nodes": nodes}))
+
+
+def filled(outputs):
+    for stage, key, n in [("corpus", "c1", 1000), ("clean", "shared", 20), ("clean", "left", 5), ("clean", "p1", 7)]:
+        put(outputs, stage, key if key != "p1" else "p1.partial", n)
+    put(outputs, "pretrain", "old.partial", 3)
+    record(outputs, "a", "main-s0", {"corpus": "c1", "clean": "shared"})
+    record(outputs, "b", "main-s0", {"clean": "p1"}, made=["shared"])
+    return outputs
+
+
+def told(capsys, *words):
+    main(list(words))
+    return capsys.readouterr().out
+
+
+def test_each_artifact_has_its_size_and_its_studies(tmp_path, capsys):
+    found = {item.path.name: (item.bytes, item.studies) for item in stored(filled(tmp_path))}
+    assert found == {
+        "c1": (1000, ("a",)),
+        "shared": (20, ("a", "b")),
+        "left": (5, ()),
+        "p1.partial": (7, ("b",)),
+        "old.partial": (3, ()),
+    }
+    out = told(capsys, f"outputs={tmp_path}")
+    assert "study a: 2 artifacts, 1.0 kB, of which 1.0 kB it alone" in out
+    assert "study b: 2 artifacts, 27 B, of which 7 B it alone" in out
+    assert "no study uses 2 artifacts, 8 B" in out
+    listed = told(capsys, "list", f"outputs={tmp_path}").splitlines()
+    assert [line.split()[0] for line in listed] == ["corpus", "clean", "clean", "clean", "pretrain"], "largest first"
+
+
+def test_prune_shows_first_and_removes_when_told_to_what_no_study_uses(tmp_path, capsys):
+    filled(tmp_path)
+    assert "2 artifacts, 8 B: would be removed" in told(capsys, "prune", f"outputs={tmp_path}")
+    assert len(stored(tmp_path)) == 5
+    assert "2 artifacts, 8 B: removed" in told(capsys, "prune", "--yes", f"outputs={tmp_path}")
+    assert [item.path.name for item in stored(tmp_path)] == ["p1.partial", "shared", "c1"]
+    assert "Every artifact is used" in told(capsys, "prune", "--yes", f"outputs={tmp_path}")
+
+
+def test_what_a_job_is_making_is_kept(tmp_path, capsys):
+    put(tmp_path, "pretrain", "new.partial", 3)
+    with FileLock(tmp_path / "store" / "pretrain" / ".new.lock"):
+        assert "a job is making it: kept" in told(capsys, "prune", "--yes", f"outputs={tmp_path}")
+    assert len(stored(tmp_path)) == 1
+
+
+@given(st.integers(min_value=0, max_value=10**15))
+def test_a_size_is_within_a_twentieth_of_the_bytes(n):
+    figure, unit = size(n).split()
+    assert abs(float(figure) * 1000 ** ["B", "kB", "MB", "GB", "TB"].index(unit) - n) <= n / 20
