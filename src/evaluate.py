@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
+from src.config import resolvers
 from src.config.overrides import CONF, checked_main, told_plainly
 from src.core import stopping
 from src.core.errors import UserError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 STAGE_OPTIONS = ("samples", "temperature", "top_p", "prompting", "shots", "turns", "data_seed")
 FOR_ALL_BENCHMARKS = ("every", "limit")
 MODEL = "model="
+
+resolvers.register()
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")

@@ -12,6 +12,8 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
+from src.config import resolvers
+
 
 @dataclass
 class Root:
@@ -53,5 +55,7 @@ class Root:
 
 
 def register() -> None:
-    """Make `- schema` available to the defaults list of a primary config. It is open: a method adds keys to it."""
+    """Make `- schema` and the resolvers available to the defaults list of a primary config. The schema is open: a method
+    adds keys to it."""
+    resolvers.register()
     ConfigStore.instance().store(name="schema", node=OmegaConf.structured(Root, flags={"struct": False}))

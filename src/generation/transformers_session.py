@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from src.core.errors import UserError
-from src.generation.base import Completion, Request, Session, refused
+from src.generation.base import Completion, Request, Sampling, Session, refused
 from src.generation.token_choice import choose
 
 if TYPE_CHECKING:
@@ -33,11 +33,18 @@ class _Text:
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.request.seed)
 
-    def extend(self, logits: torch.Tensor) -> int:
-        """Choose the next token from `logits`, (vocabulary,), and append it."""
-        seen = torch.tensor(self.prompt + self.written)
-        self.written.append(choose(logits, seen, self.request.sampling, self.generator))
-        return self.written[-1]
+
+def _extend(texts: list[_Text], logits: torch.Tensor) -> torch.Tensor:
+    """Choose the next token of each text from `logits`, (texts, vocabulary), append it and return them, (texts,)."""
+    alike: dict[Sampling, list[int]] = {}
+    for i, text in enumerate(texts):
+        alike.setdefault(replace(text.request.sampling, max_tokens=1, stop=()), []).append(i)
+    for sampling, rows in alike.items():
+        chosen = [texts[i] for i in rows]
+        seen = [text.prompt + text.written for text in chosen] if sampling.repetition_penalty != 1 else []
+        for text, token in zip(chosen, choose(logits[rows], seen, sampling, [text.generator for text in chosen])):
+            text.written.append(token)
+    return torch.tensor([text.written[-1] for text in texts])
 
 
 class TransformersSession(Session):
@@ -86,7 +93,7 @@ class TransformersSession(Session):
         tokens, mask = self._padded(texts)
         logits, cache = self._step(tokens, mask, None)
         while True:
-            new = torch.tensor([text.extend(row) for text, row in zip(texts, logits, strict=True)])
+            new = _extend(texts, logits)
             ended = [self._end(text) for text in texts]
             yield from (completion for completion in ended if completion is not None)
             going = [i for i, completion in enumerate(ended) if completion is None]

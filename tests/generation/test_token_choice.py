@@ -33,16 +33,16 @@ def test_seen_tokens_become_less_likely_whatever_their_sign():
 
 def test_frequencies_follow_the_probabilities():
     generator = torch.Generator().manual_seed(0)
-    drawn = [choose(LOGITS, torch.tensor([]), Sampling(), generator) for _ in range(4000)]
+    drawn = choose(LOGITS.expand(4000, -1), [], Sampling(), [generator] * 4000)
     assert (torch.bincount(torch.tensor(drawn)) / 4000).tolist() == pytest.approx([0.4, 0.1, 0.3, 0.2], abs=0.03)
 
 
 def test_zero_temperature_takes_the_likeliest():
-    assert choose(LOGITS, torch.tensor([]), Sampling(temperature=0), torch.Generator()) == 0
+    assert choose(LOGITS[None], [], Sampling(temperature=0), [torch.Generator()]) == [0]
 
 
 @given(st.integers(0, 2**31), st.floats(0.05, 1), st.integers(0, 6), st.floats(0, 1))
 def test_a_token_that_a_rule_excludes_is_never_chosen(seed, top_p, top_k, min_p):
     sampling = Sampling(top_p=top_p, top_k=top_k, min_p=min_p)
-    token = choose(LOGITS, torch.tensor([]), sampling, torch.Generator().manual_seed(seed))
+    [token] = choose(LOGITS[None], [], sampling, [torch.Generator().manual_seed(seed)])
     assert probabilities(LOGITS, sampling)[token] > 0
