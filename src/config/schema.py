@@ -55,7 +55,6 @@ class Root:
 
 
 def register() -> None:
-    """Make `- schema` and the resolvers available to the defaults list of a primary config. The schema is open: a method
-    adds keys to it."""
+    """Make `- schema` and the resolvers available to a primary config. The schema is open: a method adds keys to it."""
     resolvers.register()
     ConfigStore.instance().store(name="schema", node=OmegaConf.structured(Root, flags={"struct": False}))
