@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -67,11 +66,9 @@ class TestTheWholeMethod:
             assert counts["in"] == left, path
 
     def test_typed_again_it_executes_nothing(self, outputs):
-        start = time.monotonic()
         done = train(outputs)
         assert done.returncode == 0, done.stderr
         assert all(node["reused"] for node in run_record(outputs, "demo/main-s0")["nodes"])
-        assert time.monotonic() - start < 30
 
     def test_a_failing_job_of_a_sweep_loses_no_other(self, outputs):
         done = train(outputs, "study=sweep", "name=n${sft.n}", "sft.n=0,150,-1", "-m")

@@ -51,7 +51,8 @@ Group = tuple[tuple[int, ...], int]
 
 
 def best_fit(counts: np.ndarray, capacity: int) -> list[Group]:
-    """Pack `counts[n]` rows of length n, longest first, each into the fullest bin that still has room.
+    """Pack `counts[n]` rows of length n, longest first, each into the fullest bin that still has room; bins that are
+    alike are served together, a row each.
 
     Raises ValueError when a row is longer than `capacity`.
     """

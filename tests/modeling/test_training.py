@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.models.llama.modeling_llama import LlamaMLP
 
 from src.core.errors import UserError
 from src.core.records import Example
@@ -224,10 +225,26 @@ def test_lora_trains_adapters_and_leaves_a_merged_model(
     )
 
 
-def test_activation_checkpointing_changes_nothing(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
-    plain = train(base, rows, recipe(), CPU, tmp_path / "a", tmp_path / "wa", 0)
-    saving = dataclasses.replace(CPU, activation_checkpointing=True)
-    assert train(base, rows, recipe(), saving, tmp_path / "b", tmp_path / "wb", 0).final_loss == plain.final_loss
+def test_activation_checkpointing_computes_twice_and_changes_nothing(
+    base: Path, rows: list[Example], recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, forward = [], LlamaMLP.forward
+
+    def counted(layer: LlamaMLP, x: torch.Tensor) -> torch.Tensor:
+        calls.append(layer)
+        return forward(layer, x)
+
+    monkeypatch.setattr(LlamaMLP, "forward", counted)
+
+    def trained(name: str, checkpointing: bool) -> tuple[dict[str, torch.Tensor], int]:
+        calls.clear()
+        trainer = dataclasses.replace(CPU, activation_checkpointing=checkpointing)
+        train(base, rows, recipe(), trainer, tmp_path / name, tmp_path / f"work-{name}", 0)
+        return load_file(tmp_path / name / "model.safetensors"), len(calls)
+
+    (plain, once), (saving, twice) = trained("plain", False), trained("saving", True)
+    assert twice > 1.5 * once, "layers are computed again on the way back"
+    assert all(torch.equal(plain[name], saving[name]) for name in plain)
 
 
 def test_bf16_computes_in_bfloat16_and_stores_it(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:

@@ -160,12 +160,31 @@ def test_a_model_that_comes_trained_is_the_start_itself(ctx: StageContext) -> No
     assert (other.out / "model" / "model.safetensors").read_bytes() == from_name
 
 
-def test_a_killed_stage_ends_the_same(ctx: StageContext, sft: JsonlSFT) -> None:
-    run(ctx, TINY, sft)
-    first = (ctx.out / "model" / "model.safetensors").read_bytes()
-    ctx.tally = type(ctx.tally)()
-    run(ctx, TINY, sft)  # again with the same work folder, as after a kill
-    assert (ctx.out / "model" / "model.safetensors").read_bytes() == first
+def test_a_killed_stage_goes_on_and_ends_the_same(
+    ctx: StageContext, sft: JsonlSFT, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calm = dataclasses.replace(ctx, out=tmp_path / "calm", work=tmp_path / "calm-work", tally=Tally())
+    for folder in (calm.out, calm.work):
+        folder.mkdir()
+    often = dataclasses.replace(CPU, checkpoint_minutes=0)
+    stage = Pretrain(TINY, dataclasses.replace(RECIPE, epochs=8), often, sft=sft)
+    stage.run(calm)
+
+    class Killed(BaseException):
+        pass
+
+    def die_at_step(self: StageContext, values: object, step: int) -> None:
+        if step == 5:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(StageContext, "log", die_at_step)
+        stage.run(ctx)
+    assert list((ctx.work / "checkpoints").glob("step-*"))
+    assert not (ctx.out / "model").exists()
+    stage.run(dataclasses.replace(ctx, tally=Tally()))
+    model = "model/model.safetensors"
+    assert (ctx.out / model).read_bytes() == (calm.out / model).read_bytes()
 
 
 def test_fine_tuning_rows_keep_the_files_order(sft: JsonlSFT) -> None:
