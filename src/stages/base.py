@@ -7,23 +7,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from src.core.records import Passage
 from src.core.stage import StageContext
+from src.corpus.base import Reader
 from src.modeling.ranks import is_first
 from src.stages.sft import NoSFT, SFTSet
 from src.stages.training import TrainingStage, count
+
+ROWS_A_TEXT, TEXT_CHARS = 12, 500  # of the tokenizer's texts: a quarter are words
 
 
 @dataclass(frozen=True)
 class Base(TrainingStage):
     """Makes `model`, with a tokenizer of its own, and trains it on `reading`; `untrained` leaves it at that.
 
-    Nothing of the run enters, so that all runs on a machine share it.
+    words: texts for the tokenizer alone, the start of one for every twelve rows, so that the words of mathematics are
+      few tokens too. Nothing of the run enters, so that all runs on a machine share it.
     """
 
     kind: ClassVar[str] = "base"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     reading: SFTSet = field(default_factory=NoSFT)
+    words: Reader | None = None
     untrained: bool = False
 
     def run(self, ctx: StageContext) -> None:
@@ -41,4 +47,12 @@ class Base(TrainingStage):
         return {} if self.untrained else super().estimate()
 
     def _texts(self) -> Iterator[str]:
-        return (example.prompt + example.response for example in self.reading.examples())
+        words = _passages(self.words) if self.words else iter(())
+        for number, example in enumerate(self.reading.examples(), start=1):
+            yield example.prompt + example.response
+            if number % ROWS_A_TEXT == 0 and (text := next(words, None)):
+                yield text
+
+
+def _passages(reader: Reader) -> Iterator[str]:
+    return (found.text[:TEXT_CHARS] for found in reader.read() if isinstance(found, Passage))

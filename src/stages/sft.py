@@ -43,14 +43,12 @@ class NoSFT(SFTSet):
 @dataclass(frozen=True)
 class ProceduralSFT(SFTSet):
     """`n` problems built and solved by the procedural families that training may see, drawn by `seed`; a
-    `tool_share` of them is solved by a program. `size`: which corner of the families' space; `besides`: another one,
-    whose families are left out."""
+    `tool_share` of them is solved by a program. `size`: which corner of the families' space."""
 
     n: int = 2_000
     seed: int = 0
     tool_share: float = 0.0
     size: Size = FULL
-    besides: Size | None = None
 
     def __post_init__(self) -> None:
         at_least(self, 1, "n")
@@ -64,7 +62,7 @@ class ProceduralSFT(SFTSet):
         from src.generation.procedural.sets import training_problems
         from src.text.parsing import format_pretraining
 
-        drawn = training_problems(self.n, self.seed, self.tool_share, size=self.size, besides=self.besides)
+        drawn = training_problems(self.n, self.seed, self.tool_share, size=self.size)
         for problem in drawn:
             prompt, response = format_pretraining(problem)
             yield Example(problem.id, "procedural SFT", prompt, response)

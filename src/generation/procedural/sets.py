@@ -6,7 +6,7 @@ problems that one gets by asking for m.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from random import Random
 from typing import Literal
@@ -44,26 +44,14 @@ def training_problems(
     tool_share: float = 0.0,
     split: Literal["train", "dev"] = "train",
     size: Size = FULL,
-    besides: Size | None = None,
 ) -> Iterator[SolvedProblem]:
     """`n` problems of the seen families with training names, a `tool_share` of them solved by a program.
 
     "train" draws where the teacher draws, and may tell an instance again in other words; "dev" (influence
-    targets, tuning) is written neither by the teacher nor by the benchmark, and repeats nothing. `besides`: a corner
-    whose families are left out; one that holds all families leaves none out.
+    targets, tuning) is written neither by the teacher nor by the benchmark, and repeats nothing.
     """
-    problems = _turns("seen", split, "training", seed, tool_share, size, _families_in(besides))
+    problems = _turns("seen", split, "training", seed, tool_share, size)
     return islice(problems, n) if split == "train" else iter(_first(n, problems, "dev problems"))
-
-
-def _families_in(corner: Size | None) -> frozenset[str]:
-    """The names of the seen families that a corner uses, where it does not use all."""
-    if corner is None:
-        return frozenset()
-    known = {family.name for stage in STAGES for family in families_of(stage, "seen")}
-    stages = corner.stages or STAGES
-    used = frozenset(f.name for stage in stages for f in families_of(stage, "seen")[: corner.families])
-    return used if used < known else frozenset()
 
 
 def _first(n: int, problems: Iterator[SolvedProblem], what: str) -> list[SolvedProblem]:
@@ -83,13 +71,12 @@ def _turns(
     seed: int,
     tool_share: float,
     size: Size,
-    besides: Collection[str] = (),
 ) -> Iterator[SolvedProblem]:
     """Stage after stage, and in each stage family after family, in an order that the seed shuffles."""
     told: set[tuple[str, str]] | None = None if part == "train" else set()
     by_stage = []
     for stage in size.stages or STAGES:
-        families = [f for f in families_of(stage, split)[: size.families] if f.name not in besides]
+        families = list(families_of(stage, split)[: size.families])
         Random(seed_from("order", seed, stage)).shuffle(families)
         by_stage.append(
             _round_robin([_stream(f, stage, part, cast, seed, tool_share, told, size.numbers) for f in families])
