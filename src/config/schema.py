@@ -21,6 +21,7 @@ class Root:
 
     study: str = MISSING
     question: str | None = None
+    primary: list[str] | None = None
     name: str = MISSING
     method: str = MISSING
     seed: int = MISSING

@@ -1,7 +1,7 @@
 """Puts a trained base into this package: `python -m src.modeling.shipping outputs/store/base/KEY base_1m`.
 
-Weights are stored in bfloat16. The card, `README.md`, opens with the facts by which a test tells that weights, tokenizer
-and card belong together.
+Weights are stored in bfloat16. The card, `README.md`, opens with the hashes by which a test tells that weights,
+tokenizer and card belong together.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ A Llama of {parameters:,} parameters that can read and reckon: it copies the num
 four operations with carries and borrows, signs, fractions, powers, simple equations, units and the language of word
 problems. It is what `model={name}` loads, and where the synthesizer and the student of the laptop scale begin.
 
-It has read elementary skills alone ({_families()} families under `src/generation/procedural/reading`), which no teacher
+It has read elementary skills alone (the families under `src/generation/procedural/reading`), which no teacher
 writes and no examination asks: they share no wording and no name with what is taught and examined. Two thirds of the
 rows stand as a student reads them (question, solution), a third as a synthesizer writes (topic words, problem,
 solution); one in seven is solved by a program.
@@ -61,12 +61,6 @@ solution); one in seven is solved by a program.
 It knows nothing else: no world, no language but these sentences. Sums that are not written out it gets wrong from four
 digits on. `make base` trains another.
 """
-
-
-def _families() -> int:
-    from src.generation.procedural.reading import FAMILIES
-
-    return len(FAMILIES)
 
 
 def facts_of(stage: Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from src.pipeline.sections import check_sections
 log = logging.getLogger(__name__)
 
 # Sections that are read for every run, whatever its method.
-OF_EVERY_RUN = {"study", "question", "name", "method", "seed", "plan", "outputs", "compute", "tracker"}
+OF_EVERY_RUN = {"study", "question", "primary", "name", "method", "seed", "plan", "outputs", "compute", "tracker"}
 
 
 class Job:

@@ -41,6 +41,7 @@ def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
         ("Arms", "arms"),
         ("Beside the paper", "paper"),
         ("Accuracy", "accuracy"),
+        ("Transfer: what nobody taught", "transfer"),
         ("By education stage", "stages_by_arm" if view.tables["stages_by_arm"] else "stages"),
         (f"Rows through the stages{f' of {view.shown.name}' if view.shown else ''}", "funnel"),
     )

@@ -70,6 +70,19 @@ def benchmarks(jobs: Sequence[Job]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.benchmark for job in jobs for row in job.accuracies if row.group == "all"))
 
 
+def primary(jobs: Sequence[Job]) -> tuple[str, ...]:
+    """The benchmarks of what the study set out to teach, by its option `primary`; all, where it names none that occur.
+    What a study claims, it claims of these."""
+    named = {name for job in jobs for name in job.config.get("primary") or ()}
+    names = benchmarks(jobs)
+    return tuple(name for name in names if name in named) or names
+
+
+def transfer(jobs: Sequence[Job]) -> tuple[str, ...]:
+    """The other benchmarks: what nobody taught."""
+    return tuple(name for name in benchmarks(jobs) if name not in primary(jobs))
+
+
 def strata(
     pairs: Sequence[tuple[Job, str]], names: Sequence[str], stage: str | None = None
 ) -> list[list[np.ndarray]] | None:

@@ -12,7 +12,7 @@ from src.core.records import STUDENT
 from src.reporting import comparing, plots, prose, samples, tables
 from src.reporting.collect import Arm, Job, Manifest, Study
 from src.reporting.corpus import Corpus, corpora, corpus
-from src.reporting.outcomes import against_base, arm_accuracy, benchmarks
+from src.reporting.outcomes import against_base, arm_accuracy, primary, transfer
 from src.reporting.paper import beside_the_paper
 from src.reporting.plots import Plot
 from src.reporting.samples import Sample
@@ -61,7 +61,8 @@ def view(study: Study, baseline: Arm) -> View:
     shown = next(iter(baseline.complete or study.complete), None)
     several = len(study.arms) > 1
     made = {
-        "accuracy": tables.accuracy(study),
+        "accuracy": tables.accuracy(study, primary(study.complete)),
+        "transfer": tables.accuracy(study, transfer(study.complete)),
         "arms": tables.arms(study, baseline, found) if several else EMPTY_TABLE,
         "paper": beside_the_paper(study),
         "stages_by_arm": tables.stages_by_arm(study, baseline),
@@ -102,7 +103,7 @@ def view(study: Study, baseline: Arm) -> View:
         selection=chosen,
         corpus=corpus(shown.manifest("clean")) if shown else Corpus(),
         origins=_origins(study),
-        benchmarks=benchmarks(study.complete),
+        benchmarks=primary(study.complete),
         evaluations=plots.evaluations(study.complete),
     )
 
@@ -128,7 +129,7 @@ def render(shown: View) -> str:
 
 def _facts(study: Study) -> list[Fact]:
     """What a reader wants to know before reading: the student, its gain, the questions, the cost."""
-    done, names = study.complete, benchmarks(study.complete)
+    done, names = study.complete, primary(study.complete)
     if not done:
         return []
     at = sources(job.manifest("evaluate") for job in done)

@@ -18,7 +18,7 @@ import numpy as np
 
 from src.core.records import BASE, STUDENT
 from src.reporting.collect import Accuracy, Arm, Job, Manifest, Study, read_curve
-from src.reporting.outcomes import arm_accuracy, benchmarks
+from src.reporting.outcomes import arm_accuracy, benchmarks, primary
 from src.reporting.tables import stage_rank
 from src.reporting.text import duration, number, percent, words
 
@@ -59,7 +59,7 @@ class Plot:
 def accuracy(study: Study) -> Plot | None:
     """Bars by benchmark with 95 % intervals: the student (or each arm) above its base model."""
     arms = [arm for arm in study.arms if arm.complete]
-    names = benchmarks(study.complete)
+    names = primary(study.complete)
     if not arms or not names or len(arms) > MOST_ARMS or (len(arms) > 1 and len(names) == 1):
         return None  # the arms' own figure says it
     series = [(arm.name if len(arms) > 1 else "student", arm, STUDENT) for arm in arms]

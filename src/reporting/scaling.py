@@ -16,7 +16,7 @@ import numpy as np
 from src.core.records import STUDENT
 from src.reporting.collect import Arm, Job, Manifest, Study
 from src.reporting.intervals import Estimate, paired_difference
-from src.reporting.outcomes import arm_accuracy, benchmarks, stacked
+from src.reporting.outcomes import arm_accuracy, primary, stacked
 from src.reporting.table import sources
 from src.reporting.text import points, signed_interval
 
@@ -61,7 +61,7 @@ def trend(study: Study) -> Trend | None:
     label, x = _amounts(option, arms)
     seeds = set.intersection(*({job.seed for job in arm.complete} for arm in arms))
     jobs = [[job for job in arm.complete if job.seed in seeds] for arm in arms]
-    names = benchmarks(study.complete)
+    names = primary(study.complete)
     found = [arm_accuracy(arm, names) for arm in arms]
     known = [estimate for estimate in found if estimate]
     if not seeds or len(known) < len(arms) or len(set(x)) < 3 or min(x) <= 0:

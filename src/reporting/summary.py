@@ -10,6 +10,7 @@ from rich.table import Table as RichTable
 
 from src.reporting import tables
 from src.reporting.collect import Study, collect
+from src.reporting.outcomes import benchmarks
 from src.reporting.report import choose_baseline
 from src.reporting.table import Table
 from src.reporting.verdict import answer, contrasts
@@ -27,7 +28,11 @@ def summary_lines(outputs: Path, study: str, baseline: str | None = None) -> lis
     found = collect(outputs, study)
     base = choose_baseline(found, baseline)
     several = len(found.arms) > 1
-    table = tables.arms(found, base, contrasts(found, base)) if several else tables.accuracy(found)
+    table = (
+        tables.arms(found, base, contrasts(found, base))
+        if several
+        else tables.accuracy(found, benchmarks(found.complete))
+    )
     lines = [*(_lines(table) if table else []), *answer(found, base)]
     if several:
         lines.append(tables.sharing(found).sentence)

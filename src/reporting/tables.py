@@ -9,7 +9,7 @@ from src.core.records import BASE, STUDENT
 from src.prompts.sets import STAGES
 from src.reporting.collect import Accuracy, Arm, Job, Manifest, Study
 from src.reporting.intervals import Estimate, holm
-from src.reporting.outcomes import against_arm, arm_accuracy, benchmarks
+from src.reporting.outcomes import against_arm, arm_accuracy, benchmarks, primary
 from src.reporting.table import EMPTY, EMPTY_TABLE, UNKNOWN, Cell, Column, Table, sources
 from src.reporting.text import (
     duration,
@@ -27,13 +27,15 @@ from src.reporting.text import (
 from src.reporting.verdict import Contrast, Gain, gains
 
 
-def accuracy(study: Study) -> Table:
+def accuracy(study: Study, names: Sequence[str]) -> Table:
     """By benchmark, and arm by arm: student, base, their paired difference."""
+    if not names:
+        return EMPTY_TABLE
     several = len(study.arms) > 1
     gained = {arm.name: {gain.benchmark: gain for gain in gains(arm.complete)} for arm in study.arms}
     rows = [
         _accuracy_row(arm, benchmark, gained[arm.name].get(benchmark), several)
-        for benchmark in benchmarks(study.complete)
+        for benchmark in names
         for arm in study.arms
         if arm.complete
     ]
@@ -150,8 +152,8 @@ def stage_rank(stage: str) -> tuple[int, str]:
 
 
 def arms(study: Study, baseline: Arm, contrasts: Sequence[Contrast]) -> Table:
-    """For sweeps: the mean over benchmarks and seeds, the difference to the baseline, what it cost."""
-    names = benchmarks(study.complete)
+    """For sweeps: the mean over primary benchmarks and seeds, the difference to the baseline, what it cost."""
+    names = primary(study.complete)
     against = {contrast.arm.name: contrast for contrast in contrasts}
     rows = []
     for arm in study.arms:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from src.reporting.collect import Arm, Job, Study
 from src.reporting.intervals import Estimate, holm
-from src.reporting.outcomes import Comparison, against_arm, against_base, benchmarks
+from src.reporting.outcomes import Comparison, against_arm, against_base, benchmarks, primary, transfer
 from src.reporting.scaling import trend
 from src.reporting.text import listed, percent, plural, points, signed_interval, words
 
@@ -32,8 +32,8 @@ class Contrast:
 
 
 def contrasts(study: Study, baseline: Arm) -> list[Contrast]:
-    """Every other arm against the baseline over all benchmarks, on shared seeds and questions."""
-    names = benchmarks(study.complete)
+    """Every other arm against the baseline over the primary benchmarks, on shared seeds and questions."""
+    names = primary(study.complete)
     found = [(arm, against_arm(arm, baseline, names)) for arm in study.arms if arm is not baseline]
     known = [(arm, comparison) for arm, comparison in found if comparison]
     corrected = holm([comparison.difference.p for _, comparison in known])
@@ -45,7 +45,7 @@ def answer(study: Study, baseline: Arm) -> list[str]:
     if not study.complete:
         return ["No job of this study is complete yet, so there is nothing to conclude."]
     if len(study.arms) < 2:
-        return [_training_helped(study), *_where(study)]
+        return [_training_helped(study), *_where(study), *_transferred(study)]
     found = contrasts(study, baseline)
     if not found:
         return [f"No arm shares a complete seed with {baseline.name} yet, so nothing can be compared."]
@@ -61,7 +61,7 @@ def _begun(sentence: str) -> str:
 
 
 def _training_helped(study: Study) -> str:
-    names = benchmarks(study.complete)
+    names = primary(study.complete)
     result = against_base(study.complete, names)
     if result is None:
         return "The model that the student started from was not examined, so the student's gain is unknown."
@@ -74,6 +74,18 @@ def _training_helped(study: Study) -> str:
     if gap.high < 0:
         return f"The student is worse than the model it started from: {numbers} ({_gap(gap)})."
     return f"No gain over the model it started from can be claimed: {numbers} ({_gap(gap)})."
+
+
+def _transferred(study: Study) -> list[str]:
+    """What the student does on benchmarks that nobody taught."""
+    names = transfer(study.complete)
+    result = against_base(study.complete, names) if names else None
+    if result is None:
+        return []
+    what = f"On what was not taught ({plural(len(names), 'benchmark')})"
+    numbers = f"{percent(result.ours.mean)} % against the base's {percent(result.theirs.mean)} %"
+    verdict = "" if result.difference.excludes_zero else "no difference can be claimed, "
+    return [f"{what} {verdict}{numbers} ({_gap(result.difference)})."]
 
 
 @dataclass(frozen=True)
@@ -98,8 +110,8 @@ def gains(jobs: Sequence[Job]) -> list[Gain]:
 
 
 def _where(study: Study) -> list[str]:
-    """On which of several benchmarks the gain can be claimed."""
-    found = gains(study.complete)
+    """On which of several primary benchmarks the gain can be claimed."""
+    found = [gain for gain in gains(study.complete) if gain.benchmark in primary(study.complete)]
     if len(found) < 2:
         return []
     better = [words(g.benchmark) for g in found if g.claimed and g.difference.mean > 0]
