@@ -69,6 +69,7 @@ class FakeJob:
     error: str | None = None
     shared: int = 0  # that many nodes, from the first, do not depend on `overrides`
     seed_from_node: int = 12  # the seed enters at pretrain
+    primary: list[str] = field(default_factory=list)
 
 
 def build(outputs: Path, study: str, jobs: Iterable[FakeJob], question: str = "") -> None:
@@ -105,7 +106,13 @@ def _write_job(outputs: Path, study: str, job: FakeJob, number: int, question: s
         "started": f"2026-11-20T10:{number:02d}:00Z",
         "seconds": sum(n["seconds"] for n in nodes),
         "nodes": nodes,
-        "config": {"study": study, "question": question, "seed": job.seed, "pretrain": {"schedule": {"peak": 3e-3}}},
+        "config": {
+            "study": study,
+            "question": question,
+            "primary": job.primary,
+            "seed": job.seed,
+            "pretrain": {"schedule": {"peak": 3e-3}},
+        },
     }
     folder = outputs / "runs" / study / job.name
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from src.reporting.collect import Study, collect
+from src.reporting.outcomes import primary, transfer
 from src.reporting.verdict import answer, contrasts
 from tests.reporting.fake_store import FakeJob, build
 
@@ -44,6 +45,19 @@ def test_a_far_worse_arm_falls_behind(tmp_path: Path) -> None:
 def test_one_seed_is_said_to_be_one_seed(outputs: Path) -> None:
     study = collect(outputs, "ablation_no_influence")
     assert answer(study, study.arms[0])[-1].startswith("None: one seed only")
+
+
+def test_a_study_claims_of_its_primary_benchmarks_and_tells_transfer_apart(tmp_path: Path) -> None:
+    study, (first, second) = _told(tmp_path, [FakeJob("a", primary=["seen_families", "not_asked"])])
+    assert first.startswith("Pre-training helps") and "of 240 questions" in first
+    assert second.startswith("On what was not taught (2 benchmarks)")
+    assert primary(study.complete) == ("seen_families",)
+    assert transfer(study.complete) == ("unseen_families", "gsm_symbolic")
+
+
+def test_a_study_that_names_no_benchmark_it_asks_claims_of_all(tmp_path: Path) -> None:
+    study, _ = _told(tmp_path, [FakeJob("a", primary=["gsm8k"])])
+    assert len(primary(study.complete)) == 3 and transfer(study.complete) == ()
 
 
 def test_nothing_complete_concludes_nothing(tmp_path: Path) -> None:
