@@ -76,7 +76,8 @@ class _Teller:
         self.lineage, self.outputs = lineage, outputs
 
     def problem(self, row: Row, made: Made) -> Iterator[str]:
-        name = "corpus row" if made.kind == "clean" else f"problem of the teacher {row['generator']}"
+        names = {"clean": "corpus row", "distil": f"problem of the teacher {row['generator']}"}
+        name = names.get(made.kind, f"problem of {row['generator']}")
         yield from _block(f"{name} {row['id']}", made, _facts(row, "stage", "kind", "answer"))
         yield from _text("question", row["question"])
         yield from _text("solution", row["solution"])
@@ -239,9 +240,9 @@ class _Teller:
                 yield f"    one about the same passage: {problem['id']}  {_short(problem['question'])}"
 
     def _origin(self, made: Made, name: str) -> Source:
-        """The input of that name; where a selection stands between, what it selected from."""
-        source = yield from self._input(made, name)
-        while source is not None and source.kind == "select":
+        """The artifact that brought that table into being: this one, or the input of that name or further up."""
+        source: Made | None = made
+        while source is not None and not source.has(name):
             source = yield from self._input(source, name)
         return source
 

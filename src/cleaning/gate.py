@@ -16,6 +16,7 @@ from src.core.errors import UserError
 from src.core.records import BATCH_ROWS, Example
 from src.core.store import write_json
 from src.text.contamination import (
+from src.text.parsing import question_in
     AsksQuestions,
     ContaminationIndex,
     Decontamination,
@@ -108,9 +109,8 @@ def _keys_of(rows: tuple[Example, ...]) -> list[str]:
 
 
 def question_of(example: Example) -> str:
-    """The question in a training row's prompt: what stands between the corpus's headings, or all of it."""
-    text = example.prompt.removeprefix("## Question\n")
-    return text.rpartition("\n\n## ")[0] or text
+    """The question in a training row's prompt."""
+    return question_in(example.prompt)
 
 
 def _keys(benchmark: AsksQuestions) -> np.ndarray:

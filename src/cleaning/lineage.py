@@ -23,24 +23,26 @@ from src.text.spelling import comparison_key
 
 
 class Place(NamedTuple):
-    """Where an id is looked for: a stage's kind, one of its tables, what a row of it is called, the id's column."""
+    """Where an id is looked for: a table, what a row of it is called, the id's column, the kind of stage that leaves
+    it (None: any)."""
 
-    kind: str
     table: str
     what: str
     column: str = "id"
+    kind: str | None = None
 
 
 PLACES = (
-    Place("clean", "problems", "corpus row"),
-    Place("distil", "problems", "teacher's problem"),
-    Place("clean", "rejections", "rejected text"),
-    Place("generate", "generations", "raw text"),
-    Place("prompts", "prompts", "prompt"),
-    Place("corpus", "passages", "passage"),
-    Place("evaluate", "predictions", "prediction"),
-    Place("evaluate", "predictions", "benchmark question", "question_id"),
-    Place("pretrain", "packs", "row that a student read"),  # of a fine-tuning set: a corpus row is found above
+    Place("problems", "corpus row", kind="clean"),
+    Place("problems", "teacher's problem", kind="distil"),
+    Place("problems", "problem"),
+    Place("rejections", "rejected text"),
+    Place("generations", "raw text"),
+    Place("prompts", "prompt"),
+    Place("passages", "passage"),
+    Place("predictions", "prediction"),
+    Place("predictions", "benchmark question", "question_id"),
+    Place("packs", "row that a student read"),  # of a fine-tuning set: a corpus row is found above
 )
 SHOWN = 8  # of several rows that an id may mean
 
@@ -57,6 +59,10 @@ class Made(Artifact):
     @property
     def label(self) -> str:
         return f"{self.kind} {self.path.name[:8]}"
+
+    def has(self, table: str) -> bool:
+        """Whether it holds that table, and no copy of rows of another one."""
+        return self.kind != "select" and (self.path / table).is_dir()
 
     def rows(self, table: str, ids: Iterable[str], column: str = "id", most: int = SHOWN) -> list[Row]:
         """The rows of a table whose `column` is one of the ids."""
@@ -134,7 +140,14 @@ class Lineage:
 
     def of_kind(self, kind: str) -> list[Made]:
         """Newest first."""
-        there = [made for made in self.made.values() if made.kind == kind]
+        return self._newest_first(made for made in self.made.values() if made.kind == kind)
+
+    def with_table(self, table: str) -> list[Made]:
+        """The artifacts of whatever kind that brought such a table into being, newest first: a selection's prompts
+        are copies."""
+        return self._newest_first(made for made in self.made.values() if made.has(table))
+
+    def _newest_first(self, there: Iterable[Made]) -> list[Made]:
         return sorted(there, key=lambda made: (str(made.manifest.get("started")), made.path.name), reverse=True)
 
     def input(self, made: Made, name: str) -> Made | None:
@@ -170,7 +183,7 @@ class Lineage:
         """By id. An id that several places know is what the first of them says; a whole id hides longer ones."""
         found: dict[str, Found] = {}
         for place in PLACES:
-            for made in self.of_kind(place.kind):
+            for made in self.with_table(place.table) if place.kind is None else self.of_kind(place.kind):
                 rows = made.starting(place.table, prefix, place.column)
                 if len(rows) == SHOWN:  # of questions that are merely numbered, the whole id may come later
                     rows = made.rows(place.table, [prefix], place.column) or rows

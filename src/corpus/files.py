@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import glob
 import hashlib
-from collections.abc import Iterable
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from src.core.errors import UserError
-from src.corpus.base import Reader
+from src.core.records import Passage
+from src.corpus.base import BadRow, Reader
 from src.corpus.fields import Fields
+
+
+class RawRow(NamedTuple):
+    """A row as it stands in a file. `place` names file and line; `content` is a BadRow where nothing can be read."""
+
+    place: str
+    source: str
+    content: Mapping[str, Any] | BadRow
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,15 @@ class FileReader(Reader):
         if not self.files:
             raise ValueError("files must name at least one file")
         self.fields()
+
+    @abstractmethod
+    def rows(self, columns: Sequence[str]) -> Iterator[RawRow]:
+        """Every row of the files, of which the named top-level fields are needed."""
+
+    def read(self) -> Iterator[Passage | BadRow]:
+        fields = self.fields()
+        for place, source, content in self.rows(fields.columns()):
+            yield content if isinstance(content, BadRow) else fields.passage(content, source, place)
 
     def fields(self) -> Fields:
         return Fields(self.text, self.source, dict(self.meta))

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from src.core.errors import UserError
-from src.core.records import Passage
 from src.corpus.base import BadRow
-from src.corpus.fields import Fields
-from src.corpus.files import FileReader, find_files
+from src.corpus.files import FileReader, RawRow, find_files
 
 SKIP_BYTES = 1 << 20
 
@@ -32,26 +30,25 @@ class JsonlReader(FileReader):
         if self.max_line_bytes < 1:
             raise ValueError(f"max_line_bytes must be positive, not {self.max_line_bytes}")
 
-    def read(self) -> Iterator[Passage | BadRow]:
-        fields = self.fields()
+    def rows(self, columns: Sequence[str]) -> Iterator[RawRow]:
         for path in find_files(self.files):
             source = path.name.removesuffix(".gz").removesuffix(".jsonl")
             for number, line in read_lines(path, self.max_line_bytes):
                 place = f"{path}:{number}"
                 if line is None:
-                    yield BadRow(place, f"line longer than {self.max_line_bytes:,} bytes")
+                    yield RawRow(place, source, BadRow(place, f"line longer than {self.max_line_bytes:,} bytes"))
                 elif line.strip():
-                    yield _parse(line, fields, source, place)
+                    yield RawRow(place, source, _parse(line, place))
 
 
-def _parse(line: bytes, fields: Fields, source: str, place: str) -> Passage | BadRow:
+def _parse(line: bytes, place: str) -> Mapping[str, Any] | BadRow:
     try:
         row = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError:
         return BadRow(place, "invalid UTF-8")
     except (json.JSONDecodeError, RecursionError):
         return BadRow(place, "invalid JSON")
-    return fields.passage(row, source, place)
+    return row if isinstance(row, Mapping) else BadRow(place, "not an object with fields")
 
 
 def read_lines(path: Path, limit: int) -> Iterator[tuple[int, bytes | None]]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from src.core.errors import UserError
-from src.core.records import Passage
 from src.corpus.base import BadRow
-from src.corpus.files import FileReader, find_files
+from src.corpus.files import FileReader, RawRow, find_files
 
 BATCH_ROWS = 512
 
@@ -20,12 +19,11 @@ BATCH_ROWS = 512
 class ParquetReader(FileReader):
     """One passage a row; only the columns that the mapping names are read."""
 
-    def read(self) -> Iterator[Passage | BadRow]:
-        fields = self.fields()
+    def rows(self, columns: Sequence[str]) -> Iterator[RawRow]:
         for path in find_files(self.files):
-            for number, row in enumerate(_rows(path, fields.columns()), start=1):
+            for number, row in enumerate(_rows(path, list(columns)), start=1):
                 place = f"{path}, row {number}"
-                yield BadRow(place, "invalid UTF-8") if row is None else fields.passage(row, path.stem, place)
+                yield RawRow(place, path.stem, BadRow(place, "invalid UTF-8") if row is None else row)
 
 
 def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any] | None]:
@@ -35,7 +33,7 @@ def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any] | None]:
 
     try:
         file = pq.ParquetFile(path)
-        _check_columns(path, columns, file.schema_arrow.names)
+        check_columns(path, columns, file.schema_arrow.names)
         for batch in file.iter_batches(BATCH_ROWS, columns=columns):
             yield from _batch_rows(batch)
     except (pa.ArrowException, OSError) as error:
@@ -56,7 +54,7 @@ def _batch_rows(batch: Any) -> Iterator[dict[str, Any] | None]:
             yield None
 
 
-def _check_columns(path: Path, wanted: list[str], there: list[str]) -> None:
+def check_columns(path: Path, wanted: Sequence[str], there: Sequence[str]) -> None:
     for column in wanted:
         if column not in there:
             near = get_close_matches(column, there, n=1)

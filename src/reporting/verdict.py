@@ -44,6 +44,8 @@ def answer(study: Study, baseline: Arm) -> list[str]:
     """One sentence a finding: the student against its base, or the arms against the baseline."""
     if not study.complete:
         return ["No job of this study is complete yet, so there is nothing to conclude."]
+    if not benchmarks(study.complete):
+        return ["No model was examined in this study."]
     if len(study.arms) < 2:
         return [_training_helped(study), *_where(study), *_transferred(study)]
     found = contrasts(study, baseline)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ class Select(Stage):
 
     Inputs: `candidates` (table generations), `prompts` (table prompts), `synthesizer` (model/); `passages` (table
     passages) if given, for counts by source. Leaves: tables `prompts` (chosen, best first) and `scores`,
-    `fidelity.json` and `samples.json`.
+    `skipped.jsonl` (candidates without a score, and why), `fidelity.json` and `samples.json`.
 
     model: the reference model, which must come trained; null: the synthesizer.
     expected_tokens: of all candidates, for a plan.
@@ -78,6 +79,9 @@ class Select(Stage):
         _count(ctx, ranking, pool, taken)
         write_table(ctx.out / "prompts", Prompt, (pool.prompts[pool.number[id]] for id in choice.ids))
         write_table(ctx.out / "scores", Score, ranking.rows())
+        skipped = sorted({**pool.unparsable, **ranking.skipped}.items())
+        lines = (json.dumps({"id": id, "reason": reason}, ensure_ascii=False) + "\n" for id, reason in skipped)
+        (ctx.out / "skipped.jsonl").write_text("".join(lines), encoding="utf-8")
         found = report(ranking, pool.candidates, groups, taken)
         write_json(ctx.out / "fidelity.json", found)
         write_json(ctx.out / "samples.json", samples(ranking, pool.candidates, taken))

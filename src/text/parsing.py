@@ -76,6 +76,7 @@ _REMARK = re.compile(
     re.IGNORECASE,
 )
 _FENCE = re.compile(r"^[ \t]*(```|~~~)", re.MULTILINE)
+_LAST_HEADING = re.compile(r"\n\n## [\w ]+\n?\Z")
 _CODE = re.compile(r"^[ \t]*```[ \t]*(?:python|py)\w*[ \t]*\n", re.MULTILINE | re.IGNORECASE)
 
 
@@ -127,6 +128,11 @@ def format_pretraining(problem: Solved) -> tuple[str, str]:
     """(prompt, response) in the format of the paper's released corpora; the loss falls on the response only."""
     header = "## Code Solution" if problem.kind == "tool" else "## Solution"
     return f"## Question\n{problem.question}\n\n{header}\n", problem.solution
+
+
+def question_in(prompt: str) -> str:
+    """The question in the prompt of a training row: what stands between the corpus's headings, where it has them."""
+    return _LAST_HEADING.sub("", prompt.removeprefix("## Question\n"))
 
 
 def to_problem(generation: Generation, parsed: ParsedProblem, round: int) -> Problem:

@@ -1,0 +1,30 @@
+"""Rows of Arrow files, as `datasets.Dataset.save_to_disk` leaves them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from src.core.errors import UserError
+from src.corpus.files import FileReader, RawRow, find_files
+from src.corpus.parquet import check_columns
+
+
+@dataclass(frozen=True)
+class ArrowReader(FileReader):
+    """Files in Arrow's streaming format."""
+
+    def rows(self, columns: Sequence[str]) -> Iterator[RawRow]:
+        import pyarrow as pa
+
+        for path in find_files(self.files):
+            number = 0
+            try:
+                with pa.ipc.open_stream(pa.memory_map(str(path))) as stream:
+                    check_columns(path, columns, stream.schema.names)
+                    for batch in stream:
+                        for row in batch.select(list(columns)).to_pylist():
+                            number += 1
+                            yield RawRow(f"{path}, row {number}", path.parent.name, row)
+            except (pa.ArrowException, OSError) as error:
+                raise UserError(f"'{path}' cannot be read as Arrow: {error}.", "Save the data set again.") from None

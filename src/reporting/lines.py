@@ -1,0 +1,94 @@
+"""What a stage made of the user's own rows, as JSON Lines that say of each row where it stands in the user's files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from src.core.stage import Artifact
+
+Line = dict[str, Any]
+OF_THE_STORE = {"prompt_id", "passage_id", "generation_id", "generator", "round"}
+
+
+def write_lines(made: Sequence[Artifact], folder: Path) -> Iterator[Path]:
+    """Write the results of the last artifact into `folder`; yield the files. Another one holds the user's rows."""
+    rows_of_user = next(each for each in made if _kind(each) == "rows")
+    places = {row["id"]: json.loads(row["meta"])["place"] for row in _table(rows_of_user.path / "passages")}
+    result = made[-1]
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, rows in RESULTS[_kind(result)](result.path):
+        path = folder / file
+        with path.open("w", encoding="utf-8") as out:
+            for row in rows:
+                out.write(json.dumps({"place": places.get(row["id"]), **row}, ensure_ascii=False) + "\n")
+        yield path
+    if (result.path / "model").is_dir():
+        yield result.path / "model"
+
+
+def _kind(artifact: Artifact) -> str:
+    return artifact.path.parent.name
+
+
+def _clean(path: Path) -> Iterator[tuple[str, Iterator[Line]]]:
+    facts = {row["id"]: row for row in _table(path / "facts")}
+    rows = ({**row, **facts[row["id"]], "id": row["prompt_id"]} for row in _table(path / "problems"))
+    yield "kept.jsonl", ({name: value for name, value in row.items() if name not in OF_THE_STORE} for row in rows)
+    yield (
+        "left_out.jsonl",
+        ({name: row[name] for name in ("id", "reason", "twin")} for row in _table(path / "rejections")),
+    )
+
+
+def _select(path: Path) -> Iterator[tuple[str, Iterator[Line]]]:
+    chosen = {row["id"] for row in _table(path / "prompts")}
+    scores: dict[str, Line] = {}
+    for row in _table(path / "scores"):
+        scores.setdefault(row["id"], {"id": row["id"]})[row["target"]] = row["value"]
+    ranked = sorted(scores.values(), key=lambda row: (-row["overall"], row["id"]))
+    yield "ranking.jsonl", ({"rank": n, **row, "chosen": row["id"] in chosen} for n, row in enumerate(ranked, 1))
+    yield "skipped.jsonl", (json.loads(line) for line in (path / "skipped.jsonl").open(encoding="utf-8"))
+
+
+def _generate(path: Path) -> Iterator[tuple[str, Iterator[Line]]]:
+    kept = ("stage", "kind", "text", "finish_reason", "tokens", "generator")
+    yield "texts.jsonl", ({"id": row["prompt_id"], **{name: row[name] for name in kept}} for row in _texts(path))
+
+
+def _texts(path: Path) -> Iterator[Line]:
+    return _table(path / "generations")
+
+
+def _pretrain(path: Path) -> Iterator[tuple[str, Iterator[Line]]]:
+    yield "packs.jsonl", _table(path / "packs")
+
+
+def _evaluate(path: Path) -> Iterator[tuple[str, Iterator[Line]]]:
+    yield (
+        "graded.jsonl",
+        (
+            {
+                "id": row["id"],
+                "correct": row["verdict"][0],
+                "reason": row["reasons"][0],
+                "gold": row["gold"],
+                "extracted": row["extracted"][0],
+                "prediction": row["samples"][0],
+            }
+            for row in _table(path / "predictions")
+        ),
+    )
+
+
+RESULTS = {"clean": _clean, "select": _select, "generate": _generate, "pretrain": _pretrain, "evaluate": _evaluate}
+
+
+def _table(folder: Path) -> Iterator[Line]:
+    for shard in sorted(folder.glob("*.parquet")):
+        for batch in pq.ParquetFile(shard).iter_batches():
+            yield from batch.to_pylist()

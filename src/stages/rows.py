@@ -1,0 +1,158 @@
+"""Stage `rows`: rows of somebody else's making, in the tables that the other stages read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, NamedTuple
+
+from src.core.errors import UserError
+from src.core.records import Generation, Passage, Prediction, Problem, Prompt, content_id, write_table
+from src.core.stage import Stage, StageContext
+from src.corpus.base import BadRow
+from src.corpus.fields import Fields
+from src.corpus.files import FileReader
+from src.stages.corpus import BadRows
+from src.text.boxed import last_boxed
+from src.text.parsing import format_response, question_in
+
+Form = Literal["problems", "prompts", "predictions"]
+PARTS: dict[Form, tuple[str, ...]] = {
+    "problems": ("question", "solution"),
+    "prompts": ("text",),
+    "predictions": ("gold", "prediction"),
+}
+FURTHER = ("stage", "kind")
+
+
+class Row(NamedTuple):
+    """A row that has all its parts. `id` names it in every table; `place` is its file and line."""
+
+    id: str
+    place: str
+    source: str
+    parts: dict[str, str]
+
+    @property
+    def stage(self) -> str:
+        return self.parts.get("stage", "")
+
+    @property
+    def kind(self) -> str:
+        return self.parts.get("kind") or ("tool" if "```python" in self.parts.get("solution", "") else "cot")
+
+
+@dataclass(frozen=True)
+class Rows(Stage):
+    """Reads `reader`'s files as `form` says and writes the table `passages`, whose `meta` holds the place of each row
+    in its file, and beside it
+
+        problems     question, solution   -> `problems`, `generations` and `prompts`
+        prompts      text                 -> `prompts`
+        predictions  gold, prediction     -> `predictions`, without verdicts
+
+    fields: part -> field of the rows, dotted path or template (see `Fields`). The parts above are needed; "stage" and
+        "kind" (cot or tool; by default tool for a solution with a Python block) may be added.
+
+    A row has one id in all tables: the hash of its parts, and of how many such rows came before it. A row that lacks a
+    part is rejected, and listed with its place in `bad_rows.jsonl`.
+    """
+
+    kind: ClassVar[str] = "rows"
+    version: ClassVar[int] = 1
+
+    reader: FileReader
+    form: Form
+    fields: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        needed = PARTS[self.form]
+        if missing := [part for part in needed if part not in self.fields]:
+            raise ValueError(f"fields must say where the rows hold {' and '.join(missing)}")
+        if unknown := self.fields.keys() - {*needed, *FURTHER}:
+            raise ValueError(f"fields of {self.form} are {', '.join((*needed, *FURTHER))}, not {', '.join(unknown)}")
+        for name in self.fields:
+            self._field(name)
+
+    def run(self, ctx: StageContext) -> None:
+        with BadRows(ctx.out / "bad_rows.jsonl") as bad, ctx.progress("reading rows", unit="rows") as bar:
+            passages = (_passage(row) for row in self._counted(ctx, bad, bar.advance))
+            kept = write_table(ctx.out / "passages", Passage, passages)
+        bad.report()
+        if not kept:
+            reasons = ", ".join(f"{n:,} x {reason}" for reason, n in ctx.tally.rejected.most_common(3))
+            raise UserError(
+                f"No row can be read: {reasons or 'the files are empty'}.",
+                f"Say where the rows hold their parts: fields.{PARTS[self.form][0]}=NAME",
+            )
+        if self.form == "predictions":
+            write_table(ctx.out / "predictions", Prediction, map(_prediction, self._rows()))
+            return
+        write_table(ctx.out / "prompts", Prompt, map(_prompt, self._rows()))
+        if self.form == "problems":
+            write_table(ctx.out / "generations", Generation, map(_generation, self._rows()))
+            write_table(ctx.out / "problems", Problem, map(_problem, self._rows()))
+
+    def _counted(self, ctx: StageContext, bad: BadRows, advance) -> Iterator[Row]:  # type: ignore[no-untyped-def]
+        for row in self._all():
+            ctx.tally.enter()
+            advance()
+            if isinstance(row, BadRow):
+                ctx.tally.reject(row.reason)
+                bad.add(row)
+            else:
+                ctx.tally.keep()
+                yield row
+
+    def _rows(self) -> Iterator[Row]:
+        return (row for row in self._all() if isinstance(row, Row))
+
+    def _all(self) -> Iterator[Row | BadRow]:
+        before: Counter[str] = Counter()
+        mappings = {name: self._field(name) for name in self.fields}
+        columns = dict.fromkeys(column for mapping in mappings.values() for column in mapping.columns())
+        for place, source, content in self.reader.rows(list(columns)):
+            if isinstance(content, BadRow):
+                yield content
+                continue
+            parts: dict[str, str] = {}
+            for name, mapping in mappings.items():
+                found = mapping.passage(content, source, place)
+                if isinstance(found, BadRow):
+                    yield found
+                    break
+                parts[name] = question_in(found.text) if name == "question" else found.text
+            else:
+                same = content_id(self.form, *parts.values())
+                before[same] += 1
+                yield Row(content_id(same, before[same]) if before[same] > 1 else same, place, source, parts)
+
+    def _field(self, name: str) -> Fields:
+        return Fields(self.fields[name])
+
+
+def _passage(row: Row) -> Passage:
+    text = row.parts.get("question") or row.parts.get("text") or row.parts["prediction"]
+    return Passage(row.id, row.source, text, {"place": row.place})
+
+
+def _prompt(row: Row) -> Prompt:
+    return Prompt(row.id, row.id, row.stage, row.kind, row.parts.get("text") or row.parts["question"])
+
+
+def _generation(row: Row) -> Generation:
+    text = format_response(row.parts["question"], row.parts["solution"])
+    return Generation(row.id, row.id, row.id, row.stage, row.kind, text, "stop", 0, row.source)
+
+
+def _problem(row: Row) -> Problem:
+    question, solution = row.parts["question"], row.parts["solution"]
+    answer = last_boxed(solution) or None
+    return Problem(row.id, row.id, row.id, row.stage, row.kind, question, solution, answer, row.source, 0)
+
+
+def _prediction(row: Row) -> Prediction:
+    nothing: list[str] = []
+    answer = row.parts["prediction"]
+    return Prediction(row.id, "", row.source, row.id, row.stage, "", row.parts["gold"], [answer], [], [], nothing)

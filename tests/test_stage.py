@@ -1,0 +1,142 @@
+"""One stage on files that another tool wrote, as a user types it; the results lead back to the lines."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from src.stage import spelled_out
+from tests.generation.tiny import write_tiny_llama
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["clean", "rows=a/my.jsonl"], ["stage=clean", "rows=a/my.jsonl", "reader=jsonl", "name='my'"]),
+        (["select", "rows=my.parquet"], ["stage=select", "rows=my.parquet", "reader=parquet", "name='my'"]),
+        (["clean", "rows=my.jsonl.gz"], ["stage=clean", "rows=my.jsonl.gz", "reader=jsonl", "name='my'"]),
+        (["clean", "rows=[a.parquet,b.parquet]"], ["stage=clean", "rows=[a.parquet,b.parquet]", "reader=parquet"]),
+        (["clean", "rows=x", "reader=parquet", "name=n"], ["stage=clean", "rows=x", "reader=parquet", "name=n"]),
+        (["--help"], ["--help"]),
+        (["claen", "rows=x"], ["claen", "rows=x", "reader=jsonl", "name='x'"]),
+        ([], []),
+    ],
+)
+def test_a_command_is_spelled_out(typed, meant):
+    assert spelled_out(typed)[: len(meant)] == meant
+
+
+def test_a_folder_that_datasets_saved_is_read_by_its_files(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "dataset_info.json").write_text("{}")
+    words = spelled_out(["clean", f"rows={tmp_path}/mine"])
+    assert words == ["stage=clean", f"rows='{tmp_path}/mine/*.arrow'", "reader=arrow", "name='mine'"]
+
+
+QUESTIONS = [
+    f"Ann has {n} apples and buys {2 * n} more at the market. How many apples has she now?" for n in range(3, 15)
+]
+SOLUTIONS = [f"She has {n} + {2 * n} = {3 * n} apples.\n\nThe answer is $\\boxed{{{3 * n}}}$." for n in range(3, 15)]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """The same rows as JSON Lines, as Parquet and as a folder; one row asks a benchmark's question, one lacks its
+    solution."""
+    datasets = pytest.importorskip("datasets")
+    folder = tmp_path_factory.mktemp("exported")
+    rows = [{"q": q, "a": a, "n": i} for i, (q, a) in enumerate(zip(QUESTIONS, SOLUTIONS, strict=True))]
+    rows[4]["a"] = None
+    found = datasets.Dataset.from_list(rows)
+    found.to_json(folder / "mine.jsonl")
+    found.to_parquet(folder / "mine.parquet")
+    found.save_to_disk(folder / "mine")
+    asked = {"question": QUESTIONS[7], "answer": "30"}
+    (folder / "exam.jsonl").write_text(json.dumps(asked) + "\n")
+    write_tiny_llama(folder / "model")
+    return folder
+
+
+def run(folder, *words):
+    command = [sys.executable, "-m", "src.stage", *words, f"outputs={folder}/outputs", "tracker=none"]
+    environment = {**os.environ, "COLUMNS": "200"}
+    done = subprocess.run(
+        [*command, "compute.isolate=false"], cwd=ROOT, capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+FIELDS = ("fields.question=q", "fields.solution=a")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", ["mine.jsonl", "mine.parquet", "mine"])
+def test_rows_are_cleaned_and_compared_with_a_benchmark(exported, file):
+    exam = ("benchmark=[jsonl]", f"benchmark.jsonl.path={exported}/exam.jsonl")
+    run(exported, "clean", f"rows={exported}/{file}", *FIELDS, *exam, f"name={file.replace('.', '_')}")
+    results = exported / "outputs/stages/clean" / file.replace(".", "_")
+    kept, left = lines(results / "kept.jsonl"), lines(results / "left_out.jsonl")
+    assert len(kept) == 10
+    assert [row["reason"] for row in left] == ["contaminated by jsonl"]
+    assert left[0]["place"].endswith(("mine.jsonl:8", "row 8"))
+
+
+@pytest.mark.slow
+def test_rows_are_ranked(exported):
+    words = ("selector=loss", "model=hf", f"model.name={exported}/model", "selector.max_length=200")
+    run(exported, "select", f"rows={exported}/mine.jsonl", *FIELDS, *words)
+    results = exported / "outputs/stages/select/mine"
+    ranking, skipped = lines(results / "ranking.jsonl"), lines(results / "skipped.jsonl")
+    assert [row["rank"] for row in ranking] == list(range(1, 12))
+    assert [row["overall"] for row in ranking] == sorted((row["overall"] for row in ranking), reverse=True)
+    assert {row["place"].rpartition(":")[2] for row in ranking} == {str(n) for n in range(1, 13) if n != 5}
+    assert skipped == []
+
+
+@pytest.mark.slow
+def test_prompts_are_continued(exported):
+    engine = ("generator@synthesis=transformers", "model=hf", f"model.name={exported}/model")
+    most = ("generate.sampling.cot.max_tokens=8",)
+    run(exported, "generate", f"rows={exported}/mine.jsonl", "fields.text=q", *engine, *most)
+    texts = lines(exported / "outputs/stages/generate/mine/texts.jsonl")
+    assert len(texts) == 12
+    assert {row["place"].rpartition(":")[2] for row in texts} == {str(n) for n in range(1, 13)}
+    assert all(0 < row["tokens"] <= 8 for row in texts)
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_on_rows(exported):
+    words = ("model=hf", f"model.name={exported}/model", "trainer=cpu", "pretrain.recipe.sequence_length=256")
+    said = run(exported, "pretrain", f"rows={exported}/mine.parquet", *FIELDS, *words)
+    (model,) = (exported / "outputs/store/pretrain").glob("*/model")
+    assert (model / "model.safetensors").exists()
+    assert str(model) in said
+    packs = lines(exported / "outputs/stages/pretrain/mine/packs.jsonl")
+    assert {row["place"].rpartition(" ")[2] for row in packs} == {str(n) for n in range(1, 13) if n != 5}
+
+
+@pytest.mark.slow
+def test_answers_are_graded(exported):
+    rows = [("3", "So it is \\boxed{3}."), ("1/2", "The answer is 0.5"), ("7", "\\boxed{8}"), ("7", "I do not know.")]
+    text = "".join(json.dumps({"gold": gold, "prediction": given}) + "\n" for gold, given in rows)
+    (exported / "answers.jsonl").write_text(text)
+    run(exported, "evaluate", f"rows={exported}/answers.jsonl")
+    graded = lines(exported / "outputs/stages/evaluate/answers/graded.jsonl")
+    assert {row["place"].rpartition(":")[2]: row["correct"] for row in graded} == {
+        "1": True,
+        "2": True,
+        "3": False,
+        "4": False,
+    }
+    page = (exported / "outputs/reports/evaluate/index.html").read_text()
+    assert "50.0" in page
