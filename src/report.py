@@ -39,7 +39,7 @@ def report(config: DictConfig) -> None:
         print(write_record(outputs, str(config.study), Path(config.record), config.baseline))
     if config.workspace:
         found = collect(outputs, str(config.study))
-        print(build_workspace(config.workspace, found.name, found.question, benchmarks(found.complete)))
+        print(build_workspace(config.workspace, found.name, found.question, benchmarks(found.complete), found.kinds))
 
 
 if __name__ == "__main__":

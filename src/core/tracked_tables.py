@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from src.core.records import Prediction, Problem, read_table
+from src.core.records import BASE, STUDENT, Prediction, Problem, read_table
 
 MOST_SAMPLES, MOST_FLIPPED = 50, 500  # rows of a table
 
@@ -30,11 +30,11 @@ def _flipped(folder: Path) -> Iterator[dict[str, Any]]:
     """Questions that the base model answered and the student did not, or the other way round."""
     before: dict[tuple[str, str], bool] = {}
     for row in read_table(folder / "predictions", Prediction):
-        if row.model == "base":
+        if row.model == BASE:
             before[row.benchmark, row.question_id] = any(row.verdict)
     for row in read_table(folder / "predictions", Prediction):
         was = before.get((row.benchmark, row.question_id))
-        if row.model == "student" and was is not None and was != any(row.verdict):
+        if row.model == STUDENT and was is not None and was != any(row.verdict):
             yield {
                 "benchmark": row.benchmark,
                 "stage": row.stage,

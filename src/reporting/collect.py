@@ -193,6 +193,12 @@ class Study:
         return tuple(names)
 
     @property
+    def kinds(self) -> dict[str, str]:
+        """By node the kind of its stage, in the order of their work."""
+        found = {node.name: node.kind for job in self.jobs for node in job.nodes}
+        return {name: found[name] for name in self.node_names}
+
+    @property
     def unchecked(self) -> list[str]:
         """Arms with a student whose corpus was not compared with all that it was asked: `pretrain.unchecked=allow`."""
         most = {

@@ -6,9 +6,13 @@ from src.core.workspace import build_workspace, workspace
 
 def test_the_workspace_shows_the_study_alone_and_its_benchmarks():
     pytest.importorskip("wandb_workspaces")
-    built = workspace("me", "lab", "rounds", "Is one enough?", ["gsm8k"])
-    accuracy, training, *_ = built.sections
-    assert accuracy.panels[0].title == "gsm8k" and len(training.panels) == 2
+    nodes = {"ask": "distil", "exam_of_base": "evaluate", "learn": "pretrain", "exam": "evaluate"}
+    built = workspace("me", "lab", "rounds", "Is one enough?", ["gsm8k"], nodes)
+    accuracy, training, tables, costs = built.sections
+    assert accuracy.panels[0].metrics == ["exam/gsm8k/accuracy", "exam/gsm8k/base"]
+    assert [panel.title for panel in training.panels] == ["learn"]
+    assert [panel.table_name for panel in tables.panels] == ["exam/flipped"]
+    assert costs.panels[0].metric == "ask/calls"
     assert "rounds" in str(built.runset_settings.filters)
 
 
@@ -16,10 +20,10 @@ def test_the_workspace_shows_the_study_alone_and_its_benchmarks():
 def test_a_project_needs_its_owner(project, monkeypatch):
     monkeypatch.setattr("src.core.workspace.require", lambda *_: None)
     with pytest.raises(UserError, match="entity/project"):
-        build_workspace(project, "rounds", "?", [])
+        build_workspace(project, "rounds", "?", [], {})
 
 
 def test_the_extra_is_asked_for(monkeypatch):
     monkeypatch.setattr("src.core.errors.find_spec", lambda name: None)
     with pytest.raises(UserError, match="wandb_workspaces"):
-        build_workspace("me/lab", "rounds", "?", [])
+        build_workspace("me/lab", "rounds", "?", [], {})
