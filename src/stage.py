@@ -6,9 +6,10 @@ The stage is a run like any other, with a store, a plan, a report and curves. Wh
 
 from __future__ import annotations
 
+import glob
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import hydra
@@ -16,7 +17,9 @@ from omegaconf import DictConfig
 
 from src.config import resolvers, schema
 from src.config.overrides import CONF, checked_main, told_plainly
+from src.core import stopping
 from src.core.command import command_line
+from src.core.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -45,25 +48,43 @@ def run(cfg: DictConfig) -> None:
 
 
 def spelled_out(words: Sequence[str]) -> list[str]:
-    """`clean rows=my.parquet` as `stage=clean rows=my.parquet reader=parquet name=my`, where these are not given."""
-    first, *others = words or [""]
-    stages = {path.stem for path in (CONF / "stage").glob("*.yaml")}
-    spelled = [f"stage={first}", *others] if first in stages else list(words)
+    """`clean rows=my.parquet` as `stage=clean rows=my.parquet reader=parquet name=my`, where these are not given.
+
+    Raises UserError for a stage that there is not.
+    """
+    stages = sorted(path.stem for path in (CONF / "stage").glob("*.yaml"))
+    spelled = list(words)
+    if spelled and "=" not in spelled[0] and not spelled[0].startswith("-"):
+        if spelled[0] not in stages:
+            raise UserError(f"There is no stage '{spelled[0]}' to run alone.", f"There are: {', '.join(stages)}.")
+        spelled[0] = f"stage={spelled[0]}"
     given = dict(word.split("=", 1) for word in spelled if "=" in word)
-    if rows := given.get("rows"):
-        path = Path(rows.strip("[]'\"").split(",")[0])
-        if path.is_dir() and (path / "dataset_info.json").exists():
-            spelled[spelled.index(f"rows={rows}")] = f"rows='{path}/*.arrow'"
-            path = path / "x.arrow"
-        if "reader" not in given:
-            spelled.append(f"reader={READERS.get(path.suffix, 'jsonl')}")
-        if "name" not in given:
-            name = path.parent.name if path.suffix == ".arrow" else path.name.partition(".")[0]
-            spelled.append(f"name='{name.replace('*', '') or 'main'}'")
-    return spelled
+    return spelled if "rows" not in given else [*spelled, *_of_rows(given, spelled)]
+
+
+def _of_rows(given: Mapping[str, str], spelled: list[str]) -> Iterator[str]:
+    """Reader and name after the first file; in place of a folder that `datasets` saved, its files."""
+    path = Path(given["rows"].strip("[]'\"").split(",")[0])
+    name = path.name.partition(".")[0]
+    if (path / "dataset_info.json").exists():
+        spelled[spelled.index(f"rows={given['rows']}")] = f"rows='{path}/*.arrow'"
+        path = path / "data.arrow"
+    if "reader" not in given:
+        yield f"reader={READERS.get(path.suffix, 'jsonl')}"
+    if "name" not in given and not glob.has_magic(name):
+        yield f"name='{name}'"
+
+
+def main(words: Sequence[str]) -> None:
+    """Spell the command out, check it, and hand it to Hydra."""
+    try:
+        sys.argv[1:] = spelled_out(words)
+    except UserError as error:
+        raise SystemExit(str(error)) from None
+    checked_main(run, sys.argv[1:], "stage")
 
 
 if __name__ == "__main__":
     command_line()
-    sys.argv[1:] = spelled_out(sys.argv[1:])
-    checked_main(run, sys.argv[1:], "stage")
+    with stopping.command():
+        main(sys.argv[1:])

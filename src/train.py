@@ -1,7 +1,6 @@
-"""The whole method: `python -m src.train`, or a study of it: `python -m src.train +experiment=X`.
+"""One run of a method, then its report: `python -m src.train`; or a study: `python -m src.train +experiment=X`.
 
-corpus -> prompts -> distill_1 -> synthesizer_1 -> candidates -> select -> distill_2 -> synthesizer_2
-       -> generate -> clean -> pretrain -> evaluate, then a report.
+What a method does, from its corpus to the examination of its student, stands in `src/methods`.
 """
 
 from __future__ import annotations

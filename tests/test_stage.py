@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from src.core.errors import UserError
 from src.stage import spelled_out
 from tests.generation.tiny import write_tiny_llama
 
@@ -20,15 +21,22 @@ ROOT = Path(__file__).parents[1]
         (["clean", "rows=a/my.jsonl"], ["stage=clean", "rows=a/my.jsonl", "reader=jsonl", "name='my'"]),
         (["select", "rows=my.parquet"], ["stage=select", "rows=my.parquet", "reader=parquet", "name='my'"]),
         (["clean", "rows=my.jsonl.gz"], ["stage=clean", "rows=my.jsonl.gz", "reader=jsonl", "name='my'"]),
-        (["clean", "rows=[a.parquet,b.parquet]"], ["stage=clean", "rows=[a.parquet,b.parquet]", "reader=parquet"]),
+        (
+            ["clean", "rows=[a.parquet,b.parquet]"],
+            ["stage=clean", "rows=[a.parquet,b.parquet]", "reader=parquet", "name='a'"],
+        ),
         (["clean", "rows=x", "reader=parquet", "name=n"], ["stage=clean", "rows=x", "reader=parquet", "name=n"]),
         (["--help"], ["--help"]),
-        (["claen", "rows=x"], ["claen", "rows=x", "reader=jsonl", "name='x'"]),
         ([], []),
     ],
 )
 def test_a_command_is_spelled_out(typed, meant):
     assert spelled_out(typed)[: len(meant)] == meant
+
+
+def test_a_stage_that_there_is_not_is_told():
+    with pytest.raises(UserError, match=r"no stage 'claen' to run alone\.\n.*There are: clean, evaluate"):
+        spelled_out(["claen", "rows=x"])
 
 
 def test_a_folder_that_datasets_saved_is_read_by_its_files(tmp_path):

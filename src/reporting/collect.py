@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from src.core.errors import UserError
-from src.reporting.planned import never_begun
+from src.reporting.planned import jobs_not_started
 
 NO_CHOICE = {"seed", "study", "name", "plan", "outputs", "compute", "tracker", "hydra", "experiment"}
 
@@ -170,7 +170,7 @@ class Study:
         labels = [label for label, _ in groups]
         shared = set.intersection(*(set(choices) for _, choices in groups)) if groups else set()
         return tuple(
-            Arm(label if labels.count(label) == 1 else _told_apart(label, choices, shared), tuple(jobs))
+            Arm(label if labels.count(label) == 1 else _with_overrides(label, choices, shared), tuple(jobs))
             for (label, choices), jobs in groups.items()
         )
 
@@ -232,7 +232,7 @@ def collect(outputs: Path, study: str) -> Study:
         raise _unknown(outputs, study)
     remarks: list[str] = []
     jobs = [_read_job(path, outputs / "store", remarks) for path in sorted(folder.iterdir()) if _is_job(path)]
-    if remark := never_begun(folder, len(jobs)):
+    if remark := jobs_not_started(folder, len(jobs)):
         remarks.append(remark)
     jobs.sort(key=lambda job: (job.number, job.started or "9", job.name))
     return Study(study, tuple(jobs), tuple(remarks))
@@ -352,6 +352,6 @@ def read_manifest(folder: Path) -> Manifest | None:
     )
 
 
-def _told_apart(label: str, choices: tuple[str, ...], shared: set[str]) -> str:
+def _with_overrides(label: str, choices: tuple[str, ...], shared: set[str]) -> str:
     own = [choice for choice in choices if choice not in shared]
     return " ".join([label, *own])

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 
-def never_begun(folder: Path, began: int) -> str | None:
+def jobs_not_started(folder: Path, began: int) -> str | None:
     """A remark on the jobs of the study's last sweep beyond those that `began`. None where there are none, or where the
     sweeper chooses its jobs as it goes. A sweep that is still running has not begun its last jobs either."""
     planned = _planned(folder / "multirun.yaml")

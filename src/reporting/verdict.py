@@ -53,10 +53,10 @@ def answer(study: Study, baseline: Arm) -> list[str]:
         return [f"No arm shares a complete seed with {baseline.name} yet, so nothing can be compared."]
     along = trend(study)
     sentences = [*([along.sentence] if along else []), *_contrast_sentences(found, baseline), *_caution(found)]
-    return [_begun(sentence) for sentence in sentences]
+    return [_capitalised(sentence) for sentence in sentences]
 
 
-def _begun(sentence: str) -> str:
+def _capitalised(sentence: str) -> str:
     """With a capital, unless it begins with a name that is no word: share_0.5."""
     first = sentence.split(maxsplit=1)[0]
     return sentence[:1].upper() + sentence[1:] if first.strip(",:").isalpha() else sentence

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from src.reporting.planned import never_begun
+from src.reporting.planned import jobs_not_started
 
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
@@ -25,13 +25,13 @@ def swept(folder: Path, params: dict[str, str], *typed: str, sweeper: str = BASI
 )
 def test_the_jobs_that_have_not_begun_are_counted(params, typed, planned, tmp_path):
     folder = swept(tmp_path, params, *typed)
-    assert never_begun(folder, planned) is None
-    remark = never_begun(folder, planned - 1)
+    assert jobs_not_started(folder, planned) is None
+    remark = jobs_not_started(folder, planned - 1)
     assert remark is not None and remark.startswith(f"1 of the last sweep's {planned} jobs have not begun")
 
 
 def test_where_nothing_is_known_nothing_is_said(tmp_path):
-    assert never_begun(tmp_path, 0) is None
+    assert jobs_not_started(tmp_path, 0) is None
     (tmp_path / "multirun.yaml").write_text("hydra: [")
-    assert never_begun(tmp_path, 0) is None
-    assert never_begun(swept(tmp_path, {"a": "1,2"}, sweeper="hydra_plugins.hydra_optuna_sweeper.X"), 1) is None
+    assert jobs_not_started(tmp_path, 0) is None
+    assert jobs_not_started(swept(tmp_path, {"a": "1,2"}, sweeper="hydra_plugins.hydra_optuna_sweeper.X"), 1) is None
