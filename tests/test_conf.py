@@ -26,7 +26,7 @@ LISTS = {"benchmark"}
 NEEDS = {"search": "hydra_plugins.hydra_optuna_sweeper"}  # make install EXTRA=cpu,scale
 METHODS = sorted(path.stem for path in (CONF / "method").glob("*.yaml"))
 SCALES = sorted(path.stem for path in (CONF / "scale").glob("*.yaml"))
-NOT_OPTIONS = {"experiment", "hydra", "method"}  # each composed with all others below
+NOT_OPTIONS = {"experiment", "hydra", "method", "stage", "reader"}  # composed with what they go with, below
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,14 +53,14 @@ def experiments():
     return sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 
 
-def composed(overrides):
+def composed(overrides, config="config"):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", overrides=overrides, return_hydra_config=True)
+        return compose(config, overrides=overrides, return_hydra_config=True)
 
 
-def preflight(overrides, local_files):
+def preflight(overrides, local_files, config="config"):
     """The nodes that the overrides give, with every value left open (`???`) filled by a local file or folder."""
-    cfg = composed(overrides)
+    cfg = composed(overrides, config)
     written = OmegaConf.to_container(cfg, resolve=False)
     del written["hydra"]
     for dotted in open_values(written):
@@ -108,6 +108,14 @@ def test_every_option(overrides, local_files):
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_at_every_scale(method, scale, local_files):
     assert preflight([f"method={method}", f"scale={scale}"], local_files)[-1].name == "evaluate"
+
+
+@pytest.mark.parametrize("reader", sorted(path.stem for path in (CONF / "reader").glob("*.yaml")))
+@pytest.mark.parametrize("stage", sorted(path.stem for path in (CONF / "stage").glob("*.yaml")))
+def test_every_stage_alone(stage, reader, local_files):
+    nodes = preflight([f"stage={stage}", f"reader={reader}", f"rows={local_files['file']}"], local_files, "stage")
+    assert (nodes[-1].name, nodes[-1].stage.kind) == (stage, stage)
+    assert nodes[-1].key and "rows" in {node.name for node in nodes}
 
 
 def arms_of(experiment):

@@ -19,7 +19,7 @@ LAYERS = [
     {"stages"},
     {"pipeline"},
     {"methods"},
-    {"train", "evaluate", "report", "worker", "doctor", "trace", "store", "install"},
+    {"train", "stage", "evaluate", "report", "worker", "doctor", "trace", "store", "install"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 LAUNCHED_IN_PROCESS = {("pipeline.launch", "worker")}  # isolate=false runs it in this process
