@@ -26,16 +26,21 @@ def clean(graph: Graph) -> None:
 
 def select(graph: Graph) -> None:
     """The rows' problems, ranked."""
-    rows, stage = _rows(graph), graph.stage(Select, "select", selector="selector", trainer="trainer")
-    pool = {"passages": rows, "prompts": rows, "candidates": rows}
-    graph.add("select", stage, **pool, synthesizer=_model(graph))
+    rows, start = _rows(graph), base(graph, "base", "model")
+    trained = {} if start else {"model": "model"}
+    stage = graph.stage(Select, "select", selector="selector", trainer="trainer", **trained)
+    graph.add("select", stage, passages=rows, prompts=rows, candidates=rows, synthesizer=start)
 
 
 def generate(graph: Graph) -> None:
     """What the chosen model writes for the rows' prompts, or the one behind a server."""
     rows, stage = _rows(graph), graph.stage(Generate, "generate")
-    served = stage is not BROKEN and isinstance(stage.engine, OpenAIGenerator)
-    graph.add("generate", stage, prompts=rows, synthesizer=None if served else _model(graph))
+    hand_on = graph.stage(Synthesizer, "synthesizer", trainer="trainer")  # leaves the model in a folder, untaught
+    if stage is BROKEN or isinstance(stage.engine, OpenAIGenerator):
+        graph.add("generate", stage, prompts=rows)
+        return
+    model = graph.add("model", hand_on, base=base(graph, "base", "synthesizer.model"))
+    graph.add("generate", stage, prompts=rows, synthesizer=model)
 
 
 def pretrain(graph: Graph) -> None:
@@ -51,9 +56,3 @@ def evaluate(graph: Graph) -> None:
 
 def _rows(graph: Graph) -> Node:
     return graph.add("rows", graph.stage(Rows, "reading", reader="reader", fields="fields"))
-
-
-def _model(graph: Graph) -> Node:
-    """The chosen model as it comes, in a folder that engines load; one that is made here has read something before."""
-    start = base(graph, "base", "synthesizer.model")
-    return graph.add("model", graph.stage(Synthesizer, "synthesizer", trainer="trainer"), base=start)

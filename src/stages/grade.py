@@ -58,7 +58,7 @@ class Grade(Stage):
 
         source = ctx.inputs["rows"]
         bar = ctx.progress("grading", total=source.count("predictions"), unit="answers")
-        with bar, Grader(self.workers, kept=ctx.cache / "verdicts.sqlite") as grader:
+        with bar, Grader(self.workers) as grader:
             rows = source.table("predictions", Prediction)
             while some := list(islice(rows, BATCH_ROWS)):
                 found = [extract_answer(row.samples[0], self.answer_type) for row in some]
