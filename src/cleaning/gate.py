@@ -16,7 +16,6 @@ from src.core.errors import UserError
 from src.core.records import BATCH_ROWS, Example
 from src.core.store import write_json
 from src.text.contamination import (
-from src.text.parsing import question_in
     AsksQuestions,
     ContaminationIndex,
     Decontamination,
@@ -24,6 +23,7 @@ from src.text.parsing import question_in
     question_numbers,
 )
 from src.text.normalise import normalise
+from src.text.parsing import question_in
 from src.text.spelling import comparison_key
 
 log = logging.getLogger(__name__)
