@@ -9,7 +9,7 @@ from __future__ import annotations
 import glob
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
@@ -59,20 +59,16 @@ def spelled_out(words: Sequence[str]) -> list[str]:
             raise UserError(f"There is no stage '{spelled[0]}' to run alone.", f"There are: {', '.join(stages)}.")
         spelled[0] = f"stage={spelled[0]}"
     given = dict(word.split("=", 1) for word in spelled if "=" in word)
-    return spelled if "rows" not in given else [*spelled, *_of_rows(given, spelled)]
-
-
-def _of_rows(given: Mapping[str, str], spelled: list[str]) -> Iterator[str]:
-    """Reader and name after the first file; in place of a folder that `datasets` saved, its files."""
+    if "rows" not in given:
+        return spelled
     path = Path(given["rows"].strip("[]'\"").split(",")[0])
     name = path.name.partition(".")[0]
-    if (path / "dataset_info.json").exists():
+    if (path / "dataset_info.json").exists():  # a folder that `datasets` saved
         spelled[spelled.index(f"rows={given['rows']}")] = f"rows='{path}/*.arrow'"
         path = path / "data.arrow"
-    if "reader" not in given:
-        yield f"reader={READERS.get(path.suffix, 'jsonl')}"
-    if "name" not in given and not glob.has_magic(name):
-        yield f"name='{name}'"
+    spelled += [f"reader={READERS.get(path.suffix, 'jsonl')}"] if "reader" not in given else []
+    spelled += [f"name='{name}'"] if "name" not in given and not glob.has_magic(name) else []
+    return spelled
 
 
 def main(words: Sequence[str]) -> None:
