@@ -122,6 +122,13 @@ def test_every_stage_that_trains_fits_its_card(scale: str) -> None:
         assert cost["gpu_hours"] > 0, name
 
 
+@pytest.mark.parametrize("scale", ["paper", "node", "single_gpu"])
+def test_every_stage_that_needs_a_card_says_for_how_long(scale: str) -> None:
+    nodes = draw(composed(f"scale={scale}"), Mistakes()).nodes.values()
+    hours = {node.name: node.stage.estimate().get("gpu_hours", 0) for node in nodes if node.stage.heavy}
+    assert all(value > 0 for name, value in hours.items() if not name.startswith(("distill", "evaluate"))), hours
+
+
 def test_a_day_on_one_card() -> None:
     nodes = draw(composed("scale=single_gpu"), Mistakes()).nodes.values()
     costs = [node.stage.estimate() for node in nodes]

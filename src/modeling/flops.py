@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from src.modeling.shape import Shape
+
 DENSE_BF16 = {
     "B200": 2_250e12,
     "H200": 989e12,
@@ -17,8 +19,9 @@ DENSE_BF16 = {
 }
 """Peak operations a second without sparsity, by a part of the card's name (makers' data sheets); longer parts first."""
 
-PLANNED_CARD, PLANNED_MFU = "A100", 0.4
-"""What a plan reckons with: a card of the paper's time, at a share of its peak that a good set-up reaches."""
+PLANNED_CARD, PLANNED_MFU, WRITING_MFU = "A100", 0.4, 0.1
+"""What a plan reckons with: a card of the paper's time, at shares of its peak that a good set-up reaches in
+training, and in writing text token by token (2,200 tokens/s of a 7B model)."""
 
 
 def peak(card: str) -> float | None:
@@ -32,6 +35,13 @@ activations (all that adapters and per-sample gradients need), two more for thos
 are left out: they are few in packed rows."""
 
 
-def gpu_hours(parameters: float, tokens: float, each: int = TRAINING) -> float:
+def gpu_hours(parameters: float, tokens: float, each: int = TRAINING, mfu: float = PLANNED_MFU) -> float:
     """Of the planned card."""
-    return each * parameters * tokens / (PLANNED_MFU * DENSE_BF16[PLANNED_CARD]) / 3600
+    return each * parameters * tokens / (mfu * DENSE_BF16[PLANNED_CARD]) / 3600
+
+
+def writing_cost(tokens: float, shape: Shape | None) -> dict[str, float]:
+    """Of so many tokens that a model of this size writes, for a plan."""
+    if shape is None:
+        return {"tokens": tokens}
+    return {"tokens": tokens, "gpu_hours": gpu_hours(shape.working_parameters, tokens, FORWARD, WRITING_MFU)}

@@ -17,6 +17,8 @@ from src.core.store import write_json
 from src.evaluation.benchmark import Benchmark
 from src.evaluation.prompting import Style
 from src.generation.base import Generator
+from src.modeling.flops import writing_cost
+from src.modeling.shape import Shape
 from src.modeling.sources import ModelSource
 from src.stages.training import start_of
 
@@ -50,6 +52,7 @@ class Evaluate(Stage):
     turns: int = 4
     baseline: bool = True
     data_seed: int = 0
+    shape: Shape | None = None
 
     def __post_init__(self) -> None:
         if not self.benchmarks:
@@ -111,7 +114,7 @@ class Evaluate(Stage):
     def estimate(self) -> dict[str, float]:
         """An upper bound: every answer as long as its benchmark allows."""
         tokens = sum(benchmark.size_hint() * benchmark.max_tokens for benchmark in self.benchmarks.values())
-        return {"tokens": float(tokens * self.samples)}
+        return writing_cost(float(tokens * self.samples), self.shape)
 
 
 def _warn_of_thin_walls(isolation: str) -> None:

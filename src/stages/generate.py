@@ -12,6 +12,8 @@ from src.core.errors import UserError
 from src.core.records import Generation, Problem, Prompt, content_id, seed_from, write_table
 from src.core.stage import Stage, StageContext
 from src.generation.base import Generator, Request, Sampling
+from src.modeling.flops import writing_cost
+from src.modeling.shape import Shape
 from src.stages.asking import Ask, Asking, sampling_by_kind, sampling_for
 from src.stages.drawing import draw
 from src.text.synthesis_format import synthesis_prompt
@@ -26,6 +28,7 @@ class Generate(Stage):
     prompts: a seeded draw of so many; None takes all.
     samples_per_prompt: texts for each prompt, with seeds of their own.
     max_failed: the share of texts that may fail for good; beyond it the stage stops, and goes on when run again.
+    shape, expected_tokens: for a plan: how big the model is, and how much it will write.
 
     Where `exclude` is among the inputs, prompts for which it holds a problem are left out.
     """
@@ -40,6 +43,8 @@ class Generate(Stage):
     samples_per_prompt: int = 1
     data_seed: int = 0
     max_failed: float = 0.05
+    shape: Shape | None = None
+    expected_tokens: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sampling", sampling_by_kind(self.sampling))
@@ -48,11 +53,13 @@ class Generate(Stage):
             raise ValueError(f"max_failed must lie in [0, 1], not {self.max_failed}")
 
     def estimate(self) -> dict[str, float]:
-        """`tokens`: if every text is as long as it may be. Empty when all prompts are taken: how many is not known."""
+        """`tokens`: those expected, else as if every text is as long as it may be; empty when neither is known."""
+        if self.expected_tokens is not None:
+            return writing_cost(self.expected_tokens, self.shape)
         if self.prompts is None:
             return {}
         longest = max(sampling.max_tokens for sampling in self.sampling.values())
-        return {"tokens": self.prompts * self.samples_per_prompt * longest}
+        return writing_cost(self.prompts * self.samples_per_prompt * longest, self.shape)
 
     def run(self, ctx: StageContext) -> None:
         asked = sum(1 for _ in self._chosen(ctx)) * self.samples_per_prompt
