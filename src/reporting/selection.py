@@ -35,6 +35,7 @@ class Shown:
     """A candidate to read, from an end of the ranking or its middle."""
 
     end: str  # "best" | "high" | MIDDLE | "low" | "worst"
+    id: str  # of its prompt
     score: float
     selected: bool
     prompt: str
@@ -199,6 +200,7 @@ def _shown(end: str, row: dict[str, Any], manifest: Manifest) -> Shown:
     score = row.get("score")
     return Shown(
         end,
+        str(row.get("id", "")),
         float(score) if isinstance(score, int | float) else float("nan"),
         bool(row.get("selected")),
         re.sub(r"^## .*$", "", str(row.get("prompt", "")), flags=re.M),  # the format's own headings

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from src.core.errors import UserError
+from src.core.records import Problem, read_table
 from src.reporting import summary_lines, write_report
 from src.reporting.markdown import UNFINISHED
 from src.reporting.report import write_record
@@ -176,3 +177,12 @@ def test_words_of_ones_own_stay_in_a_record_written_again(copied: Path, tmp_path
     path.write_text(written.replace(UNFINISHED, f"{own}\n\n{UNFINISHED}"))
     kept = write_record(copied, "demo", tmp_path / "records").read_text()
     assert own in kept and kept.replace(f"{own}\n\n", "") == written
+
+
+def test_every_problem_on_the_page_has_the_id_that_a_trace_takes(outputs: Path) -> None:
+    page = write_report(outputs, "demo").read_text()
+    shown = re.findall(r'<code class="key">([0-9a-f]{20})</code></p>', page)
+    assert len(shown) >= 16  # eight stages, two writers
+    rows = {p.id for path in outputs.glob("store/*/*/problems") for p in read_table(path, Problem)}
+    assert set(shown) <= rows
+    assert '<code class="key">c1</code>' in page  # a candidate of the selection
