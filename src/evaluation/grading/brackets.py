@@ -72,10 +72,10 @@ def split(tokens: Tokens, *separators: str) -> list[tuple[str, Tokens]]:
     return parts
 
 
-def groups(parts: list[tuple[str, Tokens]]) -> list[list[tuple[str, Tokens]]]:
+def groups(parts: list[tuple[str, Tokens]], separator: str) -> list[list[tuple[str, Tokens]]]:
     groups: list[list[tuple[str, Tokens]]] = []
     for connector, part in parts:
-        if connector in ("semicolon", "") or not groups:
+        if connector in (separator, "") or not groups:
             groups.append([("", part)])
         else:
             groups[-1].append((connector, part))

@@ -78,10 +78,15 @@ def letters(text: str) -> str:
 
 
 def _unwrapped(value: Value) -> Value:
-    """A collection of one is that one, but for a point of a line."""
-    while isinstance(value, Collection) and len(value.items) == 1 and value.kind != "sequence":
+    """A collection of one is that one; so is a list of one value in several spellings: 1/2 or 0.5."""
+    while isinstance(value, Collection) and value.kind != "sequence" and _is_one(value):
         value = value.items[0]
     return value
+
+
+def _is_one(collection: Collection) -> bool:
+    first, *others = collection.items
+    return not others or (collection.kind == "list" and len(others) < 3 and all(same(first, other) for other in others))
 
 
 def _same_named(gold: Value, answer: Value) -> bool:

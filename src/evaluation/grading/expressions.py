@@ -119,7 +119,7 @@ class _Parser:
         if self.kind() != "frac":
             return None
         part = self.factor()
-        proper = part[0] == "/" and part[1][0] == part[2][0] == "num" and 0 < part[1][1] < part[2][1]
+        proper = part[0] == "/" and part[1][0] == part[2][0] == "num" and 0 <= part[1][1] < part[2][1]
         return ("+", whole, part) if proper else ("*", whole, part)
 
     def signed_factor(self) -> Tree:

@@ -74,6 +74,9 @@ def _compare(gold: str, answer: str, answer_type: AnswerType) -> Verdict:
         alike = letters(wanted.strip("() ")) == letters(given.strip("() "))
         return Verdict(True, "string") if alike and given else DIFFERENT
     gold_value, answer_value = read(gold), read(answer)
+    words = isinstance(gold_value, Words) or isinstance(answer_value, Words)
+    if words and letters(wanted) == letters(given):  # TRUE, which may be a product, and true
+        return Verdict(True, "string")
     if same(gold_value, answer_value):
         return Verdict(True, _kind(gold_value))
     if isinstance(answer_value, Words) and not isinstance(gold_value, Words):

@@ -72,7 +72,7 @@ def _close(one: Any, other: Any, gold: Expression, answer: Expression) -> bool:
     if one == 0 or other == 0 or (_is_whole(one) and _is_whole(other)):
         return False
     if not answer.decimal and not isinstance(other, Fraction):  # the value of pi is no decimal
-        return gold.digits >= FLOAT_DIGITS and _rounds(other, one, gold.digits)
+        return gold.digits >= FLOAT_DIGITS and bool(abs(inexact(one) - inexact(other)) < 1e-9 * abs(inexact(one)))
     exact = isinstance(one, Fraction) and isinstance(other, Fraction)
     first, second = (one, other) if exact else (inexact(one), inexact(other))
     if abs(first - second) * RELATIVE.denominator <= RELATIVE.numerator * abs(first):

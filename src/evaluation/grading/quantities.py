@@ -36,6 +36,12 @@ def measured(tokens: Tokens) -> Value:
         if total is None:
             raise UnreadableError("a number among the words")
         return total
+    if (
+        tokens[start].kind == "circ"
+        and (angle := _product(tokens))
+        and any(t.kind == "name" and t.value not in "CF" for t in tokens)
+    ):
+        return angle
     scale, unit = read_unit(_unit_parts(tokens[start:]))
     amount = expression_of(tokens[:start])
     if scale != 1:
@@ -85,17 +91,21 @@ def _unit_parts(tokens: Tokens) -> list[tuple[str, int]]:
             parts.append(("degree", 1))
         elif token.kind == "percent":
             parts.append(("percent", 1))
-        elif token.kind in ("word", "name"):
+        elif token.kind == "word" or token.value in UNITS:
             temperature = {"C": "celsius", "F": "fahrenheit"}.get(token.value)
             if parts and parts[-1][0].startswith("degree") and temperature:
                 parts[-1] = (temperature, 1)
             else:
                 parts.append((token.value, 1))
-        elif token.kind == "op" and token.value in "/*^-":
+        elif token.kind == "op" and (token.value in "/*^" or (token.value == "-" and _is_hyphen(tokens, place))):
             parts += [("per", 1)] if token.value == "/" else []
         elif token.value not in ("{", "}", "(", ")"):
             raise UnreadableError("no unit")
     return parts
+
+
+def _is_hyphen(tokens: Tokens, place: int) -> bool:
+    return place > 0 and [token.kind for token in tokens[place - 1 : place + 2 : 2]] == ["word", "word"]
 
 
 def _amount(tokens: Tokens) -> Value:

@@ -42,7 +42,7 @@ _NUMBER_WORDS = {
 }  # fmt: skip
 _CLOCK = re.compile(r"([0-9]{1,2})(?::([0-5][0-9]))?\s*(?:([ap])\s?\.?\s?m\.?)?", re.I)
 _NUMERAL = re.compile(
-    r"\(?\s*([0-9][0-9A-Fa-f]*|[A-Fa-f][0-9A-Fa-f]*[0-9][0-9A-Fa-f]*)\s*\)?\s*"
+    r"\(?\s*([0-9][0-9A-Fa-f]*|[A-Fa-f][0-9A-Fa-f]+)\s*\)?\s*"
     r"(?:_\s*\{?\s*\(?\s*(?:base\s*)?([0-9]{1,2}|[a-z]+)\s*\)?\s*\}?"
     r"|,?\s*\(?\s*(?:in )?base[ -]\s*([0-9]{1,2}|[a-z]+)\s*\)?)",
 )
@@ -68,7 +68,7 @@ def _special(text: str) -> Value | None:
     """What is no formula: times, numerals, ranges, words for sets and small numbers."""
     if (match := _CLOCK.fullmatch(text)) and (match[2] or match[3]):
         return Clock(int(match[1]), int(match[2] or 0), match[3].lower() if match[3] else None)
-    if (match := _NUMERAL.fullmatch(text)) and (base := _base(match[2] or match[3])):
+    if (match := _NUMERAL.fullmatch(text)) and (base := _base(match[2] or match[3], match[1])):
         return Numeral(match[1].lstrip("0").upper() or "0", base)
     if (match := _RANGE.fullmatch(text)) and (match[2] == " to " or Fraction(match[1]) < Fraction(match[3])):
         ends = tuple(Expression(("num", Fraction(end)), "." in end) for end in match.group(1, 3))
@@ -80,9 +80,10 @@ def _special(text: str) -> Value | None:
     return Reals(EVERYTHING) if _ALL_REALS.fullmatch(text) else None
 
 
-def _base(text: str) -> int | None:
+def _base(text: str, digits: str) -> int | None:
     base = _NUMBER_WORDS.get(text) if text.isalpha() else int(text)
-    return base if base is not None and 2 <= base <= 36 else None
+    letters_alone = digits.isalpha()  # ABC_16 is a numeral, A_1 a name
+    return base if base is not None and (11 if letters_alone else 2) <= base <= 36 else None
 
 
 class _Reader:
@@ -104,9 +105,13 @@ class _Reader:
         """Parts with the connector before each ("" before the first)."""
         connectors = {connector for connector, _ in parts[1:]}
         if {"semicolon", "comma"} <= connectors:
-            return collected([self.several(group) for group in groups(parts)], {"semicolon"})
+            return collected([self.several(group) for group in groups(parts, "semicolon")], {"semicolon"})
         if any(len(part) == 1 and part[0].kind == "dots" for _, part in parts):
             return Collection(tuple(self.item(part) for _, part in parts), "sequence")
+        if {"or", "comma"} <= connectors:  # x = 1, y = 2 or x = 2, y = 1
+            systems = [self.several(group) for group in groups(parts, "or")]
+            if all(isinstance(value, System) for value in systems):
+                return Collection(tuple(systems), "list")
         return collected([self.value(part) for _, part in parts], connectors)
 
     def item(self, tokens: Tokens) -> Value:
@@ -150,13 +155,14 @@ class _Reader:
             low, high = (expression_of(part) for part in two(parts))
             return Reals(union([Span(low, high, opening == "[", end == "]")]))
         items = flattened(self.value(part) for part in parts)
-        return Collection(items, self.kind_of_brackets(opening, inner, len(parts)))
+        return Collection(items, self.kind_of_brackets(opening, inner, items))
 
-    def kind_of_brackets(self, opening: str, inner: Tokens, count: int) -> Kind:
+    def kind_of_brackets(self, opening: str, inner: Tokens, items: tuple[Value, ...]) -> Kind:
         if opening == "(":
             return "tuple"
         spaced = all(after.spaced for comma, after in pairwise(inner) if comma.kind == "comma")
-        return "printed" if self.programmed and (spaced or count != 2) else "square"
+        bounds = len(items) == 2 and all(isinstance(item, Expression) for item in items)
+        return "printed" if (self.programmed and spaced) or not bounds else "square"
 
     def braces(self, inner: Tokens) -> Value:
         """A set by its members, or by a condition on them."""

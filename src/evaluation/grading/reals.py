@@ -13,6 +13,7 @@ from src.evaluation.grading.values import Collection, Expression, Reals, Span, V
 
 INFINITY = Expression(("const", "oo"))
 MINUS_INFINITY = Expression(("neg", ("const", "oo")))
+_FURTHER = (2, -7, 1009, -1013)  # where a function that is linear at 0 and 1 must be linear, too
 EVERYTHING = (Span(MINUS_INFINITY, INFINITY, False, False),)
 
 
@@ -125,12 +126,14 @@ def linear(difference: Tree, relation: str) -> tuple[str, tuple[Span, ...]] | No
         return evaluate(difference, lambda _: Fraction(number))
 
     try:
-        values = [at(number) for number in (0, 1, 2, -7)]
-        zero, one, two, below = values if all(isinstance(v, Fraction) for v in values) else map(inexact, values)
-        slope = one - zero
-        if not is_real(slope) or not equal(two, zero + 2 * slope) or not equal(below, zero - 7 * slope) or slope == 0:
-            return None
-    except (UndefinedError, TypeError, ArithmeticError):
+        values = [at(number) for number in (0, 1, *_FURTHER)]
+    except UndefinedError:
+        return None
+    if any(isinstance(value, tuple) or not is_real(value) for value in values):
+        return None
+    zero, one, *further = values if all(isinstance(value, Fraction) for value in values) else map(inexact, values)
+    slope = one - zero
+    if slope == 0 or not all(equal(value, zero + number * slope) for number, value in zip(_FURTHER, further)):
         return None
     root = -zero / slope
     bound = Expression(("num", root))

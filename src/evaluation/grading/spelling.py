@@ -60,7 +60,11 @@ _PYTHON_I = re.compile(
 )
 _PYTHON_E = re.compile(r"(?<![A-Za-z])E(?=\s*(?:\*\*|\^))")
 _DOUBLED = re.compile(r"\\\\(?=[a-zA-Z]{2})")
-_LEADING = re.compile(r"^(?:=|:|\*+|\\approx(?![a-zA-Z])|\\Rightarrow|\\implies|≈|~)\s*")
+_LEADING = re.compile(
+    r"^(?:(?:approximately|about|roughly|around|exactly|just|only|(?:the )?(?:final )?answer(?: is|:))(?![a-z])"
+    r"|=|:|\*+|\\approx(?![a-zA-Z])|\\Rightarrow|\\implies|≈|~)\s*",
+    re.I,
+)
 
 
 def plain(text: str) -> str:

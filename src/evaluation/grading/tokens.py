@@ -88,7 +88,7 @@ _LETTERS = {
     "or": ("or", ""), "and": ("and", ""), "to": ("word", "to"), "mod": ("mod", ""), "in": ("word", "in"),
     "Reals": ("reals", "all"), "EmptySet": ("reals", "empty"), "union": ("set", "|"), "U": ("set", "U"),
 }  # fmt: skip
-_SHORT_WORDS = words("no on is so if up us we he me my by at as do go an am pm be it of nd rd th st")
+_SHORT_WORDS = words("no on is so if do of up nd rd th st")  # not "at" or "be", which may be products
 _KNOWN_STARTS = sorted((n for n in {*_COMMANDS, *FUNCTIONS} if n.isalpha() and len(n) > 1), key=len, reverse=True)
 
 _NUMBER = r"(?:[0-9]+\.(?!\.)[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][+-]?[0-9]+(?![0-9A-Za-z.]))?"
@@ -116,7 +116,7 @@ def tokenize(text: str) -> list[Token]:
 
 
 def _tokens(text: str) -> Iterator[Token]:
-    at, depth, spaced = 0, 0, False
+    at, depth, spaced, before = 0, 0, False, ""
     while at < len(text):
         match = _TOKEN.match(text, at)
         assert match is not None
@@ -136,12 +136,14 @@ def _tokens(text: str) -> Iterator[Token]:
             found = (
                 [token for letter in piece for token in _letters(letter)] if len(piece) < 5 else list(_letters(piece))
             )
+        elif piece == "min" and before == "num" and not text.startswith(("(", "{"), at):
+            found = [Token("word", "minute")]
         else:
             found = list(_token(kind, piece))
         for token in found:
             depth += (token.kind == "open" and token.value != "{") - (token.kind == "close" and token.value != "}")
             yield token._replace(spaced=spaced)
-            spaced = False
+            spaced, before = False, token.kind
 
 
 def _token(kind: str, piece: str) -> Iterator[Token]:
