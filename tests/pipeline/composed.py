@@ -11,11 +11,11 @@ from src.config.overrides import CONF
 from src.pipeline.graph import Node, draw
 
 
-def composed(*overrides: str) -> dict[str, Any]:
+def composed(*overrides: str, config: str = "config") -> dict[str, Any]:
     schema.register()
     resolvers.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
+        return OmegaConf.to_container(compose(config, overrides=list(overrides)), resolve=True)
 
 
 def nodes_of(config: dict[str, Any]) -> dict[str, Node]:

@@ -1,0 +1,108 @@
+"""The stages alone, in this process: what becomes of rows that another tool wrote, and which line each result is of."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from src.core.errors import UserError
+from src.core.store import Store
+from src.core.tracking import NoTracker
+from src.pipeline.launch import Local
+from src.pipeline.runner import Runner
+from src.reporting.lines import write_lines
+from tests.pipeline.composed import composed, nodes_of
+
+QUESTIONS = [f"Ann has {n} apples and buys {2 * n} more at the market. How many apples has she?" for n in range(3, 15)]
+SOLUTIONS = [f"She has {n} + {2 * n} = {3 * n} apples.\n\nThe answer is $\\boxed{{{3 * n}}}$." for n in range(3, 15)]
+
+
+def write(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def rows(tmp_path):
+    """Twelve problems in the format of a training set; the fifth lacks its solution, the last line is no JSON."""
+    found = [{"in": f"## Question\n{q}\n\n## Solution\n", "out": a} for q, a in zip(QUESTIONS, SOLUTIONS, strict=True)]
+    found[4]["out"] = None
+    path = write(tmp_path / "mine.jsonl", found)
+    path.write_text(path.read_text() + "{broken\n")
+    return path
+
+
+FIELDS = ("fields.question=in", "fields.solution=out")
+
+
+def run(tmp_path, stage, rows, *words):
+    """The lines of the results by file, and the artifacts by node."""
+    config = composed(f"stage={stage}", f"rows={rows}", "study=mine", *words, config="stage")
+    nodes = list(nodes_of(config).values())
+    tracker = NoTracker().start("s", "n", "i", {}, tmp_path)
+    store, compute = Store(tmp_path / "store"), Local(isolate=False)
+    made = Runner(store, compute, tracker, tmp_path / "cache", "test", lambda _: None).walk(nodes)
+    files = write_lines(list(made.values()), tmp_path / "lines")
+    return {path.name: [json.loads(line) for line in path.read_text().splitlines()] for path in files}, made
+
+
+def line(row):
+    return int(row["place"].rpartition(":")[2])
+
+
+def test_rows_are_cleaned_and_compared_with_a_benchmark(tmp_path, rows):
+    exam = write(tmp_path / "exam.jsonl", [{"question": QUESTIONS[7], "answer": "30"}])
+    found, made = run(tmp_path, "clean", rows, *FIELDS, "benchmark=[jsonl]", f"benchmark.jsonl.path={exam}")
+    assert {line(row) for row in found["kept.jsonl"]} == {1, 2, 3, 4, 6, 7, 9, 10, 11, 12}
+    assert found["kept.jsonl"][0]["question"] in QUESTIONS
+    assert [(line(row), row["reason"]) for row in found["left_out.jsonl"]] == [(8, "contaminated by jsonl")]
+    assert made["rows"].manifest["counts"]["rejected"] == {"no field 'out'": 1, "invalid JSON": 1}
+    bad = [json.loads(text) for text in (made["rows"].path / "bad_rows.jsonl").read_text().splitlines()]
+    assert [line(row) for row in bad] == [5, 13]
+
+
+def test_all_rows_are_ranked_and_none_is_lost(tmp_path, rows):
+    text = json.dumps({"in": "A question?", "out": "```python\nprint(1)"})
+    rows.write_text(text + "\n" + rows.read_text())
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")  # a ranking by length reads no model
+    model = ("model=hf", f"model.name={tmp_path}/model")
+    found, _ = run(tmp_path, "select", rows, *FIELDS, *model, "selector=length", "selector.fraction=0.5")
+    ranking, skipped = found["ranking.jsonl"], found["skipped.jsonl"]
+    assert [row["rank"] for row in ranking] == list(range(1, 12))
+    scores = [row["overall"] for row in ranking]
+    assert scores == sorted(scores, reverse=True)
+    assert sum(row["chosen"] for row in ranking) == 6
+    assert [(line(row), row["reason"]) for row in skipped] == [(1, "unclosed code block")]
+
+
+def test_answers_are_graded(tmp_path):
+    given = [("3", "So it is \\boxed{3}."), ("1/2", "The answer is 0.5"), ("7", "\\boxed{8}"), ("7", "I do not know.")]
+    rows = write(tmp_path / "answers.jsonl", [{"gold": gold, "prediction": text} for gold, text in given])
+    found, made = run(tmp_path, "evaluate", rows)
+    assert {line(row): row["correct"] for row in found["graded.jsonl"]} == {1: True, 2: True, 3: False, 4: False}
+    assert made["evaluate"].manifest["metrics"] == {"answers/accuracy": 0.5}
+
+
+def test_the_same_row_twice_is_two_rows(tmp_path):
+    rows = write(tmp_path / "twice.jsonl", [{"gold": "1", "prediction": "1"}] * 3)
+    found, made = run(tmp_path, "evaluate", rows)
+    assert Counter(line(row) for row in found["graded.jsonl"]) == {1: 1, 2: 1, 3: 1}
+    assert made["rows"].count("passages") == 3
+
+
+def test_rows_without_the_named_fields_say_so(tmp_path, rows):
+    with pytest.raises(UserError, match=r"No row can be read: 12 x no field 'question'"):
+        run(tmp_path, "clean", rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["~fields.solution"], "fields: fields must say where the rows hold solution"),
+        (["+fields.anwser=a"], "fields of problems are question, solution, stage, kind, not anwser"),
+    ],
+)
+def test_a_mapping_is_checked_before_anything_is_read(tmp_path, rows, words, told):
+    with pytest.raises(UserError, match=told):
+        run(tmp_path, "clean", rows, *words)
