@@ -7,8 +7,9 @@ from multiprocessing import forkserver
 import pytest
 
 from src.core.errors import UserError
+from src.core.store import write_json
 from src.pipeline.graph import Node
-from src.pipeline.launch import Local, RayCluster
+from src.pipeline.launch import Local, RayCluster, spec_id
 from tests.pipeline.nosy import Nosy
 from tests.pipeline.test_runner import walk
 
@@ -63,3 +64,31 @@ def test_a_worker_ends_though_its_launcher_died_before_it_could_look():
     launcher.wait()
     words = f"import time; from src.worker import end_with_parent; end_with_parent({launcher.pid}); time.sleep(60)"
     assert subprocess.run([sys.executable, "-c", words], timeout=30).returncode == 1
+
+
+def training(nodes=1, devices=1):
+    trainer = {"devices": devices, "nodes": nodes}
+    return {"kind": "pretrain", "stage": {"recipe": {}, "trainer": trainer}, "inputs": {"corpus": "c"}}
+
+
+def test_several_machines_are_started_by_one_command(tmp_path):
+    compute = Local(across=("srun", "--nodes={nodes}"), rendezvous="head:29500")
+    command = compute._command(training(2, 8), tmp_path / "spec.json")
+    assert command[:2] == ["srun", "--nodes=2"]
+    assert command[-3:] == ["--processes=8", "--nodes=2", "--rendezvous=head:29500"]
+    assert not any(word.startswith("--parent") for word in command), "on another machine that would be another process"
+    assert compute._command(training(1, 8), tmp_path)[-1].startswith("--parent=")
+    with pytest.raises(UserError, match=r"trainer\.nodes=2, but compute\.across") as caught:
+        Local()._command(training(2, 8), tmp_path / "spec.json")
+    assert "src.worker" in caught.value.mend and "--rendezvous=" in caught.value.mend
+
+
+def test_what_a_worker_by_hand_has_made_is_taken_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(Local, "_in_process", lambda *_: {"made": "now"})
+    spec = training()
+    by_hand = {"counts": {}, "spec": spec_id(spec)}
+    write_json(tmp_path / "result.json", by_hand)
+    assert Local().run(spec, tmp_path, heavy=True) == {"counts": {}}
+    assert Local().run({**spec, "inputs": {"corpus": "d"}}, tmp_path, heavy=True) == {"made": "now"}, "other work"
+    write_json(tmp_path / "result.json", {**by_hand, "problem": "no", "mend": "yes"})
+    assert Local().run(spec, tmp_path, heavy=True) == {"made": "now"}, "it failed"
