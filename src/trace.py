@@ -2,7 +2,9 @@
 
 ID, or its first digits, names a corpus row, a rejected or raw text, a teacher's problem, a prompt, a passage, a
 prediction, a benchmark's question or a row of a fine-tuning set; for a prediction the corpus rows nearest to its
-question are shown. An id that several artifacts hold is told of the newest; of the others, what became of it there.
+question are shown, for a passage what was written from it. The key of an artifact, as a log prints it, says what it
+was made from and who used it. An id that several artifacts hold is told of the newest; of the others, what became of it
+there.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ Source = Generator[str, None, Made | None]  # an artifact to go on with, after t
 
 def main(words: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m src.trace", description=__doc__.partition("\n\n")[0])
-    parser.add_argument("id", help="an id, or its first digits")
+    parser.add_argument("id", help="a row's id or an artifact's key, or its first digits")
     parser.add_argument(
         "--outputs",
         type=Path,
@@ -48,13 +50,16 @@ def main(words: list[str]) -> None:
 def trace(outputs: Path, id: str) -> Iterator[str]:
     """The lines to print. Raises UserError for an id that means no row, or several."""
     teller = _Teller(Lineage(outputs / "store"), outputs)
+    if artifact := teller.lineage.artifact(id):
+        yield from teller.artifact(artifact)
+        return
     found = teller.lineage.find(id)
     tell, further = {
         "problems": (teller.problem, teller.readers),
         "rejections": (teller.rejection, teller.reason),
         "generations": (teller.generation, teller.outcomes),
         "prompts": (teller.prompt, teller.choices),
-        "passages": (teller.passage, teller.nothing),
+        "passages": (teller.source, teller.nothing),
         "predictions": (teller.prediction, teller.answer),
         "packs": (teller.read_row, teller.reader),
     }[found.place.table]
@@ -175,9 +180,37 @@ class _Teller:
         yield from _block(f"passage {row['id']}", made, {"source": row["source"], **meta})
         yield from _text("text", row["text"])
 
+    def source(self, row: Row, made: Made) -> Iterator[str]:
+        """A passage, and all that was written from it."""
+        yield from self.passage(row, made)
+        written = list(self.written(row["id"]))
+        yield from written or ["  nothing was written from it"]
+
+    def written(self, passage: str) -> Iterator[str]:
+        """The teacher's problems about a passage, and what became of the synthesizer's texts about it."""
+        for taught in self.lineage.of_kind("distil"):
+            for row in taught.rows("problems", [passage], column="passage_id"):
+                yield f"  became the teacher's problem {row['id']} ({taught.label}): {_short(row['question'])}"
+        for wrote in self.lineage.of_kind("generate"):
+            for row in wrote.rows("generations", [passage], column="passage_id"):
+                yield f"  became the raw text {row['id']} ({wrote.label}), which"
+                yield from (f"  {line}" for line in self.outcomes(row, wrote))
+
     def nothing(self, row: Row, made: Made) -> Iterator[str]:
-        """Of a passage all is said by its text."""
+        """Of a passage all is said the first time: what was written from it is looked for in every artifact."""
         return iter(())
+
+    def artifact(self, made: Made) -> Iterator[str]:
+        """A whole artifact: what went in, where it came from, who used it."""
+        counts = made.manifest["counts"]
+        yield f"{made.label}  ({counts['kept']:,} of {counts['in']:,} rows kept, {made.manifest['started']})"
+        for name in made.manifest["inputs"]:
+            source = yield from self._input(made, name)
+            yield from [f"  made from {name}: {source.label}"] if source else []
+        for other in self.lineage.made.values():
+            if made.path.name in other.manifest["inputs"].values():
+                yield f"  used by {other.label}"
+        yield f"  in {made.path}{self._runs(made)}"
 
     def prediction(self, row: Row, made: Made) -> Iterator[str]:
         yield f"{row['benchmark']} {row['question_id']}"

@@ -287,3 +287,21 @@ def test_a_passage_that_two_corpora_hold_names_both(copied):
     make(copied, "corpus", "aab")
     text = told(copied, content_id("passage", 3))
     assert "(corpus aab)" in text and text.endswith("\nalso in corpus aaa")
+
+
+def test_a_passage_tells_what_was_written_from_it(outputs):
+    passage = content_id("passage", 3)
+    lines = "\n".join(trace.trace(outputs, passage))
+    assert f"passage {passage}" in lines
+    raw = content_id("raw", content_id("prompt", passage))
+    assert f"became the raw text {raw} (generate " in lines
+    assert "became corpus row" in lines.partition(raw)[2]
+
+
+def test_a_key_from_the_log_names_an_artifact(tmp_path):
+    make(tmp_path, "corpus", "0123456789abcdef")
+    make(tmp_path, "prompts", "fedcba9876543210", {"passages": "0123456789abcdef"})
+    lines = list(trace.trace(tmp_path, "01234567"))
+    assert lines[0].startswith("corpus 01234567  (9 of 9 rows kept")
+    assert "  used by prompts fedcba98" in lines
+    assert "  made from passages: corpus 01234567" in list(trace.trace(tmp_path, "fedcba98"))

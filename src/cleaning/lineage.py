@@ -44,6 +44,7 @@ PLACES = (
     Place("predictions", "benchmark question", "question_id"),
     Place("packs", "row that a student read"),  # of a fine-tuning set: a corpus row is found above
 )
+KEY_DIGITS = 8  # of an artifact's key in a log, and on a page
 SHOWN = 8  # of several rows that an id may mean
 
 Row = dict[str, Any]
@@ -137,6 +138,11 @@ class Lineage:
         self.made = {made.path.name: made for made in there}
         if not self.made:
             raise UserError(f"No artifacts in {store}.", "Run something first, or say where: outputs=DIR")
+
+    def artifact(self, key: str) -> Made | None:
+        """The artifact whose key is this, or begins with it: a log prints the first digits of each."""
+        found = [made for name, made in self.made.items() if name.startswith(key)] if len(key) >= KEY_DIGITS else []
+        return found[0] if len(found) == 1 else None
 
     def of_kind(self, kind: str) -> list[Made]:
         """Newest first."""
