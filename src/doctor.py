@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from src.core.errors import PIP_LINES
+from src.evaluation.isolation import best_isolation
 
 NEEDED = ("torch", "transformers", "pytorch_lightning", "pyarrow", "sympy", "reasoning_gym", "matplotlib")
 OPTIONAL = {
@@ -40,13 +41,9 @@ def rows() -> Iterator[Row]:
     for module, use in OPTIONAL.items():
         found = _version(module)
         yield module, found or "missing", use if found else f"for {use}: {PIP_LINES.get(module, 'make install')}", True
-    sandbox = shutil.which("bwrap")
-    yield (
-        "bubblewrap",
-        sandbox or "missing",
-        "" if sandbox else "for a tighter sandbox: apt-get install bubblewrap",
-        True,
-    )
+    isolation = best_isolation(os.environ.get("PATH", ""))
+    advice = "programs that models write are refused: apt-get install bubblewrap, or set programs=skip"
+    yield "isolation", isolation or "none", "" if isolation else advice, True
     gpu = shutil.which("nvidia-smi")
     yield "GPU", "NVIDIA" if gpu else "none", "" if gpu else "the laptop scale runs without", True
 

@@ -14,6 +14,7 @@ from src.config import resolvers, schema
 from src.config.overrides import checked_main, told_plainly
 from src.core import stopping
 from src.core.command import command_line
+from src.core.secrets import hide_secrets
 
 schema.register()
 resolvers.register()
@@ -33,6 +34,7 @@ def run(cfg: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
+    hide_secrets()
     command_line()
     with stopping.command():
         checked_main(run, sys.argv[1:], "config")

@@ -29,6 +29,7 @@ from src.core import stopping
 from src.core.console import labelled
 from src.core.errors import UserError
 from src.core.progress import Progress
+from src.core.secrets import hide_secrets
 from src.core.stage import PROGRESS, Artifact, Stage, StageContext
 from src.core.store import FULL_DISK_CODE, full_disk_explained, is_full_disk, worker_lock, write_json
 
@@ -134,6 +135,7 @@ def main_of_several(spec: Path, processes: int, nodes: int, rendezvous: str | No
 
 
 if __name__ == "__main__":
+    hide_secrets()
     parser = argparse.ArgumentParser(prog="python -m src.worker", description="Run one stage from its spec.")
     parser.add_argument("spec", type=Path)
     parser.add_argument("--processes", type=int, default=1, help="how many run it together, one a device")

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from src.evaluation.isolation import best_isolation
+
 settings.register_profile("quiet", deadline=None)  # a busy machine is not a failing test
 settings.load_profile("quiet")
 
@@ -44,3 +46,12 @@ def shared_data() -> Path:
     if not SHARED_DATA.exists():
         pytest.skip(f"no sample data at {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def isolation():
+    """For tests that run programs: skipped where the machine cannot keep them apart from itself."""
+    found = best_isolation(os.environ.get("PATH", ""))
+    if found is None:
+        pytest.skip("neither bubblewrap nor user namespaces work here: apt-get install bubblewrap")
+    return found

@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from src import evaluate
 from src.core.errors import UserError
 from src.core.records import Prediction, read_table
+from src.core.stage import Artifact
 from src.generation.base import Completion, Generator, Session
 from tests.generation.tiny import write_tiny_llama
 
@@ -70,7 +71,7 @@ def run(tmp_path, questions, capsys):
     """Run the command in this process, with `Answers` for an engine; returns what it printed."""
 
     def run(*words, wrong=1_000):
-        places = [f"output={tmp_path}/out", f"cache={tmp_path}/cache"]
+        places = [f"outputs={tmp_path}/out", "compute.isolate=false"]
         benchmark = ["benchmark=[jsonl]", f"benchmark.jsonl.path={questions}", "benchmark.jsonl.answer_type=number"]
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             config = compose("evaluate", overrides=[*places, *benchmark, *evaluate.spelled_out(words)])
@@ -81,26 +82,37 @@ def run(tmp_path, questions, capsys):
     return run
 
 
+@pytest.fixture
+def folder_of(tmp_path):
+    """The folder of the only evaluation of a name."""
+
+    def folder(name):
+        (found,) = (tmp_path / "out" / "evaluations").glob(f"{name}-*")
+        return found
+
+    return folder
+
+
 def command(*words, **environment):
     line = [sys.executable, "-m", "src.evaluate", *map(str, words)]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment})
     return done.returncode, done.stdout, done.stderr
 
 
-def test_a_model_s_folder_is_all_it_takes(run, model, tmp_path):
+def test_a_model_s_folder_is_all_it_takes(run, model, folder_of):
     printed = run(f"model={model}", wrong=4)
     assert "| jsonl | all | 20 | 75.0 | " in printed
-    folder = tmp_path / "out" / "adder"
-    assert printed.rstrip().endswith(f"{folder}/")
+    folder = folder_of("adder")
+    assert f"{folder}/" in printed
     row = json.loads((folder / "accuracy.json").read_text())[0]
-    assert (row["accuracy"], row["n"], row["timeouts"]) == (0.75, 20, 0)
-    record = json.loads((folder / "evaluation.json").read_text())
-    assert record["counts"] == {"in": 20, "kept": 20, "rejected": {}, "failed": {}}
-    assert record["options"]["model"]["name"] == str(model)
+    assert (row["model"], row["accuracy"], row["n"], row["timeouts"]) == ("adder", 0.75, 20, 0)
+    manifest = Artifact(folder).manifest
+    assert manifest["counts"] == {"in": 20, "kept": 20, "rejected": {}, "failed": {}}
+    assert manifest["config"]["model"]["name"] == str(model)
+    assert manifest["metrics"]["completion_tokens"] == 180
     assert {p.reasons[0] for p in read_table(folder / "predictions", Prediction)} == {"string", "different"}
     conditions = json.loads((folder / "conditions.json").read_text())
     assert conditions["speed"][0]["tokens_per_question"] == 9
-    assert not list(folder.glob("unfinished-*"))
 
 
 @pytest.mark.parametrize(("words", "n"), [(["every=10"], 2), (["limit=3"], 3), (["every=2", "limit=3"], 3)])
@@ -108,19 +120,76 @@ def test_a_part_of_every_benchmark(run, model, words, n):
     assert f"| jsonl | all | {n} | 100.0 |" in run(f"model={model}", *words)
 
 
+def test_no_evaluation_replaces_another(run, model, tmp_path):
+    other = tmp_path / "others" / "adder"
+    other.mkdir(parents=True)
+    (other / "config.json").write_text('{"another": "model"}')
+    run(f"model={model}")
+    run(f"model={model}", "limit=3")
+    run(f"model={other}")
+    folders = sorted((tmp_path / "out" / "evaluations").glob("adder-*"))
+    assert len(folders) == 3
+    assert sorted(len(list(read_table(f / "predictions", Prediction))) for f in folders) == [3, 20, 20]
+
+
+def test_the_same_command_again_asks_nothing(run, model):
+    run(f"model={model}", wrong=4)
+    printed = run(f"model={model}", wrong=4)
+    assert "reused" in printed and "| jsonl | all | 20 | 75.0 | " in printed
+
+
 def test_two_evaluations_are_compared_by_name(run, model):
     run(f"model={model}", "name=A")
     run(f"model={model}", "name=B", wrong=4)
     printed = run("compare=[A,B]")
-    assert "| jsonl | 20 | 5 | 0 | 0.0625 |" in printed
+    assert "| jsonl | 20 | 100.0 | 75.0 | -25.0 (" in printed and "| 0 | 5 | 0.0625 |" in printed
     assert printed.count(", gold ") == 5
-    assert "gold 4; A: 4 (string); B: 0 (different)" in printed
+    assert "gold 4; A: 1 of 1 right, 4 (string); B: 0 of 1 right, 0 (different)" in printed
 
 
 @pytest.mark.parametrize("names", ["[A]", "[A,B,C]"])
 def test_a_comparison_takes_two(run, names):
     with pytest.raises(UserError, match="two names"):
         run(f"compare={names}")
+
+
+def test_a_name_of_several_evaluations_is_asked_for_in_full(run, model, tmp_path):
+    run(f"model={model}", "name=A")
+    run(f"model={model}", "name=A", "limit=3")
+    with pytest.raises(UserError, match="2 evaluations are called A") as told:
+        run("compare=[A,A]")
+    assert "benchmarks.jsonl.limit=3" in told.value.problem
+    first, second = sorted(path.name for path in (tmp_path / "out" / "evaluations").glob("A-*"))
+    assert "| jsonl | 3 |" in run(f"compare=[{first},{second}]")
+
+
+def test_answers_are_graded_again_by_name(run, model, tmp_path):
+    run(f"model={model}", "name=A", wrong=4)
+    assert "| jsonl | all | 20 | 75.0 | " in run("regrade=A")
+    assert len(list((tmp_path / "out" / "evaluations").glob("A-*"))) == 2
+
+
+def test_disagreements_with_math_verify_are_counted(run, model):
+    run(f"model={model}", "name=A", wrong=4)
+    assert "0 of 20 different answers" in run("disagreements=A")
+
+
+def test_the_leaderboard_ranks_all_of_them(run, model, tmp_path):
+    run(f"model={model}", "name=worse", wrong=4)
+    printed = run(f"model={model}", "name=better")
+    page = (tmp_path / "out" / "evaluations" / "index.html").read_text()
+    assert str(tmp_path / "out" / "evaluations" / "index.html") in printed
+    assert 0 < page.index("better-") < page.index("worse-")
+    assert "75.0" in page and "Tokens written" in page
+
+
+def test_several_samples_show_what_they_allow(run, model):
+    printed = run(f"model={model}", "samples=4", "temperature=0.8", wrong=4)
+    head, _, row = printed.splitlines()[
+        printed.splitlines().index(next(x for x in printed.splitlines() if "group" in x)) :
+    ][:3]
+    assert "| seeds | pass@2 % | maj@2 % | pass@4 % | maj@4 % |" in head
+    assert row.count("75.0") >= 6
 
 
 def test_without_a_model_it_says_so(run):
@@ -155,7 +224,8 @@ def test_a_folder_or_an_option(words, spelled):
         (["model=x", "sample=4"], ["sample: no such option; did you mean 'samples'?"]),
         (["model=x", "samples=4", "shots=-1"], ["4 samples at temperature 0 are all the same"]),
         (["model=x", "prompting=fewshot"], ["prompting: 'fewshot' does not fit"]),
-        (["compare=[A,B]", "output=/nowhere"], ["/nowhere/A holds no finished evaluation"]),
+        (["compare=[A,B]", "outputs=/tmp/none"], ["/tmp/none/evaluations/A holds no finished evaluation"]),
+        (["generator@engine=openai"], ["No model is named"]),
     ],
 )
 def test_a_mistake_is_told_plainly(words, expected):
@@ -170,7 +240,13 @@ def test_a_bad_row_is_told_by_benchmark_file_and_row(tmp_path, model):
     (tmp_path / "gsm8k.jsonl").write_text(
         '{"question": "1?", "answer": "#### 1"}\n{"question": "2?", "answer": null}\n'
     )
-    code, _, told = command(f"model={model}", "benchmark=[gsm8k]", f"benchmark_dir={tmp_path}", f"output={tmp_path}")
+    code, _, told = command(
+        f"model={model}",
+        "benchmark=[gsm8k]",
+        f"benchmark_dir={tmp_path}",
+        f"outputs={tmp_path}",
+        "compute.isolate=false",
+    )
     assert code == 1
     assert told.startswith("Benchmark 'gsm8k': gsm8k.jsonl, line 2: the field 'answer' is null.")
 
@@ -180,14 +256,20 @@ def test_answers_that_never_came_are_told(run, model):
     assert "5 of 5 answers: the model gave no answer" in printed
 
 
+def test_programs_are_refused_before_anything_is_asked(run, model, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(UserError, match="apt-get install bubblewrap"):
+        run(f"model={model}", "prompting=tool")
+
+
 @pytest.mark.slow
 def test_a_real_model_from_start_to_end(tmp_path, questions):
     model = write_tiny_llama(tmp_path / "tiny")
-    places = [f"output={tmp_path}/out", f"cache={tmp_path}/cache"]
-    benchmark = ["benchmark=[jsonl]", f"benchmark.jsonl.path={questions}", "+benchmark.jsonl.max_tokens=8"]
-    words = [f"model={model}", "generator@engine=transformers", *benchmark, *places, "limit=4"]
-    code, printed, told = command(*words)
+    benchmark = ["benchmark=[jsonl]", f"benchmark.jsonl.path={questions}"]
+    words = [f"model={model}", "generator@engine=transformers", *benchmark, "max_tokens=8", "limit=4"]
+    code, printed, told = command(*words, f"outputs={tmp_path}/out", "compute.isolate=false")
     assert code == 0, told
-    assert "| jsonl | all | 4 | 0.0 | 0.0 - " in printed
-    assert len(list(read_table(tmp_path / "out" / "tiny" / "predictions", Prediction))) == 4
-    assert json.loads((tmp_path / "out" / "tiny" / "accuracy.json").read_text())[0]["mean_tokens"] > 0
+    assert "| jsonl | all | 4 | 0.0 | 0.0\N{EN DASH}" in printed
+    (folder,) = (tmp_path / "out" / "evaluations").glob("tiny-*")
+    assert len(list(read_table(folder / "predictions", Prediction))) == 4
+    assert json.loads((folder / "accuracy.json").read_text())[0]["mean_tokens"] > 0

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import islice
-from queue import SimpleQueue
 from typing import NamedTuple
 
 from src.evaluation.grading import as_number, grade
-from src.evaluation.sandbox import Execution, Sandbox
+from src.evaluation.program_pool import ProgramPool
+from src.evaluation.sandbox import Execution
 
 _CODE = re.compile(r"^[ \t]*```[ \t]*(?:python|py)\w*[ \t]*\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE | re.IGNORECASE)
 _OUTPUT = re.compile(r"^[ \t]*```[ \t]*output[ \t]*\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE | re.IGNORECASE)
@@ -105,34 +103,9 @@ def _rounds(number: str, answer: str) -> bool:
     return abs(exact - said) <= Fraction(1, 2 * 10 ** len(decimals[1])) * Fraction(101, 100)
 
 
-class Runner:
-    """Some warm sandboxes, kept busy. Use it in a `with` block."""
-
-    def __init__(self, workers: int, seconds: float):
-        self._workers, self._seconds = workers, seconds
-
-    def __enter__(self) -> Runner:
-        self._stack = ExitStack()
-        self._pool = self._stack.enter_context(ThreadPoolExecutor(self._workers))
-        self._free: SimpleQueue[Sandbox] = SimpleQueue()
-        for _ in range(self._workers):
-            self._free.put(self._stack.enter_context(Sandbox(seconds=self._seconds)))
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stack.close()
-
-    def all(self, programs: Iterable[tuple[str, Program]]) -> Iterator[tuple[str, Run]]:
-        """Run named programs; the results come in order, a few hundred at a time."""
-        source = iter(programs)
-        run: Callable[[tuple[str, Program]], tuple[str, Run]] = self._run
-        while chunk := list(islice(source, AT_ONCE)):
-            yield from self._pool.map(run, chunk)
-
-    def _run(self, named: tuple[str, Program]) -> tuple[str, Run]:
-        name, program = named
-        sandbox = self._free.get()
-        try:
-            return name, compare_output(program, sandbox.run(program.code))
-        finally:
-            self._free.put(sandbox)
+def run_all(programs: Iterable[tuple[str, Program]], pool: ProgramPool) -> Iterator[tuple[str, Run]]:
+    """Run named programs; the results come in order, a few hundred at a time."""
+    source = iter(programs)
+    while chunk := list(islice(source, AT_ONCE)):
+        started = [(name, program, pool.start(program.code)) for name, program in chunk]
+        yield from ((name, compare_output(program, execution.result())) for name, program, execution in started)

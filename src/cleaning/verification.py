@@ -8,6 +8,7 @@ from typing import Literal
 
 from src.core.checks import at_least
 from src.evaluation.grading import grade
+from src.evaluation.isolation import Programs, isolation_for
 from src.generation.base import Generator, Sampling
 
 # Verdicts of rows that stay. The first three are checks of the answer itself; arithmetic is of the steps alone.
@@ -59,14 +60,15 @@ class Verification:
     """Checks of the answers. What fails one is refused or, with `wrong: note`, kept and counted.
 
     arithmetic: statements such as `12 * 7 = 84` in natural-language solutions are worked out again.
-    programs: the programs of tool solutions are run in the sandbox, for `program_seconds` at most; what they print
-        must be the stated output, and the boxed answer with it. A natural-language problem whose very question was
-        also solved by a program is held to what that prints.
+    programs: the programs of tool solutions are run for `program_seconds` at most; what they print must be the stated
+        output, and the boxed answer with it. A natural-language problem whose very question was also solved by a
+        program is held to what that prints. "isolated" refuses a machine without isolation, "unisolated" runs them
+        with the user's own rights, "skip" runs none (`src.evaluation.isolation`).
     votes: natural-language problems are solved again by a generator; None does without.
     """
 
     arithmetic: bool = True
-    programs: bool = True
+    programs: Programs = "isolated"
     votes: Votes | None = None
     wrong: Literal["refuse", "note"] = "refuse"
     program_seconds: float = 5.0
@@ -76,6 +78,11 @@ class Verification:
             raise ValueError(f"wrong must be refuse or note, not {self.wrong}")
         if self.program_seconds <= 0:
             raise ValueError(f"program_seconds must be positive, not {self.program_seconds}")
+
+    def identity(self) -> None:
+        """Adds nothing to a stage's key. It is asked before anything runs: is there an isolation for the programs?"""
+        if self.programs != "skip":
+            isolation_for(self.programs)
 
     @property
     def arithmetic_mode(self) -> str | None:

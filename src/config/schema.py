@@ -28,6 +28,7 @@ class Root:
     data_seed: int = MISSING
     plan: bool = False
     outputs: str = MISSING
+    programs: str = MISSING
     benchmark_dir: str | None = None
 
     # groups: one option file each

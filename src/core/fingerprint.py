@@ -80,6 +80,11 @@ def stage_key(stage: Any, inputs: Mapping[str, str], absent: list[UserError] | N
     return _digest({"stage": stage.kind, "version": stage.version, "options": options, "inputs": dict(inputs)})
 
 
+def digest_of(component: Any) -> str:
+    """What tells a component from others that make something else; where it runs and what it costs do not count."""
+    return _digest(_meaning(component, None))
+
+
 def _meaning(value: Any, absent: list[UserError] | None) -> Any:
     """`describe`, less the machine's facts, plus what components say of the world outside (`identity`)."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

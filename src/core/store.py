@@ -88,13 +88,17 @@ def worker_lock(folder: Path) -> FileLock:
 
 def write_json(path: Path, value: Any) -> None:
     """Replace the file at once: a reader sees the old text or the new one."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> Path:
+    """The same for a text; returns the path."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=2, ensure_ascii=False)
-        file.write("\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
+    return temporary.replace(path)
 
 
 def is_full_disk(error: BaseException) -> bool:

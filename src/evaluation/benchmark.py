@@ -17,14 +17,13 @@ from src.core.errors import UserError, require
 from src.core.records import Example, content_id, seed_from
 from src.evaluation.prompting import Style, corpus_prompt, with_choices
 from src.evaluation.puzzle import puzzle_gold
-from src.evaluation.question import Question, named
-from src.evaluation.rows import Row, file_digest, hub_rows, read_rows
+from src.evaluation.question import LETTERS, Question, named
+from src.evaluation.rows import Row, file_digest, hub_rows, place_of, read_rows
 from src.generation.procedural.size import FULL, Size, families_digest
 from src.text.answers import AnswerType, first_number
 from src.text.boxed import last_boxed
 
 FIELDS = ("question", "answer", "solution", "choices", "stage", "subject")
-LETTERS = "ABCDEFGHIJ"
 _CALCULATOR = re.compile(r"<<[^<>\n]*>>")  # GSM8K's notes to a calculator: <<48/2=24>>
 
 
@@ -33,7 +32,7 @@ class Benchmark(ABC):
     """What every benchmark has.
 
     version: raise it when the questions or the way of asking change; numbers of two versions do not compare.
-    style: None takes the evaluation's own (`prompting`); `exemplars`: the worked examples of few-shot prompts.
+    style, shots: None takes the evaluation's own; `exemplars`: the worked examples of few-shot prompts.
     max_tokens: a longer answer is cut; stop: strings that end one, besides those of the style.
     limit: a sample of that many questions, the same everywhere; every: each n-th question only.
     """
@@ -42,6 +41,7 @@ class Benchmark(ABC):
     answer_type: AnswerType = "math"
     style: Style | None = None
     exemplars: Literal["word_problems", "mathematics", "choice"] = "word_problems"
+    shots: int | None = None
     max_tokens: int = 512
     stop: tuple[str, ...] = ()
     limit: int | None = None
@@ -51,6 +51,7 @@ class Benchmark(ABC):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stop", tuple(self.stop))
+        at_least(self, 0, "shots")
         at_least(self, 1, "max_tokens", "limit", "every")
 
     @property
@@ -288,11 +289,12 @@ def boxed_at_end(solution: str) -> str:
 class FileBenchmark(TableBenchmark):
     """A local `.jsonl`, `.json` or `.parquet` file; `dev_path` is its training or dev part.
 
-    Paths are relative to `benchmark_dir`, where that is set.
+    Paths are relative to `benchmark_dir`, where that is set. origin: where a published file is to be had.
     """
 
     path: str
     dev_path: str | None = None
+    origin: str = ""
     benchmark_dir: str | None = None
 
     @property
@@ -311,7 +313,7 @@ class FileBenchmark(TableBenchmark):
         return read_rows(self._file(self.dev_path))
 
     def _file(self, path: str) -> Path:
-        return Path(self.benchmark_dir or "", path).expanduser()
+        return place_of(self.benchmark_dir, path, self.origin)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -352,4 +354,4 @@ class HubBenchmark(TableBenchmark):
         return hub_rows(self.repo, self.subset, self.dev_split, self.revision)
 
     def _local(self, file: str) -> Path:
-        return Path(self.benchmark_dir or "") / file
+        return place_of(self.benchmark_dir, file, f"https://huggingface.co/datasets/{self.repo}")

@@ -3,6 +3,27 @@
 `EXEMPLARS` end with the answer in words; the questions of `PROGRAMS` are answered by what their program prints.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from src.evaluation.rows import read_rows
+
+
+class Exemplar(NamedTuple):
+    """`answer`: a worked solution, or a program."""
+
+    question: str
+    answer: str
+
+
+def read_exemplars(path: Path) -> Sequence[Exemplar]:
+    """A file of {"question", "answer"} rows, in order. Raises UserError for a missing or broken one."""
+    return [Exemplar(row.text("question"), row.text("answer")) for row in read_rows(path)]
+
+
 WORD_PROBLEMS = (
     (
         "Mia has 23 marbles. She gives 9 of them to her brother. How many marbles does she have left?",
@@ -91,7 +112,10 @@ CHOICE = (
     ),
 )
 
-EXEMPLARS = {"word_problems": WORD_PROBLEMS, "mathematics": MATHEMATICS, "choice": CHOICE}
+EXEMPLARS = {
+    name: tuple(Exemplar(*pair) for pair in pairs)
+    for name, pairs in {"word_problems": WORD_PROBLEMS, "mathematics": MATHEMATICS, "choice": CHOICE}.items()
+}
 
 WORD_PROBLEM_PROGRAMS = (
     (
@@ -162,4 +186,11 @@ CHOICE_PROGRAMS = (
     ),
 )
 
-PROGRAMS = {"word_problems": WORD_PROBLEM_PROGRAMS, "mathematics": MATHEMATICS_PROGRAMS, "choice": CHOICE_PROGRAMS}
+PROGRAMS = {
+    name: tuple(Exemplar(*pair) for pair in pairs)
+    for name, pairs in {
+        "word_problems": WORD_PROBLEM_PROGRAMS,
+        "mathematics": MATHEMATICS_PROGRAMS,
+        "choice": CHOICE_PROGRAMS,
+    }.items()
+}

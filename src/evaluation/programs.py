@@ -1,18 +1,13 @@
-"""Answers with programs in them: found in what a model wrote, run in sandboxes, and read back.
+"""Answers with programs in them: found in what a model wrote, and read back after their run.
 
 An answer goes on in the corpus's tool format: a ```python block, an ```output block with what it printed, and so on.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from queue import SimpleQueue
 
-from src.evaluation.sandbox import Isolation, Sandbox
+from src.evaluation.sandbox import Execution
 from src.text.answers import AnswerType, extract_answer
 
 OUTPUT = "```output\n"
@@ -48,46 +43,12 @@ def extract_from_run(text: str, answer_type: AnswerType) -> str | None:
     return extract_answer(line, "text" if answer_type == "math" else answer_type)  # a printed formula counts whole
 
 
-class Workbench:
-    """Sandboxes side by side, started when first needed. `ended` counts the programs run by how they ended."""
+def shown_output(execution: Execution) -> str:
+    """The block that shows what a program printed.
 
-    def __init__(self, workers: int | None = None, seconds: float = 5.0):
-        self._sandboxes = [Sandbox(seconds) for _ in range(workers or min(8, os.cpu_count() or 1))]
-        self._free: SimpleQueue[Sandbox] = SimpleQueue()
-        for sandbox in self._sandboxes:
-            self._free.put(sandbox)
-        self._pool = ThreadPoolExecutor(len(self._sandboxes))
-        self.ended: Counter[str] = Counter()
-
-    @property
-    def isolation(self) -> Isolation:
-        return self._sandboxes[0].isolation
-
-    def start(self, program: str, before: Sequence[str] = ()) -> Future[str]:
-        """Run a program after those `before` it, whose names it knows. The result is the block to show for it.
-
-        The last line of what did not end well says how it ended: [error], [timeout], [memory], ...
-        """
-        return self._pool.submit(self._run, program, before)
-
-    def _run(self, program: str, before: Sequence[str]) -> str:
-        sandbox = self._free.get()
-        try:
-            status, printed = sandbox.run(program, before)
-        finally:
-            self._free.put(sandbox)
-        self.ended[status] += 1
-        shown = printed.replace(FENCE, "'''").strip()[-SHOWN_CHARS:]
-        end = "" if status == "ok" else f"[{status}]"
-        return "\n".join((OUTPUT.strip(), *filter(None, (shown, end)), FENCE, ""))
-
-    def close(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
-        for sandbox in self._sandboxes:
-            sandbox.close()
-
-    def __enter__(self) -> Workbench:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+    The last line of what did not end well says how it ended: [error], [timeout], [memory], ...
+    """
+    status, printed = execution
+    shown = printed.replace(FENCE, "'''").strip()[-SHOWN_CHARS:]
+    end = "" if status == "ok" else f"[{status}]"
+    return "\n".join((OUTPUT.strip(), *filter(None, (shown, end)), FENCE, ""))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 from src.core.records import content_id
 
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of choices
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from src.core.errors import UserError
+from src.core.intervals import accuracy_of
 from src.core.records import Prediction, content_id, seed_from
-from src.core.stage import Tally
-from src.evaluation.asking import Answer, Asked, answers_of
-from src.evaluation.benchmark import LETTERS, Benchmark
+from src.core.stage import Artifact, Tally
+from src.evaluation.benchmark import Benchmark
 from src.evaluation.grading import UNJUDGED, Grader, Pair, Verdict, grade, vote_key
-from src.evaluation.metrics import majority, mean_with_interval, pass_at_k, seed_interval
+from src.evaluation.metrics import majority, pass_at_k, seed_interval
 from src.evaluation.programs import extract_from_run
-from src.evaluation.question import Question
+from src.evaluation.prompting import Prompting, Style
+from src.evaluation.question import LETTERS, Question
+from src.evaluation.requests import Answer, PlannedQuestion, answers_of
+from src.generation.base import Request
 from src.text.answers import AnswerType, extract_answer
 
 SHOWN = 3  # right and wrong samples shown per model and benchmark
@@ -23,7 +28,7 @@ SHOWN_CHARS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class GradedAnswer:
     """A prediction with what the tables need besides: its benchmark's subject, and each sample's cost and end."""
 
     prediction: Prediction
@@ -33,37 +38,37 @@ class Judged:
     finished: tuple[bool, ...]
 
 
-def judge(
+def grade_answers(
     label: str,
-    plan: Sequence[Asked],
+    plan: Sequence[PlannedQuestion],
     answers: Mapping[str, Answer],
     benchmarks: Mapping[str, Benchmark],
     grader: Grader,
     tally: Tally,
-) -> list[Judged]:
-    """Extract and grade every sample. In the tally a sample is kept, or failed: never answered, or never judged."""
-    readings = [_read(asked, answers, benchmarks[asked.benchmark].answer_type) for asked in plan]
-    kinds = [benchmarks[asked.benchmark].answer_type for asked in plan]
+) -> list[GradedAnswer]:
+    """Extract and grade every sample. In the tally a sample is kept, or failed: never answered, or never graded."""
+    readings = [_read(planned, answers, benchmarks[planned.benchmark].answer_type) for planned in plan]
+    kinds = [benchmarks[planned.benchmark].answer_type for planned in plan]
     pairs = [
-        Pair(asked.question.gold, answer, kind)
-        for asked, kind, extracted in zip(plan, kinds, readings)
+        Pair(planned.question.gold, answer, kind)
+        for planned, kind, extracted in zip(plan, kinds, readings)
         for answer in extracted
     ]
     verdicts = iter(grader.grade_all(pairs))
-    judged = []
-    for asked, extracted in zip(plan, readings):
-        written = list(answers_of(asked, answers))
+    graded = []
+    for planned, extracted in zip(plan, readings):
+        written = list(answers_of(planned, answers))
         given = list(islice(verdicts, len(written)))
-        judged.append(_judged(label, asked, written, extracted, [_with_error(a, v) for a, v in zip(written, given)]))
-        _count(judged[-1].prediction, tally)
-    return judged
+        graded.append(_graded(label, planned, written, extracted, [_with_error(a, v) for a, v in zip(written, given)]))
+        _count(graded[-1].prediction, tally)
+    return graded
 
 
-def _read(asked: Asked, answers: Mapping[str, Answer], kind: AnswerType) -> list[str | None]:
+def _read(planned: PlannedQuestion, answers: Mapping[str, Answer], kind: AnswerType) -> list[str | None]:
     """The extracted answers; for choices, an answer that repeats one choice's text counts as its letter."""
-    read = extract_from_run if asked.way.programs else extract_answer
-    extracted = (read(answer.text, kind) for answer in answers_of(asked, answers))
-    return [_as_letter(answer, asked.question) if kind == "choice" else answer for answer in extracted]
+    read = extract_from_run if planned.way.programs else extract_answer
+    extracted = (read(answer.text, kind) for answer in answers_of(planned, answers))
+    return [_as_letter(answer, planned.question) if kind == "choice" else answer for answer in extracted]
 
 
 def _as_letter(answer: str | None, question: Question) -> str | None:
@@ -77,29 +82,66 @@ def _with_error(answer: Answer, verdict: Verdict) -> Verdict:
     return Verdict(False, "error") if answer.finish_reason == "error" else verdict
 
 
-def _judged(
-    label: str, asked: Asked, written: list[Answer], extracted: list[str | None], verdicts: list[Verdict]
-) -> Judged:
+def _graded(
+    label: str, planned: PlannedQuestion, written: list[Answer], extracted: list[str | None], verdicts: list[Verdict]
+) -> GradedAnswer:
     prediction = Prediction(
-        id=content_id(label, asked.benchmark, asked.question.id),
+        id=content_id(label, planned.benchmark, planned.question.id),
         model=label,
-        benchmark=asked.benchmark,
-        question_id=asked.question.id,
-        stage=asked.question.stage,
-        prompt=asked.prompt,
-        gold=asked.question.gold,
+        benchmark=planned.benchmark,
+        question_id=planned.question.id,
+        stage=planned.question.stage,
+        prompt=planned.prompt,
+        gold=planned.question.gold,
         samples=[answer.text for answer in written],
         extracted=extracted,
         verdict=[verdict.correct for verdict in verdicts],
         reasons=[verdict.reason for verdict in verdicts],
     )
-    return Judged(
+    return GradedAnswer(
         prediction,
-        asked.question.subject,
+        planned.question.subject,
         tuple(answer.tokens for answer in written),
         tuple(answer.seconds for answer in written),
         tuple(answer.finish_reason == "stop" for answer in written),
     )
+
+
+def costs(graded: Iterable[GradedAnswer]) -> Iterator[dict[str, Any]]:
+    """One row per question: what its samples cost, in their order, and whether each came to its end."""
+    for item in graded:
+        row = {"tokens": item.tokens, "seconds": item.seconds, "finished": item.finished}
+        yield {"id": item.prediction.id, **row}
+
+
+def read_answers(
+    evaluation: Artifact,
+    questions: Mapping[str, Sequence[Question]],
+    benchmarks: Mapping[str, Benchmark],
+    style: Style,
+) -> tuple[list[PlannedQuestion], dict[str, Answer]]:
+    """What `grade_answers` wants, from the files of an earlier evaluation.
+
+    Raises UserError where a benchmark no longer has a question that was asked.
+    """
+    known = {(name, question.id): question for name, some in questions.items() for question in some}
+    lines = (evaluation.path / "costs.jsonl").read_text(encoding="utf-8").splitlines()
+    cost = {row["id"]: row for row in map(json.loads, lines)}
+    plan, answers = [], {}
+    for p in evaluation.table("predictions", Prediction):
+        if (question := known.get((p.benchmark, p.question_id))) is None:
+            raise UserError(f"The benchmark '{p.benchmark}' no longer has the question {p.question_id}.", "Ask anew.")
+        ids = [content_id(p.id, sample) for sample in range(len(p.samples))]
+        programs = int((benchmarks[p.benchmark].style or style) in ("program", "tool"))
+        way = Prompting(lambda _, prompt=p.prompt: prompt, programs=programs)  # type: ignore[misc]
+        plan.append(
+            PlannedQuestion(p.benchmark, question, p.prompt, tuple(Request(id, p.prompt, 0) for id in ids), way)
+        )
+        costs = zip(*(cost[p.id][name] for name in ("tokens", "seconds", "finished")), strict=True)
+        for id, text, reason, (tokens, seconds, finished) in zip(ids, p.samples, p.reasons, costs, strict=True):
+            end = "error" if reason == "error" else "stop" if finished else "length"
+            answers[id] = Answer(text, end, tokens, seconds)
+    return plan, answers
 
 
 def _count(prediction: Prediction, tally: Tally) -> None:
@@ -111,10 +153,10 @@ def _count(prediction: Prediction, tally: Tally) -> None:
             tally.keep()
 
 
-def accuracies(judged: Iterable[Judged]) -> list[dict[str, Any]]:
+def accuracies(graded: Iterable[GradedAnswer]) -> list[dict[str, Any]]:
     """One row per model, benchmark and group: "all", then "stage:..." and "subject:..." where there are any."""
-    groups: dict[tuple[str, str, str], list[Judged]] = defaultdict(list)
-    for item in judged:
+    groups: dict[tuple[str, str, str], list[GradedAnswer]] = defaultdict(list)
+    for item in graded:
         prediction = item.prediction
         names = ["all", f"stage:{prediction.stage}", f"subject:{item.subject}"]
         for name in names:
@@ -126,17 +168,17 @@ def accuracies(judged: Iterable[Judged]) -> list[dict[str, Any]]:
     ]
 
 
-def _measure(items: Sequence[Judged], name: tuple[str, ...]) -> dict[str, Any]:
+def _measure(items: Sequence[GradedAnswer], name: tuple[str, ...]) -> dict[str, Any]:
     """The figures of one group. Accuracy is the mean over samples (pass@1); a time-out counts as wrong and is shown."""
     scores = [sum(item.prediction.verdict) / len(item.prediction.verdict) for item in items]
-    estimate = mean_with_interval(scores, seed=seed_from(*name))
+    estimate = accuracy_of(scores)
     samples = len(items[0].prediction.verdict)
     tokens = [count for item in items for count in item.tokens]
     reasons = [reason for item in items for reason in item.prediction.reasons]
     return {
         "n": len(items),
         "samples": samples,
-        "accuracy": estimate.value,
+        "accuracy": estimate.mean,
         "low": estimate.low,
         "high": estimate.high,
         "mean_tokens": sum(tokens) / len(tokens),
@@ -147,11 +189,11 @@ def _measure(items: Sequence[Judged], name: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _many_samples(items: Sequence[Judged], samples: int, name: tuple[str, ...]) -> dict[str, float]:
+def _many_samples(items: Sequence[GradedAnswer], samples: int, name: tuple[str, ...]) -> dict[str, float]:
     """What several samples allow besides: the interval over other draws, pass@k, and maj@k of the first k samples."""
     rights = [sum(item.prediction.verdict) for item in items]
-    drawn = seed_interval(rights, samples, seed=seed_from(*name))
-    found = {"low_over_seeds": drawn.low, "high_over_seeds": drawn.high}
+    low, high = seed_interval(rights, samples, seed=seed_from(*name))
+    found = {"low_over_seeds": low, "high_over_seeds": high}
     for k in sorted({*(2**i for i in range(1, samples.bit_length())), samples}):
         found[f"pass@{k}"] = sum(pass_at_k(samples, right, k) for right in rights) / len(rights)
         found[f"maj@{k}"] = sum(_majority_right(item.prediction, k) for item in items) / len(items)
@@ -163,10 +205,10 @@ def _majority_right(prediction: Prediction, k: int) -> bool:
     return winner is not None and prediction.verdict[winner]
 
 
-def speeds(judged: Iterable[Judged]) -> list[dict[str, Any]]:
+def speeds(graded: Iterable[GradedAnswer]) -> list[dict[str, Any]]:
     """One row per model and benchmark: what a question cost, while the engine wrote the answers of all benchmarks."""
-    groups: dict[tuple[str, str], list[Judged]] = defaultdict(list)
-    for item in judged:
+    groups: dict[tuple[str, str], list[GradedAnswer]] = defaultdict(list)
+    for item in graded:
         groups[item.prediction.model, item.prediction.benchmark].append(item)
     return [
         {
@@ -180,10 +222,10 @@ def speeds(judged: Iterable[Judged]) -> list[dict[str, Any]]:
     ]
 
 
-def shown_samples(judged: Iterable[Judged]) -> Iterator[dict[str, Any]]:
+def shown_samples(graded: Iterable[GradedAnswer]) -> Iterator[dict[str, Any]]:
     """The first few right and wrong answers per model and benchmark, for people."""
     shown: dict[tuple[str, str, bool], int] = defaultdict(int)
-    for item in judged:
+    for item in graded:
         prediction = item.prediction
         key = (prediction.model, prediction.benchmark, prediction.verdict[0])
         shown[key] += 1

@@ -65,10 +65,28 @@ class Row:
         return [str(choice).strip() for choice in value]
 
 
+def place_of(folder: str | None, file: str, origin: str = "") -> Path:
+    """Where a benchmark's file lies: `gsm8k.jsonl` in the folder, or `gsm8k/test.jsonl` as the published harnesses
+    keep it. `origin`: where such a file can be had, for the message.
+
+    Raises UserError where there is neither.
+    """
+    path = Path(folder or "", file).expanduser()
+    published = path.parent / path.stem / "test.jsonl"
+    for place in (path, published):
+        if place.is_file():
+            return place
+    where = f"It comes from {origin}; put" if origin else "Put"
+    raise UserError(
+        f"There is no benchmark file {path}, nor {published}.",
+        f"{where} the file into a folder, and set benchmark_dir to that folder.",
+    )
+
+
 def read_rows(path: Path) -> Iterator[Row]:
     """The rows of a `.jsonl`, `.json` or `.parquet` file. Raises UserError for a missing, empty or broken file."""
     if not path.is_file():
-        raise UserError(f"There is no benchmark file {path}.", "Check `path`, or `benchmark_dir` and `file`.")
+        raise UserError(f"There is no file {path}.", "Check its name.")
     empty = True
     for row in _READERS.get(path.suffix, _jsonl)(path):
         empty = False
@@ -78,7 +96,7 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def _jsonl(path: Path) -> Iterator[Row]:
-    with path.open(encoding="utf-8", errors="replace") as lines:
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 yield _row(f"{path.name}, line {number}", line)
@@ -100,7 +118,7 @@ def _checked(where: str, values: Any) -> Row:
 
 def _json(path: Path) -> Iterator[Row]:
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path.name} is no JSON: {error}", "Mend the file.") from None
     if not isinstance(rows, list):
@@ -143,6 +161,6 @@ def hub_rows(repo: str, subset: str | None, split: str, revision: str | None) ->
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file. Raises UserError when it is missing."""
     if not path.is_file():
-        raise UserError(f"There is no benchmark file {path}.", "Check `path`, or `benchmark_dir` and `file`.")
+        raise UserError(f"There is no file {path}.", "Check its name.")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,8 +1,8 @@
-"""The sandbox's inside: a template that has loaded NumPy and SymPy and forks one child a snippet.
+"""The sandbox's inside: a template that has loaded NumPy and SymPy and forks one child a program.
 
 Run as a script by `src.evaluation.sandbox`; imports nothing of this project, for nothing of it lies in the sandbox.
 Reads a request a line, {"code", "before", "seconds", "memory", "output", "processes"}; answers {"status",
-"output", "spoiled"}: no other snippet may run here when that is true.
+"output", "fresh"}: no other program may run here when `fresh` is false.
 """
 
 import contextlib
@@ -13,16 +13,20 @@ import os
 import random
 import resource
 import selectors
-import shutil
 import signal
+import stat
 import sys
 import tempfile
 import time
 import traceback
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
-PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
+PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 4, 36, 38
 MEMORY_EXIT = 97
+FILE_BYTES, FILES = 10 << 20, 64  # of each process; what is open and not mapped counts in no memory limit
+LOOK_SECONDS = 0.02  # from one look at the memory to the next: what two cores can fill meanwhile is some 100 MB
 # Run once in the template. SymPy fills caches and imports parts of itself at first use: 40 ms that no child need pay.
 WARM_UP = """
 from sympy import *
@@ -35,23 +39,23 @@ summation(x, (x, 1, 10)), nsimplify(0.5), Eq(x, 2), solveset(x**2 - 4, x), gcd(1
 
 
 def serve(own_process_space: bool) -> None:
-    """Answer requests until the caller closes the pipe. Each snippet starts in an empty folder."""
+    """Answer requests until the caller closes the pipe. Each program starts in an empty folder."""
     folder = Path.cwd()
     for line in iter(sys.stdin.buffer.readline, b""):
         status, output = execute(json.loads(line), own_process_space)
-        answer = {"status": status, "output": output, "spoiled": not clear(folder)}
+        answer = {"status": status, "output": output, "fresh": empty(folder)}
         os.write(3, (json.dumps(answer) + "\n").encode())
 
 
 def execute(request: dict, own_process_space: bool) -> tuple[str, str]:
-    """Fork a child for one snippet, read what it prints, and leave no process behind."""
+    """Fork a child for one program, read what it prints, and leave no process behind."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        run_snippet(request, writer)
+        run_program(request, writer)
     os.close(writer)
-    output, verdict = read_output(reader, request["output"], time.monotonic() + request["seconds"])
+    output, verdict = read_output(reader, request)
     if verdict:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
@@ -61,21 +65,45 @@ def execute(request: dict, own_process_space: bool) -> tuple[str, str]:
     return verdict or status_of(ended), output.decode("utf-8", "replace")
 
 
-def read_output(reader: int, limit: int, deadline: float) -> tuple[bytes, str]:
-    """What was printed, and "timeout" or "output" if a limit ended it."""
-    output = b""
+def read_output(reader: int, request: dict) -> tuple[bytes, str]:
+    """What was printed, and "timeout", "output" or "memory" if a limit ended it."""
+    output, deadline, shared = b"", time.monotonic() + request["seconds"], resident_bytes(os.getpid())
     with selectors.DefaultSelector() as selector:
         selector.register(reader, selectors.EVENT_READ)
         while (left := deadline - time.monotonic()) > 0:
-            if not selector.select(left):
-                break
+            if memory_used(shared) > request["memory"]:
+                return output, "memory"
+            if not selector.select(min(left, LOOK_SECONDS)):
+                continue
             piece = os.read(reader, 65_536)
             if not piece:
                 return output, ""
             output += piece
-            if len(output) > limit:
-                return output[:limit], "output"
+            if len(output) > request["output"]:
+                return output[: request["output"]], "output"
     return output, "timeout"
+
+
+def memory_used(shared: int) -> int:
+    """Bytes that the program's processes hold together, without what each shares with the template."""
+    return sum(max(0, resident_bytes(pid) - shared) for pid in descendants(os.getpid()))
+
+
+def resident_bytes(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * resource.getpagesize()
+    except (OSError, IndexError):  # it has ended meanwhile
+        return 0
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Every process below this one. Orphans are among them: the template is the reaper of its own."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            for child in (thread / "children").read_text(encoding="ascii").split():
+                yield int(child)
+                with contextlib.suppress(OSError):
+                    yield from descendants(int(child))
 
 
 def status_of(ended: int) -> str:
@@ -85,7 +113,7 @@ def status_of(ended: int) -> str:
 
 
 def sweep(child: int, own_process_space: bool) -> None:
-    """Kill what the snippet left running: everything in our process space, or else its session and our orphans."""
+    """Kill what the program left running: everything in our process space, or else its session and our orphans."""
     for _ in range(100):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(-1, signal.SIGKILL) if own_process_space else os.killpg(child, signal.SIGKILL)
@@ -95,29 +123,56 @@ def sweep(child: int, own_process_space: bool) -> None:
         except ChildProcessError:
             return
         if not own_process_space:
-            kill_children()
+            for pid in list(descendants(os.getpid())):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         time.sleep(0.005)
 
 
-def kill_children() -> None:
-    """As the reaper of orphans we are the parent of whatever left its session."""
-    with open(f"/proc/self/task/{os.getpid()}/children") as file:  # noqa: PTH123
-        for pid in file.read().split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+def empty(folder: Path) -> bool:
+    """Remove all that lies in a folder, whatever it is called, however deep and locked it is; False where that fails.
 
-
-def clear(folder: Path) -> bool:
-    """Remove what a snippet left. False where that fails: it locked a folder, or dug thousands of them deep."""
-    for path in folder.iterdir():
-        try:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        except (OSError, RecursionError):
-            return False
+    Never goes deeper than two levels: folders further down are moved to the top first. So neither the recursion limit
+    nor the longest path nor the number of open files is a limit, and names stay bytes.
+    """
+    top = os.fsencode(folder)
+    with contextlib.suppress(OSError):
+        os.chmod(top, stat.S_IRWXU)  # noqa: PTH101  a path of bytes
+    try:
+        while remove_entries(top):
+            pass
+    except OSError:
+        return False
     return True
 
 
-def run_snippet(request: dict, writer: int) -> None:
+def remove_entries(top: bytes) -> bool:
+    """Remove what a look into the folder finds; whether there was anything."""
+    found = False
+    with os.scandir(top) as entries:
+        for entry in entries:
+            found = True
+            if entry.is_dir(follow_symlinks=False):
+                remove_folder(entry.path, top)
+            else:
+                os.unlink(entry.path)  # noqa: PTH108
+    return found
+
+
+def remove_folder(folder: bytes, top: bytes) -> None:
+    """Remove a folder of `top`; the folders in it become folders of `top`."""
+    os.chmod(folder, stat.S_IRWXU)  # noqa: PTH101
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                os.chmod(entry.path, stat.S_IRWXU)  # noqa: PTH101  a folder that moves is written to
+                os.rename(entry.path, os.path.join(top, uuid.uuid4().hex.encode()))  # noqa: PTH104, PTH118
+            else:
+                os.unlink(entry.path)  # noqa: PTH108
+    os.rmdir(folder)  # noqa: PTH106
+
+
+def run_program(request: dict, writer: int) -> None:
     """The child: limits first, then the code; never returns."""
     os.setsid()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -126,7 +181,8 @@ def run_snippet(request: dict, writer: int) -> None:
     os.closerange(3, 256)
     limit(resource.RLIMIT_AS, request["memory"])
     limit(resource.RLIMIT_CPU, int(request["seconds"]) + 1)
-    limit(resource.RLIMIT_FSIZE, 10 << 20)
+    limit(resource.RLIMIT_FSIZE, FILE_BYTES)
+    limit(resource.RLIMIT_NOFILE, FILES)
     limit(resource.RLIMIT_NPROC, request["processes"])
     limit(resource.RLIMIT_CORE, 0)
     random.seed(0)
@@ -164,22 +220,31 @@ def limit(what: int, amount: int) -> None:
         resource.setrlimit(what, (amount, amount))
 
 
-def main(isolation: str, user: str, folder: str) -> None:
-    os.chdir(folder if isolation == "bubblewrap" else tempfile.mkdtemp(dir=folder))
+def process_space() -> str:
+    """What tells this namespace of processes from others."""
+    return str(os.stat("/proc/self/ns/pid").st_ino)  # noqa: PTH116
+
+
+def main(outer_process_space: str, user: str, folder: str) -> None:
+    own_process_space = process_space() != outer_process_space
+    os.chdir(folder if own_process_space else tempfile.mkdtemp(dir=folder))
     for name in ("math", "fractions", "itertools", "collections", "numpy.random", "numpy.linalg", "sympy"):
         with contextlib.suppress(ImportError):
             __import__(name)
     run_silently(WARM_UP, {})
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # no program that it starts gains rights
     if user:
+        if not own_process_space:
+            os.chown(".", int(user), int(user))
         os.setgroups([])
         os.setgid(int(user))
         os.setuid(int(user))
-    prctl = ctypes.CDLL(None).prctl
-    prctl(PR_SET_DUMPABLE, 0)  # a snippet can neither trace us nor open our pipes through /proc
-    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # a program can neither trace us nor open our pipes through /proc
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     os.dup2(1, 3)
     os.write(3, b"ready\n")
-    serve(isolation == "bubblewrap")
+    serve(own_process_space)
 
 
 if __name__ == "__main__":

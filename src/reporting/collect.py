@@ -209,6 +209,12 @@ class Study:
         return [f"{arm}: the corpus was never compared with {n:,} of the questions." for arm, n in most.items() if n]
 
     @property
+    def unisolated(self) -> list[str]:
+        """Stages in which programs that models wrote ran without isolation: `programs=unisolated`."""
+        counts = {m.stage: int(m.metrics.get("programs_unisolated") or 0) for m in self.artifacts.values()}
+        return [f"{stage}: {n:,} programs of models ran without isolation." for stage, n in counts.items() if n]
+
+    @property
     def missing_seeds(self) -> list[str]:
         """Holes in the grid of arms and seeds: jobs that left no trace at all."""
         seeds = sorted({job.seed for job in self.jobs if job.seed is not None})

@@ -30,6 +30,7 @@ def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
     parts += [f"**Question.** {study.question}"] if study.question else []
     parts.append(f"**Answer.** {' '.join(view.answer)}")
     parts += [f"**Not checked for contamination.** {warning}" for warning in study.unchecked]
+    parts += [f"**Unisolated programs.** {warning}" for warning in study.unisolated]
     commands = dict.fromkeys(job.command for job in study.jobs if job.command)
     parts += ["**Commands.**", "```\n" + "\n".join(commands) + "\n```"] if commands else []
     parts.append(f"**Cost.** {view.sharing.sentence}")

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from src.core.intervals import Estimate, accuracy_over_seeds, paired_difference
 from src.core.records import BASE, STUDENT
 from src.reporting.collect import Arm, Job
-from src.reporting.intervals import Estimate, accuracy_over_seeds, paired_difference
 
 Scores = dict[tuple[str, str], dict[str, float]]  # (model, benchmark) -> question id -> share of samples right
 

@@ -116,6 +116,11 @@ def _selection_of(study: Study, shown: Job | None) -> Manifest | None:
 
 def render(shown: View) -> str:
     """The page as HTML."""
+    return template("report.html").render(view=shown, study=shown.study, config=_config(shown.shown))
+
+
+def template(name: str) -> jinja2.Template:
+    """A page's template, with the filters that they share."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -124,7 +129,7 @@ def render(shown: View) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"prose": prose.to_html, "excerpt": prose.excerpt, "words": words, "duration": duration}
-    return environment.get_template("report.html").render(view=shown, study=shown.study, config=_config(shown.shown))
+    return environment.get_template(name)
 
 
 def _facts(study: Study) -> list[Fact]:

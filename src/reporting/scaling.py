@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from src.core.intervals import Estimate, paired_difference
 from src.core.records import STUDENT
 from src.reporting.collect import Arm, Job, Manifest, Study
-from src.reporting.intervals import Estimate, paired_difference
 from src.reporting.outcomes import arm_accuracy, primary, stacked
 from src.reporting.table import sources
 from src.reporting.text import points, signed_interval

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from src.core.intervals import Estimate, holm
 from src.core.records import BASE, STUDENT
 from src.prompts.sets import STAGES
 from src.reporting.collect import Accuracy, Arm, Job, Manifest, Study
-from src.reporting.intervals import Estimate, holm
 from src.reporting.outcomes import against_arm, arm_accuracy, benchmarks, primary
 from src.reporting.table import EMPTY, EMPTY_TABLE, UNKNOWN, Cell, Column, Table, sources
 from src.reporting.text import (

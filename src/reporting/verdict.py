@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from src.core.intervals import Estimate, holm
 from src.reporting.collect import Arm, Job, Study
-from src.reporting.intervals import Estimate, holm
 from src.reporting.outcomes import Comparison, against_arm, against_base, benchmarks, primary, transfer
 from src.reporting.scaling import trend
 from src.reporting.text import listed, percent, plural, points, signed_interval, words

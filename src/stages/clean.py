@@ -62,7 +62,8 @@ class Clean(Stage):
     samples: rejected generations to list for each reason in `rejected.jsonl`.
     workers: processes that share the work.
 
-    `coverage.json` counts source x stage x topic x kind, `stage_fit.json` says how the stages read.
+    `coverage.json` counts source x stage x topic x kind, `stage_fit.json` says how the stages read; `programs.json` in
+    which isolation programs were run.
     """
 
     kind: ClassVar[str] = "clean"

@@ -1,39 +1,52 @@
-"""The last stage: benchmarks put to the student, and beforehand to the model that its training starts from."""
+"""Benchmarks put to one model: the student of a run, the model that its training starts from, or any other."""
 
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from src.core.checks import at_least
+from src.core.errors import UserError
+from src.core.fingerprint import digest_of
 from src.core.journal import Journal
 from src.core.records import BASE, STUDENT, Prediction, write_table
 from src.core.stage import Stage, StageContext
 from src.core.store import write_json
 from src.evaluation.benchmark import Benchmark
-from src.evaluation.prompting import Style
-from src.generation.base import Generator
+from src.evaluation.isolation import Programs, isolation_for
+from src.evaluation.prompting import Protocol, Style
+from src.generation.base import Generator, Sampling
+from src.generation.openai import OpenAIGenerator
+from src.generation.pool import Pool
 from src.modeling.flops import writing_cost
 from src.modeling.shape import Shape
 from src.modeling.sources import ModelSource
 from src.stages.training import start_of
 
+if TYPE_CHECKING:
+    from src.evaluation.requests import Answer, RequestPlanner
+    from src.evaluation.results import GradedAnswer
+
 
 @dataclass(frozen=True)
 class Evaluate(Stage):
-    """Examines the student of the input "pretrain"; without one `model`, or the input "base" where it was made here.
+    """Examines the student of the input "pretrain"; without one `model`, or the input "base" where it was made here;
+    without a `model` the one that the engine's server holds.
 
     Writes `predictions`, `accuracy.json` and `samples.json`, those of the input "baseline" (another evaluation) in
-    front; and into `conditions.json` what no other run need repeat: the time taken, the grader's version, and the walls
-    around the programs that the model had run.
+    front; `costs.jsonl`, the tokens and seconds of every answer; and into `conditions.json` what no other run need
+    repeat: the time taken, the grader's version, and the isolation in which the model's programs ran.
 
+    label: what the files call a model that is no run's student.
     samples: answers per question; accuracy is their mean. More than one needs a temperature above 0.
-    prompting: the style for benchmarks that ask for none of their own; shots: worked examples with "few_shot"
-        and "program"; turns: programs that a model may run for one answer, with "tool".
+    max_tokens: of an answer, for all benchmarks; None: each has its own. Models that reason at length want 30,000.
+    prompting, shots: the style and the worked examples for benchmarks that ask for none of their own.
+    exemplars: a file of worked examples; system: a message before the question; template: options of the chat
+        template, such as enable_thinking; turns: programs that a model may run for one answer, with "tool".
+    programs: how they are kept apart from this machine (`src.evaluation.isolation`).
     baseline: the graph has the model that training starts from examined, too.
     """
 
@@ -44,12 +57,20 @@ class Evaluate(Stage):
     benchmarks: dict[str, Benchmark]
     engine: Generator
     model: ModelSource | None = None
+    label: str = BASE
     samples: int = 1
     temperature: float = 0.0
     top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    max_tokens: int | None = None
     prompting: Style = "corpus"
     shots: int = 4
+    exemplars: str | None = None
+    system: str | None = None
+    template: dict[str, Any] = field(default_factory=dict)
     turns: int = 4
+    programs: Programs = "isolated"
     baseline: bool = True
     data_seed: int = 0
     shape: Shape | None = None
@@ -57,72 +78,127 @@ class Evaluate(Stage):
     def __post_init__(self) -> None:
         if not self.benchmarks:
             raise ValueError("benchmarks must name at least one benchmark")
-        at_least(self, 1, "samples")
+        at_least(self, 1, "samples", "turns", "max_tokens")
         if self.samples > 1 and self.temperature == 0:
             raise ValueError(f"{self.samples} samples at temperature 0 are all the same: raise the temperature")
-        at_least(self, 0, "shots")
-        at_least(self, 1, "turns")
+        at_least(self, 0, "shots", "top_k", "min_p")
 
     def run(self, ctx: StageContext) -> None:
-        if "pretrain" in ctx.inputs:
-            self.evaluate({STUDENT: str(ctx.inputs["pretrain"].path / "model")}, ctx)
-        else:
-            assert self.model is not None
-            self.evaluate({BASE: start_of(self.model, ctx)}, ctx)
+        """Raises UserError where the model, a benchmark or a template is not to be had."""
+        from src.evaluation.grading import Grader
+        from src.evaluation.program_pool import ProgramPool
+        from src.evaluation.requests import collect, load_questions
+        from src.evaluation.results import grade_answers
 
-    def evaluate(self, models: Mapping[str, str], ctx: StageContext) -> list[dict[str, Any]]:
-        """Evaluate models by label, one after the other; return the rows of `accuracy.json`."""
-        from src.evaluation.asking import Asking, collect, load_questions
-        from src.evaluation.grading import Grader, grader_version
-        from src.evaluation.programs import Workbench
-        from src.evaluation.results import accuracies, judge, shown_samples, speeds
-
-        asking = Asking(
-            self.samples, self.temperature, self.top_p, self.prompting, self.shots, self.turns, self.data_seed
-        )
-        questions = load_questions(self.benchmarks)
-        plans = {label: asking.plan(label, model, self.benchmarks, questions) for label, model in models.items()}
-        total = sum(len(asked.requests) for plan in plans.values() for asked in plan)
+        label, model = self._subject(ctx)
+        plan = self._planner().plan(model, self.benchmarks, load_questions(self.benchmarks))
+        total = sum(len(planned.requests) for planned in plan)
         with (
-            Workbench() as bench,
+            ProgramPool(self.programs) as pool,
             Journal(ctx.work / "answers") as journal,
             ctx.progress("evaluate", total=total, unit="answers") as bar,
         ):
-            if any(asked.way.programs for plan in plans.values() for asked in plan):
-                _warn_of_thin_walls(bench.isolation)
-            answers = {
-                label: collect(plan, lambda m=models[label]: self.engine.open(m, ctx.cache), journal, bar, bench)  # type: ignore[misc]
-                for label, plan in plans.items()
-            }
+            answers = collect(plan, lambda: self.engine.open(model, ctx.cache), journal, bar, pool)
         with Grader() as grader:
-            judged = [
-                item
-                for label, plan in plans.items()
-                for item in judge(label, plan, answers[label], self.benchmarks, grader, ctx.tally)
-            ]
-        before = ctx.inputs["baseline"].table("predictions", Prediction) if "baseline" in ctx.inputs else ()
-        write_table(ctx.out / "predictions", Prediction, chain(before, (item.prediction for item in judged)))
-        rows = [*_earlier(ctx, "accuracy.json"), *accuracies(judged)]
-        write_json(ctx.out / "accuracy.json", rows)
-        write_json(ctx.out / "samples.json", [*_earlier(ctx, "samples.json"), *shown_samples(judged)])
-        programs = {"walls": bench.isolation, **bench.ended} if bench.ended else {}
-        conditions = {"grader": grader_version(), "programs": programs, "speed": speeds(judged)}
-        write_json(ctx.out / "conditions.json", conditions)
-        ctx.summary.update(_summary(rows))
-        return rows
+            graded = grade_answers(label, plan, answers, self.benchmarks, grader, ctx.tally)
+        write_results(ctx, graded, pool.record())
+        ctx.summary |= pool.warnings()
+        ctx.summary |= self._cost(answers)
+
+    def identity(self) -> dict[str, Any]:
+        """The exemplars' file. Asked before anything runs, so it also says whether programs can be run here."""
+        styles = {benchmark.style or self.prompting for benchmark in self.benchmarks.values()}
+        if styles & {"program", "tool"}:
+            if self.programs == "skip":
+                raise UserError("A benchmark is asked by program, and programs=skip runs none.", "programs=isolated")
+            isolation_for(self.programs)
+        if self._server is not None and self._server.api == "completions" and "chat" in styles:
+            raise UserError("prompting=chat needs a server's chat API.", "Set engine.api=chat, or another prompting.")
+        return self._protocol().identity()
 
     def estimate(self) -> dict[str, float]:
         """An upper bound: every answer as long as its benchmark allows."""
-        tokens = sum(benchmark.size_hint() * benchmark.max_tokens for benchmark in self.benchmarks.values())
-        return writing_cost(float(tokens * self.samples), self.shape)
+        sizes = [(b.size_hint(), self.max_tokens or b.max_tokens) for b in self.benchmarks.values()]
+        return writing_cost(float(sum(n * tokens for n, tokens in sizes) * self.samples), self.shape)
+
+    @property
+    def _server(self) -> OpenAIGenerator | None:
+        return self.engine if isinstance(self.engine, OpenAIGenerator) else None
+
+    def _subject(self, ctx: StageContext) -> tuple[str, str | None]:
+        """What the files call the model, and its folder; None for one behind a server."""
+        if "pretrain" in ctx.inputs:
+            return STUDENT, str(ctx.inputs["pretrain"].path / "model")
+        if self._server is not None:
+            return self.label, None
+        assert self.model is not None
+        return self.label, start_of(self.model, ctx)
+
+    def _protocol(self) -> Protocol:
+        return Protocol(self.prompting, self.shots, self.exemplars, self.system, self.template, self.turns)
+
+    def _planner(self) -> RequestPlanner:
+        from src.evaluation.requests import RequestPlanner
+
+        sampling = Sampling(self.temperature, self.top_p, self.top_k, self.min_p)
+        engine = self.engine.engine if isinstance(self.engine, Pool) else self.engine  # where it runs does not matter
+        asked_of = digest_of({"engine": engine, "model": self.model})
+        return RequestPlanner(self._protocol(), self.samples, sampling, self.max_tokens, self.data_seed, asked_of)
+
+    def _cost(self, answers: Mapping[str, Answer]) -> dict[str, float]:
+        """Tokens, and what a server's would cost if none were in the cache."""
+        prompts = sum(answer.prompt_tokens for answer in answers.values())
+        texts = sum(answer.tokens for answer in answers.values())
+        dollars = {"dollars": self._server.dollars(prompts, texts)} if self._server else {}
+        return {"prompt_tokens": prompts, "completion_tokens": texts, **dollars}
 
 
-def _warn_of_thin_walls(isolation: str) -> None:
-    if isolation == "limits":
-        logging.getLogger(__name__).warning(
-            "Programs that the model writes run with resource limits only: bubblewrap is missing or not allowed here. "
-            "That stops accidents, but no attack on this machine's files or network."
-        )
+@dataclass(frozen=True)
+class Regrade(Stage):
+    """The answers of the input "evaluation", extracted and graded once more, without a model: for a better grader.
+
+    benchmarks, prompting: as the answers were asked for.
+    """
+
+    kind: ClassVar[str] = "evaluate"
+    version: ClassVar[int] = 1
+
+    benchmarks: dict[str, Benchmark]
+    prompting: Style = "corpus"
+
+    def run(self, ctx: StageContext) -> None:
+        from src.evaluation.grading import Grader
+        from src.evaluation.requests import load_questions
+        from src.evaluation.results import grade_answers, read_answers
+
+        earlier = ctx.inputs["evaluation"]
+        plan, answers = read_answers(earlier, load_questions(self.benchmarks), self.benchmarks, self.prompting)
+        label = next(earlier.table("predictions", Prediction)).model
+        with Grader() as grader:
+            graded = grade_answers(label, plan, answers, self.benchmarks, grader, ctx.tally)
+        write_results(ctx, graded, {})
+
+    def identity(self) -> dict[str, str]:
+        from src.evaluation.grading import grader_version
+
+        return {"grader": grader_version()}
+
+
+def write_results(ctx: StageContext, graded: Sequence[GradedAnswer], programs: dict[str, Any]) -> None:
+    """The files of an evaluation, and its accuracies for the manifest."""
+    from src.evaluation.grading import grader_version
+    from src.evaluation.results import accuracies, costs, shown_samples, speeds
+
+    before = ctx.inputs["baseline"].table("predictions", Prediction) if "baseline" in ctx.inputs else ()
+    write_table(ctx.out / "predictions", Prediction, chain(before, (item.prediction for item in graded)))
+    lines = "".join(json.dumps(row) + "\n" for row in costs(graded))
+    (ctx.out / "costs.jsonl").write_text(lines, encoding="utf-8")
+    rows = [*_earlier(ctx, "accuracy.json"), *accuracies(graded)]
+    write_json(ctx.out / "accuracy.json", rows)
+    write_json(ctx.out / "samples.json", [*_earlier(ctx, "samples.json"), *shown_samples(graded)])
+    conditions = {"grader": grader_version(), "programs": programs, "speed": speeds(graded)}
+    write_json(ctx.out / "conditions.json", conditions)
+    ctx.summary.update(_summary(rows))
 
 
 def _earlier(ctx: StageContext, name: str) -> list[dict[str, Any]]:
@@ -134,8 +210,8 @@ def _earlier(ctx: StageContext, name: str) -> list[dict[str, Any]]:
 
 
 def _summary(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """The student's accuracies as "gsm8k/accuracy", its base's as "gsm8k/base"."""
+    """Accuracies as "gsm8k/accuracy", those of a student's base as "gsm8k/base"."""
     whole = [row for row in rows if row["group"] == "all"]
-    named = {f"{r['benchmark']}/{'accuracy' if r['model'] == STUDENT else r['model']}": r["accuracy"] for r in whole}
+    named = {f"{r['benchmark']}/{r['model'] if r['model'] == BASE else 'accuracy'}": r["accuracy"] for r in whole}
     timeouts = {f"{r['benchmark']}/timeouts": float(r["timeouts"]) for r in whole if r["timeouts"]}
     return {**named, **timeouts}

@@ -9,7 +9,8 @@ from itertools import islice
 from typing import ClassVar
 
 from src.core.checks import at_least
-from src.core.records import BATCH_ROWS, STUDENT, Prediction, seed_from, write_table
+from src.core.intervals import accuracy_of
+from src.core.records import BATCH_ROWS, STUDENT, Prediction, write_table
 from src.core.stage import Stage, StageContext
 from src.core.store import write_json
 from src.text.answers import AnswerType
@@ -34,8 +35,6 @@ class Grade(Stage):
         at_least(self, 1, "workers")
 
     def run(self, ctx: StageContext) -> None:
-        from src.evaluation.metrics import mean_with_interval
-
         scores: dict[str, list[float]] = defaultdict(list)
 
         def graded() -> Iterator[Prediction]:
@@ -46,10 +45,10 @@ class Grade(Stage):
         write_table(ctx.out / "predictions", Prediction, graded())
         rows = []
         for name, values in sorted(scores.items()):
-            estimate = mean_with_interval(values, seed=seed_from(name))
-            measured = {"n": len(values), "accuracy": estimate.value, "low": estimate.low, "high": estimate.high}
+            estimate = accuracy_of(values)
+            measured = {"n": len(values), "accuracy": estimate.mean, "low": estimate.low, "high": estimate.high}
             rows.append({"model": STUDENT, "benchmark": name, "group": "all", **measured})
-            ctx.summary[f"{name}/accuracy"] = estimate.value
+            ctx.summary[f"{name}/accuracy"] = estimate.mean
         write_json(ctx.out / "accuracy.json", rows)
 
     def _graded(self, ctx: StageContext) -> Iterator[Prediction]:

@@ -8,7 +8,7 @@ from itertools import groupby
 import numpy as np
 
 from src.cleaning.corpus import OpenRows
-from src.cleaning.programs import OTHER_ANSWER, Program, Run, Runner, answers, program_of
+from src.cleaning.programs import OTHER_ANSWER, Program, Run, answers, program_of, run_all
 from src.cleaning.verification import (
     OUTVOTED,
     PROGRAM,
@@ -23,6 +23,8 @@ from src.cleaning.verification import (
 from src.core.journal import Journal
 from src.core.records import Generation, Prompt, content_id, seed_from
 from src.core.stage import StageContext
+from src.core.store import write_json
+from src.evaluation.program_pool import ProgramPool
 from src.generation.base import Request
 from src.stages.asking import Ask, Asking
 from src.text.answers import extract_answer
@@ -30,7 +32,7 @@ from src.text.answers import extract_answer
 
 def verify(ctx: StageContext, how: Verification, rows: OpenRows, workers: int) -> None:
     """Set verdicts, and refuse what is wrong where the options say so."""
-    if how.programs:
+    if how.programs != "skip":
         _Programs(ctx, how, rows).check(workers)
     if how.votes:
         _vote(ctx, how, how.votes, rows)
@@ -58,26 +60,32 @@ class _Programs:
         self.said = self._answers_of_firsts()
 
     def check(self, workers: int) -> None:
+        """Journalled by the row's id: what a killed try ran is not run again."""
         with Journal(self.ctx.work / "programs") as journal:
-            for name, entry in journal.rows():
-                self._judge(int(name), Run(**entry["run"]), entry["answer"], entry["own"])
-            if not self.wanted.any():
-                return
+            rows = {self._id(row): row for row in np.flatnonzero(self.wanted).tolist()}
+            for id, entry in journal.rows():
+                if id in rows:
+                    self._judge(rows[id], Run(**entry["run"]), entry["answer"], entry["own"])
             bar = self.ctx.progress("running programs", total=int(self.wanted.sum()), unit="programs")
-            with bar, Runner(workers, self.how.program_seconds) as runner:
-                for row, answer, run in self._runs(runner, self.wanted.copy()):
+            with bar, ProgramPool(self.how.programs, workers, self.how.program_seconds) as pool:
+                for row, answer, run in self._runs(pool, self.wanted.copy()):
                     own = run.wrong is None and answer is not None and answers(run.printed, answer)
-                    journal.append(str(row), {"run": run._asdict(), "answer": answer, "own": own})
+                    journal.append(self._id(row), {"run": run._asdict(), "answer": answer, "own": own})
                     self._judge(row, run, answer, own)
                     bar.advance()
+        write_json(self.ctx.out / "programs.json", {"isolation": pool.isolation, "run": len(rows)} if rows else {})
+        self.ctx.summary |= pool.warnings()
 
-    def _runs(self, runner: Runner, wanted: np.ndarray) -> Iterator[tuple[int, str | None, Run]]:
+    def _id(self, row: int) -> str:
+        return f"{int(self.rows.ids[row]):016x}"
+
+    def _runs(self, pool: ProgramPool, wanted: np.ndarray) -> Iterator[tuple[int, str | None, Run]]:
         for numbers, table in self.rows.read(wanted, ["solution", "answer"]):
             programs, said = {}, {}
             for row, solution, answer in zip(numbers.tolist(), *(c.to_pylist() for c in table.columns), strict=True):
                 programs[str(row)] = program_of(solution) or Program("raise SystemExit(1)", None)
                 said[row] = answer
-            for number, run in runner.all(programs.items()):
+            for number, run in run_all(programs.items(), pool):
                 yield int(number), said[int(number)], run
 
     def _judge(self, row: int, run: Run, answer: str | None, own: bool) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from src.cleaning.programs import OTHER_ANSWER, Runner, answers, program_of, same_output
+from src.cleaning.programs import OTHER_ANSWER, answers, program_of, run_all, same_output
 from src.cleaning.verification import UNCHECKED, VOTES, WRONG, Verification, Votes
+from src.evaluation.program_pool import ProgramPool
 from src.generation.base import Request
 from src.generation.procedural.generator import ProceduralGenerator, write
 from src.prompts.sets import STAGES
@@ -74,15 +75,15 @@ def test_votes_that_make_no_sense_are_refused(options):
         Votes(ProceduralGenerator(), **options)
 
 
-def test_planted_errors_in_tool_solutions_are_all_found():
+def test_planted_errors_in_tool_solutions_are_all_found(isolation):
     """Half of the boxes disagree with the (true) output."""
     texts = {}
     for i in range(60):
         request = Request(f"r{i}", "", i, context={"stage": STAGES[i % 8], "kind": "tool"})
         texts[f"right-{i}"], texts[f"wrong-{i}"] = write(request, 0.0), write(request, 1.0)
     called = set()
-    with Runner(1, 5.0) as runner:
-        for name, run in runner.all((name, program_of(text)) for name, text in texts.items()):
+    with ProgramPool(workers=1) as pool:
+        for name, run in run_all(((name, program_of(text)) for name, text in texts.items()), pool):
             assert run.wrong is None
             if not answers(run.printed, last_boxed(texts[name])):
                 called.add(name)

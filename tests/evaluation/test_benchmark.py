@@ -9,9 +9,9 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from src.core.errors import UserError
-from src.evaluation.asking import load_questions
 from src.evaluation.benchmark import Benchmark, FileBenchmark, HubBenchmark, ProceduralBenchmark, ReasoningGym
 from src.evaluation.puzzle import solves
+from src.evaluation.requests import load_questions
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "benchmark"
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "benchmarks"
@@ -127,6 +127,35 @@ def test_bad_rows_are_named(table, rows, changes, match):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"gone\.jsonl"):
         FileBenchmark(path=str(tmp_path / "gone.jsonl"), fields=FIELDS).identity()
+
+
+@pytest.mark.parametrize("name", ["tabmwp", "carp_en", "sat_math", "mawps"])
+def test_a_missing_published_file_says_where_it_comes_from(tmp_path, name):
+    with pytest.raises(UserError) as told:
+        build(name, benchmark_dir=str(tmp_path)).questions()
+    assert f"{name}.jsonl" in told.value.problem and f"{name}/test.jsonl" in told.value.problem
+    assert f"https://github.com/QwenLM/Qwen2.5-Math/tree/main/evaluation/data/{name}" in told.value.mend
+
+
+@pytest.mark.parametrize("place", ["mawps.jsonl", "mawps/test.jsonl"])
+def test_a_file_lies_under_its_name_or_as_the_published_harnesses_keep_it(tmp_path, place):
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text('{"input": "1 + 1?", "target": 2.0, "type": "addsub"}\n')
+    assert build("mawps", benchmark_dir=str(tmp_path)).questions()[0].gold == "2"
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json"])
+def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path, name):
+    row = '{"q": "1?", "a": 1}'
+    (tmp_path / name).write_text(row if name.endswith("l") else f"[{row}]", encoding="utf-8-sig")
+    assert FileBenchmark(path=str(tmp_path / name), fields=FIELDS).questions()[0].gold == "1"
+
+
+def test_more_choices_than_ten(table):
+    choices = [f"choice {n}" for n in range(12)]
+    fields = {**FIELDS, "choices": "c"}
+    question = table({"q": "?", "a": "L", "c": choices}, fields=fields, answer_type="choice").questions()[0]
+    assert (question.gold, len(question.choices)) == ("L", 12)
 
 
 def test_what_cannot_be_had_from_the_hub_is_named(monkeypatch):

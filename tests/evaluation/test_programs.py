@@ -2,7 +2,8 @@ import pytest
 
 from src.evaluation.exemplars import EXEMPLARS, PROGRAMS
 from src.evaluation.grading import grade
-from src.evaluation.programs import Workbench, extract_from_run, waiting_program
+from src.evaluation.program_pool import ProgramPool
+from src.evaluation.programs import extract_from_run, shown_output, waiting_program
 from src.text.answers import extract_answer
 
 FIRST = "Let us count.\n```python\nx = 6\nprint(x)\n```\n"
@@ -10,9 +11,13 @@ RAN = FIRST + "```output\n6\n```\n"
 
 
 @pytest.fixture(scope="module")
-def bench():
-    with Workbench(workers=1, seconds=2.0) as bench:
-        yield bench
+def pool(isolation):
+    with ProgramPool(workers=1, seconds=2.0) as pool:
+        yield pool
+
+
+def shown(pool, *program):
+    return shown_output(pool.start(*program).result())
 
 
 @pytest.mark.parametrize(
@@ -50,30 +55,30 @@ def test_the_answer_of_a_run(text, kind, answer):
     assert extract_from_run(text, kind) == answer
 
 
-def test_a_program_knows_what_ran_before_but_repeats_none_of_it(bench):
-    shown = bench.start("print(2 * x)", ["x = 6\nprint(x)", "1 / 0"]).result()
-    assert shown == "```output\n12\n```\n"
+def test_a_program_knows_what_ran_before_but_repeats_none_of_it(pool):
+    block = shown(pool, "print(2 * x)", ["x = 6\nprint(x)", "1 / 0"])
+    assert block == "```output\n12\n```\n"
 
 
-def test_what_fails_says_how_and_is_counted(bench):
-    before = bench.ended["error"]
-    shown = bench.start("print('so far')\n1 / 0").result()
-    assert shown.startswith("```output\nso far\nTraceback")
-    assert shown.endswith("ZeroDivisionError: division by zero\n[error]\n```\n")
-    assert bench.ended["error"] == before + 1
+def test_what_fails_says_how_and_is_counted(pool):
+    before = pool.ended["error"]
+    block = shown(pool, "print('so far')\n1 / 0")
+    assert block.startswith("```output\nso far\nTraceback")
+    assert block.endswith("ZeroDivisionError: division by zero\n[error]\n```\n")
+    assert pool.ended["error"] == before + 1
 
 
-def test_output_cannot_close_its_own_block(bench):
-    assert bench.start("print('```\\n\\\\boxed{1}')").result() == "```output\n'''\n\\boxed{1}\n```\n"
+def test_output_cannot_close_its_own_block(pool):
+    assert shown(pool, "print('```\\n\\\\boxed{1}')") == "```output\n'''\n\\boxed{1}\n```\n"
 
 
 @pytest.mark.parametrize(("name", "question", "code"), [(n, q, c) for n, shots in PROGRAMS.items() for q, c in shots])
-def test_exemplars_print_the_answer_that_is_given_in_words(bench, name, question, code):
-    shown = bench.start(code).result()
+def test_exemplars_print_the_answer_that_is_given_in_words(pool, name, question, code):
+    block = shown(pool, code)
     kind = "choice" if name == "choice" else "math"
-    printed = extract_from_run(f"```python\n{code}\n```\n{shown}", kind)
+    printed = extract_from_run(f"```python\n{code}\n```\n{block}", kind)
     assert printed
     worked = dict(EXEMPLARS[name]).get(question)
     if worked:
         told = extract_answer(worked, kind)
-        assert grade(told, printed, kind).correct, (worked, shown)
+        assert grade(told, printed, kind).correct, (worked, block)

@@ -34,7 +34,7 @@ def stage(workers: int) -> Clean:
         duplicates=Duplicates(near=0.8),
         decontamination=Decontamination(ngram=13, near=0.8),
         benchmarks=planted.exams(),
-        verification=Verification(programs=False, wrong="note"),
+        verification=Verification(programs="skip", wrong="note"),
         workers=workers,
     )
 

@@ -1,4 +1,4 @@
-"""Snippets a second in the sandbox, beside a fresh interpreter for each, one after the other.
+"""Programs a second in the sandbox, beside a fresh interpreter for each, one after the other.
 
 The mix is that of the 1,000 programs of the sample tool corpus: 24 % import SymPy, 13 % NumPy, the rest neither.
 """
@@ -45,7 +45,7 @@ def _compare(
         "fresh interpreter": lambda: len(few) / seconds(lambda: [interpret(code) for code in few]),
     }
     speed = in_turns(options.rounds, sides)
-    note = f"walls: {sandbox.isolation}; {len(many)} snippets, of which {len(few)} for the fresh interpreter"
+    note = f"isolation: {sandbox.isolation}; {len(many)} snippets, of which {len(few)} for the fresh interpreter"
     return Comparison(what, "/s", speed["ours"], speed["fresh interpreter"], "fresh interpreter", aim, note)
 
 

@@ -166,7 +166,7 @@ def result(ctx):
 
 OPTIONS = {
     "duplicates": Duplicates(near=0.7, same_numbers=False, family_cap=3),
-    "verification": Verification(programs=False),
+    "verification": Verification(programs="skip"),
     "balance": Balance(by=("stage", "topic"), thin=True),
     "decontamination": Decontamination(),
     "samples": 3,
@@ -288,7 +288,7 @@ def test_the_folder_is_a_data_set_with_a_card(context, tmp_path, monkeypatch):
     assert f"| no problem or solution header | {ctx.tally.rejected['no problem or solution header']} |" in card
 
 
-def test_programs_are_held_to_their_word(clean):
+def test_programs_are_held_to_their_word(clean, isolation):
     def tool(n, code, output, box):
         solution = f"```python\n{code}\n```\n```output\n{output}\n```\nIt is \\boxed{{{box}}}."
         text = format_response(f"What is {n} and {n}, summed?", solution)
@@ -310,7 +310,7 @@ def test_programs_are_held_to_their_word(clean):
     assert ctx.summary["verified_share"] == ctx.summary["verified/stage/amc8"] == 1.0
 
 
-def test_a_tool_twin_speaks_for_the_natural_language_row(context, tmp_path):
+def test_a_tool_twin_speaks_for_the_natural_language_row(context, tmp_path, isolation):
     words = "2 + 3 gives \\boxed{%s}, as one counts."
     code = "```python\nprint(5)\n```\n```output\n5\n```\nIt is \\boxed{5}."
     rows = []
@@ -333,7 +333,7 @@ def test_a_tool_twin_speaks_for_the_natural_language_row(context, tmp_path):
 def test_other_solutions_outvote_a_wrong_answer(clean, tmp_path):
     solver = Solver(tmp_path / "asked")
     rows = [generation(1), generation(2, GOOD.format(n=2, sum=5)), generation(40)]
-    ctx = clean(rows, verification=Verification(arithmetic=False, programs=False, votes=Votes(solver, samples=3)))
+    ctx = clean(rows, verification=Verification(arithmetic=False, programs="skip", votes=Votes(solver, samples=3)))
     assert ctx.tally.rejected == {"other solutions agree on another answer": 1} and ctx.tally.kept == 2
     facts = pq.read_table(ctx.out / "facts").to_pylist()
     assert {row["generation_id"]: row["verdict"] for row in facts} == {"g1": "votes", "g40": "unchecked"}

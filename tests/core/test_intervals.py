@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.reporting.intervals import accuracy_over_seeds, holm, paired_difference, t_quantile, t_tail
+from src.core.intervals import accuracy_over_seeds, holm, paired_difference, t_quantile, t_tail
 
 tables = st.tuples(st.integers(1, 4), st.integers(2, 30), st.integers(0, 2**31)).map(
     lambda shape: (np.random.default_rng(shape[2]).random(shape[:2]) < 0.3).astype(float)

@@ -2,10 +2,12 @@ import pytest
 
 from src.core.journal import Journal
 from src.core.progress import Progress
-from src.evaluation.asking import Asking, collect
 from src.evaluation.benchmark import FileBenchmark
-from src.evaluation.programs import Workbench, extract_from_run
+from src.evaluation.program_pool import ProgramPool
+from src.evaluation.programs import extract_from_run
+from src.evaluation.prompting import Protocol
 from src.evaluation.question import Question, named
+from src.evaluation.requests import RequestPlanner, collect
 from src.generation.base import Completion, Session
 
 QUESTIONS = named([Question("What is 6 times 7?", "42"), Question("What is 2 + 2?", "4")])
@@ -25,24 +27,24 @@ class Script(Session):
 
 
 @pytest.fixture(scope="module")
-def bench():
-    with Workbench(workers=2, seconds=2.0) as bench:
-        yield bench
+def pool(isolation):
+    with ProgramPool(workers=2, seconds=2.0) as pool:
+        yield pool
 
 
-def ask(session, bench, folder, style, questions=QUESTIONS, **options):
+def ask(session, pool, folder, style, questions=QUESTIONS, **options):
     benchmark = FileBenchmark(
         path="x", fields={"question": "q", "answer": "a"}, max_tokens=options.pop("max_tokens", 64)
     )
-    plan = Asking(style=style, **options).plan("student", "m", {"sums": benchmark}, {"sums": questions})
+    plan = RequestPlanner(Protocol(style, **options)).plan("m", {"sums": benchmark}, {"sums": questions})
     with Journal(folder) as journal:
-        answers = collect(plan, lambda: session, journal, Progress("ask"), bench)
-    return [answers[asked.requests[0].id] for asked in plan]
+        answers = collect(plan, lambda: session, journal, Progress("ask"), pool)
+    return [answers[planned.requests[0].id] for planned in plan]
 
 
-def test_with_a_tool_the_model_reads_its_output_and_goes_on(bench, tmp_path):
+def test_with_a_tool_the_model_reads_its_output_and_goes_on(pool, tmp_path):
     session = Script("```python\nx = 6 * 7\nprint(x)\n```\n", "That makes \\boxed{42}.")
-    first, second = ask(session, bench, tmp_path, "tool")
+    first, second = ask(session, pool, tmp_path, "tool")
     assert first.text == "```python\nx = 6 * 7\nprint(x)\n```\n```output\n42\n```\nThat makes \\boxed{42}."
     assert (first.finish_reason, first.tokens) == ("stop", 16)
     assert second.text == first.text
@@ -53,31 +55,31 @@ def test_with_a_tool_the_model_reads_its_output_and_goes_on(bench, tmp_path):
     assert start.seed != later.seed and "```output" in start.sampling.stop
 
 
-def test_names_live_on_from_program_to_program(bench, tmp_path):
+def test_names_live_on_from_program_to_program(pool, tmp_path):
     session = Script("```python\nx = 6\nprint(x)\n```", "```python\nprint(7 * x)\n```", "\\boxed{42}")
-    answer = ask(session, bench, tmp_path, "tool", QUESTIONS[:1])[0]
+    answer = ask(session, pool, tmp_path, "tool", QUESTIONS[:1])[0]
     assert "```output\n6\n```" in answer.text
     assert "```output\n42\n```" in answer.text
 
 
-def test_the_number_of_programs_is_limited(bench, tmp_path):
+def test_the_number_of_programs_is_limited(pool, tmp_path):
     session = Script("```python\nprint(1)\n```")
-    answer = ask(session, bench, tmp_path, "tool", QUESTIONS[:1], turns=2)[0]
+    answer = ask(session, pool, tmp_path, "tool", QUESTIONS[:1], turns=2)[0]
     assert answer.finish_reason == "turns"
     assert answer.text.count("```output") == 2
     assert len(session.asked) == 3
 
 
-def test_the_tokens_of_all_turns_are_limited_together(bench, tmp_path):
+def test_the_tokens_of_all_turns_are_limited_together(pool, tmp_path):
     session = Script("```python\nprint(1)\n```")
-    answer = ask(session, bench, tmp_path, "tool", QUESTIONS[:1], turns=9, max_tokens=20)[0]
+    answer = ask(session, pool, tmp_path, "tool", QUESTIONS[:1], turns=9, max_tokens=20)[0]
     assert answer.finish_reason == "length"
     assert [request.sampling.max_tokens for request in session.asked] == [20, 12, 4]
 
 
-def test_a_program_s_output_is_the_answer(bench, tmp_path):
+def test_a_program_s_output_is_the_answer(pool, tmp_path):
     session = Script("a = 6 * 7\nprint('so', a)\n")
-    answer = ask(session, bench, tmp_path, "program", QUESTIONS[:1], shots=2)[0]
+    answer = ask(session, pool, tmp_path, "program", QUESTIONS[:1], shots=2)[0]
     prompt = session.asked[0].prompt
     assert prompt.count("Question:") == 3 and prompt.endswith("What is 6 times 7?\n```python\n")
     assert answer.text == "```python\na = 6 * 7\nprint('so', a)\n```\n```output\nso 42\n```\n"
@@ -85,19 +87,19 @@ def test_a_program_s_output_is_the_answer(bench, tmp_path):
     assert len(session.asked) == 1
 
 
-def test_a_program_that_was_cut_is_not_run(bench, tmp_path):
-    answer = ask(Script("a = 6 *", reason="length"), bench, tmp_path, "program", QUESTIONS[:1])[0]
+def test_a_program_that_was_cut_is_not_run(pool, tmp_path):
+    answer = ask(Script("a = 6 *", reason="length"), pool, tmp_path, "program", QUESTIONS[:1])[0]
     assert (answer.text, answer.finish_reason) == ("```python\na = 6 *", "length")
 
 
-def test_what_is_on_record_is_not_asked_again(bench, tmp_path):
-    first = ask(Script("```python\nprint(42)\n```\n", "\\boxed{42}"), bench, tmp_path, "tool")
+def test_what_is_on_record_is_not_asked_again(pool, tmp_path):
+    first = ask(Script("```python\nprint(42)\n```\n", "\\boxed{42}"), pool, tmp_path, "tool")
     silent = Script("never")
-    assert ask(silent, bench, tmp_path, "tool") == first
+    assert ask(silent, pool, tmp_path, "tool") == first
     assert not silent.asked
 
 
-def test_seconds_add_up_to_the_time_taken(bench, tmp_path):
+def test_seconds_add_up_to_the_time_taken(pool, tmp_path):
     import time
 
     class Slow(Script):
@@ -106,5 +108,16 @@ def test_seconds_add_up_to_the_time_taken(bench, tmp_path):
                 time.sleep(0.05)
                 yield completion
 
-    answers = ask(Slow("\\boxed{42}"), bench, tmp_path, "corpus")
+    answers = ask(Slow("\\boxed{42}"), pool, tmp_path, "corpus")
     assert sum(answer.seconds for answer in answers) == pytest.approx(0.1, abs=0.05)
+
+
+def ids(**options):
+    benchmark = FileBenchmark(path="x", fields={"question": "q", "answer": "a"})
+    plan = RequestPlanner(Protocol(), **options).plan(None, {"sums": benchmark}, {"sums": QUESTIONS})
+    return {request.id for planned in plan for request in planned.requests}
+
+
+@pytest.mark.parametrize("options", [{"seed": 1}, {"asked_of": "another engine"}, {"max_tokens": 9}])
+def test_answers_of_another_seed_engine_or_length_are_not_taken_for_these(options):
+    assert ids() == ids() and not ids() & ids(**options)

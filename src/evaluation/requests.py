@@ -1,4 +1,4 @@
-"""Putting every question to a model, each answer journalled the moment it is there."""
+"""From questions to answers: requests are planned, then made, and each answer is journalled when it is there."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from src.core.errors import UserError
 from src.core.journal import Journal
 from src.core.progress import Progress
 from src.core.records import content_id, seed_from
 from src.evaluation.benchmark import Benchmark
-from src.evaluation.programs import FENCE, Workbench, waiting_program
-from src.evaluation.prompting import Prompting, Style, prompting
+from src.evaluation.program_pool import ProgramPool
+from src.evaluation.programs import FENCE, shown_output, waiting_program
+from src.evaluation.prompting import Prompting, Protocol
 from src.evaluation.question import Question
+from src.evaluation.sandbox import Execution
 from src.generation.base import Completion, Request, Sampling, Session
 
 Opener = Callable[[], AbstractContextManager[Session]]
@@ -26,18 +28,19 @@ class Answer:
     """What a model wrote for one sample of a question, with what its programs printed.
 
     finish_reason: "stop"; "length"; "turns", when it would have run one program too many; "error": it wrote nothing.
-    seconds: its share of the time in which the engine wrote all answers.
+    seconds: its share of the time in which the engine wrote all answers. prompt_tokens: those of all its turns.
     """
 
     text: str
     finish_reason: str
     tokens: int
     seconds: float = 0.0
+    prompt_tokens: int = 0
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One question to one model: the prompt, the way it was made, and the ids of its samples' requests."""
+class PlannedQuestion:
+    """One question to one model: the prompt, the way it was made, and the requests of its samples."""
 
     benchmark: str
     question: Question
@@ -47,48 +50,41 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Asking:
-    """How questions are asked: samples per question, how they are drawn, and the prompt's style."""
+class RequestPlanner:
+    """How questions become requests.
 
+    sampling: of all benchmarks, but for lengths and stop strings, which are each benchmark's own. max_tokens: a length
+        for all of them, where one is given. asked_of: what tells this model and engine from others; like the seed, it
+        is part of a request's id, so that no answer is taken for another's.
+    """
+
+    protocol: Protocol
     samples: int = 1
-    temperature: float = 0.0
-    top_p: float = 1.0
-    style: Style = "corpus"
-    shots: int = 4
-    turns: int = 4
+    sampling: Sampling = field(default_factory=lambda: Sampling(temperature=0.0))
+    max_tokens: int | None = None
     seed: int = 0
+    asked_of: str = ""
 
     def plan(
-        self, label: str, model: str, benchmarks: Mapping[str, Benchmark], questions: Mapping[str, Sequence[Question]]
-    ) -> list[Asked]:
-        """Every request to one model. `label` is what the results call it, `model` its folder."""
-        styles: dict[Style, Prompting] = {}
+        self, model: str | None, benchmarks: Mapping[str, Benchmark], questions: Mapping[str, Sequence[Question]]
+    ) -> list[PlannedQuestion]:
+        """Every request to one model. `model`: its folder; None for one behind a server."""
         plan = []
         for name, benchmark in benchmarks.items():
-            style = benchmark.style or self.style
-            if style not in styles:
-                styles[style] = prompting(style, model, self.shots, self.turns)
-            plan += [self._ask(label, name, benchmark, styles[style], question) for question in questions[name]]
+            way = self.protocol.prompting(benchmark, model)
+            plan += [self._planned(name, benchmark, way, question) for question in questions[name]]
         return plan
 
-    def _ask(self, label: str, name: str, benchmark: Benchmark, way: Prompting, question: Question) -> Asked:
-        prompt = way.write(question, benchmark)
-        sampling = Sampling(
-            temperature=self.temperature,
-            top_p=self.top_p,
-            max_tokens=benchmark.max_tokens,
-            stop=tuple(dict.fromkeys((*way.stop, *benchmark.stop))),
-        )
-        requests = tuple(
-            Request(
-                id=content_id(label, name, question.id, sample, prompt, sampling),
-                prompt=prompt,
-                seed=seed_from(self.seed, question.id, sample),  # the same for every model: paired comparisons
-                sampling=sampling,
-            )
-            for sample in range(self.samples)
-        )
-        return Asked(name, question, prompt, requests, way)
+    def _planned(self, name: str, benchmark: Benchmark, way: Prompting, question: Question) -> PlannedQuestion:
+        prompt = way.write(question)
+        stop = tuple(dict.fromkeys((*way.stop, *benchmark.stop)))
+        sampling = replace(self.sampling, max_tokens=self.max_tokens or benchmark.max_tokens, stop=stop)
+        requests = []
+        for sample in range(self.samples):
+            seed = seed_from(self.seed, question.id, sample)  # the same for every model: paired comparisons
+            id = content_id(self.asked_of, name, question.id, sample, seed, prompt, sampling)
+            requests.append(Request(id, prompt, seed, sampling))
+        return PlannedQuestion(name, question, prompt, tuple(requests), way)
 
 
 def load_questions(benchmarks: Mapping[str, Benchmark]) -> dict[str, list[Question]]:
@@ -103,19 +99,19 @@ def load_questions(benchmarks: Mapping[str, Benchmark]) -> dict[str, list[Questi
 
 
 def collect(
-    plan: Sequence[Asked], open_session: Opener, journal: Journal, progress: Progress, bench: Workbench
+    plan: Sequence[PlannedQuestion], open_session: Opener, journal: Journal, progress: Progress, pool: ProgramPool
 ) -> dict[str, Answer]:
     """The answers by request id. Those in the journal are not asked again; the engine starts only if any is missing.
 
     A request that failed is answered with "error" and stays out of the journal, so that another try asks it again.
     """
-    wanted = {request.id: Dialogue(request, asked.way) for asked in plan for request in asked.requests}
+    wanted = {request.id: Dialogue(request, planned.way) for planned in plan for request in planned.requests}
     answers = {id: Answer(**row) for id, row in journal.rows() if id in wanted}
     missing = [dialogue for id, dialogue in wanted.items() if id not in answers]
     progress.advance(len(answers))
     if missing:
         with open_session() as session:
-            for id, answer in hold(missing, session, bench):
+            for id, answer in complete(missing, session, pool):
                 answers[id] = answer
                 if answer.finish_reason != "error":
                     journal.append(id, {name: getattr(answer, name) for name in Answer.__slots__})
@@ -130,12 +126,14 @@ class Dialogue:
 
     def __init__(self, request: Request, way: Prompting):
         self.id, self.request, self.way = request.id, request, way
-        self.text, self.tokens, self.seconds, self.programs = way.opening, 0, 0.0, 0
+        self.text, self.programs = way.opening, 0
+        self.tokens, self.prompt_tokens, self.seconds = 0, 0, 0.0
 
-    def hear(self, completion: Completion, bench: Workbench) -> Future[str] | str:
-        """Take in what the model wrote: the program's output to wait for, or the reason why the answer ends here."""
+    def hear(self, completion: Completion, pool: ProgramPool) -> Future[Execution] | str:
+        """Take in what the model wrote: the program's end to wait for, or the reason why the answer ends here."""
         self.text += completion.text
         self.tokens += completion.completion_tokens
+        self.prompt_tokens += completion.prompt_tokens
         if not self.way.programs or completion.finish_reason != "stop":
             return completion.finish_reason
         if self.way.opening and not self.programs:  # the closing fence was the stop string
@@ -146,11 +144,11 @@ class Dialogue:
         if self.programs == self.way.programs:
             return "turns"
         self.programs += 1
-        return bench.start(*waiting)
+        return pool.start(*waiting)
 
-    def read(self, output: str) -> str | None:
+    def read(self, execution: Execution) -> str | None:
         """Show the model its program's output. Returns why the answer ends here, or None when it goes on."""
-        self.text = f"{self.text.rstrip()}\n{output}"
+        self.text = f"{self.text.rstrip()}\n{shown_output(execution)}"
         if not self.way.reads_output:
             return "stop"
         return "length" if self.tokens >= self.request.sampling.max_tokens else None
@@ -170,11 +168,11 @@ class Dialogue:
 
     def answer(self, reason: str) -> tuple[str, Answer]:
         text = "" if reason == "error" else self.text
-        return self.id, Answer(text, reason, self.tokens, round(self.seconds, 4))
+        return self.id, Answer(text, reason, self.tokens, round(self.seconds, 4), self.prompt_tokens)
 
 
-def hold(dialogues: Iterable[Dialogue], session: Session, bench: Workbench) -> Iterator[tuple[str, Answer]]:
-    """Hold all dialogues, turn by turn; programs run while the engine writes. Yields answers as they are complete."""
+def complete(dialogues: Iterable[Dialogue], session: Session, pool: ProgramPool) -> Iterator[tuple[str, Answer]]:
+    """All dialogues, turn by turn; programs run while the engine writes. Yields answers as they are complete."""
     clock = time.monotonic()
 
     def lap() -> float:
@@ -185,18 +183,18 @@ def hold(dialogues: Iterable[Dialogue], session: Session, bench: Workbench) -> I
     speaking = list(dialogues)
     while speaking:
         asked = {request.id: (request, d) for d in speaking for request in (d.next_request(),)}
-        running: list[tuple[Dialogue, Future[str]]] = []
+        running: list[tuple[Dialogue, Future[Execution]]] = []
         for completion in session.stream(request for request, _ in asked.values()):
             dialogue = asked[completion.id][1]
             dialogue.seconds += lap()
-            heard = dialogue.hear(completion, bench)
+            heard = dialogue.hear(completion, pool)
             if isinstance(heard, str):
                 yield dialogue.answer(heard)
             else:
                 running.append((dialogue, heard))
         speaking = []
-        for dialogue, output in running:
-            ended = dialogue.read(output.result())
+        for dialogue, execution in running:
+            ended = dialogue.read(execution.result())
             dialogue.seconds += lap()
             if ended:
                 yield dialogue.answer(ended)
@@ -204,6 +202,6 @@ def hold(dialogues: Iterable[Dialogue], session: Session, bench: Workbench) -> I
                 speaking.append(dialogue)
 
 
-def answers_of(asked: Asked, answers: Mapping[str, Answer]) -> Iterator[Answer]:
+def answers_of(planned: PlannedQuestion, answers: Mapping[str, Answer]) -> Iterator[Answer]:
     """A question's answers, in the order of its samples."""
-    return (answers[request.id] for request in asked.requests)
+    return (answers[request.id] for request in planned.requests)

@@ -87,6 +87,11 @@ def accuracy_over_seeds(strata: Sequence[np.ndarray]) -> Estimate:
     return Estimate(mean, max(0.0, low), min(1.0, high), seeds, questions)
 
 
+def accuracy_of(scores: Sequence[float]) -> Estimate:
+    """The same for one model on one benchmark: the interval is over questions alone."""
+    return accuracy_over_seeds([np.array([scores], dtype=float)])
+
+
 def paired_difference(
     ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray], trained_apart: bool = False
 ) -> Estimate:

@@ -1,4 +1,4 @@
-"""A helper process that answers one line with one line, and that can always be killed."""
+"""A worker process that answers one line with one line, and that can always be killed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 
 from src.core.errors import UserError
 
-START_SECONDS = 120.0  # SymPy and math-verify load in 2 s on an idle machine
+START_SECONDS = 120.0  # NumPy and SymPy load in 2 s on an idle machine
 
 
-class Helper:
+class WorkerProcess:
     """Started when first asked, and again after it died; `ask` may be called from any thread, one at a time."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]):
@@ -24,19 +24,20 @@ class Helper:
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, line: str, seconds: float) -> str:
-        """The helper's answer, or "" when it died. Raises TimeoutError, and kills it, when none comes in time."""
+        """The worker's answer, "" when it died over it. Raises TimeoutError, and kills it, when none comes in time."""
         with self._lock:
             process = self._process or self._start()
             try:
-                assert process.stdin is not None
-                process.stdin.write(line.encode() + b"\n")
-                process.stdin.flush()
+                _write_line(process, line)
+            except BrokenPipeError:  # it was killed while it had nothing to do
+                self._stop()
+                process = self._start()
+                _write_line(process, line)
+            try:
                 answer = _read_line(process, seconds)
             except TimeoutError:
                 self._stop()
                 raise
-            except OSError:
-                answer = ""
             if not answer:
                 self._stop()
             return answer
@@ -56,7 +57,9 @@ class Helper:
             started = False
         if not started:
             self._stop()
-            raise UserError("A helper process did not start.", f"Try it by hand: {' '.join(self.command)}")
+            raise UserError(
+                "The worker process of a sandbox did not start.", f"Try it by hand: {' '.join(self.command)}"
+            )
         return process
 
     def _stop(self) -> None:
@@ -72,8 +75,14 @@ class Helper:
             self._stop()
 
 
+def _write_line(process: subprocess.Popen[bytes], line: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(line.encode() + b"\n")
+    process.stdin.flush()
+
+
 def _read_line(process: subprocess.Popen[bytes], seconds: float) -> str:
-    """One line from the helper, "" when it died; TimeoutError when none comes in time."""
+    """One line from the worker, "" when it died; TimeoutError when none comes in time."""
     assert process.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)

@@ -1,0 +1,159 @@
+"""Evaluations outside a run: each is an artifact of the store, and a name in `outputs/evaluations` leads to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from src.config.build import build
+from src.core.errors import UserError
+from src.core.stage import Artifact
+from src.core.store import Store
+from src.core.tracking import NoTracker
+from src.generation.openai import OpenAIGenerator
+from src.modeling.sources import ModelSource
+from src.pipeline.graph import Node
+from src.pipeline.launch import Compute, Local
+from src.pipeline.runner import Runner
+from src.stages.evaluate import Evaluate, Regrade
+
+STAGE_OPTIONS = (
+    *("samples", "temperature", "top_p", "top_k", "min_p", "max_tokens", "prompting", "shots", "exemplars"),
+    *("system", "template", "turns", "programs", "data_seed"),
+)
+FOR_ALL_BENCHMARKS = ("every", "limit")
+KEY_DIGITS = 8  # of an evaluation's name
+
+
+def model_label(config: Mapping[str, Any]) -> str:
+    """What files call the model: the last part of its folder or name. Raises UserError where none is named."""
+    options = config["engine"] if "base_url" in config["engine"] else config["model"]
+    name = options.get("name") or options.get("model") or options["_target_"].rpartition(".")[2].lower()
+    if name == "???":
+        raise UserError(
+            "No model is named.",
+            "Add model=FOLDER, a Hugging Face folder or a name on the hub; or generator@engine=openai "
+            "engine.model=NAME engine.base_url=URL for one behind a server.",
+        )
+    return Path(str(name)).name
+
+
+def evaluation_node(config: Mapping[str, Any]) -> Node:
+    """The pipeline's own stage, from the plain options of `conf/evaluate.yaml`.
+
+    Raises UserError for options that make no sense, and for what is not at hand: a model, a file, a package, a key.
+    """
+    label = model_label(config)
+    options = {name: config[name] for name in STAGE_OPTIONS}
+    for_all = {name: config[name] for name in FOR_ALL_BENCHMARKS if config[name] is not None}
+    options["benchmarks"] = {name: {**node, **for_all} for name, node in config["benchmark"].items()}
+    engine = dict(config["engine"])
+    if "base_url" in engine:
+        engine["system"] = options.pop("system") or engine.get("system")
+        options["model"] = None
+    else:
+        options["model"] = config["model"]
+    stage: Evaluate = build(
+        {"_target_": "src.stages.evaluate.Evaluate", "engine": engine, "label": label, **options}, "evaluate"
+    )
+    _check_model(stage.model)
+    return _checked(Node("evaluate", stage))
+
+
+def _check_model(model: ModelSource | None) -> None:
+    if model is not None and model.made_here:
+        raise UserError(f"There is nothing to evaluate: {model.title()}.", "Add model=FOLDER, that of a trained one.")
+
+
+def _checked(node: Node) -> Node:
+    if node.absent:
+        raise UserError("\n".join(dict.fromkeys(str(error) for error in node.absent)), "Nothing was computed.")
+    return node
+
+
+class Evaluations:
+    """Those of one outputs folder."""
+
+    def __init__(self, outputs: Path):
+        self.outputs = outputs.absolute()
+        self.folder = self.outputs / "evaluations"
+        self.store = Store(self.outputs / "store")
+
+    def evaluate(self, node: Node, name: str, compute: Compute, command: str, say: Callable[[str], None]) -> Path:
+        """Run the node, or reuse what the store has of it; returns the folder that its name leads to.
+
+        A second launch of the same evaluation waits for the first; a killed one goes on where it was.
+        """
+        if isinstance(compute, Local) and isinstance(getattr(node.stage, "engine", None), OpenAIGenerator):
+            compute = Local(isolate=False)  # nothing heavy is loaded: no process of its own is needed
+        return self._named(name, self._runner(compute, command, say).walk([node])[node.name])
+
+    def regrade(self, name: str, command: str, say: Callable[[str], None]) -> Path:
+        """Grade the answers of an evaluation again, by today's grader."""
+        full, earlier = self.find(name)
+        config = earlier.manifest["config"]
+        options = {option: config[option] for option in ("benchmarks", "prompting")}
+        stage: Regrade = build({"_target_": "src.stages.evaluate.Regrade", **options}, "regrade")
+        finished: Any = _Finished("evaluation", earlier.manifest["key"])
+        node = _checked(Node("regrade", stage, {"evaluation": finished}))
+        runner = self._runner(Local(isolate=False), command, say)
+        runner.made[finished.name] = earlier
+        return self._named(full[: -KEY_DIGITS - 1], runner.walk([node])[node.name])
+
+    def all(self) -> dict[str, Artifact]:
+        """The finished evaluations by full name."""
+        links = sorted(path for path in self.folder.glob("*") if (path / "manifest.json").is_file())
+        return {path.name: Artifact(path) for path in links}
+
+    def find(self, name: str) -> tuple[str, Artifact]:
+        """The evaluation of that name: with its key, or without where only one has it.
+
+        Raises UserError for none and for several; those differ in options, which the message says.
+        """
+        found = {full: made for full, made in self.all().items() if name in (full, full[: -KEY_DIGITS - 1])}
+        if not found:
+            known = ", ".join(self.all()) or "none"
+            raise UserError(f"{self.folder / name} holds no finished evaluation.", f"There are: {known}.")
+        if len(found) > 1:
+            lines = "\n".join(f"  {full}: {_differences(made, found.values())}" for full, made in found.items())
+            raise UserError(
+                f"{len(found)} evaluations are called {name}:\n{lines}", "Write one of these names in full."
+            )
+        ((full, made),) = found.items()
+        return full, made
+
+    def _runner(self, compute: Compute, command: str, say: Callable[[str], None]) -> Runner:
+        silent = NoTracker().start("", "", "", {}, self.outputs)
+        return Runner(self.store, compute, silent, self.outputs / "cache", command, say)
+
+    def _named(self, name: str, made: Artifact) -> Path:
+        link = self.folder / f"{name}-{made.path.name[:KEY_DIGITS]}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(os.path.relpath(made.path, self.folder))
+        return link
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """Stands for the node of an artifact that is there already."""
+
+    name: str
+    key: str
+
+
+def _differences(made: Artifact, others: Iterable[Artifact]) -> str:
+    """The options in which an evaluation differs from its namesakes."""
+    mine, theirs = _flat(made.manifest["config"]), [_flat(other.manifest["config"]) for other in others]
+    return ", ".join(f"{key}={value}" for key, value in mine.items() if any(o.get(key) != value for o in theirs))
+
+
+def _flat(options: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(options, Mapping):
+        return {path: options}
+    return {
+        key: value for name, item in options.items() for key, value in _flat(item, f"{path}.{name}".lstrip(".")).items()
+    }
