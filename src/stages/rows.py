@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, NamedTuple
+from pathlib import Path
+from typing import ClassVar, Literal, NamedTuple, TextIO
 
 from src.core.errors import UserError
 from src.core.records import Generation, Passage, Prediction, Problem, Prompt, content_id, write_table
@@ -76,8 +78,13 @@ class Rows(Stage):
             self._field(name)
 
     def run(self, ctx: StageContext) -> None:
-        with BadRows(ctx.out / "bad_rows.jsonl") as bad, ctx.progress("reading rows", unit="rows") as bar:
-            passages = (_passage(row) for row in self._counted(ctx, bad, bar.advance))
+        read = ctx.work / "rows.jsonl"  # the user's files are read once: they might change
+        with (
+            BadRows(ctx.out / "bad_rows.jsonl") as bad,
+            ctx.progress("reading rows", unit="rows") as bar,
+            read.open("w", encoding="utf-8") as file,
+        ):
+            passages = (_passage(row) for row in self._kept(ctx, bad, bar.advance, file))
             kept = write_table(ctx.out / "passages", Passage, passages)
         bad.report()
         if not kept:
@@ -87,14 +94,15 @@ class Rows(Stage):
                 f"Say where the rows hold their parts: fields.{PARTS[self.form][0]}=NAME",
             )
         if self.form == "predictions":
-            write_table(ctx.out / "predictions", Prediction, map(_prediction, self._rows()))
+            write_table(ctx.out / "predictions", Prediction, map(_prediction, _rows(read)))
             return
-        write_table(ctx.out / "prompts", Prompt, map(_prompt, self._rows()))
+        write_table(ctx.out / "prompts", Prompt, map(_prompt, _rows(read)))
         if self.form == "problems":
-            write_table(ctx.out / "generations", Generation, map(_generation, self._rows()))
-            write_table(ctx.out / "problems", Problem, map(_problem, self._rows()))
+            write_table(ctx.out / "generations", Generation, map(_generation, _rows(read)))
+            write_table(ctx.out / "problems", Problem, map(_problem, _rows(read)))
 
-    def _counted(self, ctx: StageContext, bad: BadRows, advance) -> Iterator[Row]:  # type: ignore[no-untyped-def]
+    def _kept(self, ctx: StageContext, bad: BadRows, advance: Callable[[], None], file: TextIO) -> Iterator[Row]:
+        """The rows that have all their parts, each written into `file`; the others are tallied and listed."""
         for row in self._all():
             ctx.tally.enter()
             advance()
@@ -103,10 +111,8 @@ class Rows(Stage):
                 bad.add(row)
             else:
                 ctx.tally.keep()
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 yield row
-
-    def _rows(self) -> Iterator[Row]:
-        return (row for row in self._all() if isinstance(row, Row))
 
     def _all(self) -> Iterator[Row | BadRow]:
         before: Counter[str] = Counter()
@@ -132,6 +138,12 @@ class Rows(Stage):
         return Fields(self.fields[name])
 
 
+def _rows(read: Path) -> Iterator[Row]:
+    with read.open(encoding="utf-8") as file:
+        for line in file:
+            yield Row(*json.loads(line))
+
+
 def _passage(row: Row) -> Passage:
     text = row.parts.get("question") or row.parts.get("text") or row.parts["prediction"]
     return Passage(row.id, row.source, text, {"place": row.place})
@@ -153,6 +165,5 @@ def _problem(row: Row) -> Problem:
 
 
 def _prediction(row: Row) -> Prediction:
-    nothing: list[str] = []
-    answer = row.parts["prediction"]
-    return Prediction(row.id, "", row.source, row.id, row.stage, "", row.parts["gold"], [answer], [], [], nothing)
+    gold, answer = row.parts["gold"], row.parts["prediction"]
+    return Prediction(row.id, "", row.source, row.id, row.stage, "", gold, [answer], [], [], [])
