@@ -3,11 +3,11 @@ Stopped, they go on with another number of processes."""
 
 from __future__ import annotations
 
-import json
+import dataclasses
+import multiprocessing
 import os
 import socket
-import subprocess
-import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,41 +15,52 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-REPOSITORY = Path(__file__).parents[2]
-STOP = 4
-
-RUN = """
-import dataclasses, json, sys
-from pathlib import Path
 from src.modeling.module import CausalLM
 from src.modeling.recipe import LoRA, Recipe
 from src.modeling.training import train
 from tests.modeling.tiny import CPU, addition
-home, base, devices, jobs = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), json.loads(sys.argv[4])
+
+STOP = 4
+
+
 class StoppedError(Exception):
     pass
-step = CausalLM.training_step
-for name, options in jobs.items():
-    folder = home / options.pop("folder", name)
+
+
+def rank(number: int, devices: int, port: int, home: Path, base: Path, jobs: dict[str, dict[str, Any]]) -> None:
+    """One of `devices` processes, as torchrun would start it; the jobs one after the other."""
+    place = {"RANK": number, "LOCAL_RANK": number, "GROUP_RANK": 0, "WORLD_SIZE": devices, "LOCAL_WORLD_SIZE": devices}
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "test"} if devices > 1 else {}
+    os.environ.update({name: str(value) for name, value in {**place, **where}.items()})
+    for name, options in jobs.items():
+        job(home / options.get("folder", name), base, devices, options)
+
+
+def job(folder: Path, base: Path, devices: int, options: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    stop = options.pop("stop", None)
-    def training_step(self, batch, batch_idx):
-        if batch.step == stop:
+    lora = LoRA(rank=4, alpha=8, dropout=0.0) if options.get("lora") else None
+    precision = options.get("precision", "float32")
+    recipe = Recipe(lr=1e-2, sequence_length=96, batch_sequences=5, epochs=2, lora=lora, precision=precision)
+    machine = {k: v for k, v in options.items() if k in ("strategy", "activation_checkpointing")}
+    trainer = dataclasses.replace(CPU, devices=devices, rows_per_device=2, checkpoint_minutes=0, **machine)
+
+    def log(values: dict[str, float], step: int) -> None:
+        with (folder / "log.txt").open("a") as file:
+            file.write(f"{values['loss']!r} {values['grad_norm']!r}\n")
+
+    step = CausalLM.training_step
+
+    def stopped(self: CausalLM, batch: Any, batch_idx: int) -> None:
+        if batch.step == options.get("stop"):
             raise StoppedError
         step(self, batch, batch_idx)
-    CausalLM.training_step = training_step
-    lora = LoRA(rank=4, alpha=8, dropout=0.0) if options.pop("lora", False) else None
-    precision = options.pop("precision", "float32")
-    recipe = Recipe(lr=1e-2, sequence_length=96, batch_sequences=5, epochs=3, lora=lora, precision=precision)
-    trainer = dataclasses.replace(CPU, devices=devices, rows_per_device=2, checkpoint_minutes=0, **options)
-    def log(values, step):
-        with (folder / "log.txt").open("a") as file:
-            file.write(f"{values['loss']!r} {values['grad_norm']!r}\\n")
-    try:
-        train(base, [addition(i) for i in range(60)], recipe, trainer, folder / "model", folder / "work", 0, log=log)
-    except StoppedError:
-        assert stop
-"""
+
+    rows = [addition(i) for i in range(60)]
+    with pytest.MonkeyPatch.context() as patch, suppress(StoppedError):
+        patch.setattr(CausalLM, "training_step", stopped)
+        train(base, rows, recipe, trainer, folder / "model", folder / "work", 0, log=log)
+
+
 ONE = {
     "full": {},
     "lora": {"lora": True},
@@ -70,25 +81,22 @@ TWO = {
 AGAIN = {"one after two": {"folder": "stopped in two"}}
 
 
-def launch(home: Path, base: Path, devices: int, jobs: dict[str, Any]) -> None:
-    """All jobs in the same processes, one after the other: starting them costs more than the trainings."""
-    script = home / "run.py"
-    script.write_text(RUN)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    torchrun = ["-m", "torch.distributed.run", f"--nproc-per-node={devices}", f"--master-port={port}"]
-    command = [sys.executable, *(torchrun if devices > 1 else []), str(script), str(home), str(base), str(devices)]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*command, json.dumps(jobs)], cwd=REPOSITORY, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3_000:]
-
-
 @pytest.fixture(scope="module")
 def trained(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All jobs, in forks of this process: starting Python anew costs more than the trainings."""
     home = tmp_path_factory.mktemp("distributed")
+    fork = multiprocessing.get_context("fork")
     for devices, jobs in ((1, ONE), (2, TWO), (1, AGAIN)):
-        launch(home, base, devices, jobs)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        given = [(number, devices, port, home, base, jobs) for number in range(devices)]
+        processes = [fork.Process(target=rank, args=arguments) for arguments in given]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+            assert process.exitcode == 0
     return home
 
 
@@ -112,7 +120,6 @@ def apart(base: Path, mine: Path, theirs: Path) -> float:
     return distance(weights(mine), weights(theirs)) / moved
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["full", "lora"])
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_two_processes_end_with_the_weights_of_one(base: Path, trained: Path, strategy: str, kind: str) -> None:
@@ -122,7 +129,6 @@ def test_two_processes_end_with_the_weights_of_one(base: Path, trained: Path, st
     assert apart(base, one, two) < 1e-2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bf16", "bf16 lora"])
 def test_a_sharded_model_in_the_types_of_a_gpu(base: Path, trained: Path, kind: str) -> None:
     """Weights travel in bfloat16, which rounds otherwise than autocast does."""
@@ -133,7 +139,6 @@ def test_a_sharded_model_in_the_types_of_a_gpu(base: Path, trained: Path, kind: 
     assert apart(base, one, two) < 0.15
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["stopped", "stopped in two"])
 def test_a_stopped_training_goes_on_with_another_number_of_processes(base: Path, trained: Path, folder: str) -> None:
     whole, resumed = losses(trained / "full"), losses(trained / folder)
