@@ -12,7 +12,7 @@ from src.core.checks import at_least
 from src.core.errors import UserError
 from src.generation.base import Generator, Sampling
 from src.generation.budget import Budget, Price
-from src.generation.openai_json import ASKED_FOR, RESPONSE_FORMATS
+from src.generation.json_output import ASKED_FOR, RESPONSE_FORMATS
 from src.generation.provider import Provider
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 from src.generation.base import Completion
 from src.generation.budget import Spent
-from src.generation.openai_json import read_json
+from src.generation.json_output import read_json
 from src.generation.provider import Provider
 from src.generation.refusals import Unreadable
 from src.generation.thinking import split_thinking

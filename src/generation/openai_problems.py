@@ -83,9 +83,8 @@ class Problems:
 
 
 def span(seconds: float) -> str:
-    """A time in the largest unit that fits: "55 hours"."""
-    for unit, size in (("days", 172_800.0), ("hours", 7_200.0), ("minutes", 120.0)):
-        if seconds >= size:
-            each = {"days": 86_400, "hours": 3_600, "minutes": 60}[unit]
-            return f"{seconds / each:.0f} {unit}"
+    """A time in a unit that fits: "55 hours"."""
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 3 * size:
+            return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} seconds"

@@ -94,6 +94,8 @@ class Throttle:
 
     def heard(self) -> None:
         """The server does its work, if only by refusing a call: what failed before was a matter of those calls."""
+        if not self.answers:  # refused: no other call takes its place before one is answered
+            self._limit = max(1.0, self._limit - 1)
         self._throttled = self._failures = 0
         self._failing.clear()
         self._blocked_since = None
@@ -106,7 +108,7 @@ class Throttle:
             self._limit = max(1.0, self._limit * FEWER)
             self._throttled += 1
         ours = _backoff(self._throttled - 1) if asked is None or self._throttled > 1 else 0.0
-        self._pause(max(asked or 0.0, ours), words)
+        self._pause(max(asked or 0.0, ours), words, asked is not None)
 
     def failed(self, request: str, words: str) -> bool:
         """A call failed on the server's side. Returns whether that is to be put down to the call."""
@@ -119,11 +121,11 @@ class Throttle:
         self._pause(_backoff(self._failures - 1), words)
         return False
 
-    def _pause(self, seconds: float, words: str) -> None:
+    def _pause(self, seconds: float, words: str, asked: bool = False) -> None:
         now = time.monotonic()
         self._blocked_since, self._words = self._blocked_since or now, words
         if now + seconds - self._blocked_since > self._patience:
-            asked = seconds > LONGEST_PAUSE
+            asked = asked and seconds > self._patience
             raise OutOfPatience(seconds if asked else now - self._blocked_since, words, asked)
         self._open_at = max(self._open_at, now + seconds * random.uniform(1.0, LATE))
         self._spread_until = self._open_at + max(SPREAD_SECONDS, seconds / 4)

@@ -9,10 +9,20 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Fault = str | tuple[int, dict[str, Any], dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Word for word what the server sends."""
+
+    status: int
+    body: Any
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Server(ThreadingHTTPServer):
@@ -20,7 +30,7 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, fault: Callable[[int, dict[str, Any]], Fault | None]):
+    def __init__(self, fault: Callable[[int, dict[str, Any]], Fault | Reply | None]):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.fault, self.lock = fault, threading.Lock()
         self.bodies: list[dict[str, Any]] = []
@@ -78,6 +88,8 @@ class _Handler(BaseHTTPRequestHandler):
             case "slow":
                 time.sleep(1.0)
                 self.answer(body)
+            case Reply(status, said, headers):
+                self.send(status, said if isinstance(said, bytes) else json.dumps(said).encode(), headers)
             case (status, error, headers):
                 self.send(status, json.dumps({"error": error}).encode(), headers)
 
@@ -114,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(fault: Callable[[int, dict[str, Any]], Fault | None] = lambda n, body: None):
+def serving(fault: Callable[[int, dict[str, Any]], Fault | Reply | None] = lambda n, body: None):
     server = Server(fault)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

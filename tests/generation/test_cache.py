@@ -64,3 +64,22 @@ def test_the_first_answer_stays(opened):
     for text in ("first", "second"):
         cache.put("question", Completion("a", text, "stop", 3, 4))
     assert cache.get("question", "b") == Completion("b", "first", "stop", 3, 4)
+
+
+def test_a_cache_of_an_earlier_version_keeps_its_answers(tmp_path):
+    import sqlite3
+
+    old = sqlite3.connect(tmp_path / "answers.sqlite")
+    old.execute(
+        "CREATE TABLE answers (key TEXT PRIMARY KEY, text TEXT NOT NULL, finish_reason TEXT NOT NULL, prompt_tokens "
+        "INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, error TEXT) WITHOUT ROWID"
+    )
+    old.execute("INSERT INTO answers VALUES ('question', 'paid for', 'stop', 3, 4, NULL)")
+    old.commit()
+    old.close()
+    cache = AnswerCache(tmp_path / "answers.sqlite")
+    assert cache.get("question", "a") == Completion("a", "paid for", "stop", 3, 4)
+    new = Completion("b", "text", "length", 1, 2, None, 1, "odd", "thoughts")
+    cache.put("another", new)
+    assert cache.get("another", "b") == new
+    cache.close()

@@ -46,7 +46,7 @@ _INDENTED = re.compile(r"(?:\\n|\\t|[\n\t])[ \t]*$")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|[A-Za-z]+|.)", re.DOTALL)
 # What cannot be text any more: control characters, and a tab where a command lost its first letter.
 _BEHEADED = "|".join(sorted(word[1:] for word in _KNOWN["t"] if len(word) > 3))
-_UNREADABLE = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f]|(?<=\S)\t(?=(?:{_BEHEADED})(?![a-zA-Z]))")
+_UNREADABLE = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f]|(?<=\S) *\t(?=(?:{_BEHEADED})(?![a-zA-Z]))")
 
 
 def read_json(text: str) -> tuple[str, str | None]:
@@ -63,7 +63,7 @@ def read_json(text: str) -> tuple[str, str | None]:
     if not isinstance(problem, str) or not isinstance(solution, str):
         raise Unreadable("no JSON object of problem and solution: they are not text")
     if control := _UNREADABLE.search(problem + solution):
-        raise Unreadable(f"a control character (U+{ord(control[0]):04X}) in JSON")
+        raise Unreadable(f"a control character (U+{ord(control[0][-1]):04X}) in JSON")
     return format_response(problem, solution), MENDED if mended != found else None
 
 
