@@ -33,8 +33,6 @@ from src.core.secrets import hide_secrets
 from src.core.stage import PROGRESS, Artifact, Stage, StageContext
 from src.core.store import FULL_DISK_CODE, full_disk_explained, is_full_disk, worker_lock, write_json
 
-SAVING_SECONDS = 300  # that the processes under torchrun may take to save their state when they are stopped
-
 
 def run_spec(path: Path) -> dict[str, Any]:
     """Run the stage of a spec and return its measurements."""
@@ -122,7 +120,7 @@ def main_of_several(spec: Path, processes: int, nodes: int, rendezvous: str | No
         id = json.loads(spec.read_text())["id"]
         where = [f"--nnodes={nodes}", "--rdzv-backend=c10d", f"--rdzv-endpoint={rendezvous}", f"--rdzv-id={id}"]
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
-    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(SAVING_SECONDS))
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(stopping.SAVING_SECONDS))
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the ranks' own words are enough
     try:
         run.main([*where, f"--nproc-per-node={processes}", "-m", "src.worker", str(spec)])

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 EXIT_CODE = 128 + signal.SIGTERM  # a shell's code for a process that SIGTERM ended
+SAVING_SECONDS = 300  # that a process may take to save its state when it is stopped; then it is killed
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

@@ -35,7 +35,6 @@ SPEC, RESULT = "spec.json", "result.json"
 SECRET = re.compile(r"(KEY|SECRET|PASSWORD)$")  # of a variable's name; HF_TOKEN is none: models are loaded with it
 ASKING_A_SERVER = "src.generation.openai.OpenAIGenerator"
 PRELOADED = ["src.worker", "src.modeling.training", "src.generation.vllm_session"]
-SAVING_SECONDS = 300  # that a stage may take to save its state when it is stopped; stopped again, it ends at once
 
 
 class Compute(ABC):
@@ -68,7 +67,7 @@ class Local(Compute):
 
     def prepare(self) -> None:
         if self.isolate and self.warm:
-            with _secrets_put_away(), stopping.deaf_to_terminal():
+            with _without_secrets(), stopping.deaf_to_terminal():
                 _server().Process(target=_nothing).start()
 
     def run(self, spec: dict[str, Any], folder: Path, heavy: bool) -> dict[str, Any]:
@@ -165,15 +164,15 @@ def free_port() -> int:
 
 
 def _fresh(command: list[str], keys: dict[str, str]) -> int:
-    open_ones = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
+    environment = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
     with stopping.deaf_to_terminal():
-        process = subprocess.Popen(command, env={**open_ones, **keys, "PYTHONUNBUFFERED": "1"})
+        process = subprocess.Popen(command, env={**environment, **keys, "PYTHONUNBUFFERED": "1"})
     _join(process, process.wait)
     return process.returncode
 
 
 def _forked(spec: Path, keys: dict[str, str]) -> int:
-    with _secrets_put_away(), stopping.deaf_to_terminal():
+    with _without_secrets(), stopping.deaf_to_terminal():
         process = _server().Process(target=_work, args=(spec, keys))
         process.start()
     _join(process, process.join)
@@ -181,14 +180,15 @@ def _forked(spec: Path, keys: dict[str, str]) -> int:
 
 
 def _join(process: Any, wait: Callable[..., Any]) -> None:
-    """Wait for the process's end. Stopped meanwhile, it is stopped too and given time to save its state."""
+    """Wait for the process's end. Stopped meanwhile, it is stopped too and given time to save its state; stopped
+    again, it ends at once."""
     try:
         wait()
     except (Stopped, KeyboardInterrupt):
         process.terminate()
         try:
             with suppress(subprocess.TimeoutExpired):
-                wait(SAVING_SECONDS)
+                wait(stopping.SAVING_SECONDS)
         finally:
             process.kill()
         raise
@@ -206,7 +206,7 @@ def _keys_for(spec: Any) -> dict[str, str]:
 
 
 @contextmanager
-def _secrets_put_away() -> Iterator[None]:
+def _without_secrets() -> Iterator[None]:
     """A process that starts meanwhile inherits no secret."""
     secrets = {name: os.environ.pop(name) for name in list(os.environ) if SECRET.search(name)}
     try:
