@@ -41,12 +41,13 @@ _MATH = re.compile(
     re.DOTALL,
 )
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")  # words in what should be a formula: then "$" was money
-_SENTENCE_END = re.compile(r"(?<!\.[a-z])\.(?=\s|$)|。|\s\*\*|\*\*(?=\s|$)|\bI hope\b")
+_SENTENCE_END = re.compile(r"(?<!\.[a-z])\.(?=\s|$)|。|\s\*\*|\*\*(?=[\s.,;]|$)|\bI hope\b")
 _ASIDE = re.compile(
     r",?\s(?:because|since|as (?:required|desired|needed|expected|stated|claimed|shown|we|the|it)"
     r"|so that|where|which means|indeed)\b"
 )
 _VERBS = re.compile(r"\b(?:is|are|equals|be|becomes|gives|i\.e\.,?|that is,?|which is)\s{1,3}(?!not\b)")
+_VALUE = re.compile(r"[0-9\\$]|^\W*(?!(?:it|all|so|that)\b)\w+\W*$")  # what a verb may say that the answer is
 _FILLER = re.compile(
     r"(?:(?:therefore|thus|hence|then|simply|just|about|approximately|roughly|exactly|around|now|also|clearly|indeed"
     r"|equal to|given by|either|both|always|only"
@@ -69,7 +70,10 @@ _LETTER = re.compile(
     r"\(([A-Z])\)|(?<![A-Za-z0-9'’$\\({_^])(?:([A-HJ-P])(?=[).:,;*]|\s*$)(?!['’])|([B-HJ-P])(?=\s))|^\W{0,8}([A-P])(?:[).:]|\W{0,8}$)",
     re.M,
 )
-_CHOSEN = re.compile(r"\b(?:options?|choices?)\s{1,3}(?:is\s{1,3})?[*(]{0,3}([A-Z])(?![A-Za-z0-9])")
+_CHOSEN = re.compile(
+    r"\b(?:(?:is|choose|pick|select)\s{1,3}(?=[A-P]\s{1,3}(?:because|since|as|and|for)\b)"  # "it is A because"
+    r"|(?:options?|choices?)\s{1,3}(?:is\s{1,3})?[*(]{0,3})([A-Z])(?![A-Za-z0-9])"
+)
 
 
 def extract_answer(text: str, answer_type: AnswerType) -> str | None:
@@ -198,7 +202,7 @@ def _stated(piece: str) -> str | None:
     sentence = sentence[: end.start()] if end and end.start() else sentence
     sentence = _ASIDE.split(sentence)[0]
     verb = _last(_VERBS.finditer(sentence))
-    if verb and sentence[verb.end() :].strip():
+    if verb and _VALUE.search(sentence[verb.end() :]):
         sentence = sentence[verb.end() :]
     if formula := _first_formulas(sentence):
         return formula
@@ -258,13 +262,13 @@ def _closing(text: str) -> str | None:
         m for m in _MATH.finditer(line[-4 * PIECE_CHARS :]) if not _is_money(m) and len(_content(m).strip()) > 1
     ]
     line = line[-4 * PIECE_CHARS :]
-    number = _last(m for m in NUMBER.finditer(line) if not any(f.start() < m.start() < f.end() for f in formulas))
+    number = _last(m for m in NUMBER.finditer(line) if not any(f.start() <= m.start() < f.end() for f in formulas))
     if formulas and (number is None or number.start() < formulas[-1].start()):
         first = len(formulas) - 1
         while first and _JOINS.fullmatch(line[formulas[first - 1].end() : formulas[first].start()]):
             first -= 1
         return _run_of(formulas[first:], line)
-    bare = _BARE_LATEX.search(line.rstrip(" .")) if "\\" in line and "$" not in line else None
+    bare = _BARE_LATEX.search(line.rstrip(" .")) if "\\" in line and not ("$" in line or "\\boxed" in line) else None
     if bare and not _PROSE.search(_BETWEEN.sub(" ", bare[1])):
         return bare[1]
     return _plain(number) if number else last_number(text)
@@ -273,7 +277,14 @@ def _closing(text: str) -> str | None:
 def _is_bare(text: str) -> bool:
     """An answer and nothing else: one short line without prose."""
     text = text.strip()
-    if not text or len(text) > 200 or "\n" in text or _SENTENCE_END.search(text.rstrip(".")):
+    if (
+        not text
+        or len(text) > 200
+        or "\n" in text
+        or "\\boxed" in text
+        or re.match(r"[A-Za-z]{2,}[\s,:]", text)
+        or _SENTENCE_END.search(text.rstrip("."))
+    ):
         return False
     words = [
         w

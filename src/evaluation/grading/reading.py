@@ -149,6 +149,8 @@ class _Reader:
         if opening in ("floor", "ceil"):
             return Expression(("call", opening, parse(inner)))
         parts = [part for _, part in split(inner, "comma", "semicolon")]
+        if (opening, end) == ("[", "]") and not parts:
+            return Reals(())  # Python's empty list
         if (opening, end) == ("(", ")") and len(parts) <= 1:
             return self.value(inner)
         if {opening, end} == {"(", "]"} or {opening, end} == {"[", ")"}:
