@@ -120,6 +120,7 @@ def apart(base: Path, mine: Path, theirs: Path) -> float:
     return distance(weights(mine), weights(theirs)) / moved
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["full", "lora"])
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_two_processes_end_with_the_weights_of_one(base: Path, trained: Path, strategy: str, kind: str) -> None:
@@ -129,6 +130,7 @@ def test_two_processes_end_with_the_weights_of_one(base: Path, trained: Path, st
     assert apart(base, one, two) < 1e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bf16", "bf16 lora"])
 def test_a_sharded_model_in_the_types_of_a_gpu(base: Path, trained: Path, kind: str) -> None:
     """Weights travel in bfloat16, which rounds otherwise than autocast does."""
@@ -139,6 +141,7 @@ def test_a_sharded_model_in_the_types_of_a_gpu(base: Path, trained: Path, kind: 
     assert apart(base, one, two) < 0.15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["stopped", "stopped in two"])
 def test_a_stopped_training_goes_on_with_another_number_of_processes(base: Path, trained: Path, folder: str) -> None:
     whole, resumed = losses(trained / "full"), losses(trained / folder)
