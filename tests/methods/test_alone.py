@@ -11,6 +11,7 @@ from src.core.tracking import NoTracker
 from src.pipeline.launch import Local
 from src.pipeline.runner import Runner
 from src.reporting.lines import write_lines
+from tests.generation.tiny import write_tiny_llama
 from tests.pipeline.composed import composed, nodes_of
 
 QUESTIONS = [f"Ann has {n} apples and buys {2 * n} more at the market. How many apples has she?" for n in range(3, 15)]
@@ -42,7 +43,7 @@ def run(tmp_path, stage, rows, *words):
     tracker = NoTracker().start("s", "n", "i", {}, tmp_path)
     store, compute = Store(tmp_path / "store"), Local(isolate=False)
     made = Runner(store, compute, tracker, tmp_path / "cache", "test", lambda _: None).walk(nodes)
-    files = write_lines(list(made.values()), tmp_path / "lines")
+    files = [path for path in write_lines(list(made.values()), tmp_path / "lines") if path.is_file()]
     return {path.name: [json.loads(line) for line in path.read_text().splitlines()] for path in files}, made
 
 
@@ -106,3 +107,22 @@ def test_rows_without_the_named_fields_say_so(tmp_path, rows):
 def test_a_mapping_is_checked_before_anything_is_read(tmp_path, rows, words, told):
     with pytest.raises(UserError, match=told):
         run(tmp_path, "clean", rows, *words)
+
+
+@pytest.fixture
+def model(tmp_path):
+    return ("model=hf", f"model.name={write_tiny_llama(tmp_path / 'model')}")
+
+
+def test_prompts_are_continued(tmp_path, rows, model):
+    most = ("generator@synthesis=transformers", "generate.sampling.cot.max_tokens=8")
+    found, _ = run(tmp_path, "generate", rows, "fields.text=in", *model, *most)
+    assert {line(row) for row in found["texts.jsonl"]} == set(range(1, 13))
+    assert all(0 < row["tokens"] <= 8 for row in found["texts.jsonl"])
+
+
+def test_a_model_is_trained_on_rows(tmp_path, rows, model):
+    words = ("trainer=cpu", "pretrain.recipe.sequence_length=256")
+    _, made = run(tmp_path, "pretrain", rows, *FIELDS, *model, *words)
+    assert (made["pretrain"].path / "model" / "model.safetensors").exists()
+    assert made["pretrain"].manifest["counts"]["kept"] == 11
