@@ -83,13 +83,15 @@ def _fraction(number: str) -> Fraction | None:
 
 
 def answers(printed: str, answer: str) -> bool:
-    """Whether the boxed answer is what was printed: the whole, its last line, the last number in it, or the number
-    rounded to the digits of the box."""
+    """Whether the boxed answer is what was printed, by the grader's rules: the last line, what stands there behind the
+    last "=" or ":", the line's number if it is the only one, all lines together, or the number rounded to the digits of
+    the box. Of several numbers none is picked: "3 84" does not confirm 3."""
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     if not lines:
         return False
-    numbers = _NUMBER.findall(lines[-1])
-    candidates = [lines[-1], *numbers[-1:], *([" ".join(lines)] if len(lines) > 1 else [])]
+    said = re.split(r"[=:]\s", lines[-1])[-1].strip()
+    numbers = found if len(found := _NUMBER.findall(said)) == 1 else []
+    candidates = [lines[-1], said, *numbers, *([" ".join(lines)] if len(lines) > 1 else [])]
     return any(grade(c, answer).correct for c in candidates) or any(_rounds(number, answer) for number in numbers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from string import Formatter
@@ -10,6 +11,8 @@ from typing import Any
 from src.core.records import Passage
 from src.corpus.base import BadRow, passage
 from src.text.normalise import normalise
+
+_DAMAGED = re.compile("[\x00\ud800-\udfff]")  # NUL, and halves of characters, which no UTF-8 file can hold
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,17 @@ class Fields:
         if not isinstance(row, Mapping):
             return BadRow(place, "not an object with fields")
         try:
-            text = normalise(_fill(self.text, row))
+            written = _fill(self.text, row)
+            meta = self._meta(row)
         except KeyError as missing:
             return BadRow(place, f"no field '{missing.args[0]}'")
         except TypeError as wrong:
             return BadRow(place, str(wrong))
-        if not text:
+        if any(map(_DAMAGED.search, (written, *meta.values()))):
+            return BadRow(place, "damaged characters")
+        if not (text := normalise(written)):
             return BadRow(place, "empty text")
-        return passage(self.source or source, text, self._meta(row))
+        return passage(self.source or source, text, meta)
 
     def _meta(self, row: Mapping[str, Any]) -> dict[str, str]:
         meta = {}

@@ -46,7 +46,7 @@ def _parse(line: bytes, place: str) -> Mapping[str, Any] | BadRow:
         row = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError:
         return BadRow(place, "invalid UTF-8")
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # ValueError: also a number of more digits than Python converts
         return BadRow(place, "invalid JSON")
     return row if isinstance(row, Mapping) else BadRow(place, "not an object with fields")
 

@@ -18,6 +18,6 @@ def direct(graph: Graph) -> None:
     add, stage = graph.add, graph.stage
     corpus = add("corpus", stage(Corpus, "passages", reader="corpus"))
     prompts = add("prompts", stage(Prompts, "prompts", prompt_set="prompt_set"), passages=corpus)
-    distil = add("distil", stage(Distil, "distil", teacher="teacher"), prompts=prompts)
+    distil = add("distil", stage(Distil, "distil", teacher="teacher", benchmarks="benchmark"), prompts=prompts)
     clean = add("clean", stage(Clean, "clean", benchmarks="benchmark"), passages=corpus, generations=distil)
     examined_student(graph, clean, *examined_base(graph))

@@ -22,8 +22,8 @@ def jiuzhang3(graph: Graph) -> None:
     """`rounds` of distillation: 2, 1 without selection, 0 with a synthesizer that nobody taught."""
     add, stage = graph.add, graph.stage
     rounds = graph.option("rounds", choices=(0, 1, 2))
-    ask_1 = stage(Distil, "distil", "round_1", teacher="teacher")
-    ask_2 = stage(Distil, "distil", "round_2", teacher="teacher")
+    ask_1 = stage(Distil, "distil", "round_1", teacher="teacher", benchmarks="benchmark")
+    ask_2 = stage(Distil, "distil", "round_2", teacher="teacher", benchmarks="benchmark")
     learn = stage(Synthesizer, "synthesizer", trainer="trainer")
     draft = stage(Generate, "candidates")
     choose = stage(Select, "select", selector="selector", trainer="trainer")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from statistics import fmean, stdev
 from typing import ClassVar, Literal
 
+from src.cleaning.checks import Checks, Read
 from src.core.checks import at_least
 from src.core.errors import UserError
-from src.core.records import Generation, Problem, Prompt, content_id, seed_from, write_table
+from src.core.records import Generation, Problem, Prompt, content_id, read_table, seed_from, write_table
 from src.core.stage import Stage, StageContext
 from src.generation.base import Generator, Request, Sampling
 from src.generation.budget import dollars
 from src.stages.asking import Ask, Asking, sampling_by_kind, sampling_for
 from src.stages.drawing import draw
+from src.text.contamination import AsksQuestions, ContaminationIndex
 from src.text.parsing import ParsedProblem, Rejection, parse_generation, to_problem
 
 # For `plan=true` alone: a prompt of the paper's (a 1,000-character passage and its guidelines).
@@ -34,11 +36,13 @@ class Distil(Stage):
     order: "draw" takes a seeded draw, "rank" the first ones.
     pilot: ask so many of them only, say what all of them would cost, and stop there; what was answered is kept.
     require_answer: whether a problem without a boxed answer is rejected.
+    checks: what a problem must pass before anybody learns from it; None lets all pass. benchmarks: whose questions the
+        teacher must not have written.
     max_failed: the share of calls that may fail for good; beyond it the stage stops, and goes on when run again.
     """
 
     kind: ClassVar[str] = "distil"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     teacher: Generator
     calls: int
@@ -49,11 +53,16 @@ class Distil(Stage):
     order: Literal["draw", "rank"] = "draw"
     pilot: int | None = None
     require_answer: bool = True
+    checks: Checks | None = field(default_factory=Checks)
+    benchmarks: dict[str, AsksQuestions] = field(default_factory=dict)
     max_failed: float = 0.05
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sampling", sampling_by_kind(self.sampling))
         at_least(self, 1, "calls", "round", "pilot")
+        if not self.require_answer and self.checks and self.checks.rules:
+            rules = replace(self.checks.rules, boxed=False)
+            object.__setattr__(self, "checks", replace(self.checks, rules=rules))
         if not 0 < self.share <= 1:
             raise ValueError(f"share must lie in (0, 1], not {self.share}")
         if self.order not in ("draw", "rank"):
@@ -73,6 +82,7 @@ class Distil(Stage):
 
     def run(self, ctx: StageContext) -> None:
         """Raises UserError with the quote when this is a pilot."""
+        index = self.checks.index(self.benchmarks) if self.checks else None  # before anything is paid for
         total = sum(1 for _ in self._chosen(ctx, self.asked))
         if not total:
             raise UserError("There are no prompts for the teacher.", "Is the corpus empty, or was all of it rejected?")
@@ -84,8 +94,9 @@ class Distil(Stage):
             raise self._quote(asking, total)
         asking.settle(asked, self.max_failed)
         ctx.summary["calls"] = asked
-        write_table(ctx.out / "problems", Problem, self._problems(ctx, asking))
-        kept = (text for text, _ in asking.answers() if isinstance(self._read(text), ParsedProblem))
+        write_table(ctx.out / "problems", Problem, self._problems(ctx, asking, index))
+        passed = {problem.id for problem in read_table(ctx.out / "problems", Problem)}
+        kept = (text for text, _ in asking.answers() if self._id(text) in passed)
         write_table(ctx.out / "generations", Generation, kept)
         tokens = ctx.summary["prompt_tokens"], ctx.summary["completion_tokens"]
         ctx.summary["dollars"] = dollars(self.teacher, int(tokens[0]), int(tokens[1]), asking.cached_tokens)
@@ -123,17 +134,26 @@ class Distil(Stage):
         seed = seed_from(self.data_seed, id)
         return prompt, Request(id, prompt.text, seed, sampling_for(prompt, self.sampling), context)
 
-    def _problems(self, ctx: StageContext, asking: Asking) -> Iterator[Problem]:
-        ctx.summary |= {"prompt_tokens": 0, "completion_tokens": 0}
-        for text, prompt_tokens in asking.answers():
-            ctx.summary["prompt_tokens"] += prompt_tokens
-            ctx.summary["completion_tokens"] += text.tokens
-            parsed = self._read(text)
+    def _problems(self, ctx: StageContext, asking: Asking, index: ContaminationIndex | None) -> Iterator[Problem]:
+        rows = self._parsed(ctx, asking)
+        for text, parsed in self.checks.judge(rows, index) if self.checks else rows:
             if isinstance(parsed, Rejection):
                 ctx.tally.reject(parsed.reason)
                 continue
             ctx.tally.keep()
             yield to_problem(text, parsed, self.round)
+
+    def _parsed(self, ctx: StageContext, asking: Asking) -> Iterator[Read]:
+        ctx.summary |= {"prompt_tokens": 0, "completion_tokens": 0}
+        for text, prompt_tokens in asking.answers():
+            ctx.summary["prompt_tokens"] += prompt_tokens
+            ctx.summary["completion_tokens"] += text.tokens
+            yield text, self._read(text)
+
+    def _id(self, text: Generation) -> str | None:
+        """The id of the problem that the text would be."""
+        parsed = self._read(text)
+        return to_problem(text, parsed, self.round).id if isinstance(parsed, ParsedProblem) else None
 
     def _read(self, text: Generation) -> ParsedProblem | Rejection:
         parsed = parse_generation(text.text, text.kind)

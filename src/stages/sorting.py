@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROWS_AT_ONCE = 50_000
+FAN_IN = 128  # files open at once: systems allow 256 at the least
 
 Row = tuple[str, dict[str, Any]]
 
@@ -18,7 +19,7 @@ Row = tuple[str, dict[str, Any]]
 def in_order(rows: Iterable[Row], scratch: Path, at_once: int = ROWS_AT_ONCE) -> Iterator[Row]:
     """Yield the rows by id, each id once (of two rows with one id, the first stays).
 
-    Holds `at_once` rows; more are sorted in runs on disk, in the folder `scratch`, and merged.
+    Holds `at_once` rows; more are sorted in runs on disk, in the folder `scratch`, and merged, `FAN_IN` at a time.
     """
     source = iter(rows)
     run = _sorted(islice(source, at_once))
@@ -30,9 +31,19 @@ def in_order(rows: Iterable[Row], scratch: Path, at_once: int = ROWS_AT_ONCE) ->
     while run:
         runs.append(_write(scratch / f"run-{len(runs):05d}.jsonl", run))
         run = _sorted(islice(source, at_once))
+    level = 0
+    while len(runs) > FAN_IN:
+        level += 1
+        groups = [runs[start : start + FAN_IN] for start in range(0, len(runs), FAN_IN)]
+        runs = [_write(scratch / f"level-{level}-{n:05d}.jsonl", _merged(group)) for n, group in enumerate(groups)]
+    yield from _once(_merged(runs))
+
+
+def _merged(runs: list[Path]) -> Iterator[Row]:
+    """The rows of sorted files in order, of equal ids those of the earlier file first; then the files go."""
     with ExitStack() as open_files:
         files = [open_files.enter_context(path.open(encoding="utf-8")) for path in runs]
-        yield from _once(heapq.merge(*(map(_read, file) for file in files), key=_id))
+        yield from heapq.merge(*(map(_read, file) for file in files), key=_id)
     for path in runs:
         path.unlink()
 
@@ -45,7 +56,7 @@ def _sorted(rows: Iterable[Row]) -> list[Row]:
     return sorted(rows, key=_id)
 
 
-def _write(path: Path, run: list[Row]) -> Path:
+def _write(path: Path, run: Iterable[Row]) -> Path:
     with path.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in run)
     return path

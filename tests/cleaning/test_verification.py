@@ -47,6 +47,11 @@ def test_outputs_are_compared_word_by_word(stated, printed, same):
         ("84", "85", False),
         ("", "85", False),
         ("[2, 3]", "2, 3", True),
+        ("3 84", "3", False),
+        ("3 84", "84", False),
+        ("The answer is 84 apples", "84", True),
+        ("x = 3, y = 84", "3", False),
+        ("total: 84", "84", True),
     ],
 )
 def test_the_box_holds_what_was_printed(printed, answer, right):

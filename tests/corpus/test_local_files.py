@@ -38,6 +38,8 @@ def test_every_broken_line_is_reported_with_its_number_and_reason(tmp_path):
         b'{"text": "  "}',
         b'{"text": 7}',
         b'{"text": null}',
+        b'{"text": "half \\ud83d"}',
+        b'{"text": "n\\u0000l"}',
         b'["text"]',
         b'{"text": "' + b"x" * 300 + b'"}',
         b"",
@@ -54,10 +56,19 @@ def test_every_broken_line_is_reported_with_its_number_and_reason(tmp_path):
         ("5", "empty text"),
         ("6", "field 'text' is int, not text"),
         ("7", "no field 'text'"),
-        ("8", "not an object with fields"),
-        ("9", "line longer than 200 bytes"),
+        ("8", "damaged characters"),
+        ("9", "damaged characters"),
+        ("10", "not an object with fields"),
+        ("11", "line longer than 200 bytes"),
     ]
     assert all(b.broken and b.place.startswith(str(file)) for b in bad)
+
+
+def test_a_number_of_five_thousand_digits_is_a_bad_row(tmp_path):
+    file = tmp_path / "digits.jsonl"
+    file.write_text(f'{{"text": "fine", "n": {"7" * 5_000}}}\n{{"text": "fine too"}}\n')
+    good, bad = split(JsonlReader(str(file)))
+    assert [p.text for p in good] == ["fine too"] and [b.reason for b in bad] == ["invalid JSON"]
 
 
 def test_a_ten_megabyte_line_is_skipped_without_being_held(tmp_path):

@@ -1,11 +1,13 @@
 import json
 import re
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 
 from src.core.errors import UserError
-from src.core.records import Problem, Prompt, read_table
+from src.core.records import Generation, Problem, Prompt, read_table
+from src.generation.base import Completion, Generator, Session
 from src.stages.distil import Distil
 from tests.stages.writers import Killed, Scripted, artifact, context, prompts, table_bytes
 
@@ -194,3 +196,64 @@ def test_a_share_of_the_calls_asks_about_the_best_and_costs_less(tmp_path):
 def all_asked(tmp_path, rows):
     distil(tmp_path, rows, "all", calls=8, order="rank")
     return asked(tmp_path, "all")
+
+
+@dataclass(frozen=True)
+class Writes(Generator):
+    """Gives each prompt the text that follows its first line."""
+
+    @property
+    def name(self):
+        return "writes"
+
+    def open(self, model, cache):
+        return _Writes()
+
+
+class _Writes(Session):
+    def stream(self, requests):
+        for request in requests:
+            yield Completion(request.id, request.prompt.split("\n", 1)[1], "stop", 1, 1)
+
+
+def problem(question, solution):
+    return f"[Problem]\n{question}\n\n[Solution]\n{solution}"
+
+
+ASKED = "A farmer has 17 cows and buys 5 more cows at the market in town. How many cows has he?"
+CODE = "```python\nprint({})\n```\n```output\n{}\n```\nThe answer is \\boxed{{{}}}."
+TEXTS = {
+    "kept": ("cot", problem("What is the sum of 12 and 30?", "12 + 30 = 42, so it is \\boxed{42}.")),
+    "wrong arithmetic": ("cot", problem("What is the sum of 12 and 31?", "12 + 31 = 42, so it is \\boxed{42}.")),
+    "refers to a missing figure": (
+        "cot",
+        problem("What is the area in the figure above?", "It is 4 * 3, \\boxed{12}."),
+    ),
+    "contaminated by exam": ("cot", problem(f"{ASKED} Say a number.", "17 + 5 = 22, so it is \\boxed{22}.")),
+    "its program prints something else": (
+        "tool",
+        problem("What is the product of 6 and 7?", CODE.format("6 * 7", 41, 41)),
+    ),
+    "boxed answer is not what the program prints": (
+        "tool",
+        problem("What is the product of 6 and 8?", CODE.format("6 * 8", 48, 49)),
+    ),
+}
+
+
+def test_the_teachers_problems_pass_the_checks_of_the_corpus_before_anybody_learns_from_them(tmp_path):
+    rows = [Prompt(f"p{n}", "x", "college", kind, f"-\n{text}") for n, (kind, text) in enumerate(TEXTS.values())]
+    ctx = context(tmp_path, prompts=artifact(tmp_path / "prompts", "prompts", Prompt, rows))
+    exam = SimpleNamespace(questions=lambda: [SimpleNamespace(id="q1", text=ASKED)])
+    Distil(Writes(), calls=100, sampling=SAMPLING, benchmarks={"exam": exam}).run(ctx)
+    ctx.tally.check()
+    assert ctx.tally.rejected == {reason: 1 for reason in TEXTS if reason != "kept"}
+    assert [p.prompt_id for p in read_table(ctx.out / "problems", Problem)] == ["p0"]
+    assert [g.prompt_id for g in read_table(ctx.out / "generations", Generation)] == ["p0"]
+
+
+def test_checks_can_be_switched_off(tmp_path):
+    rows = [Prompt(f"p{n}", "x", "college", kind, f"-\n{text}") for n, (kind, text) in enumerate(TEXTS.values())]
+    ctx = context(tmp_path, prompts=artifact(tmp_path / "prompts", "prompts", Prompt, rows))
+    Distil(Writes(), calls=100, sampling=SAMPLING, checks=None).run(ctx)
+    assert ctx.tally.kept == len(TEXTS)

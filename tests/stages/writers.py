@@ -13,7 +13,9 @@ ANSWERS = {
     "fails": Completion("", "", "error", error="server error: 500"),
     "cut": Completion("", "[Problem]\nWhat is 1 + 1?\n\n[Solution]\nFirst", "length", 10, 20),
     "chatter": Completion("", "Sure! Here you go.", "stop", 10, 4),
-    "boxless": Completion("", "[Problem]\nWhat is 1 + 1?\n\n[Solution]\nIt is 2.", "stop", 10, 9),
+    "boxless": Completion(
+        "", "[Problem]\nWhat is the sum of 1 and 1?\n\n[Solution]\nThe sum of both is 2.", "stop", 10, 9
+    ),
 }
 
 
