@@ -225,7 +225,7 @@ def test_a_folder_or_an_option(words, spelled):
         (["model=x", "samples=4", "shots=-1"], ["4 samples at temperature 0 are all the same"]),
         (["model=x", "prompting=fewshot"], ["prompting: 'fewshot' does not fit"]),
         (["compare=[A,B]", "outputs=/tmp/none"], ["/tmp/none/evaluations/A holds no finished evaluation"]),
-        (["generator@engine=openai"], ["No model is named"]),
+        (["generator@engine=openai"], ["the environment variable OPENAI_API_KEY is not set"]),
     ],
 )
 def test_a_mistake_is_told_plainly(words, expected):
