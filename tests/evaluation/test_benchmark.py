@@ -114,7 +114,7 @@ def test_templates_numbers_and_choices(table):
         (["[1, 2]"], {}, r"line 1 holds list"),
         ([], {}, r"rows\.jsonl is empty"),
         (['{"q": "1?", "a": "no mark"}'], {"answer_from": "hashes"}, r"line 1: no answer can be read"),
-        (['{"q": "1?", "a": "Z"}'], {"answer_type": "choice"}, r"names none of the choices"),
+        (['{"q": "1?", "a": "ZZ"}'], {"answer_type": "choice"}, r"names none of the choices"),
         (['{"q": "1?", "a": "1"}'], {"keep": {"a": "2"}}, r"holds no question"),
     ],
 )
