@@ -16,7 +16,7 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from src.config import resolvers
-from src.config.overrides import CONF, checked_main, told_plainly
+from src.config.overrides import CONF, exit_on_user_error, run_command
 from src.core import stopping
 from src.core.command import command_line
 from src.core.errors import UserError
@@ -30,7 +30,7 @@ resolvers.register()
 @hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
 def main(config: DictConfig) -> None:
     """Evaluate `config.model`, or look at earlier evaluations."""
-    with told_plainly():
+    with exit_on_user_error():
         run(config)
 
 
@@ -83,4 +83,4 @@ if __name__ == "__main__":
     hide_secrets()
     sys.argv[1:] = spelled_out(sys.argv[1:])
     with stopping.command():
-        checked_main(main, sys.argv[1:], "evaluate")
+        run_command(main, sys.argv[1:], "evaluate")

@@ -8,7 +8,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from src.config.overrides import checked_main, told_plainly
+from src.config.overrides import exit_on_user_error, run_command
 from src.core import stopping
 from src.core.errors import UserError
 from src.reporting import summary_lines, write_report
@@ -17,7 +17,7 @@ from src.reporting.collect import collect, studies
 
 @hydra.main(version_base=None, config_path="../conf", config_name="report")
 def main(config: DictConfig) -> None:
-    with told_plainly():
+    with exit_on_user_error():
         report(config)
 
 
@@ -44,4 +44,4 @@ def report(config: DictConfig) -> None:
 
 if __name__ == "__main__":
     with stopping.command():
-        checked_main(main, sys.argv[1:], "report")
+        run_command(main, sys.argv[1:], "report")

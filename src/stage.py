@@ -16,10 +16,11 @@ import hydra
 from omegaconf import DictConfig
 
 from src.config import resolvers, schema
-from src.config.overrides import CONF, checked_main, told_plainly
+from src.config.overrides import CONF, exit_on_user_error
 from src.core import stopping
 from src.core.command import command_line
 from src.core.errors import UserError
+from src.pipeline.command import run_or_plan
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,8 @@ def run(cfg: DictConfig) -> None:
     """One job."""
     from src.pipeline.job import Job
 
-    with told_plainly():
+    with exit_on_user_error():
         job = Job(cfg)
-        if cfg.plan:
-            job.show_plan()
-            return
         job.run()
         from src.reporting.lines import write_lines
 
@@ -73,11 +71,9 @@ def spelled_out(words: Sequence[str]) -> list[str]:
 
 def main(words: Sequence[str]) -> None:
     """Spell the command out, check it, and hand it to Hydra."""
-    try:
-        sys.argv[1:] = spelled_out(words)
-    except UserError as error:
-        raise SystemExit(str(error)) from None
-    checked_main(run, sys.argv[1:], "stage")
+    with exit_on_user_error():
+        words = spelled_out(words)
+    run_or_plan(run, words, "stage")
 
 
 if __name__ == "__main__":

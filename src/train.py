@@ -11,10 +11,11 @@ import hydra
 from omegaconf import DictConfig
 
 from src.config import resolvers, schema
-from src.config.overrides import checked_main, told_plainly
+from src.config.overrides import exit_on_user_error
 from src.core import stopping
 from src.core.command import command_line
 from src.core.secrets import hide_secrets
+from src.pipeline.command import run_or_plan
 
 schema.register()
 resolvers.register()
@@ -25,16 +26,12 @@ def run(cfg: DictConfig) -> float | None:
     """One job. Returns the student's mean accuracy, which a sweeper may maximise."""
     from src.pipeline.job import Job
 
-    with told_plainly():
-        job = Job(cfg)
-        if not cfg.plan:
-            return job.run()
-        job.show_plan()
-    return None
+    with exit_on_user_error():
+        return Job(cfg).run()
 
 
 if __name__ == "__main__":
     hide_secrets()
     command_line()
     with stopping.command():
-        checked_main(run, sys.argv[1:], "config")
+        run_or_plan(run, sys.argv[1:], "config")

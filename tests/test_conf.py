@@ -1,6 +1,9 @@
 """Every option of every group and every arm of every experiment composes and passes the preflight."""
 
+import copy
+import dataclasses
 import re
+from collections import Counter
 from itertools import product, zip_longest
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from src.config import resolvers, schema
 from src.config.build import bind
 from src.config.mistakes import Mistakes
 from src.core.errors import UserError
+from src.core.fingerprint import is_component, stage_key
 from src.pipeline.graph import draw
 from src.pipeline.job import OF_EVERY_RUN
 from src.pipeline.sections import check_sections
@@ -189,6 +193,41 @@ SHARED = {  # nodes that all arms have in common
     ("ablation_decay_mix", "laptop"): 12,
     ("ablation_rounds", "laptop"): 6,
 }
+
+
+def variants(value, declared=False):
+    """The value with one thing in it changed, for each thing; with whether a declaration leaves that out of keys."""
+    if is_component(value):
+        for field in dataclasses.fields(value):
+            for left_out, new in variants(getattr(value, field.name), declared or bool(field.metadata)):
+                changed = copy.copy(value)
+                object.__setattr__(changed, field.name, new)  # past the checks of the class: a key asks none
+                yield left_out, changed
+    elif isinstance(value, dict):
+        yield declared, {**value, "timeout": 1}
+        for name, item in value.items():
+            yield from ((left_out, {**value, name: new}) for left_out, new in variants(item, declared))
+    elif isinstance(value, (list, tuple)):
+        yield declared, [*value, "x"]
+        for n, item in enumerate(value):
+            yield from ((left_out, [*value[:n], new, *value[n + 1 :]]) for left_out, new in variants(item, declared))
+    elif isinstance(value, bool):
+        yield declared, not value
+    elif isinstance(value, int | float):
+        yield declared, value + 1
+    else:
+        yield declared, f"{value or ''}x"
+
+
+@pytest.mark.slow
+def test_whatever_is_changed_changes_the_key_unless_it_is_declared(local_files):
+    seen = Counter()
+    for node in {node.stage.kind: node for node in preflight([], local_files)}.values():
+        key = stage_key(node.stage, {}, [])
+        for left_out, stage in variants(node.stage):
+            assert (stage_key(stage, {}, []) == key) == left_out, (node.name, stage)
+            seen[left_out] += 1
+    assert seen[True] > 50 and seen[False] > 500
 
 
 @pytest.mark.slow

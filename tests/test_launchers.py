@@ -10,7 +10,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from src.config import resolvers, schema
-from src.config.overrides import CONF, wrong_overrides
+from src.config.mistakes import Mistakes
+from src.config.overrides import CONF, CommandLine, compose_command
 from src.reporting.collect import collect
 from tests.test_train import CORNER, ROOT, train
 
@@ -67,15 +68,21 @@ def test_presets_are_the_plugins_launchers(preset, plugin):
     assert f".hydra_{plugin}_launcher." in hydra.launcher._target_
 
 
+def mistakes_in(words):
+    mistakes = Mistakes()
+    compose_command(CommandLine.parse(words), "config", mistakes)
+    return mistakes
+
+
 @pytest.mark.parametrize("words", [["hydra/launcher=joblib", "hydra.launcher.n_jobs=1"], ["hydra/launcher=parallel"]])
 def test_launchers_of_plugins_may_be_typed(words):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    assert wrong_overrides(words, "config") == []
+    assert mistakes_in(words) == []
 
 
 def test_a_wrong_option_of_a_launcher_is_found():
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    (mistake,) = wrong_overrides(["hydra/launcher=joblib", "hydra.launcher.njobs=1"], "config")
+    (mistake,) = mistakes_in(["hydra/launcher=joblib", "hydra.launcher.njobs=1"])
     assert mistake == "hydra.launcher.njobs: no such option; did you mean 'n_jobs'?"
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from src.config import resolvers, schema
-from src.config.overrides import wrong_overrides
+from src.config.mistakes import Mistakes
+from src.config.overrides import CommandLine, compose_command
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 COMMANDS = re.findall(r"^python -m src\.train (.*?)(?:\s{2,}#.*)?$", README, re.MULTILINE)
@@ -21,5 +22,6 @@ def test_there_are_commands():
 def test_the_options_of_a_printed_command_exist(command):
     schema.register()
     resolvers.register()
-    words = [word for word in shlex.split(command) if word != "-m"]
-    assert wrong_overrides(words, "config") == []
+    mistakes = Mistakes()
+    compose_command(CommandLine.parse(shlex.split(command)), "config", mistakes)
+    assert mistakes == []

@@ -11,6 +11,12 @@ from src.core.errors import UserError
 BROKEN = object()  # stands for a node whose mistakes are already on the list
 
 
+class ConfigError(UserError):
+    """A configuration that cannot be used. `mistakes`: its lines."""
+
+    mistakes: tuple[str, ...] = ()
+
+
 class Mistakes(list[str]):
     """Collects lines of the form `path: what is wrong`."""
 
@@ -22,7 +28,9 @@ class Mistakes(list[str]):
         if self:
             count = "1 mistake" if len(self) == 1 else f"{len(self)} mistakes"
             lines = "\n".join(f"  {line}" for line in self)
-            raise UserError(f"The configuration has {count}:\n{lines}", mend)
+            error = ConfigError(f"The configuration has {count}:\n{lines}", mend)
+            error.mistakes = tuple(self)
+            raise error
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

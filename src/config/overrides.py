@@ -1,175 +1,313 @@
-"""The command line, checked before Hydra sees it: all wrong names at once, each with the right one.
+"""The command line, composed by Hydra before Hydra runs anything: all mistakes in it at once, in plain words.
 
-Hydra stops at the first and suggests `+`, which would only move the error.
+Hydra stops at the first mistake, and finds the mistakes of a sweep's last job when the others have run. So every job is
+composed here first; where that fails, the overrides are tried one after the other and each error is reworded.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import importlib
-import os
+import re
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.utils import get_args_parser
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from src.config.mistakes import Mistakes, did_you_mean
 from src.core.errors import UserError
 
 CONF = Path(__file__).parents[2] / "conf"
+PLUGINS = ("joblib", "submitit_slurm", "submitit_local", "ray", "optuna")  # of the extra "scale"
+ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError)  # of a composition
+LOOK = "Nothing was computed. `--help` lists the groups, `--help NAME` what an option means, `--cfg job` all values."
 
 
-def checked_main(run: Callable[[], Any], words: Sequence[str], config_name: str) -> None:
-    """Run a Hydra entry point, after naming every override that means nothing."""
-    mistakes = wrong_overrides(words, config_name)
-    try:
-        mistakes.raise_if_any("Nothing was computed. `--help` lists the groups, `--cfg job` the options.")
-    except UserError as error:
-        raise SystemExit(f"{error}") from None
+@dataclass(frozen=True)
+class CommandLine:
+    """What stands behind `python -m src.train`: flags and overrides, in any order.
+
+    An option inside a section becomes an override that may also add it, so that all options have their plain names,
+    whether a file mentions them or not: which there are, `src.config.build` knows.
+    """
+
+    flags: list[str]
+    overrides: list[str]
+    multirun: bool
+    runs: bool  # not a question, such as --help or --cfg job
+
+    @classmethod
+    def parse(cls, words: Sequence[str]) -> CommandLine:
+        args = get_args_parser().parse_intermixed_args(list(words))
+        flags = list(words)
+        for override in args.overrides:
+            flags.remove(override)
+        asks = (args.help, args.hydra_help, args.cfg, args.info, args.shell_completion, args.experimental_rerun)
+        return cls(flags, [_may_add(word) for word in args.overrides], args.multirun, runs=not any(asks))
+
+
+def _may_add(word: str) -> str:
+    key, _, value = word.partition("=")
+    inside = "." in key or value.startswith("{")
+    return word if word[0] in "+~" or not inside or key.startswith("hydra.") or _names_group(word) else f"++{word}"
+
+
+@dataclass(frozen=True)
+class Composed:
+    """The jobs of a command, composed, each with Hydra's own node in it.
+
+    open_sweep: the sweeper chooses its jobs as it goes on (Optuna), so that `jobs` holds one that stands for all."""
+
+    jobs: list[DictConfig]
+    sweep: bool = False
+    open_sweep: bool = False
+
+
+def run_command(run: Callable[[], Any], words: Sequence[str], config_name: str) -> None:
+    """Run a Hydra entry point, after composing it once to name all mistakes."""
+    command = CommandLine.parse(words)
+    with exit_on_user_error():
+        if command.runs:
+            mistakes = Mistakes()
+            compose_command(command, config_name, mistakes)
+            mistakes.raise_if_any(LOOK)
+    start(run, command)
+
+
+def start(run: Callable[[], Any], command: CommandLine) -> None:
+    """Hand the command over to Hydra, whose own parser wants all overrides in one place."""
+    sys.argv[1:] = [*command.flags, *command.overrides]
     run()
 
 
 @contextmanager
-def told_plainly() -> Iterator[None]:
-    """Around the body of a Hydra entry point: a `UserError` ends a single job with its text alone. In a sweep Hydra
-    must see it, so that the other jobs go on."""
+def exit_on_user_error() -> Iterator[None]:
+    """A `UserError` ends the program with its text alone. In a job of a sweep Hydra must see it, so that the other jobs
+    go on."""
     try:
         yield
     except UserError as error:
-        if HydraConfig.get().mode != RunMode.RUN:
+        if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
         raise SystemExit(str(error)) from None
 
 
-def wrong_overrides(words: Sequence[str], config_name: str) -> Mistakes:
-    """Overrides of options that do not exist, choices that their group does not offer, files that are no YAML."""
-    mistakes = Mistakes()
-    try:
-        overrides = OverridesParser.create().parse_overrides([w for w in words if not w.startswith("-")])
-    except HydraException:  # not even an override: Hydra's own words point at the character
-        return mistakes
-    if words and not overrides:  # a flag alone
-        return mistakes
-    choices = [o for o in overrides if _is_group(o) and not o.is_delete()]
-    wrong = [choice for choice in choices if not _is_hydras(choice) and _check_choice(choice, mistakes)]
-    right = [_first_choice(choice) for choice in choices if choice not in wrong]
-    config = _compose(right, config_name, mistakes)
-    unknown = {choice.package or choice.key_or_group for choice in wrong}  # what such a group holds, nobody can say
-    if config is None:
-        return mistakes
-    chosen = [str(override.value()) for override in overrides if override.key_or_group == "outputs"]
-    if "outputs" in config:
-        _check_writable(Path((chosen or [config.outputs])[-1]).absolute(), mistakes)
-    for override in overrides:
-        key = override.key_or_group
-        top = key.split(".")[0]
-        if override.is_delete() and key == top and key in config:
-            mistakes.add(f"~{key}", "the method needs it; choose another option or value instead")
-        elif not _is_group(override) and top not in unknown:
-            added = override.is_add() or override.is_force_add()  # further down it is bound with the rest
-            _check_key(top if added else key, config, mistakes)
-    return mistakes
+def compose_command(command: CommandLine, config_name: str, mistakes: Mistakes) -> Composed:
+    """Every job of the command. What cannot be composed is noted in `mistakes`, and the rest composed without it."""
+    parsed = list(_parsed(command.overrides, mistakes))
+    if mistakes:
+        return Composed([])
+    with _hydra() as loader:
+        return _Composer(loader, config_name, mistakes).command(command, parsed)
 
 
-def _is_group(override: Override) -> bool:
-    return _is_hydras(override) or (CONF / override.key_or_group).is_dir()
-
-
-def _is_hydras(override: Override) -> bool:
-    """Launchers and sweepers: most come with plugins, and Hydra knows which there are."""
-    return bool(override.key_or_group.startswith("hydra/"))
-
-
-def _values(override: Override) -> list[Any]:
-    """The options that an override of a group names: one, a list, or the arms of a sweep."""
-    value = override.value()
-    if isinstance(value, ChoiceSweep):
-        return list(value.list)
-    return value if isinstance(value, list) else [value]
-
-
-def _check_choice(override: Override, mistakes: Mistakes) -> bool:
-    """Note every value that the group does not offer; True when there was one."""
-    known = [path.stem for path in (CONF / override.key_or_group).glob("*.yaml")]
-    before = len(mistakes)
-    for value in _values(override):
-        name = value.text if isinstance(value, QuotedString) else "null" if value is None else str(value)
-        if name not in known:
-            mistakes.add(f"{override.get_key_element()}={name}", f"no such option{did_you_mean(name, known)}")
-    return len(mistakes) > before
-
-
-def _first_choice(override: Override) -> str:
-    """The override itself, or a sweep's first arm: all arms are of one kind."""
-    if override.is_choice_sweep():
-        return f"{override.get_key_element()}={_values(override)[0]}"
-    return str(override.input_line)
-
-
-def _compose(overrides: list[str], config_name: str, mistakes: Mistakes) -> DictConfig | None:
-    from hydra import compose, initialize_config_dir
+@contextmanager
+def _hydra() -> Iterator[ConfigLoader]:
+    from hydra import initialize_config_dir
 
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            config = compose(config_name, overrides=overrides, return_hydra_config=True)
-        with suppress(MissingMandatoryValue):
-            _ = config.hydra.run.dir  # the first that Hydra resolves
-    except YAMLError as error:
-        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-        place = f"{mark.name}, line {mark.line + 1}" if mark else str(CONF)
-        mistakes.add(place, f"this is not YAML: {problem or error}")
-        return None
-    except InterpolationKeyError as error:
-        mistakes.add(str(error.full_key), f"refers to what is not there: {str(error.msg).splitlines()[0]}")
-        return None
-    except (HydraException, OmegaConfBaseException):  # Hydra will say it itself in a moment
-        return None
+            yield GlobalHydra.instance().config_loader()
     finally:
         GlobalHydra.instance().clear()
-    return config if isinstance(config, DictConfig) else None
 
 
-def _check_writable(folder: Path, mistakes: Mistakes) -> None:
+class _Composer:
+    """Composes jobs; what goes wrong is noted in `mistakes`."""
+
+    def __init__(self, loader: ConfigLoader, config_name: str, mistakes: Mistakes):
+        self.loader, self.config_name, self.mistakes = loader, config_name, mistakes
+
+    @cached_property
+    def known(self) -> DictConfig:
+        """The configuration without overrides: what there is to choose."""
+        return self._load([])
+
+    def command(self, command: CommandLine, parsed: Sequence[Override]) -> Composed:
+        for override in parsed:
+            self._check_one_option(override)
+        swept = command.multirun or any(override.is_sweep_override() for override in parsed)
+        whole = self.job(command.overrides, RunMode.MULTIRUN if swept else RunMode.RUN)
+        if not _writable(whole, self.mistakes):
+            return Composed([])
+        sweep = command.multirun or whole.hydra.mode == RunMode.MULTIRUN
+        if not sweep:
+            return Composed([self.job(command.overrides) if swept else whole])
+        if "basic_sweeper" not in whole.hydra.sweeper._target_:
+            fixed = [word for word, override in zip(command.overrides, parsed) if not override.is_sweep_override()]
+            return Composed([self.job(fixed)], sweep, open_sweep=True)
+        return Composed([self.job(arm) for arm in arms(command.overrides, whole)], sweep)
+
+    def job(self, words: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
+        """The configuration of these overrides. Where there is none, they are tried one by one, groups first (they
+        bring the rest), what is wrong with each is noted, and the others are composed."""
+        words = [word for word in words if self._root_is_right(word)]
+        try:
+            config = self._load(words, mode)
+            _ = config.hydra.run.dir  # the first that Hydra resolves
+            return config
+        except ERRORS as error:
+            before, right, wrong = len(self.mistakes), list[str](), set[str]()
+            base = self.known
+            for word in sorted(words, key=lambda word: not _names_group(word)):
+                if _root(word) in wrong:
+                    continue  # what such a group holds, nobody can say
+                try:
+                    base = self._load([*right, word], mode)
+                    right.append(word)
+                except ERRORS as found:
+                    wrong.add(_root(word))
+                    _note(_reworded(word, found, base), self.mistakes)
+            if len(self.mistakes) == before:  # together they do not fit
+                _note(_reworded("", error, base), self.mistakes)
+            return base
+
+    def _load(self, words: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
+        return self.loader.load_configuration(self.config_name, list(words), run_mode=mode)
+
+    def _root_is_right(self, word: str) -> bool:
+        """A plus would add anything at the root, and a tilde take anything away."""
+        if word[0] not in "+~" or (_names_group(word) and word[0] == "+"):
+            return True
+        root, name = _root(word), word.lstrip("+~").split("=")[0]
+        if root not in self.known:
+            _note(f"{name}: no such option{did_you_mean(root, map(str, self.known))}", self.mistakes)
+        elif word == f"~{root}":
+            _note(f"{word}: the method needs it; choose another option or value instead", self.mistakes)
+        else:
+            return True
+        return False
+
+    def _check_one_option(self, override: Override) -> None:
+        """Hydra merges a list of options into one, which means something for benchmarks and experiments alone."""
+        value = override.value()
+        if not isinstance(value, list) or override.is_add() or not _names_group(override.key_or_group):
+            return
+        key = override.get_key_element()
+        if isinstance(self.known.hydra.runtime.choices.get(key), str):
+            names = ",".join(map(str, value))
+            words = f"{key} takes one option, no list; a sweep tries several: -m {key}={names}"
+            self.mistakes.add(str(override.input_line), words)
+
+
+def arms(overrides: Sequence[str], config: DictConfig) -> list[list[str]]:
+    """The overrides of each job, as Hydra's own sweeper splits them."""
+    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
+    (jobs,) = BasicSweeper.split_arguments(OverridesParser.create().parse_overrides([*params, *overrides]), None)
+    return jobs
+
+
+def _note(line: str, mistakes: Mistakes) -> None:
+    if line not in mistakes:
+        mistakes.append(line)
+
+
+def _names_group(word: str) -> bool:
+    group = word.lstrip("+~").split("=")[0].split("@")[0]
+    return group.startswith("hydra/") or ("." not in group and (CONF / group).is_dir())
+
+
+def _root(word: str) -> str:
+    """The section that an override sets: of `generator@teacher=openai` it is teacher."""
+    return word.lstrip("+~").split("=")[0].split("@")[-1].split(".")[0]
+
+
+def _parsed(words: Sequence[str], mistakes: Mistakes) -> Iterator[Override]:
+    if "=" in words:
+        mistakes.add(" ".join(words), "no blanks around '=': write key=value")
+        return
+    for word in words:
+        plain = word.removeprefix("++")
+        try:
+            yield OverridesParser.create().parse_override(word)
+        except HydraException as error:
+            key, equals, value = plain.partition("=")
+            if not equals:
+                mistakes.add(plain, "this sets nothing: write key=value")
+            else:
+                quoted = f"'{key}=\"{value}\"'"
+                problem = str(error).splitlines()[0]
+                mistakes.add(plain, f"Hydra cannot read this value ({problem}); in quotes it is a text: {quoted}")
+
+
+def _writable(config: DictConfig, mistakes: Mistakes) -> bool:
     """Hydra would make the folder of a run, and fail with a traceback."""
+    if "outputs" not in config:
+        return True
+    folder = Path(config.outputs).absolute()
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK)):
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            return True
+    except OSError:
         mistakes.add("outputs", f"nothing can be written in '{there}'; choose another folder: outputs=...")
+        return False
 
 
-def _check_key(dotted: str, config: Any, mistakes: Mistakes) -> None:
+def _reworded(word: str, error: Exception, known: DictConfig) -> str:
+    """Hydra's error about one override, in the words of this project and with what to type instead."""
+    text, word = str(error), word.removeprefix("++")
+    key, value = word.lstrip("+~").split("=")[0], word.partition("=")[2]
+    if isinstance(error, YAMLError):
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        place = f"{mark.name}, line {mark.line + 1}" if mark else str(CONF)
+        return f"{place}: this is not YAML: {problem or error}"
+    if found := re.search(r"Could not find '(?:\S*/)?(\S+)/(\S+)'\s+Available options in '\S+':\n((?:\t.*\n?)+)", text):
+        group, name, there = found[1], found[2], found[3].split()
+        if group in ("launcher", "sweeper") and name in PLUGINS:
+            return f"{word}: the plugin '{name}' is not installed: make install EXTRA=cpu,scale (or gpu,scale)"
+        return f"{word or name}: no such option{did_you_mean(name, there)}"
+    if "Multiple values for" in text:
+        return f"{word}: {key} has a value already; without the plus it takes another: {key}={value}"
+    if found := re.search(r"Did you mean to override one of (.*)\?", text):
+        places = " or ".join(f"{place}={value}" for place in found[1].split(", "))
+        return f"{word}: a {key.split('@')[0]} is chosen for a place: {places}"
+    if found := re.search(r"Did you mean to override (\S+)\?", text):
+        return f"{word}: did you mean {found[1]}={value}?"
+    if "No match in the defaults list" in text:
+        if (CONF / key).is_dir():
+            return f"{word}: nothing is chosen for it yet; a plus adds it: +{key}={value}"
+        return f"{key}: no such group{did_you_mean(key, known)}"
+    if "Config group override must be a string or a list" in text:
+        options = [path.stem for path in (CONF / key.split("@")[0]).glob("*.yaml")]
+        return f"{word}: no such option{did_you_mean(value, options)}"
+    if "Ambiguous value" in text:
+        return f"{word}: several values are a sweep with -m, or one list in brackets: {key}=[{value}]"
+    if "Could not override" in text or "does not exist" in text:
+        return _unknown(key, known)
+    if places := [str(g) for g in known.hydra.runtime.choices if str(g).endswith(f"@{key}")]:
+        return f"{word}: {key} is filled by a group: {places[0]}={value}"
+    cause = error.__cause__ or error
+    problem = (str(getattr(cause, "msg", None) or cause).strip() or type(cause).__name__).splitlines()[0]
+    if "nterpolation" in type(cause).__name__:
+        return f"{getattr(cause, 'full_key', None) or word}: refers to what is not there: {problem}"
+    if "does not support merging" in problem or "Cannot merge" in problem or "is not a" in problem:
+        return f"{word}: '{key.rpartition('.')[0]}' is a value and has no options"
+    return f"{word}: {problem}" if word else problem
+
+
+def _unknown(dotted: str, config: Any) -> str:
     """Walk down as far as the names are right; suggest one for the first that is not."""
-    right: list[str] = []
     for part in dotted.split("."):
         if not isinstance(config, DictConfig):
-            if not OmegaConf.is_list(config):
-                mistakes.add(dotted, f"'{'.'.join(right)}' is a value and has no options")
-            return
-        keys = [str(key) for key in config]  # `in config` would miss a key whose value is still open (???)
-        if part not in keys:
-            if dotted == ".".join([*right, part]) and part in _fields_of(config):
-                mistakes.add(dotted, f"stands at its default, in no file; a plus sets it: +{dotted}=...")
-            else:
-                mistakes.add(dotted, f"no such option{did_you_mean(part, {*keys, *_fields_of(config)})}")
-            return
-        right.append(part)
+            break
+        if part not in (keys := [str(key) for key in config]):
+            return f"{dotted}: no such option{did_you_mean(part, keys)}"
         config = None if OmegaConf.is_missing(config, part) else config[part]
-
-
-def _fields_of(config: DictConfig) -> list[str]:
-    """The options of the component that a node names, those that no file mentions included."""
-    module, _, name = str(config.get("_target_", "")).rpartition(".")
-    try:
-        return [field.name for field in dataclasses.fields(getattr(importlib.import_module(module), name))]
-    except (ImportError, AttributeError, TypeError, ValueError):  # told when the node is bound
-        return []
+    return f"{dotted}: no such option"

@@ -2,7 +2,6 @@
 
 `${choice:selector}`: the option chosen for a group, to name the arms of a study by what they differ in.
 `${installed:module,option,other}`: an option for machines that have a package, and one for those that have not.
-`${runs:${plan}}`: where Hydra's own files go; a plan must leave nothing that a report would take for a run.
 """
 
 from __future__ import annotations
@@ -25,13 +24,8 @@ def installed(module: str, option: str, other: str) -> str:
     return option if find_spec(module) else other
 
 
-def runs(plan: bool) -> str:
-    return "runs/.plans" if plan else "runs"
-
-
 def register() -> None:
     OmegaConf.register_new_resolver("installed", installed, replace=True)
-    OmegaConf.register_new_resolver("runs", runs, replace=True)
     OmegaConf.register_new_resolver("choice", choice, replace=True)
 
 

@@ -27,6 +27,7 @@ class Root:
     seed: int = MISSING
     data_seed: int = MISSING
     plan: bool = False
+    verbose: bool = False
     outputs: str = MISSING
     programs: str = MISSING
     benchmark_dir: str | None = None

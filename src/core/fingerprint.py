@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,36 +19,72 @@ from src.core.errors import UserError
 
 KEY_DIGITS = 20
 
-MACHINE_FACTS = {
-    "trainer": "where a training runs: device, strategy, rows per device; the global batch is in the recipe",
-    "files": "where local rows lie; their content is in the reader's identity()",
-    "benchmark_dir": "where local copies of benchmarks lie; their content is in identity()",
-    "concurrency": "how many requests are in flight: completions are seeded one by one",
-    "requests_per_minute": "pace, not content",
-    "tokens_per_minute": "pace, not content",
-    "timeout": "patience, not content",
-    "max_retries": "patience, not content",
-    "patience": "patience, not content",
-    "budget": "a budget stops a stage, it does not change its rows",
-    "account": "who pays does not change what is said",
-    "price": "what a call costs does not change what it says",
-    "prices": "what a call costs does not change what it says",
-    "api_key_env": "the name of a variable that holds a secret",
-    "max_num_seqs": "how many sequences the engine interleaves: each has its own seed",
-    "gpu_memory_utilization": "room for the engine's cache",
-    "kv_cache_gb": "room for the engine's cache",
-    "enable_prefix_caching": "what is computed once, not what comes out",
-    "enforce_eager": "whether kernels are compiled, not what they compute",
-    "batch_size": "how many texts a fallback engine writes at a time: each has its own seed",
-    "tensor_parallel_size": "how many cards hold the engine",
-    "batch_rows": "how many rows are computed at once",
-    "expected_tokens": "a guess at rows that are not there yet, for a plan",
-    "shape": "how big a named model is, for a plan: its name says which it is",
-    "workers": "how many processes share the work: rows do not depend on who did them",
-    "batch": "whether calls go one by one or as a provider's batch",
-    "pilot": "a pilot asks a few, prices the rest, and publishes nothing",
-    "max_failed": "how much failing is put up with before the stage stops",
-}
+_REASON = "not in key"
+
+
+def not_in_key(reason: str) -> dict[str, str]:
+    """Metadata of a dataclass field that cannot change what a stage makes: `field(metadata=not_in_key(reason))`.
+
+    It stands at the field itself: what lies inside a user's own mapping is always part of the key.
+    """
+    return {_REASON: reason}
+
+
+def left_out(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """The options of a built stage that its key leaves out: (dotted path, reason)."""
+    if is_component(value):
+        for field in dataclasses.fields(value):
+            where = f"{path}.{field.name}".lstrip(".")
+            if _REASON in field.metadata:
+                yield where, field.metadata[_REASON]
+            elif field.init:
+                yield from left_out(getattr(value, field.name), where)
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from left_out(item, f"{path}.{name}")
+    elif isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):
+            yield from left_out(item, f"{path}.{number}")
+
+
+def components(value: Any) -> Iterator[Any]:
+    """A built component and all those inside it."""
+    if is_component(value):
+        yield value
+        value = [getattr(value, field.name) for field in dataclasses.fields(value)]
+    elif isinstance(value, Mapping):
+        value = value.values()
+    for item in value if isinstance(value, Iterable) and not isinstance(value, str) else ():
+        yield from components(item)
+
+
+def pin(value: Any, absent: list[UserError]) -> Any:
+    """The same component, with what names something that may move (a branch on the hub) at the commit where it is now:
+    every component that has `pinned` is asked. What cannot be looked up is left as it is; its `UserError` is added to
+    `absent`."""
+    if is_component(value):
+        changed = {}
+        for field in dataclasses.fields(value):
+            if field.init and (new := pin(old := getattr(value, field.name), absent)) is not old:
+                changed[field.name] = new
+        value = dataclasses.replace(value, **changed) if changed else value
+        try:
+            return value.pinned() if hasattr(value, "pinned") else value
+        except UserError as error:
+            absent.append(error)
+            return value
+    if isinstance(value, Mapping):
+        items = {key: pin(item, absent) for key, item in value.items()}
+        return items if any(items[key] is not value[key] for key in items) else value
+    if isinstance(value, (list, tuple)):
+        parts = [pin(item, absent) for item in value]
+        return type(value)(parts) if any(a is not b for a, b in zip(parts, value, strict=True)) else value
+    return value
+
+
+def is_component(value: Any) -> bool:
+    """A built dataclass, not the class itself."""
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
 
 def describe(value: Any) -> Any:
@@ -56,7 +92,7 @@ def describe(value: Any) -> Any:
 
     `src.config.build.build` is the inverse.
     """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if is_component(value):
         options = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
         return {"_target_": f"{type(value).__module__}.{type(value).__qualname__}", **options}
     if isinstance(value, Mapping):
@@ -86,20 +122,25 @@ def digest_of(component: Any) -> str:
 
 
 def _meaning(value: Any, absent: list[UserError] | None) -> Any:
-    """`describe`, less the machine's facts, plus what components say of the world outside (`identity`)."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = (f.name for f in dataclasses.fields(value) if f.init and f.name not in MACHINE_FACTS)
-        meaning = {"_target_": type(value).__qualname__, **{n: _meaning(getattr(value, n), absent) for n in names}}
-        if hasattr(value, "identity"):
-            meaning["identity"] = _identity(value, absent)
+    """`describe`, less what is `not_in_key`, plus what components say of the world outside (`identity`)."""
+    if is_component(value):
+        names = (f.name for f in dataclasses.fields(value) if f.init and _REASON not in f.metadata)
+        meaning = {"_target_": _class_name(type(value)), **{n: _meaning(getattr(value, n), absent) for n in names}}
+        if hasattr(value, "identity") and (identity := _identity(value, absent)):
+            meaning["identity"] = identity
         return meaning
     if isinstance(value, Mapping):
-        return {str(k): _meaning(v, absent) for k, v in value.items() if k not in MACHINE_FACTS}
+        return {str(k): _meaning(v, absent) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_meaning(v, absent) for v in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return describe(value)
+
+
+def _class_name(kind: type) -> str:
+    """Without the module for classes of this package, whose names are unique, so that a file may move."""
+    return kind.__qualname__ if kind.__module__.split(".")[0] == "src" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _identity(component: Any, absent: list[UserError] | None) -> Any:

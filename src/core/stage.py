@@ -74,6 +74,14 @@ class Tally:
         }
 
 
+@dataclass(frozen=True)
+class Upstream:
+    """What feeds a stage, as far as it is known before the run: its options, and how many rows it leaves at most."""
+
+    stage: Stage
+    rows: int | None
+
+
 @dataclass
 class StageContext:
     """Handed to `Stage.run`.
@@ -116,5 +124,12 @@ class Stage(ABC):
         """Fill `ctx.out`. Called again after a kill with the same `ctx.work`."""
 
     def estimate(self) -> dict[str, float]:
-        """What running it costs, for `plan=true`: any of calls, tokens, dollars, gpu_hours. Empty: negligible."""
+        """What running it costs, for `plan=true`: any of calls, tokens, dollars, gpu_hours, disk_gb. Empty: little."""
         return {}
+
+    def check_inputs(self, inputs: Mapping[str, Upstream]) -> None:  # noqa: B027  most stages take what they get
+        """Raise UserError where it is known before the run that these inputs cannot serve this stage."""
+
+    def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
+        """How many rows it leaves at most; None where nobody knows before the run."""
+        return None

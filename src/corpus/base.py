@@ -28,6 +28,10 @@ class Reader(ABC):
     def read(self) -> Iterator[Passage | BadRow]:
         """Yield every row, holding a few in memory. Raises UserError when the source as a whole cannot be read."""
 
+    def size_hint(self) -> int | None:
+        """How many passages there are at most, known without reading them; None: nobody knows."""
+        return None
+
     def identity(self) -> dict[str, str]:
         """What the passages depend on beside the options: hashes of files, versions of packages."""
         return {}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from src.core.errors import UserError
+from src.core.fingerprint import not_in_key
 from src.core.records import Passage
 from src.corpus.base import BadRow, Reader
 from src.corpus.fields import Fields
@@ -29,7 +30,7 @@ class RawRow(NamedTuple):
 class FileReader(Reader):
     """files: paths or globs. text, source, meta: see `Fields`; the source defaults to the file's name."""
 
-    files: tuple[str, ...] | str
+    files: tuple[str, ...] | str = field(metadata=not_in_key("where local rows lie; their content is in identity()"))
     text: str = "text"
     source: str | None = None
     meta: dict[str, str] = field(default_factory=dict)

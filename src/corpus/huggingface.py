@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from src.core.checks import at_least
 from src.core.errors import UserError, require
+from src.core.hub import commit
 from src.core.records import Passage
 from src.corpus.base import BadRow, Reader
 from src.corpus.fields import Fields, lookup
@@ -55,8 +56,17 @@ class HuggingFaceReader(Reader):
     def _fields(self) -> Fields:
         return Fields(self.text, self.source, dict(self.meta))
 
+    def pinned(self) -> HuggingFaceReader:
+        """The same data set at the commit where its revision is now. Raises UserError where nobody knows."""
+        if Path(self.name).exists():
+            return self
+        return replace(self, revision=commit(self.name, "dataset", self.revision))
+
+    def size_hint(self) -> int | None:
+        return self.limit
+
     def identity(self) -> dict[str, str]:
-        """Hashes of a local folder's files. A data set on the Hub is identified by the options alone."""
+        """Hashes of a local folder's files. A data set on the Hub has its commit in `revision`, see `pinned`."""
         folder = Path(self.name)
         return hash_files(sorted(p for p in folder.rglob("*") if p.is_file())) if folder.is_dir() else {}
 

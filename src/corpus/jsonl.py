@@ -30,6 +30,18 @@ class JsonlReader(FileReader):
         if self.max_line_bytes < 1:
             raise ValueError(f"max_line_bytes must be positive, not {self.max_line_bytes}")
 
+    def size_hint(self) -> int | None:
+        """Lines of files that are not compressed."""
+        paths = find_files(self.files)
+        return None if any(path.suffix == ".gz" for path in paths) else sum(map(_count_lines, paths))
+
+    def preflight(self) -> None:
+        """Raises UserError for a file in another format."""
+        for path in find_files(self.files):
+            with path.open("rb") as file:
+                if file.read(4) == b"PAR1":
+                    raise UserError(f"'{path}' is a Parquet file.", f"corpus=parquet corpus.files={path}")
+
     def rows(self, columns: Sequence[str]) -> Iterator[RawRow]:
         for path in find_files(self.files):
             source = path.name.removesuffix(".gz").removesuffix(".jsonl")
@@ -39,6 +51,11 @@ class JsonlReader(FileReader):
                     yield RawRow(place, source, BadRow(place, f"line longer than {self.max_line_bytes:,} bytes"))
                 elif line.strip():
                     yield RawRow(place, source, _parse(line, place))
+
+
+def _count_lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(SKIP_BYTES), b"")) + 1
 
 
 def _parse(line: bytes, place: str) -> Mapping[str, Any] | BadRow:

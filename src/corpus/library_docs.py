@@ -46,6 +46,10 @@ class LibraryDocs(Reader):
     def identity(self) -> dict[str, str]:
         return {library: _version(library) for library in self.libraries}
 
+    def size_hint(self) -> int:
+        """No more than the sources' bytes have room for."""
+        return sum(path.stat().st_size for name in self.libraries for path in _modules(_root(name))) // self.min_chars
+
     def read(self) -> Iterator[Passage | BadRow]:
         for library in self.libraries:
             root = _root(library)

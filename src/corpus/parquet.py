@@ -19,6 +19,15 @@ BATCH_ROWS = 512
 class ParquetReader(FileReader):
     """One passage a row; only the columns that the mapping names are read."""
 
+    def size_hint(self) -> int | None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            return sum(pq.read_metadata(path).num_rows for path in find_files(self.files))
+        except (pa.ArrowException, OSError):  # told when the file is read
+            return None
+
     def rows(self, columns: Sequence[str]) -> Iterator[RawRow]:
         for path in find_files(self.files):
             for number, row in enumerate(_rows(path, list(columns)), start=1):

@@ -8,12 +8,16 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from src.core.checks import at_least
 from src.core.errors import UserError, require
+from src.core.fingerprint import not_in_key
+from src.core.hub import commit
 from src.core.records import Example, content_id, seed_from
 from src.evaluation.prompting import Style, corpus_prompt, with_choices
 from src.evaluation.puzzle import puzzle_gold
@@ -24,6 +28,7 @@ from src.text.answers import AnswerType, first_number
 from src.text.boxed import last_boxed
 
 FIELDS = ("question", "answer", "solution", "choices", "stage", "subject")
+_version = cache(version)  # reads a file each time
 _CALCULATOR = re.compile(r"<<[^<>\n]*>>")  # GSM8K's notes to a calculator: <<48/2=24>>
 
 
@@ -86,6 +91,11 @@ class Benchmark(ABC):
             prompt = corpus_prompt(with_choices(question.text, question.choices))
             response = question.solution or f"The answer is $\\boxed{{{question.gold}}}$."
             yield Example(content_id(self.source, prompt, response), self.source, prompt, response)
+
+    def check_dev(self) -> None:
+        """Raises UserError where the benchmark has no training or dev part, without reading it."""
+        if type(self).dev_questions is Benchmark.dev_questions:
+            self.dev_questions()
 
     def dev_questions(self) -> Iterable[Question]:
         """The questions behind `dev_examples`."""
@@ -162,10 +172,8 @@ class ReasoningGym(Benchmark):
 
     def identity(self) -> dict[str, str]:
         """The package's version: another one may draw other questions."""
-        from importlib.metadata import version
-
         require(self.PACKAGE, f"the benchmark {self.source}")
-        return {"reasoning-gym": version("reasoning-gym")}
+        return {"reasoning-gym": _version("reasoning-gym")}
 
     def size_hint(self) -> int:
         return min(self.size // self.every, self.limit or self.size)
@@ -295,7 +303,9 @@ class FileBenchmark(TableBenchmark):
     path: str
     dev_path: str | None = None
     origin: str = ""
-    benchmark_dir: str | None = None
+    benchmark_dir: str | None = field(
+        default=None, metadata=not_in_key("where local copies lie; their content is in identity()")
+    )
 
     @property
     def source(self) -> str:
@@ -311,6 +321,11 @@ class FileBenchmark(TableBenchmark):
         if self.dev_path is None:
             raise UserError(f"{self.source} has no training or dev part.", "Set its `dev_path`.")
         return read_rows(self._file(self.dev_path))
+
+    def check_dev(self) -> None:
+        if self.dev_path is None:
+            raise UserError(f"{self.source} has no training or dev part.", "Set its `dev_path`.")
+        file_digest(self._file(self.dev_path))
 
     def _file(self, path: str) -> Path:
         return place_of(self.benchmark_dir, path, self.origin)
@@ -329,13 +344,23 @@ class HubBenchmark(TableBenchmark):
     split: str = "test"
     dev_split: str | None = None
     revision: str | None = None
-    benchmark_dir: str | None = None
+    benchmark_dir: str | None = field(
+        default=None, metadata=not_in_key("where local copies lie; their content is in identity()")
+    )
     file: str = ""
     dev_file: str = ""
 
     @property
     def source(self) -> str:
         return "/".join(filter(None, (self.repo, self.subset)))
+
+    def pinned(self) -> HubBenchmark:
+        """The same questions at the commit where their revision is now. Raises UserError where nobody knows."""
+        return self if self.benchmark_dir else replace(self, revision=commit(self.repo, "dataset", self.revision))
+
+    def check_dev(self) -> None:
+        if self.dev_split is None or (self.benchmark_dir and not self.dev_file):
+            raise UserError(f"{self.source} has no training or dev part here.", "Choose another benchmark as target.")
 
     def identity(self) -> dict[str, str]:
         """The digest of the local copy, where one is used: so its folder's name does not matter."""

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from src.core.checks import at_least
 from src.core.errors import UserError
+from src.core.fingerprint import not_in_key
 from src.generation.base import Generator, Sampling
 from src.generation.budget import Budget, Price
 from src.generation.json_output import ASKED_FOR, RESPONSE_FORMATS
@@ -70,23 +71,31 @@ class OpenAIGenerator(Generator):
     model: str
     base_url: str = "https://api.openai.com/v1"
     api: Literal["chat", "completions"] = "chat"
-    api_key_env: str | None = "OPENAI_API_KEY"
+    api_key_env: str | None = field(
+        default="OPENAI_API_KEY", metadata=not_in_key("the name of the variable that holds a secret")
+    )
     system: str | None = None
     family: str | None = None
     provider: Provider = field(default_factory=Provider)
     extra_body: dict[str, Any] | None = None
     output: Literal["text", "json"] = "text"
-    concurrency: int = 32
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
-    timeout: float = 180.0
-    max_retries: int = 6
-    patience: float = 3600.0
-    batch: Batch | None = None
-    price: Price | None = None
-    prices: dict[str, Price] = field(default_factory=dict)
-    account: str = "default"
-    budget: Budget = field(default_factory=Budget)
+    concurrency: int = field(default=32, metadata=not_in_key("how many calls are in flight: each has its own seed"))
+    requests_per_minute: float | None = field(default=None, metadata=not_in_key("pace, not content"))
+    tokens_per_minute: float | None = field(default=None, metadata=not_in_key("pace, not content"))
+    timeout: float = field(default=180.0, metadata=not_in_key("patience, not content"))
+    max_retries: int = field(default=6, metadata=not_in_key("patience, not content"))
+    patience: float = field(default=3600.0, metadata=not_in_key("patience, not content"))
+    batch: Batch | None = field(
+        default=None, metadata=not_in_key("whether calls go one by one or as a provider's batch")
+    )
+    price: Price | None = field(default=None, metadata=not_in_key("what a call costs does not change what it says"))
+    prices: dict[str, Price] = field(
+        default_factory=dict, metadata=not_in_key("what a call costs does not change what it says")
+    )
+    account: str = field(default="default", metadata=not_in_key("who pays does not change what is said"))
+    budget: Budget = field(
+        default_factory=Budget, metadata=not_in_key("a budget stops a stage, it does not change its rows")
+    )
 
     def __post_init__(self) -> None:
         prices = {name: p if isinstance(p, Price) else Price(**p) for name, p in self.prices.items()}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from src.core.checks import at_least
+from src.core.fingerprint import not_in_key
 from src.generation.base import Generator
 from src.generation.models import local_model, model_name
 
@@ -28,7 +29,9 @@ class TransformersGenerator(Generator):
     model: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    batch_size: int = 16
+    batch_size: int = field(
+        default=16, metadata=not_in_key("how many texts are written at a time: each has its own seed")
+    )
     max_model_len: int | None = None
 
     def __post_init__(self) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from src.core.checks import at_least
 from src.core.errors import require
+from src.core.fingerprint import not_in_key
 from src.generation.base import Generator
 from src.generation.models import local_model, model_name
 
@@ -33,13 +34,17 @@ class VLLMGenerator(Generator):
     model: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     max_model_len: int | None = None
-    max_num_seqs: int = 256
-    tensor_parallel_size: int = 1
-    gpu_memory_utilization: float = 0.9
-    kv_cache_gb: float = 1.0
-    enable_prefix_caching: bool = True
+    max_num_seqs: int = field(
+        default=256, metadata=not_in_key("how many sequences are interleaved: each has its own seed")
+    )
+    tensor_parallel_size: int = field(default=1, metadata=not_in_key("how many cards hold the engine"))
+    gpu_memory_utilization: float = field(default=0.9, metadata=not_in_key("room for the engine's cache"))
+    kv_cache_gb: float = field(default=1.0, metadata=not_in_key("room for the engine's cache"))
+    enable_prefix_caching: bool = field(default=True, metadata=not_in_key("what is computed once, not what comes out"))
     quantization: str | None = None
-    enforce_eager: bool | None = None
+    enforce_eager: bool | None = field(
+        default=None, metadata=not_in_key("whether kernels are compiled, not what they compute")
+    )
     batch_invariant: bool = False
 
     def __post_init__(self) -> None:
@@ -52,6 +57,10 @@ class VLLMGenerator(Generator):
     @property
     def name(self) -> str:
         return model_name(self.model, "vllm")
+
+    def preflight(self) -> None:
+        """Raises UserError when vLLM is not installed."""
+        require("vllm", "generator=vllm")
 
     def open(self, model: str | None, cache: Path) -> VLLMSession:
         """Raises UserError when vLLM is not installed or the model cannot be found."""

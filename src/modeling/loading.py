@@ -120,8 +120,15 @@ def fetch(name: str, revision: str | None) -> str:
     """Bring a model of the hub to this machine (or find it there already); returns its folder."""
     from huggingface_hub import snapshot_download
 
-    kinds = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
-    return str(_load("model", name, snapshot_download, revision=revision, allow_patterns=kinds))
+    def download(*kinds: str) -> Path:
+        return Path(_load("model", name, snapshot_download, revision=revision, allow_patterns=list(kinds)))
+
+    folder = download("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+    if not any(folder.glob("*.safetensors")):
+        folder = download("*.bin")  # older models have their weights in these alone
+    if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
+        raise UserError(f"The model '{name}' has no weights: no .safetensors and no .bin file.", "Name another model.")
+    return str(folder)
 
 
 def digest(base: str | Path) -> str:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
 from src.core.checks import at_least
 from src.core.errors import UserError
+from src.core.fingerprint import not_in_key
+from src.core.hub import commit
 from src.modeling.ranks import one_at_a_time
 from src.modeling.shape import Shape
+
+WEIGHTS = ["*.safetensors", "*.bin", "*.gguf"]
+TOKENIZERS = ["tokenizer.json", "tokenizer.model", "vocab.*"]
 
 Texts = Callable[[], Iterable[str]]
 
@@ -45,6 +50,10 @@ class ModelSource(ABC):
     def size(self) -> Shape | None:
         """For a plan; None where nobody knows before the model is fetched."""
         return None
+
+    def fewest_tokens(self, characters: int) -> int:
+        """A text of so many characters has at least about so many tokens."""
+        return int(characters / 4.5)  # English prose at vocabularies of 32,000 and more
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,9 @@ class TinyLlama(ModelSource):
 
     def title(self) -> str:
         return f"a Llama of {self.layers} layers and width {self.hidden_size}, made in the run"
+
+    def fewest_tokens(self, characters: int) -> int:
+        return int(characters / (3.0 if self.vocab_size <= 4096 else 4.5))
 
     def size(self) -> Shape:
         kv = self.hidden_size // self.heads * self.kv_heads
@@ -155,7 +167,9 @@ class Pretrained(ModelSource):
 
     name: str
     revision: str | None = None
-    shape: Shape | None = None
+    shape: Shape | None = field(
+        default=None, metadata=not_in_key("how big the model is, for a plan: its name says which it is")
+    )
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -175,6 +189,10 @@ class Pretrained(ModelSource):
 
         return fetch(self.name, self.revision)
 
+    def pinned(self) -> Pretrained:
+        """The same model at the commit where its revision is now. Raises UserError where nobody knows."""
+        return self if self.folder else replace(self, revision=commit(self.name, "model", self.revision))
+
     def title(self) -> str:
         return self.name + (f" (revision {self.revision})" if self.revision else "")
 
@@ -182,7 +200,8 @@ class Pretrained(ModelSource):
         return self.shape or (Shape.of_folder(self.folder) if self.folder else None)
 
     def identity(self) -> dict[str, str]:
-        """By file of a local folder: the hash of a small one, size and time of a big one. Of a hub name: nothing."""
+        """By file of a local folder: the hash of a small one, size and time of a big one. A hub name has its commit in
+        `revision`, see `pinned`."""
         if (local := self.folder) is None:
             return {}
         _check_folder(local)
@@ -196,8 +215,10 @@ def weights_and_tokenizer(folder: Path) -> dict[str, str]:
 
 
 def _check_folder(folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        problem = "config.json is missing" if folder.is_dir() else "there is no such folder"
+    needed = {"config.json": ["config.json"], "its weights": WEIGHTS, "its tokenizer": TOKENIZERS}
+    lacking = [name for name, patterns in needed.items() if not any(any(folder.glob(p)) for p in patterns)]
+    if lacking:
+        problem = f"{', '.join(lacking)} missing" if folder.is_dir() else "there is no such folder"
         raise UserError(
             f"There is no model in {folder}: {problem}.",
             "Name a folder written by `save_pretrained`, or a model on the Hugging Face hub.",

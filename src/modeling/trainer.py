@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from src.core.checks import at_least
+from src.core.machine import require_cuda
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,8 @@ class Trainer:
     def __post_init__(self) -> None:
         at_least(self, 1, "devices", "nodes", "rows_per_device", "threads", "keep_checkpoints", "validations")
         at_least(self, 0, "checkpoint_minutes", "log_seconds")
+
+    def preflight(self) -> None:
+        """Raises UserError where the GPUs that are asked for are not on this machine."""
+        if self.device == "cuda":
+            require_cuda(self.devices, "The trainer", "Run it where they are, or choose trainer=cpu.")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from src.config.build import bind_class
 from src.config.mistakes import BROKEN, Mistakes
 from src.core.errors import UserError
-from src.core.fingerprint import stage_key
+from src.core.fingerprint import pin, stage_key
 from src.core.stage import Stage
 
 S = TypeVar("S", bound=Stage)
@@ -29,6 +29,7 @@ class Node:
     absent: list[UserError] = field(init=False, default_factory=list)  # files and packages that are not at hand
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "stage", pin(self.stage, self.absent))
         inputs = {name: node.key for name, node in self.inputs.items()}
         broken = self.stage is BROKEN or "" in inputs.values()
         object.__setattr__(self, "key", "" if broken else stage_key(self.stage, inputs, self.absent))

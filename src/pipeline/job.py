@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -23,21 +23,30 @@ from src.core.records import content_id
 from src.core.stage import Artifact
 from src.core.store import Store, full_disk_explained, write_json
 from src.pipeline.graph import Node, draw
-from src.pipeline.plan import plan_lines
+from src.pipeline.preflight import missing
 from src.pipeline.runner import Runner, Visit
 from src.pipeline.sections import check_sections
 
 log = logging.getLogger(__name__)
 
 # Sections that are read for every run, whatever its method.
-OF_EVERY_RUN = {"study", "question", "primary", "name", "method", "seed", "plan", "outputs", "compute", "tracker"}
+OF_EVERY_RUN = {
+    "study",
+    "question",
+    "primary",
+    "name",
+    "method",
+    "seed",
+    "plan",
+    "verbose",
+    "outputs",
+    "compute",
+    "tracker",
+}
 
 
 class Job:
     """Checks the whole configuration when built: nothing runs before every mistake in it is mended."""
-
-    planned: ClassVar[set[str]] = set()  # keys that the plans of this process showed: a sweep's jobs share them
-    named: ClassVar[dict[Path, str]] = {}  # the folders of this process's jobs, and the id of each
 
     def __init__(self, cfg: DictConfig):
         self.config = _plain(cfg)
@@ -52,7 +61,6 @@ class Job:
         _check_folder_name("name", self.name)
         self.folder = self.outputs / "runs" / self.study / f"{self.name}-s{self.seed}"
         self.id = content_id(self.study, self.name, self.seed, *(node.key for node in self.nodes))
-        self._check_alone()
 
     def _draw(self, cfg: DictConfig, mistakes: Mistakes) -> list[Node]:
         """Raises a `UserError` that lists every mistake of the configuration."""
@@ -62,28 +70,9 @@ class Job:
         mistakes.raise_if_any("Nothing was computed. `python -m src.train --cfg job` shows the whole configuration.")
         return list(graph.nodes.values())
 
-    def _check_alone(self) -> None:
-        """Two different jobs of one sweep under one name would overwrite each other's record."""
-        if self.named.setdefault(self.folder, self.id) != self.id:
-            raise UserError(
-                f"Two jobs of this sweep are called {self.folder.name}: the second would overwrite the first.",
-                "Name the arms by what they differ in, e.g. 'name=${choice:prompt_set}' or 'name=${distil.share}'.",
-            )
-
-    def show_plan(self) -> None:
-        """Print what would run, what is there already, and what the rest would cost."""
-        if self.planned:
-            print()
-        print(f"{self.study} / {self.name}, seed {self.seed}")
-        for line in plan_lines(self.nodes, self.store, self.planned):
-            print(line)
-        self.planned.update(node.key for node in self.nodes)
-        for error in self._absent():
-            print(f"Not at hand: {error}")
-
     def run(self) -> float | None:
         """Walk the graph, record it, write the report; return the mean accuracy that the last node measured."""
-        if absent := self._absent():
+        if absent := self.absent():
             raise UserError("\n".join(absent), "Nothing was computed.")
         stopping.listen(*stopping.SIGNALS)
         stopping.keep_open_pipes()
@@ -112,10 +101,9 @@ class Job:
         self._report()
         return _mean_accuracy(made[self.nodes[-1].name])
 
-    def _absent(self) -> list[str]:
-        """What stages still to be made need and is not here (files, packages, keys), each with what to do about it."""
-        to_make = (node for node in self.nodes if self.store.find(node.stage.kind, node.key) is None)
-        return list(dict.fromkeys(str(error) for node in to_make for error in node.absent))
+    def absent(self) -> list[str]:
+        """What stages still to be made need and is not here (files, packages, cards, access, disk room)."""
+        return missing(self.nodes, self.store)
 
     def _report(self) -> None:
         """Tell and write what the study has found. A fault of the report is no fault of the job: it is logged."""
@@ -195,7 +183,9 @@ def _number() -> int:
 def _plain(cfg: DictConfig, resolve: bool = True) -> dict[str, Any]:
     """The configuration as plain values, every `${...}` resolved, or left as it is written."""
     try:
-        plain = OmegaConf.to_container(cfg, resolve=resolve)
+        plain = OmegaConf.to_container(
+            OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]), resolve=resolve
+        )
     except OmegaConfBaseException as error:
         raise UserError(f"The configuration does not resolve: {error}", "Look at it with --cfg job.") from None
     assert isinstance(plain, dict)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Protocol
 
+from src.core.fingerprint import left_out
 from src.core.store import Store
 from src.pipeline.graph import Node
 
@@ -18,24 +20,69 @@ UNITS = {
 LARGEST = {"gb_per_device"}  # stages run one after the other: the total is the most that one of them takes
 
 
+class PlannedJob(Protocol):
+    """What a plan asks of a job."""
+
+    study: str
+    name: str
+    seed: int
+    store: Store
+    nodes: list[Node]
+    config: dict[str, Any]
+
+    def absent(self) -> list[str]: ...
+
+
+def plan_of_jobs(jobs: Sequence[PlannedJob]) -> Iterator[str]:
+    """The plan of each job; of several, then the total, with what they share counted once."""
+    before: dict[str, Node] = {}
+    for job in jobs:
+        yield f"{job.study} / {job.name}, seed {job.seed}"
+        yield from plan_lines(job.nodes, job.store, before)
+        yield from (f"Not at hand: {error}" for error in job.absent())
+        if job.config.get("verbose"):
+            yield from _left_out_lines(job.nodes)
+        before |= {node.key: node for node in job.nodes}
+        if len(jobs) > 1:
+            yield ""
+    if len(jobs) > 1:
+        to_do = [node for node in before.values() if _state(node, jobs[0].store, ()) == TO_DO]
+        cost = _words(_total(node.stage.estimate() for node in to_do)) or "no cost"
+        yield f"All {len(jobs)} jobs: {len(before)} nodes, {len(to_do)} to do. Estimate: {cost}"
+
+
 def plan_lines(nodes: Sequence[Node], store: Store, before: Collection[str] = ()) -> Iterator[str]:
     """A line a node: name, key, reused, shared or to do, inputs, estimate; then the total of what is to do.
 
     before: keys that earlier jobs of the same sweep will have made by then.
     """
-    totals = dict.fromkeys(UNITS, 0.0)
     states = {node.key: _state(node, store, before) for node in nodes}
+    costs = {node.key: node.stage.estimate() for node in nodes if states[node.key] == TO_DO}
     for node in nodes:
-        state = states[node.key]
-        cost = node.stage.estimate() if state == TO_DO else {}
-        for unit, amount in cost.items():
-            totals[unit] = max(totals[unit], amount) if unit in LARGEST else totals[unit] + amount
         inputs = ", ".join(dict.fromkeys(n.name for n in node.inputs.values()))
         arrow = f"<- {inputs}" if inputs else ""
-        yield f"{node.name:<14} {node.key[:8]}  {state:<7} {arrow:<42} {_words(cost)}".rstrip()
+        cost = _words(costs.get(node.key, {}))
+        yield f"{node.name:<14} {node.key[:8]}  {states[node.key]:<7} {arrow:<42} {cost}".rstrip()
     reused, shared, left = (list(states.values()).count(state) for state in (REUSED, SHARED, TO_DO))
     middle = f"{shared} shared with the jobs above, " if shared else ""
-    yield f"{len(nodes)} nodes: {reused} reused, {middle}{left} to do. Estimate: {_words(totals) or 'no cost'}"
+    total = _words(_total(costs.values())) or "no cost"
+    yield f"{len(nodes)} nodes: {reused} reused, {middle}{left} to do. Estimate: {total}"
+
+
+def _left_out_lines(nodes: Sequence[Node]) -> Iterator[str]:
+    """What the keys leave out: options that cannot change what a stage makes."""
+    yield "Not part of a key:"
+    for node in nodes:
+        for path, reason in left_out(node.stage):
+            yield f"  {node.name}.{path}: {reason}"
+
+
+def _total(costs: Iterable[dict[str, float]]) -> dict[str, float]:
+    totals = dict.fromkeys(UNITS, 0.0)
+    for cost in costs:
+        for unit, amount in cost.items():
+            totals[unit] = max(totals[unit], amount) if unit in LARGEST else totals[unit] + amount
+    return totals
 
 
 def _state(node: Node, store: Store, before: Collection[str]) -> str:

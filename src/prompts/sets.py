@@ -63,6 +63,13 @@ class PromptSet:
         """The stages of weight above 0, in the order of schooling (not of the config: order must not matter)."""
         return tuple(stage for stage in STAGES if self.stages.get(stage, 0) > 0)
 
+    @property
+    def shortest(self) -> int:
+        """Characters of the shortest prompt that is drawn, its passage left out."""
+        empty = Passage("", "", "", {})
+        kind: Kind = "tool" if self.tool_share == 1 else "cot"
+        return min(len(self.render(empty, stage, kind)) for stage in self.drawn_stages)
+
     def prompts(self, passage: Passage, data_seed: int, count: int = 1) -> list[Prompt]:
         """`count` prompts of different stages; they depend on the passage's id and the seed, on nothing else."""
         dice = random.Random(seed_from("prompts", data_seed, passage.id))

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Literal, Protocol, get_args, runtime_checkable
 
 from src.core.checks import at_least
 from src.core.errors import UserError
+from src.core.fingerprint import not_in_key
 from src.core.progress import Progress
 from src.core.records import Example
 from src.modeling.flops import FORWARD, gpu_hours
@@ -141,6 +142,12 @@ class Targeted(Selector):
             _refuse_test_split(name, target)
         at_least(self, 1, "target_rows")
 
+    def preflight(self) -> None:
+        """Raises UserError for a target without a training or dev part."""
+        for target in self.targets.values():
+            if hasattr(target, "check_dev"):
+                target.check_dev()
+
     def target_examples(self) -> dict[str, list[Example]]:
         """By target, its first examples by id. `UserError` for one that has none."""
         return {name: self._first(name, target) for name, target in self.targets.items()}
@@ -166,7 +173,7 @@ class ByModel(Selector):
     """
 
     max_length: int = 2048
-    batch_rows: int = 8
+    batch_rows: int = field(default=8, metadata=not_in_key("how many rows are computed at once"))
 
     def __post_init__(self) -> None:
         super().__post_init__()

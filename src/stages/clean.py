@@ -29,6 +29,7 @@ from src.cleaning.sieve import FAILED, Sieve, first_of
 from src.cleaning.sources import Sources
 from src.cleaning.verification import Verification
 from src.core.checks import at_least
+from src.core.fingerprint import not_in_key
 from src.core.records import BATCH_ROWS, Problem, content_id
 from src.core.stage import Stage, StageContext
 from src.core.store import write_json
@@ -78,7 +79,9 @@ class Clean(Stage):
     beside: SFTSet = field(default_factory=NoSFT)
     share: float = 1.0
     samples: int = 20
-    workers: int = 1
+    workers: int = field(
+        default=1, metadata=not_in_key("how many processes share the work: rows do not depend on who did them")
+    )
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:

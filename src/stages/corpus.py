@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import heapify, heappushpop
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import ClassVar
 from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.records import Passage, content_id, write_table
-from src.core.stage import Stage, StageContext
+from src.core.stage import Stage, StageContext, Upstream
 from src.corpus.base import BadRow, Reader, passage
 from src.text.sentences import cut
 
@@ -45,6 +45,13 @@ class Corpus(Stage):
         if not 0 <= self.min_chars <= self.chars or self.chars < 1:
             raise ValueError(f"min_chars must lie between 0 and chars ({self.chars}), not {self.min_chars}")
         at_least(self, 1, "limit")
+
+    def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
+        try:
+            bounds = [bound for bound in (self.limit, self.reader.size_hint()) if bound is not None]
+        except UserError:  # a file that is not there is told by the reader's identity
+            return None
+        return min(bounds, default=None)
 
     def run(self, ctx: StageContext) -> None:
         with BadRows(ctx.out / "bad_rows.jsonl") as bad, ctx.progress("reading texts", unit="rows") as bar:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from statistics import fmean, stdev
@@ -11,12 +11,13 @@ from typing import ClassVar, Literal
 from src.cleaning.checks import Checks, Read
 from src.core.checks import at_least
 from src.core.errors import UserError
+from src.core.fingerprint import not_in_key
 from src.core.records import Generation, Problem, Prompt, content_id, read_table, seed_from, write_table
-from src.core.stage import Stage, StageContext
+from src.core.stage import Stage, StageContext, Upstream
 from src.generation.base import Generator, Request, Sampling
 from src.generation.budget import dollars
 from src.stages.asking import Ask, Asking, sampling_by_kind, sampling_for
-from src.stages.drawing import draw
+from src.stages.drawing import check_enough, draw
 from src.text.contamination import AsksQuestions, ContaminationIndex
 from src.text.parsing import ParsedProblem, Rejection, parse_generation, to_problem
 
@@ -51,11 +52,15 @@ class Distil(Stage):
     round: int = 1
     data_seed: int = 0
     order: Literal["draw", "rank"] = "draw"
-    pilot: int | None = None
+    pilot: int | None = field(
+        default=None, metadata=not_in_key("a pilot asks a few, prices the rest, and publishes nothing")
+    )
     require_answer: bool = True
     checks: Checks | None = field(default_factory=Checks)
     benchmarks: dict[str, AsksQuestions] = field(default_factory=dict)
-    max_failed: float = 0.05
+    max_failed: float = field(
+        default=0.05, metadata=not_in_key("how much failing is put up with before the stage stops")
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sampling", sampling_by_kind(self.sampling))
@@ -73,6 +78,12 @@ class Distil(Stage):
     @property
     def asked(self) -> int:
         return max(1, round(self.share * self.calls))
+
+    def check_inputs(self, inputs: Mapping[str, Upstream]) -> None:
+        check_enough(inputs["prompts"].rows, self.asked, "The teacher is to be asked")
+
+    def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
+        return self.asked
 
     def estimate(self) -> dict[str, float]:
         """`dollars` is what it costs if every text is as long as it may be."""

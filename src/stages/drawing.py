@@ -7,9 +7,23 @@ from collections.abc import Callable, Iterator
 from heapq import nsmallest
 from itertools import islice
 
+from src.core.errors import UserError
 from src.core.records import Prompt, content_id
 
 IN_HEAP = 10_000
+
+
+FEW = 4  # times as many prompts as there are: no mistake that anybody makes on purpose
+
+
+def check_enough(there: int | None, wanted: int, what: str) -> None:
+    """Raises UserError where many more prompts are to be drawn than there can be. A few too many is no mistake: then
+    all of them are taken, as with a small corpus of one's own."""
+    if there is not None and wanted > FEW * there:
+        raise UserError(
+            f"{what} for {wanted:,} prompts, and the corpus gives {there:,} at most.",
+            "Give a larger corpus or more prompts a passage (prompts.per_passage=8), or ask for fewer.",
+        )
 
 
 def draw(prompts: Callable[[], Iterator[Prompt]], n: int | None, seed: int) -> Iterator[Prompt]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from src.core.checks import at_least
 from src.core.errors import UserError
+from src.core.fingerprint import not_in_key
 from src.core.records import Generation, Problem, Prompt, content_id, seed_from, write_table
-from src.core.stage import Stage, StageContext
+from src.core.stage import Stage, StageContext, Upstream
 from src.generation.base import Generator, Request, Sampling
 from src.modeling.flops import writing_cost
 from src.modeling.shape import Shape
 from src.stages.asking import Ask, Asking, sampling_by_kind, sampling_for
-from src.stages.drawing import draw
+from src.stages.drawing import check_enough, draw
 from src.text.synthesis_format import synthesis_prompt
 
 
@@ -42,15 +43,36 @@ class Generate(Stage):
     prompts: int | None = None
     samples_per_prompt: int = 1
     data_seed: int = 0
-    max_failed: float = 0.05
-    shape: Shape | None = None
-    expected_tokens: float | None = None
+    max_failed: float = field(
+        default=0.05, metadata=not_in_key("how much failing is put up with before the stage stops")
+    )
+    shape: Shape | None = field(
+        default=None, metadata=not_in_key("how big the model is, for a plan: its name says which it is")
+    )
+    expected_tokens: float | None = field(
+        default=None, metadata=not_in_key("a guess at rows that are not there yet, for a plan")
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sampling", sampling_by_kind(self.sampling))
         at_least(self, 1, "prompts", "samples_per_prompt")
         if not 0 <= self.max_failed <= 1:
             raise ValueError(f"max_failed must lie in [0, 1], not {self.max_failed}")
+
+    def check_inputs(self, inputs: Mapping[str, Upstream]) -> None:
+        rows, exclude = inputs["prompts"].rows, inputs.get("exclude")
+        if rows is not None and exclude is not None and exclude.rows is not None and exclude.rows >= rows:
+            raise UserError(
+                f"The teacher is asked about {exclude.rows:,} prompts, and there are {rows:,} at most: none is left to "
+                "choose among.",
+                "Ask it less often (round_1.calls=...), give a larger corpus, or choose rounds=1.",
+            )
+        if self.prompts is not None:
+            check_enough(rows, self.prompts, "Texts are to be written")
+
+    def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
+        bounds = [bound for bound in (self.prompts, inputs["prompts"].rows) if bound is not None]
+        return min(bounds) * self.samples_per_prompt if bounds else None
 
     def estimate(self) -> dict[str, float]:
         """`tokens`: those expected, else as if every text is as long as it may be; empty when neither is known."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import ClassVar
 
 from src.core.checks import at_least
+from src.core.fingerprint import not_in_key
 from src.core.intervals import accuracy_of
 from src.core.records import BATCH_ROWS, STUDENT, Prediction, write_table
 from src.core.stage import Stage, StageContext
@@ -29,7 +30,7 @@ class Grade(Stage):
     version: ClassVar[int] = 1
 
     answer_type: AnswerType = "math"
-    workers: int = 1
+    workers: int = field(default=1, metadata=not_in_key("how many processes share the work"))
 
     def __post_init__(self) -> None:
         at_least(self, 1, "workers")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from src.core.records import Passage, Prompt, write_table
-from src.core.stage import Stage, StageContext
+from src.core.stage import Stage, StageContext, Upstream
 from src.prompts.sets import PromptSet
 
 
@@ -32,6 +32,10 @@ class Prompts(Stage):
             raise ValueError(
                 f"per_passage must lie in 1..{most}, the number of stages in the prompt set, not {self.per_passage}"
             )
+
+    def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
+        passages = inputs["passages"].rows
+        return None if passages is None else passages * self.per_passage
 
     def run(self, ctx: StageContext) -> None:
         passages = ctx.inputs["passages"]

@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from src.core.errors import UserError
+from src.core.fingerprint import not_in_key
 from src.core.records import Example, Generation, Passage, Prompt, Score, write_table
 from src.core.stage import Stage, StageContext
 from src.core.store import write_json
@@ -49,10 +50,14 @@ class Select(Stage):
     heavy: ClassVar[bool] = True
 
     selector: Selector
-    trainer: Trainer = field(default_factory=Trainer)
+    trainer: Trainer = field(
+        default_factory=Trainer, metadata=not_in_key("where a training runs; the global batch is in the recipe")
+    )
     seed: int = 0
     model: ModelSource | None = None
-    expected_tokens: float | None = None
+    expected_tokens: float | None = field(
+        default=None, metadata=not_in_key("a guess at rows that are not there yet, for a plan")
+    )
 
     def __post_init__(self) -> None:
         if self.model is not None and self.model.made_here:

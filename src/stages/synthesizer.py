@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from src.core.errors import UserError
 from src.core.records import Example, Problem, Prompt
-from src.core.stage import StageContext
+from src.core.stage import StageContext, Upstream
 from src.modeling.ranks import is_first
+from src.stages.prompts import Prompts
 from src.stages.training import TrainingStage, start_of
 
 
@@ -20,6 +23,19 @@ class Synthesizer(TrainingStage):
 
     kind: ClassVar[str] = "synthesizer"
     version: ClassVar[int] = 1
+
+    def check_inputs(self, inputs: Mapping[str, Upstream]) -> None:
+        """A prompt that fills the sequence leaves no room for the problem that is to be learnt."""
+        prompts = inputs["prompts"].stage
+        if not isinstance(prompts, Prompts) or not any(name.startswith("distil") for name in inputs):
+            return
+        room, needed = self.recipe.sequence_length, self.model.fewest_tokens(prompts.prompt_set.shortest)
+        if needed >= room:
+            raise UserError(
+                f"A prompt of form '{prompts.prompt_set.form}' has at least about {needed:,} tokens for the "
+                f"synthesizer, whose sequences have {room:,}: no row would be left to train on.",
+                "Choose prompt_set.form=brief, a longer synthesizer.recipe.sequence_length, or a larger synthesizer.",
+            )
 
     def run(self, ctx: StageContext) -> None:
         if any(name.startswith("distil") for name in ctx.inputs):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from src.core.fingerprint import not_in_key
 from src.core.records import Example
 from src.core.stage import Stage, StageContext, Tally
 from src.modeling.estimate import training_cost
@@ -31,9 +32,11 @@ class TrainingStage(Stage):
 
     model: ModelSource
     recipe: Recipe
-    trainer: Trainer
+    trainer: Trainer = field(metadata=not_in_key("where a training runs; the global batch is in the recipe"))
     seed: int = 0
-    expected_tokens: float | None = None
+    expected_tokens: float | None = field(
+        default=None, metadata=not_in_key("a guess at rows that are not there yet, for a plan")
+    )
 
     def estimate(self) -> dict[str, float]:
         return training_cost(self.model, self.recipe, self.trainer, self.expected_tokens)

@@ -8,10 +8,11 @@ cosine. This module holds the options; `src.selection.influence.estimate` does t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from src.core.checks import at_least
+from src.core.fingerprint import not_in_key
 from src.core.records import Example
 from src.modeling.estimate import pass_tokens, tokens_read
 from src.modeling.flops import TO_ACTIVATIONS, TRAINING, gpu_hours
@@ -50,7 +51,7 @@ class Influence(Targeted):
     dimension: int = 8192
     projection_seed: int = 0
     fidelity_rows: int = 64
-    batch_rows: int = 8
+    batch_rows: int = field(default=8, metadata=not_in_key("how many rows are computed at once"))
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,0 +1,68 @@
+"""The Hugging Face hub, looked at without fetching: which commit a name stands for, and whether it may be read."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Literal
+
+from src.core.errors import UserError, require
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+SECONDS = 10.0
+_unreachable: list[str] = []  # why the hub cannot be reached: asked once by a process
+
+
+@cache
+def commit(repo: str, kind: Literal["model", "dataset"], revision: str | None = None) -> str:
+    """The commit that a branch or tag stands for now (None: the default branch); where the hub cannot be reached, the
+    one in the local cache.
+
+    Raises UserError for a repository or revision that does not exist or may not be read, and where nobody knows.
+    """
+    if revision is not None and COMMIT.fullmatch(revision):
+        return revision
+    require("huggingface_hub", f"{repo} on the Hugging Face hub")
+    if (found := _ask_hub(repo, kind, revision) or _cached(repo, kind, revision)) is None:
+        raise UserError(
+            f"The {kind} {repo} is not in the local cache, and the hub cannot be reached ({_unreachable[0]}).",
+            "Check the network and HF_HUB_OFFLINE, or name a local folder.",
+        )
+    return found
+
+
+def _ask_hub(repo: str, kind: str, revision: str | None) -> str | None:
+    """None where the hub cannot be reached."""
+    from huggingface_hub import HfApi, constants, errors
+
+    if constants.HF_HUB_OFFLINE:
+        _unreachable.append("HF_HUB_OFFLINE is set")
+    if _unreachable:
+        return None
+    try:
+        info = HfApi().repo_info(repo, repo_type=kind, revision=revision, timeout=SECONDS)
+        if info.gated:
+            HfApi().auth_check(repo, repo_type=kind)
+        return str(info.sha)
+    except errors.GatedRepoError:
+        mend = f"Accept its licence on https://huggingface.co/{repo} and run `hf auth login`."
+        raise UserError(f"The {kind} {repo} is gated, and this machine has no access to it.", mend) from None
+    except errors.RevisionNotFoundError:
+        raise UserError(f"The {kind} {repo} has no revision '{revision}'.", "Name a commit, tag or branch.") from None
+    except (errors.RepositoryNotFoundError, errors.HFValidationError):
+        mend = "Check the name; a private one needs `hf auth login`. A local folder is named by its path."
+        raise UserError(f"There is no {kind} '{repo}' on the Hugging Face hub.", mend) from None
+    except (OSError, errors.HTTPError) as error:
+        _unreachable.append(type(error).__name__)
+        return None
+
+
+def _cached(repo: str, kind: str, revision: str | None) -> str | None:
+    from huggingface_hub.constants import HF_HUB_CACHE, REPO_ID_SEPARATOR
+
+    folder = "".join((f"{kind}s", REPO_ID_SEPARATOR, repo.replace("/", REPO_ID_SEPARATOR)))
+    try:
+        with open(f"{HF_HUB_CACHE}/{folder}/refs/{revision or 'main'}", encoding="utf-8") as file:  # noqa: PTH123
+            return file.read().strip()
+    except OSError:
+        return None

@@ -1,0 +1,80 @@
+"""All jobs of a command, checked before the first of them runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from src.config.mistakes import ConfigError, Mistakes
+from src.config.overrides import LOOK, CommandLine, compose_command
+from src.core.errors import UserError
+from src.pipeline.job import Job
+
+ON_THIS_MACHINE = ("BasicLauncher", "JoblibLauncher")  # others' jobs look around themselves, where they are
+
+
+def check_command(command: CommandLine, config_name: str) -> list[Job]:
+    """Compose and build every job. Raises one `UserError` that lists all mistakes of all jobs; a mistake that not all
+    of them share names those that have it."""
+    mistakes = Mistakes()
+    composed = compose_command(command, config_name, mistakes)
+    found: dict[str, list[int]] = {}
+    jobs = []
+    for number, config in enumerate(composed.jobs):
+        try:
+            with _as_hydra_config(config):
+                jobs.append(Job(config))
+        except ConfigError as error:
+            for line in error.mistakes:
+                found.setdefault(line, []).append(number)
+        except UserError as error:
+            found.setdefault(str(error), []).append(number)
+    names = _names(composed.jobs)
+    for line, wrong in found.items():
+        where = "" if len(wrong) == len(composed.jobs) else f"  [{'; '.join(names[number] for number in wrong)}]"
+        if line not in mistakes:
+            mistakes.append(f"{line}{where}")
+    _check_folders(jobs, mistakes)
+    mistakes.raise_if_any(LOOK)
+    if not jobs[0].config["plan"] and composed.jobs[0].hydra.launcher._target_.rpartition(".")[2] in ON_THIS_MACHINE:
+        _check_machine(jobs)
+    return jobs
+
+
+def _check_machine(jobs: Sequence[Job]) -> None:
+    """What any job misses here must not come to light when the jobs before it have run."""
+    if absent := dict.fromkeys(line for job in jobs for line in job.absent()):
+        raise UserError("\n".join(absent), "Nothing was computed.")
+
+
+def _check_folders(jobs: Sequence[Job], mistakes: Mistakes) -> None:
+    """Two jobs of one name would overwrite each other's record."""
+    folders = [job.folder for job in jobs]
+    for folder in dict.fromkeys(folders):
+        if (count := folders.count(folder)) > 1:
+            mistakes.add(
+                "name",
+                f"{count} jobs of this sweep are called {folder.name}; name the arms by what they differ in, e.g. "
+                "'name=${choice:prompt_set}' or 'name=${distil.share}'",
+            )
+
+
+def _names(configs: Sequence[DictConfig]) -> list[str]:
+    """Each job by the overrides that not all jobs have."""
+    overrides = [[str(word).removeprefix("++") for word in config.hydra.overrides.task] for config in configs]
+    shared = set.intersection(*map(set, overrides)) if overrides else set[str]()
+    return [" ".join(word for word in words if word not in shared) for words in overrides]
+
+
+@contextmanager
+def _as_hydra_config(config: DictConfig) -> Iterator[None]:
+    """What a job asks Hydra about itself is answered from its composed configuration."""
+    instance = HydraConfig.instance()
+    instance.set_config(config)
+    try:
+        yield
+    finally:
+        instance.cfg = None

@@ -1,0 +1,166 @@
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import pytest
+
+from src.core import hub, machine
+from src.core.errors import UserError
+from src.core.fingerprint import pin
+from src.core.stage import Stage
+from src.core.store import Store
+from src.corpus.huggingface import HuggingFaceReader
+from src.corpus.jsonl import JsonlReader
+from src.evaluation.benchmark import HubBenchmark
+from src.generation.base import Sampling
+from src.generation.procedural.generator import ProceduralGenerator
+from src.modeling.recipe import Recipe
+from src.modeling.sources import Pretrained, TinyLlama
+from src.modeling.trainer import Trainer
+from src.pipeline.graph import Node
+from src.pipeline.preflight import missing
+from src.prompts.sets import PromptSet
+from src.stages.corpus import Corpus
+from src.stages.distil import Distil
+from src.stages.prompts import Prompts
+from src.stages.synthesizer import Synthesizer
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+SAMPLING = {"cot": Sampling(), "tool": Sampling()}
+
+
+@dataclass(frozen=True)
+class Needy:
+    what: str = "a card"
+
+    def preflight(self):
+        raise UserError(f"There is no {self.what}.", "Buy one.")
+
+
+@dataclass(frozen=True)
+class Toy(Stage):
+    kind: ClassVar[str] = "toy"
+    version: ClassVar[int] = 1
+    parts: dict[str, Needy] = field(default_factory=dict)
+    disk: float = 0.0
+
+    def run(self, ctx):
+        raise NotImplementedError
+
+    def estimate(self):
+        return {"disk_gb": self.disk}
+
+
+def test_everything_is_told_at_once_and_once(tmp_path):
+    first = Node("first", Toy({"x": Needy(), "y": Needy("ink")}))
+    second = Node("second", Toy({"x": Needy()}, disk=1e9), {"first": first})
+    told = missing([first, second], Store(tmp_path))
+    assert [line.splitlines()[0][:25] for line in told] == [
+        "There is no a card.",
+        "There is no ink.",
+        "About 1,000,000,000 GB wi",
+    ]
+
+
+def texts(tmp_path, lines):
+    path = tmp_path / "texts.jsonl"
+    path.write_text('{"text": "A triangle has three sides."}\n' * lines)
+    return path
+
+
+def graph(path, calls=5, form="brief", sequence_length=512):
+    corpus = Node("corpus", Corpus(JsonlReader(str(path)), min_chars=5))
+    prompts = Node("prompts", Prompts(PromptSet(form=form)), {"passages": corpus})
+    distil = Node("distill_1", Distil(ProceduralGenerator(), calls, SAMPLING), {"prompts": prompts})
+    taught = Synthesizer(TinyLlama(), Recipe(lr=1e-3, sequence_length=sequence_length), Trainer(device="cpu"))
+    return [corpus, prompts, distil, Node("synthesizer_1", taught, {"prompts": prompts, "distilled_1": distil})]
+
+
+def test_a_run_that_fits_misses_nothing(tmp_path):
+    assert missing(graph(texts(tmp_path, 9)), Store(tmp_path)) == []
+
+
+def test_prompts_that_leave_no_room_are_told_before_the_teacher_is_paid(tmp_path):
+    (told,) = missing(graph(texts(tmp_path, 9), form="full"), Store(tmp_path))
+    assert "no row would be left to train on" in told
+    assert missing(graph(texts(tmp_path, 9), form="full", sequence_length=4096), Store(tmp_path)) == []
+
+
+def test_far_too_few_prompts_are_told(tmp_path):
+    (told,) = missing(graph(texts(tmp_path, 9), calls=400), Store(tmp_path))
+    assert "asked for 400 prompts, and the corpus gives 10 at most" in told
+
+
+def test_parquet_given_as_json_lines(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"PAR1 and so on")
+    (told,) = missing(graph(path, calls=2), Store(tmp_path))
+    assert told == f"'{path}' is a Parquet file.\n  -> corpus=parquet corpus.files={path}"
+
+
+def test_a_missing_card(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "cuda_devices", lambda: 0)
+    with pytest.raises(UserError, match="asks for 8 NVIDIA GPUs, and this machine has none"):
+        Trainer(device="cuda", devices=8).preflight()
+    Trainer().preflight()
+
+
+@pytest.mark.parametrize("kind", ["weights", "tokenizer"])
+def test_a_model_folder_that_lacks_a_part(tmp_path, kind):
+    for name in ("config.json", "pytorch_model.bin", "tokenizer.json"):
+        (tmp_path / name).write_text("{}")
+    assert set(Pretrained(str(tmp_path)).identity()) == {"config.json", "pytorch_model.bin", "tokenizer.json"}
+    (tmp_path / {"weights": "pytorch_model.bin", "tokenizer": "tokenizer.json"}[kind]).unlink()
+    with pytest.raises(UserError, match=f"its {kind} missing"):
+        Pretrained(str(tmp_path)).identity()
+
+
+@dataclass(frozen=True)
+class Hub(Stage):
+    kind: ClassVar[str] = "hub"
+    version: ClassVar[int] = 1
+    parts: dict[str, object] = field(default_factory=dict)
+
+    def run(self, ctx):
+        raise NotImplementedError
+
+
+PARTS = {
+    "model": Pretrained("owner/model"),
+    "reader": HuggingFaceReader("owner/data", revision="v1"),
+    "benchmark": HubBenchmark(repo="owner/exam", fields={"question": "q", "answer": "a"}),
+}
+
+
+def test_what_moves_on_the_hub_is_pinned_in_options_and_key(monkeypatch):
+    commits = {"owner/model": COMMIT, "owner/data": COMMIT[::-1], "owner/exam": COMMIT}
+    for module in ("modeling.sources", "corpus.huggingface", "evaluation.benchmark"):
+        monkeypatch.setattr(f"src.{module}.commit", lambda repo, kind, revision: commits[repo])
+    before = Node("hub", Hub(PARTS))
+    assert [part.revision for part in before.stage.parts.values()] == [COMMIT, COMMIT[::-1], COMMIT]
+    for repo in commits:
+        old, commits[repo] = commits[repo], "f" * 40
+        assert Node("hub", Hub(PARTS)).key != before.key
+        commits[repo] = old
+    assert Node("hub", Hub(PARTS)).key == before.key and not before.absent
+
+
+def test_where_nobody_knows_the_commit_planning_goes_on(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    hub.commit.cache_clear()
+    node = Node("hub", Hub(PARTS))
+    assert len(node.absent) == 3 and node.stage == Hub(PARTS)
+    assert "not in the local cache, and the hub cannot be reached" in str(node.absent[0])
+
+
+def test_a_commit_needs_no_look(monkeypatch):
+    monkeypatch.setattr(hub, "_ask_hub", lambda *words: pytest.fail("asked the hub"))
+    assert hub.commit("owner/model", "model", COMMIT) == COMMIT
+    assert pin(Pretrained("owner/model", revision=COMMIT), []) == Pretrained("owner/model", revision=COMMIT)
+
+
+def test_the_local_cache_knows_a_branch(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    (tmp_path / "models--owner--kept/refs").mkdir(parents=True)
+    (tmp_path / "models--owner--kept/refs/main").write_text(COMMIT)
+    monkeypatch.setattr(hub, "_ask_hub", lambda *words: None)
+    assert hub.commit("owner/kept", "model") == COMMIT
