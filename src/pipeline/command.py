@@ -9,7 +9,7 @@ from src.config.overrides import CommandLine, exit_on_user_error, start
 
 
 def run_or_plan(run: Callable[[], Any], words: Sequence[str], config_name: str) -> None:
-    """Check every job that the words ask for; then print their plan, or have Hydra run them by its entry point `run`."""
+    """Check every job that the words ask for; then print their plan, or have Hydra run them by `run`."""
     command = CommandLine.parse(words)
     if command.runs:
         from src.pipeline.plan import plan_of_jobs
