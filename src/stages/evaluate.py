@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from src.core.checks import at_least
 from src.core.errors import UserError
-from src.core.fingerprint import digest_of
+from src.core.fingerprint import digest_of, not_in_key
 from src.core.journal import Journal
 from src.core.records import BASE, STUDENT, Prediction, write_table
 from src.core.stage import Stage, StageContext
@@ -73,7 +73,9 @@ class Evaluate(Stage):
     programs: Programs = "isolated"
     baseline: bool = True
     data_seed: int = 0
-    shape: Shape | None = None
+    shape: Shape | None = field(
+        default=None, metadata=not_in_key("how big the model is, for a plan: its name says which it is")
+    )
 
     def __post_init__(self) -> None:
         if not self.benchmarks:
