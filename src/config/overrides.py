@@ -291,8 +291,8 @@ def _reworded(word: str, error: Exception, known: DictConfig) -> str:
         return f"{word}: several values are a sweep with -m, or one list in brackets: {key}=[{value}]"
     if "Could not override" in text or "does not exist" in text:
         return _unknown(key, known)
-    if places := [str(g) for g in known.hydra.runtime.choices if str(g).endswith(f"@{key}")]:
-        return f"{word}: {key} is filled by a group: {places[0]}={value}"
+    if mounts := [str(g) for g in known.hydra.runtime.choices if str(g).endswith(f"@{key}")]:
+        return f"{word}: {key} is filled by a group: {mounts[0]}={value}"
     cause = error.__cause__ or error
     problem = (str(getattr(cause, "msg", None) or cause).strip() or type(cause).__name__).splitlines()[0]
     if "nterpolation" in type(cause).__name__:
