@@ -10,6 +10,73 @@ from src.generation.procedural.family import Values, family
 from src.generation.procedural.language import unreduced
 
 
+@family(
+    "aime",
+    topics="power modular digit remainder last hundred exponent residue congruence order mod ring cyclic",
+    numbers={"a": [n for n in range(3, 100) if n % 10], "n": (6, 8, 9, 10, 12, 16, 17, 18, 20)},
+    wordings=(
+        "Find the remainder when {a}^{n} is divided by 100.",
+        "What number do the last two digits of {a}^{n} form?",
+    ),
+    steps=("Work modulo 100.", "{chain}"),
+    closing="The answer is {answer}.",
+    program="print(pow({a}, {n}, 100))",
+    check=lambda v: v.a**v.n % 100 == v.answer,
+)
+def last_two_digits(a: int, n: int) -> Values | None:
+    chain, value, power = [], a, 1
+    for bit in f"{n:b}"[1:]:
+        power, square = 2 * power, value * value
+        chain.append(f"{a}^{power}: {value} * {value} = {square}, so {square % 100}.")
+        value = square % 100
+        if bit == "1":
+            power, product = power + 1, value * a
+            chain.append(f"{a}^{power}: {value} * {a} = {product}, so {product % 100}.")
+            value = product % 100
+    if value < 10:
+        return None  # the last two digits would start with a zero
+    return {"chain": "\n".join(chain), "answer": value}
+
+
+@family(
+    "aime",
+    topics="diophantine integer solution pair positive equation linear lattice point ordered count partition",
+    numbers={"a": range(2, 10), "b": range(3, 12), "n": range(40, 200)},
+    wordings=(
+        "How many ordered pairs (x, y) of positive integers satisfy {a}x + {b}y = {n}?",
+        "Find the number of pairs of positive integers x, y with {a}x + {b}y = {n}.",
+    ),
+    steps=(
+        "The smallest x that works is {x0}: {n} - {a} * {x0} = {left} and {left} / {b} = {y0}.",
+        "Each next pair adds {b} to x and takes {a} from y, so y is {ys}.",
+        "({y0} - {last}) / {a} + 1 = {answer}.",
+    ),
+    closing="There are {answer:pair}.",
+    program="print(sum(1 for x in range(1, {n}) if {a} * x < {n} and ({n} - {a} * x) % {b} == 0))",
+    check=lambda v: sum((v.n - v.b * y) % v.a == 0 for y in range(1, (v.n - 1) // v.b + 1)) == v.answer,
+)
+def pairs_on_a_line(a: int, b: int, n: int) -> Values | None:
+    if a >= b or gcd(a, b) > 1:
+        return None
+    x0 = next(x for x in range(1, b + 1) if (n - a * x) % b == 0)
+    left = n - a * x0
+    y0 = left // b
+    if y0 <= 2 * a:
+        return None
+    ys = range(y0, 0, -a)
+    last = ys[-1]
+    if len(ys) > 12:
+        return None
+    return {
+        "x0": x0,
+        "left": left,
+        "y0": y0,
+        "ys": ", ".join(map(str, ys)),
+        "last": last,
+        "answer": (y0 - last) // a + 1,
+    }
+
+
 def _in_base(n: int, base: int) -> list[int]:
     digits = []
     while n:
@@ -100,34 +167,6 @@ def sum_of_divisors(a: int, b: int, p: int, q: int) -> Values | None:
 
 @family(
     "aime",
-    topics="power modular digit remainder last hundred exponent residue congruence order mod ring cyclic",
-    numbers={"a": [n for n in range(3, 100) if n % 10], "n": (6, 8, 9, 10, 12, 16, 17, 18, 20)},
-    wordings=(
-        "Find the remainder when {a}^{n} is divided by 100.",
-        "What number do the last two digits of {a}^{n} form?",
-    ),
-    steps=("Work modulo 100.", "{chain}"),
-    closing="The answer is {answer}.",
-    program="print(pow({a}, {n}, 100))",
-    check=lambda v: v.a**v.n % 100 == v.answer,
-)
-def last_two_digits(a: int, n: int) -> Values | None:
-    chain, value, power = [], a, 1
-    for bit in f"{n:b}"[1:]:
-        power, square = 2 * power, value * value
-        chain.append(f"{a}^{power}: {value} * {value} = {square}, so {square % 100}.")
-        value = square % 100
-        if bit == "1":
-            power, product = power + 1, value * a
-            chain.append(f"{a}^{power}: {value} * {a} = {product}, so {product % 100}.")
-            value = product % 100
-    if value < 10:
-        return None  # the last two digits would start with a zero
-    return {"chain": "\n".join(chain), "answer": value}
-
-
-@family(
-    "aime",
     topics="probability color draw random pair same sample fraction event combination hypergeometric without",
     numbers={"red": range(3, 16), "blue": range(3, 16), "green": range(2, 14)},
     words={"item": ("ball", "marble", "sock", "card")},
@@ -175,45 +214,6 @@ def _same_color(*colors: int) -> Fraction:
     """One draw after the other."""
     n = sum(colors)
     return sum((Fraction(k, n) * Fraction(k - 1, n - 1) for k in colors), Fraction(0))
-
-
-@family(
-    "aime",
-    topics="diophantine integer solution pair positive equation linear lattice point ordered count partition",
-    numbers={"a": range(2, 10), "b": range(3, 12), "n": range(40, 200)},
-    wordings=(
-        "How many ordered pairs (x, y) of positive integers satisfy {a}x + {b}y = {n}?",
-        "Find the number of pairs of positive integers x, y with {a}x + {b}y = {n}.",
-    ),
-    steps=(
-        "The smallest x that works is {x0}: {n} - {a} * {x0} = {left} and {left} / {b} = {y0}.",
-        "Each next pair adds {b} to x and takes {a} from y, so y is {ys}.",
-        "({y0} - {last}) / {a} + 1 = {answer}.",
-    ),
-    closing="There are {answer:pair}.",
-    program="print(sum(1 for x in range(1, {n}) if {a} * x < {n} and ({n} - {a} * x) % {b} == 0))",
-    check=lambda v: sum((v.n - v.b * y) % v.a == 0 for y in range(1, (v.n - 1) // v.b + 1)) == v.answer,
-)
-def pairs_on_a_line(a: int, b: int, n: int) -> Values | None:
-    if a >= b or gcd(a, b) > 1:
-        return None
-    x0 = next(x for x in range(1, b + 1) if (n - a * x) % b == 0)
-    left = n - a * x0
-    y0 = left // b
-    if y0 <= 2 * a:
-        return None
-    ys = range(y0, 0, -a)
-    last = ys[-1]
-    if len(ys) > 12:
-        return None
-    return {
-        "x0": x0,
-        "left": left,
-        "y0": y0,
-        "ys": ", ".join(map(str, ys)),
-        "last": last,
-        "answer": (y0 - last) // a + 1,
-    }
 
 
 @family(

@@ -46,6 +46,38 @@ def even_divisors(a: int, b: int, c: int, p: int, q: int) -> Values | None:
     return {"b1": b + 1, "c1": c + 1, "answer": a * (b + 1) * (c + 1)}
 
 
+def _squares_agree(v: Any) -> bool:
+    from cmath import sqrt
+
+    root = sqrt(v.p * v.p - 4 * v.q)
+    r, s = (v.p + root) / 2, (v.p - root) / 2
+    return abs(r * r + s * s - v.answer) < 1e-6
+
+
+@family(
+    "amc10",
+    topics="root polynomial vieta sum square quadratic symmetric coefficient equation roots complex",
+    numbers={"p": range(3, 31), "q": range(-30, 61)},
+    wordings=(
+        "Let r and s be the roots of x^2 - {p}x {q:+} = 0. What is r^2 + s^2?",
+        "The roots of x^2 - {p}x {q:+} = 0 are r and s. Find r^2 + s^2.",
+    ),
+    steps=(
+        "r + s = {p} and rs = {q}.",
+        "r^2 + s^2 = (r + s)^2 - 2rs = {p}^2 - 2 * {q:()}.",
+        "That is {pp} {minus:+} = {answer}.",
+    ),
+    closing="The value is {answer}.",
+    program="""
+        total, product = {p}, {q}
+        print(total**2 - 2 * product)
+    """,
+    check=_squares_agree,
+)
+def squares_of_the_roots(p: int, q: int) -> Values | None:
+    return {"pp": p * p, "minus": -2 * q, "answer": p * p - 2 * q} if q else None
+
+
 @family(
     "amc10",
     topics="remainder congruence modular chinese mod system residue divide smallest integer number theory",
@@ -123,38 +155,6 @@ def paths_through_a_point(a: int, b: int, c: int, d: int) -> Values:
         "second": second,
         "answer": first * second,
     }
-
-
-def _squares_agree(v: Any) -> bool:
-    from cmath import sqrt
-
-    root = sqrt(v.p * v.p - 4 * v.q)
-    r, s = (v.p + root) / 2, (v.p - root) / 2
-    return abs(r * r + s * s - v.answer) < 1e-6
-
-
-@family(
-    "amc10",
-    topics="root polynomial vieta sum square quadratic symmetric coefficient equation roots complex",
-    numbers={"p": range(3, 31), "q": range(-30, 61)},
-    wordings=(
-        "Let r and s be the roots of x^2 - {p}x {q:+} = 0. What is r^2 + s^2?",
-        "The roots of x^2 - {p}x {q:+} = 0 are r and s. Find r^2 + s^2.",
-    ),
-    steps=(
-        "r + s = {p} and rs = {q}.",
-        "r^2 + s^2 = (r + s)^2 - 2rs = {p}^2 - 2 * {q:()}.",
-        "That is {pp} {minus:+} = {answer}.",
-    ),
-    closing="The value is {answer}.",
-    program="""
-        total, product = {p}, {q}
-        print(total**2 - 2 * product)
-    """,
-    check=_squares_agree,
-)
-def squares_of_the_roots(p: int, q: int) -> Values | None:
-    return {"pp": p * p, "minus": -2 * q, "answer": p * p - 2 * q} if q else None
 
 
 @family(

@@ -57,6 +57,50 @@ def _log_agrees(v: Any) -> bool:
     return abs(log(v.a**v.n, v.a**v.m) + log(v.b**v.q, v.b**v.p) - v.answer) < 1e-9
 
 
+def _recurrence_by_matrix(v: Any) -> bool:
+    from sympy import Matrix
+
+    step = Matrix([[v.p, v.q], [1, 0]])
+    return (step**4 * Matrix([v.second, v.first]))[0] == v.answer
+
+
+@family(
+    "amc12",
+    topics="recurrence sequence fibonacci term recursive iteration next generate linear recursion difference",
+    numbers={"first": range(1, 8), "second": range(1, 8), "p": range(1, 4), "q": (-3, -2, -1, 1, 2, 3)},
+    wordings=(
+        "A sequence has a_1 = {first}, a_2 = {second} and a_n = {rule} for n > 2. Find a_6.",
+        "Let a_1 = {first}, a_2 = {second} and a_n = {rule} from then on. What is a_6?",
+    ),
+    steps=(
+        "a_3 = {p} * {second} {q:+} * {first} = {t3}.",
+        "a_4 = {p} * {t3:()} {q:+} * {second} = {t4}.",
+        "a_5 = {p} * {t4:()} {q:+} * {t3:()} = {t5}.",
+        "a_6 = {p} * {t5:()} {q:+} * {t4:()} = {answer}.",
+    ),
+    closing="So a_6 = {answer}.",
+    program="""
+        a, b = {first}, {second}
+        for _ in range(4):
+            a, b = b, {p} * b {q:+} * a
+        print(b)
+    """,
+    check=_recurrence_by_matrix,
+)
+def sixth_term(first: int, second: int, p: int, q: int) -> Values:
+    terms = [first, second]
+    for _ in range(4):
+        terms.append(p * terms[-1] + q * terms[-2])
+    rule = polynomial(p, 0, variable="a_(n-1)") + (" - " if q < 0 else " + ")
+    return {
+        "rule": rule + polynomial(abs(q), 0, variable="a_(n-2)"),
+        "t3": terms[2],
+        "t4": terms[3],
+        "t5": terms[4],
+        "answer": terms[5],
+    }
+
+
 @family(
     "amc12",
     topics="floor ceiling integer sum part round quotient summation series truncate",
@@ -122,50 +166,6 @@ def modulus_of_a_product(a: int, b: int, c: int, d: int) -> Values | None:
         "first": first,
         "second": second,
         "answer": first * second,
-    }
-
-
-def _recurrence_by_matrix(v: Any) -> bool:
-    from sympy import Matrix
-
-    step = Matrix([[v.p, v.q], [1, 0]])
-    return (step**4 * Matrix([v.second, v.first]))[0] == v.answer
-
-
-@family(
-    "amc12",
-    topics="recurrence sequence fibonacci term recursive iteration next generate linear recursion difference",
-    numbers={"first": range(1, 8), "second": range(1, 8), "p": range(1, 4), "q": (-3, -2, -1, 1, 2, 3)},
-    wordings=(
-        "A sequence has a_1 = {first}, a_2 = {second} and a_n = {rule} for n > 2. Find a_6.",
-        "Let a_1 = {first}, a_2 = {second} and a_n = {rule} from then on. What is a_6?",
-    ),
-    steps=(
-        "a_3 = {p} * {second} {q:+} * {first} = {t3}.",
-        "a_4 = {p} * {t3:()} {q:+} * {second} = {t4}.",
-        "a_5 = {p} * {t4:()} {q:+} * {t3:()} = {t5}.",
-        "a_6 = {p} * {t5:()} {q:+} * {t4:()} = {answer}.",
-    ),
-    closing="So a_6 = {answer}.",
-    program="""
-        a, b = {first}, {second}
-        for _ in range(4):
-            a, b = b, {p} * b {q:+} * a
-        print(b)
-    """,
-    check=_recurrence_by_matrix,
-)
-def sixth_term(first: int, second: int, p: int, q: int) -> Values:
-    terms = [first, second]
-    for _ in range(4):
-        terms.append(p * terms[-1] + q * terms[-2])
-    rule = polynomial(p, 0, variable="a_(n-1)") + (" - " if q < 0 else " + ")
-    return {
-        "rule": rule + polynomial(abs(q), 0, variable="a_(n-2)"),
-        "t3": terms[2],
-        "t4": terms[3],
-        "t5": terms[4],
-        "answer": terms[5],
     }
 
 

@@ -11,6 +11,38 @@ from src.generation.procedural.language import unreduced
 
 @family(
     "amc8",
+    topics="digit last unit power cycle pattern decimal repeat period modular exponent ones",
+    numbers={"a": [n for n in range(2, 60) if n % 10 in (2, 3, 7, 8)], "n": range(10, 120)},
+    wordings=("What is the last digit of {a}^{n}?", "Find the ones digit of {a}^{n}."),
+    steps=(
+        "The last digits of the powers of {a} repeat: {cycle}.",
+        "{n} = 4 * {turns} + {rest}, so the place in the cycle is {place}.",
+        "There we find {answer}.",
+    ),
+    closing="The last digit is {answer}.",
+    program="""
+        digit = 1
+        for _ in range({n}):
+            digit = digit * {a} % 10
+        print(digit)
+    """,
+    check=lambda v: str(v.a**v.n)[-1] == str(v.answer),
+)
+def last_digit_of_a_power(a: int, n: int) -> Values:
+    digits = [a**i % 10 for i in (1, 2, 3, 4)]
+    turns, rest = divmod(n, 4)
+    place = rest or 4
+    return {
+        "cycle": ", ".join(map(str, digits)),
+        "turns": turns,
+        "rest": rest,
+        "place": place,
+        "answer": digits[place - 1],
+    }
+
+
+@family(
+    "amc8",
     topics="set union intersection venn overlap both neither club count member subset inclusion exclusion",
     numbers={"a": range(8, 25), "b": range(8, 25), "both": range(2, 8), "none": range(2, 15)},
     wordings=(
@@ -193,38 +225,6 @@ def multiples_of_either(a: int, b: int, top: int) -> Values | None:
 def not_the_red_one(red: int, blue: int, green: int) -> Values:
     total, good = red + blue + green, blue + green
     return {"all": total, "good": good, "raw": unreduced(good, total), "answer": Fraction(good, total)}
-
-
-@family(
-    "amc8",
-    topics="digit last unit power cycle pattern decimal repeat period modular exponent ones",
-    numbers={"a": [n for n in range(2, 60) if n % 10 in (2, 3, 7, 8)], "n": range(10, 120)},
-    wordings=("What is the last digit of {a}^{n}?", "Find the ones digit of {a}^{n}."),
-    steps=(
-        "The last digits of the powers of {a} repeat: {cycle}.",
-        "{n} = 4 * {turns} + {rest}, so the place in the cycle is {place}.",
-        "There we find {answer}.",
-    ),
-    closing="The last digit is {answer}.",
-    program="""
-        digit = 1
-        for _ in range({n}):
-            digit = digit * {a} % 10
-        print(digit)
-    """,
-    check=lambda v: str(v.a**v.n)[-1] == str(v.answer),
-)
-def last_digit_of_a_power(a: int, n: int) -> Values:
-    digits = [a**i % 10 for i in (1, 2, 3, 4)]
-    turns, rest = divmod(n, 4)
-    place = rest or 4
-    return {
-        "cycle": ", ".join(map(str, digits)),
-        "turns": turns,
-        "rest": rest,
-        "place": place,
-        "answer": digits[place - 1],
-    }
 
 
 @family(

@@ -11,6 +11,62 @@ from src.generation.procedural.language import polynomial
 NONZERO = [n for n in range(-6, 7) if n]
 
 
+@family(
+    "college",
+    topics="modular power residue congruence remainder exponent mod group order ring finite field cyclic",
+    numbers={"a": range(2, 20), "n": (4, 8, 16, 5, 9, 17), "m": [m for m in range(5, 31) if m != 10]},
+    wordings=(  # not 10: that asks for the last digit, and AMC 8 does
+        "What is the remainder when {a}^{n} is divided by {m}?",
+        "Find {a}^{n} modulo {m}.",
+    ),
+    steps=("Square again and again, modulo {m}.", "{chain}"),
+    closing="The remainder is {answer}.",
+    program="print(pow({a}, {n}, {m}))",
+    check=lambda v: v.a**v.n % v.m == v.answer,
+)
+def power_modulo(a: int, n: int, m: int) -> Values | None:
+    if a >= m:
+        return None
+    chain, value, power = [], a, 1
+    while 2 * power <= n:
+        power *= 2
+        chain.append(f"{a}^{power}: {value} * {value} = {value * value}, remainder {value * value % m}.")
+        value = value * value % m
+        if value == 0:
+            return None
+    if power < n:
+        chain.append(f"{a}^{n}: {value} * {a} = {value * a}, remainder {value * a % m}.")
+        value = value * a % m
+    return {"chain": "\n".join(chain), "answer": value}
+
+
+@family(
+    "college",
+    topics="vector dot product orthogonal perpendicular inner space basis linear projection component",
+    numbers={"a": NONZERO, "b": NONZERO, "c": NONZERO, "d": NONZERO, "e": (1, 2, 3, -1, -2, -3)},
+    wordings=(
+        "For which k are the vectors ({a}, {b}, k) and ({c}, {d}, {e}) orthogonal?",
+        "The vectors ({a}, {b}, k) and ({c}, {d}, {e}) are perpendicular. Find k.",
+    ),
+    steps=(
+        "The dot product is {a:()} * {c:()} + {b:()} * {d:()} {e:+} * k = 0.",
+        "{a:()} * {c:()} = {ac} and {b:()} * {d:()} = {bd}, so {ac} {bd:+} = {known}.",
+        "k = {minus} / {e:()} = {answer}.",
+    ),
+    closing="So k = {answer}.",
+    program="""
+        known = {a:()} * {c:()} + {b:()} * {d:()}
+        print(-known // {e:()})
+    """,
+    check=lambda v: sum(p * q for p, q in zip((v.a, v.b, v.answer), (v.c, v.d, v.e))) == 0,
+)
+def orthogonal_vectors(a: int, b: int, c: int, d: int, e: int) -> Values | None:
+    known = a * c + b * d
+    if known % e:
+        return None
+    return {"ac": a * c, "bd": b * d, "known": known, "minus": -known, "answer": -known // e}
+
+
 def _edges_drawn(degrees: list[int]) -> int:
     """Havel and Hakimi: draw a graph of these degrees, and count its edges; -1 where there is none."""
     left, edges = sorted(degrees, reverse=True), 0
@@ -180,35 +236,6 @@ def determinant_with_zeros(a: int, b: int, c: int, d: int, e: int, f: int, g: in
 
 @family(
     "college",
-    topics="modular power residue congruence remainder exponent mod group order ring finite field cyclic",
-    numbers={"a": range(2, 20), "n": (4, 8, 16, 5, 9, 17), "m": [m for m in range(5, 31) if m != 10]},
-    wordings=(  # not 10: that asks for the last digit, and AMC 8 does
-        "What is the remainder when {a}^{n} is divided by {m}?",
-        "Find {a}^{n} modulo {m}.",
-    ),
-    steps=("Square again and again, modulo {m}.", "{chain}"),
-    closing="The remainder is {answer}.",
-    program="print(pow({a}, {n}, {m}))",
-    check=lambda v: v.a**v.n % v.m == v.answer,
-)
-def power_modulo(a: int, n: int, m: int) -> Values | None:
-    if a >= m:
-        return None
-    chain, value, power = [], a, 1
-    while 2 * power <= n:
-        power *= 2
-        chain.append(f"{a}^{power}: {value} * {value} = {value * value}, remainder {value * value % m}.")
-        value = value * value % m
-        if value == 0:
-            return None
-    if power < n:
-        chain.append(f"{a}^{n}: {value} * {a} = {value * a}, remainder {value * a % m}.")
-        value = value * a % m
-    return {"chain": "\n".join(chain), "answer": value}
-
-
-@family(
-    "college",
     topics="probability expected value expectation random variable distribution mean discrete weight game",
     numbers={"p": range(1, 7), "q": range(1, 7), "a": range(2, 16), "b": range(2, 16), "c": range(-9, 10)},
     wordings=(
@@ -236,33 +263,6 @@ def expected_value(p: int, q: int, a: int, b: int, c: int) -> Values | None:
         return None
     ten = p * a + q * b + r * c
     return {"r": r, "pa": p * a, "qb": q * b, "rc": r * c, "ten": ten, "answer": Fraction(ten, 10)}
-
-
-@family(
-    "college",
-    topics="vector dot product orthogonal perpendicular inner space basis linear projection component",
-    numbers={"a": NONZERO, "b": NONZERO, "c": NONZERO, "d": NONZERO, "e": (1, 2, 3, -1, -2, -3)},
-    wordings=(
-        "For which k are the vectors ({a}, {b}, k) and ({c}, {d}, {e}) orthogonal?",
-        "The vectors ({a}, {b}, k) and ({c}, {d}, {e}) are perpendicular. Find k.",
-    ),
-    steps=(
-        "The dot product is {a:()} * {c:()} + {b:()} * {d:()} {e:+} * k = 0.",
-        "{a:()} * {c:()} = {ac} and {b:()} * {d:()} = {bd}, so {ac} {bd:+} = {known}.",
-        "k = {minus} / {e:()} = {answer}.",
-    ),
-    closing="So k = {answer}.",
-    program="""
-        known = {a:()} * {c:()} + {b:()} * {d:()}
-        print(-known // {e:()})
-    """,
-    check=lambda v: sum(p * q for p, q in zip((v.a, v.b, v.answer), (v.c, v.d, v.e))) == 0,
-)
-def orthogonal_vectors(a: int, b: int, c: int, d: int, e: int) -> Values | None:
-    known = a * c + b * d
-    if known % e:
-        return None
-    return {"ac": a * c, "bd": b * d, "known": known, "minus": -known, "answer": -known // e}
 
 
 def _limit_agrees(v: Any) -> bool:

@@ -34,6 +34,42 @@ def power_rules(a: int, b: int, c: int, d: int) -> Values | None:
 
 @family(
     "high_school",
+    topics="function composition evaluate map argument value call compose apply inner outer",
+    numbers={"a": range(2, 8), "b": [n for n in range(-9, 10) if n], "c": range(-9, 10), "n": range(-5, 7)},
+    wordings=(
+        "Let f(x) = {f} and g(x) = {g}. What is f(g({n}))?",
+        "If f(x) = {f} and g(x) = {g}, find f(g({n})).",
+    ),
+    steps=(
+        "g({n}) = {n:()}^2 {c:+} = {n2} {c:+} = {inner}.",
+        "f({inner}) = {a} * {inner:()} {b:+} = {outer} {b:+} = {answer}.",
+    ),
+    closing="The value is {answer}.",
+    program="""
+        def g(x):
+            return x * x + {c:()}
+        def f(x):
+            return {a} * x + {b:()}
+        print(f(g({n})))
+    """,
+    check=lambda v: v.a * v.n**2 + v.a * v.c + v.b == v.answer,
+)
+def composed_functions(a: int, b: int, c: int, n: int) -> Values | None:
+    if c == 0:
+        return None
+    inner = n * n + c
+    return {
+        "f": polynomial(a, b),
+        "g": polynomial(1, 0, c),
+        "n2": n * n,
+        "inner": inner,
+        "outer": a * inner,
+        "answer": a * inner + b,
+    }
+
+
+@family(
+    "high_school",
     topics="arithmetic series sequence sum progression term index summation accumulate difference",
     numbers={"first": range(2, 22), "d": range(2, 10), "n": range(6, 25, 2)},
     wordings=(
@@ -199,42 +235,6 @@ def distance_of_points(x: int, y: int, triple: int, turn: int) -> Values:
         "dy2": dy * dy,
         "square": square,
         "answer": isqrt(square),
-    }
-
-
-@family(
-    "high_school",
-    topics="function composition evaluate map argument value call compose apply inner outer",
-    numbers={"a": range(2, 8), "b": [n for n in range(-9, 10) if n], "c": range(-9, 10), "n": range(-5, 7)},
-    wordings=(
-        "Let f(x) = {f} and g(x) = {g}. What is f(g({n}))?",
-        "If f(x) = {f} and g(x) = {g}, find f(g({n})).",
-    ),
-    steps=(
-        "g({n}) = {n:()}^2 {c:+} = {n2} {c:+} = {inner}.",
-        "f({inner}) = {a} * {inner:()} {b:+} = {outer} {b:+} = {answer}.",
-    ),
-    closing="The value is {answer}.",
-    program="""
-        def g(x):
-            return x * x + {c:()}
-        def f(x):
-            return {a} * x + {b:()}
-        print(f(g({n})))
-    """,
-    check=lambda v: v.a * v.n**2 + v.a * v.c + v.b == v.answer,
-)
-def composed_functions(a: int, b: int, c: int, n: int) -> Values | None:
-    if c == 0:
-        return None
-    inner = n * n + c
-    return {
-        "f": polynomial(a, b),
-        "g": polynomial(1, 0, c),
-        "n2": n * n,
-        "inner": inner,
-        "outer": a * inner,
-        "answer": a * inner + b,
     }
 
 

@@ -10,6 +10,51 @@ from src.generation.procedural.family import Values, family
 
 @family(
     "middle_school",
+    topics="proportion unit rate price linear scale proportional per conversion cost weight",
+    numbers={"n": range(2, 13), "unit": range(2, 13), "m": range(2, 21)},
+    words={"item": ("ticket", "notebook", "bottle", "brush", "plant")},
+    wordings=(
+        "{n:{item}} cost {cost:dollar}. At this price, how many dollars do {m:{item}} cost?",
+        "{name} pays {cost:dollar} for {n:{item}}. {friend} buys {m:{item}} at the same price. "
+        "How many dollars does {friend} pay?",
+    ),
+    steps=("One {item} costs {cost} / {n} = {unit} dollars.", "{m:{item}} cost {m} * {unit} = {answer} dollars."),
+    closing="The cost is {answer:dollar}.",
+    program="""
+        unit = {cost} // {n}
+        print({m} * unit)
+    """,
+    check=lambda v: Fraction(v.answer, v.m) == Fraction(v.cost, v.n),
+)
+def unit_price(n: int, unit: int, m: int) -> Values | None:
+    return {"cost": n * unit, "answer": m * unit} if n != m else None
+
+
+@family(
+    "middle_school",
+    topics="operation order evaluate expression arithmetic parenthesis compute operator precedence parse",
+    numbers={"a": range(2, 10), "b": range(2, 15), "c": range(2, 15), "d": range(2, 10), "e": range(2, 10)},
+    wordings=(
+        "Compute {a} * ({b} + {c}) - {d} * {e}.",
+        "What is the value of {a} * ({b} + {c}) - {d} * {e}?",
+        "Evaluate the expression {a} * ({b} + {c}) - {d} * {e}.",
+    ),
+    steps=(
+        "{b} + {c} = {inner}.",
+        "{a} * {inner} = {left} and {d} * {e} = {right}.",
+        "{left} - {right} = {answer}.",
+    ),
+    closing="The value is {answer}.",
+    program="print({a} * ({b} + {c}) - {d} * {e})",
+    check=lambda v: v.a * v.b + v.a * v.c - v.d * v.e == v.answer,
+)
+def order_of_operations(a: int, b: int, c: int, d: int, e: int) -> Values:
+    inner = b + c
+    return {"inner": inner, "left": a * inner, "right": d * e, "answer": a * inner - d * e}
+
+
+@family(
+    "middle_school",
     topics="ratio proportion share rational fraction part total scale divide weight normal",
     numbers={"a": range(1, 10), "b": range(1, 10), "unit": range(3, 31)},
     facts="a b unit",
@@ -224,51 +269,6 @@ def sum_of_fractions(a: int, b: int, c: int, d: int) -> Values | None:
     if gcd(p + q, m) > 1 or p + q == m:
         return None  # nothing to cancel: one rule less to learn
     return {"m": m, "p": p, "q": q, "top": p + q, "answer": Fraction(p + q, m)}
-
-
-@family(
-    "middle_school",
-    topics="operation order evaluate expression arithmetic parenthesis compute operator precedence parse",
-    numbers={"a": range(2, 10), "b": range(2, 15), "c": range(2, 15), "d": range(2, 10), "e": range(2, 10)},
-    wordings=(
-        "Compute {a} * ({b} + {c}) - {d} * {e}.",
-        "What is the value of {a} * ({b} + {c}) - {d} * {e}?",
-        "Evaluate the expression {a} * ({b} + {c}) - {d} * {e}.",
-    ),
-    steps=(
-        "{b} + {c} = {inner}.",
-        "{a} * {inner} = {left} and {d} * {e} = {right}.",
-        "{left} - {right} = {answer}.",
-    ),
-    closing="The value is {answer}.",
-    program="print({a} * ({b} + {c}) - {d} * {e})",
-    check=lambda v: v.a * v.b + v.a * v.c - v.d * v.e == v.answer,
-)
-def order_of_operations(a: int, b: int, c: int, d: int, e: int) -> Values:
-    inner = b + c
-    return {"inner": inner, "left": a * inner, "right": d * e, "answer": a * inner - d * e}
-
-
-@family(
-    "middle_school",
-    topics="proportion unit rate price linear scale proportional per conversion cost weight",
-    numbers={"n": range(2, 13), "unit": range(2, 13), "m": range(2, 21)},
-    words={"item": ("ticket", "notebook", "bottle", "brush", "plant")},
-    wordings=(
-        "{n:{item}} cost {cost:dollar}. At this price, how many dollars do {m:{item}} cost?",
-        "{name} pays {cost:dollar} for {n:{item}}. {friend} buys {m:{item}} at the same price. "
-        "How many dollars does {friend} pay?",
-    ),
-    steps=("One {item} costs {cost} / {n} = {unit} dollars.", "{m:{item}} cost {m} * {unit} = {answer} dollars."),
-    closing="The cost is {answer:dollar}.",
-    program="""
-        unit = {cost} // {n}
-        print({m} * unit)
-    """,
-    check=lambda v: Fraction(v.answer, v.m) == Fraction(v.cost, v.n),
-)
-def unit_price(n: int, unit: int, m: int) -> Values | None:
-    return {"cost": n * unit, "answer": m * unit} if n != m else None
 
 
 @family(
