@@ -13,18 +13,17 @@ from src.reporting.collect import studies
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
-BEFORE_SELECTION = ["corpus", "prompts", "distill_1", "base", "evaluate_base", "synthesizer_1", "candidates", "select"]
+BEFORE_SELECTION = ["corpus", "prompts", "distill_1", "evaluate_base", "synthesizer_1", "candidates", "select"]
 NODES = [*BEFORE_SELECTION, "distill_2", "synthesizer_2", "generate", "clean", "pretrain", "evaluate"]
 CORNER = [
     "tracker=none",
-    "base.reading.n=150",
     "passages.limit=150",
     "round_1.calls=50",
     "round_2.calls=15",
     "candidates.prompts=40",
     "generate.prompts=40",
     "sft.n=150",
-    "synthesizer.recipe.epochs=30",  # enough to learn the format
+    "synthesizer.recipe.epochs=8",  # enough to learn the format
     "benchmark=[procedural_seen]",
     "benchmark.procedural_seen.n=16",
     "selector.target_rows=16",

@@ -13,15 +13,15 @@ def nodes():
 
 
 def test_the_teachers_problems_are_cleaned_and_read_without_a_synthesizer(nodes):
-    assert list(nodes) == ["corpus", "prompts", "distil", "clean", "base", "evaluate_base", "pretrain", "evaluate"]
+    assert list(nodes) == ["corpus", "prompts", "distil", "clean", "evaluate_base", "pretrain", "evaluate"]
     assert nodes["clean"].inputs == {"passages": nodes["corpus"], "generations": nodes["distil"]}
-    assert nodes["pretrain"].inputs == {"base": nodes["base"], "corpus": nodes["clean"]}
+    assert nodes["pretrain"].inputs == {"corpus": nodes["clean"]}
 
 
 def test_it_shares_all_with_jiuzhang3_that_does_not_depend_on_the_method(nodes):
     other = nodes_of(composed())
     assert [name for name in nodes if name in other and other[name].key == nodes[name].key] == [
-        *("corpus", "prompts", "base", "evaluate_base")
+        *("corpus", "prompts", "evaluate_base")
     ]
 
 
