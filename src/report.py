@@ -22,12 +22,20 @@ def main(config: DictConfig) -> None:
 
 
 def report(config: DictConfig) -> None:
-    """Write the page and print where it is; with `record` also the study's Markdown, with `workspace` one on W&B."""
+    """Write the page and print where it is; with `record` also the study's Markdown, with `workspace` one on W&B.
+
+    `quotes` writes the figures that a page quotes, and nothing else.
+    """
     from src.core.workspace import build_workspace
     from src.reporting.outcomes import benchmarks
+    from src.reporting.quotes import quoted
     from src.reporting.report import write_record
 
     outputs = Path(config.outputs)
+    if config.quotes:
+        path = Path(config.quotes)
+        path.write_text(quoted(path.read_text(encoding="utf-8"), path.parent), encoding="utf-8")
+        return print(path)
     if OmegaConf.is_missing(config, "study"):
         known = ", ".join(studies(outputs))
         there = f"There are: {known}." if known else "There is none yet; run one first: python -m src.train"

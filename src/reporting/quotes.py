@@ -1,0 +1,44 @@
+"""Figures that a page quotes from a record, so that none is copied by hand.
+
+<!-- from experiments/demo.md: By education stage -->
+the table under that heading
+<!-- end -->
+
+<!-- from experiments/demo.md: Answer -->
+the paragraph that the record opens with these words in bold
+<!-- end -->
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from src.core.errors import UserError
+
+_BLOCK = re.compile(r"(?P<begin><!-- from (?P<record>\S+): (?P<what>[^\n]+?) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+
+
+def quoted(text: str, root: Path) -> str:
+    """`text` with every block as its record has it; the records' paths are from `root`.
+
+    Raises UserError where a record, or what is quoted from it, is not there.
+    """
+    return _BLOCK.sub(lambda block: f"{block['begin']}{_found(block, root)}\n{block['end']}", text)
+
+
+def _found(block: re.Match[str], root: Path) -> str:
+    path = root / block["record"]
+    if not path.is_file():
+        raise UserError(
+            f"There is no record {block['record']}.", "Write it: python -m src.report study=NAME record=experiments"
+        )
+    record, what = path.read_text(encoding="utf-8"), re.escape(block["what"])
+    table = re.search(rf"^##+ {what}\n\n(?P<found>(?:\|[^\n]*\n)+)", record, re.MULTILINE)
+    words = re.search(rf"^\*\*{what}\.\*\* (?P<found>.+?)\n\n", record, re.MULTILINE | re.DOTALL)
+    if not (table or words):
+        raise UserError(
+            f"{block['record']} has no table under '{block['what']}' and no paragraph '**{block['what']}.**'.",
+            "Name a heading of the record.",
+        )
+    return (table or words)["found"].rstrip()  # type: ignore[index]
