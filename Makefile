@@ -10,7 +10,7 @@ READY  := $(VENV)/.ready-$(EXTRA)
 unexport PYTHONDONTWRITEBYTECODE  # every stage and test starts Python anew: compile once
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-fast check bench bench-gpu report doctor clean
+.PHONY: help install demo test test-all test-fast check bench bench-gpu report base doctor clean
 
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ bench-gpu: $(READY)  ## What only a card can show: its tests, then speed and mem
 
 report: $(READY)  ## The page of a study again: make report STUDY=demo
 	@$(PY) -m src.report study=$(STUDY)
+
+base: $(READY)  ## Train the shipped base model again: hours on two cores; stopped, it goes on
+	@$(PY) -m src.train method=base study=base tracker=none
+	@$(PY) -m src.modeling.shipping outputs/runs/base/main-s0 base_1m
 
 doctor: $(READY)  ## What this machine has, and what would be missing for what
 	@$(PY) -m src.doctor

@@ -1,4 +1,4 @@
-"""Puts a trained base into this package: `python -m src.modeling.shipping outputs/store/base/KEY base_1m`.
+"""Puts a trained base into this package: `python -m src.modeling.shipping outputs/runs/base/main-s0 base_1m`.
 
 Weights are stored in bfloat16. The card, `README.md`, opens with the hashes by which a test tells that weights,
 tokenizer and card belong together.
@@ -58,9 +58,14 @@ solution); one in seven is solved by a program.
 |---|---|
 {rows}
 
-It knows nothing else: no world, no language but these sentences. Sums that are not written out it gets wrong from four
-digits on. `make base` trains another.
+It knows nothing else: no world, no language but these sentences. `make base` trains another.
 """
+
+
+def artifact_of(run: Path) -> Path:
+    """The `base` artifact that a run of method=base made or found."""
+    record = json.loads((run / "run.json").read_text())
+    return Path(record["config"]["outputs"]) / "store" / "base" / record["nodes"][-1]["key"]
 
 
 def facts_of(stage: Path) -> dict[str, Any]:
@@ -80,4 +85,5 @@ def facts_of(stage: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    ship(Path(sys.argv[1]) / "model", facts_of(Path(sys.argv[1])), SHIPPED / sys.argv[2])
+    trained = artifact_of(Path(sys.argv[1]))
+    ship(trained / "model", facts_of(trained), SHIPPED / sys.argv[2])
