@@ -66,7 +66,8 @@ def test_all_rows_are_ranked_and_none_is_lost(tmp_path, rows):
     text = json.dumps({"in": "A question?", "out": "```python\nprint(1)"})
     rows.write_text(text + "\n" + rows.read_text())
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "config.json").write_text("{}")  # a ranking by length reads no model
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (tmp_path / "model" / name).write_text("{}")  # a ranking by length reads no model
     model = ("model=hf", f"model.name={tmp_path}/model")
     found, _ = run(tmp_path, "select", rows, *FIELDS, *model, "selector=length", "selector.fraction=0.5")
     ranking, skipped = found["ranking.jsonl"], found["skipped.jsonl"]

@@ -51,7 +51,7 @@ def test_impossible_shapes_are_refused() -> None:
 
 
 def test_a_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"config\.json is missing"):
+    with pytest.raises(UserError, match=r"config\.json, its weights, its tokenizer missing"):
         Pretrained(str(tmp_path)).prepare(tmp_path / "x", lambda: iter([]), seed=0)
     with pytest.raises(ValueError, match="name must be"):
         Pretrained("")
@@ -85,7 +85,7 @@ def test_a_missing_package_names_its_pip_line(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_folder_without_a_model_is_refused_before_anything_runs(tmp_path):
-    with pytest.raises(UserError, match=r"config\.json is missing"):
+    with pytest.raises(UserError, match=r"config\.json, its weights, its tokenizer missing"):
         Pretrained(str(tmp_path)).identity()
     with pytest.raises(UserError, match="there is no such folder"):
         Pretrained("/nowhere/at/all").identity()

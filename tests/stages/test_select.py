@@ -171,7 +171,8 @@ def test_the_reference_model_is_the_synthesizer_or_a_published_model(context, tm
 
     monkeypatch.setattr(Scored, "rank", rank)
     (tmp_path / "published").mkdir()
-    (tmp_path / "published" / "config.json").write_text("{}")
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (tmp_path / "published" / name).write_text("{}")
     run(context, Scored(top_k=1))
     Select(selector=Scored(top_k=1), model=Pretrained(str(tmp_path / "published"))).run(replace(context, tally=Tally()))
     assert seen == [tmp_path / "synthesizer" / "model", tmp_path / "published"]
