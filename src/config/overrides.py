@@ -50,6 +50,7 @@ class CommandLine:
     overrides: list[str]
     multirun: bool
     runs: bool  # not a question, such as --help or --cfg job
+    explains: bool = False  # --help with the name of a group or an option
 
     @classmethod
     def parse(cls, words: Sequence[str]) -> CommandLine:
@@ -58,7 +59,8 @@ class CommandLine:
         for override in args.overrides:
             flags.remove(override)
         asks = (args.help, args.hydra_help, args.cfg, args.info, args.shell_completion, args.experimental_rerun)
-        return cls(flags, [_may_add(word) for word in args.overrides], args.multirun, runs=not any(asks))
+        named = args.help and bool(args.overrides)
+        return cls(flags, [_may_add(word) for word in args.overrides], args.multirun, not any(asks), named)
 
 
 def _may_add(word: str) -> str:

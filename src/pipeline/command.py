@@ -20,4 +20,10 @@ def run_or_plan(run: Callable[[], Any], words: Sequence[str], config_name: str) 
             if jobs[0].config["plan"]:
                 print(*plan_of_jobs(jobs), sep="\n")
                 return
+    if command.explains:
+        from src.pipeline.sweep import explain_command
+
+        with exit_on_user_error():
+            print(*explain_command(command, config_name), sep="\n")
+            return
     start(run, command)

@@ -45,6 +45,7 @@ class Graph:
         self.config, self.mistakes = config, mistakes
         self.nodes: dict[str, Node] = {}
         self.sections: set[str] = set()  # top-level keys that were read
+        self.feeds: dict[str, list[type]] = {}  # by section, the stages that its options go to
 
     def option(self, name: str, choices: Iterable[Any]) -> Any:
         """An option of the method itself. A value that is not among the choices is a mistake."""
@@ -64,6 +65,7 @@ class Graph:
         homes: dict[str, str] = {}
         for section in sections:
             self.sections.add(section)
+            self.feeds.setdefault(section, []).append(kind)
             options.update(self.config[section] or {})
             homes.update({name: f"{section}.{name}" for name in self.config[section] or {}})
         for name, path in mounts.items():

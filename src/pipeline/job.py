@@ -49,7 +49,7 @@ class Job:
     """Checks the whole configuration when built: nothing runs before every mistake in it is mended."""
 
     def __init__(self, cfg: DictConfig):
-        self.config = _plain(cfg)
+        self.config = plain_config(cfg)
         mistakes = Mistakes()
         self.compute = bind(self.config["compute"], "compute", mistakes)
         self.tracker = bind(self.config["tracker"], "tracker", mistakes)
@@ -66,7 +66,7 @@ class Job:
         """Raises a `UserError` that lists every mistake of the configuration."""
         graph = draw(self.config, mistakes)
         method, overrides = self.config["method"].rpartition(".")[2], HydraConfig.get().overrides.task
-        check_sections(method, _plain(cfg, resolve=False), graph.sections | OF_EVERY_RUN, overrides, mistakes)
+        check_sections(method, plain_config(cfg, resolve=False), graph.sections | OF_EVERY_RUN, overrides, mistakes)
         mistakes.raise_if_any("Nothing was computed. `python -m src.train --cfg job` shows the whole configuration.")
         return list(graph.nodes.values())
 
@@ -180,7 +180,7 @@ def _number() -> int:
     return 0 if OmegaConf.is_missing(job, "num") else int(job.num)
 
 
-def _plain(cfg: DictConfig, resolve: bool = True) -> dict[str, Any]:
+def plain_config(cfg: DictConfig, resolve: bool = True) -> dict[str, Any]:
     """The configuration as plain values, every `${...}` resolved, or left as it is written."""
     try:
         plain = OmegaConf.to_container(

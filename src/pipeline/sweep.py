@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from src.config.explain import explain
 from src.config.mistakes import ConfigError, Mistakes
 from src.config.overrides import LOOK, CommandLine, compose_command
 from src.core.errors import UserError
-from src.pipeline.job import Job
+from src.pipeline.graph import draw
+from src.pipeline.job import Job, plain_config
 
 ON_THIS_MACHINE = ("BasicLauncher", "JoblibLauncher")  # others' jobs look around themselves, where they are
 
@@ -42,6 +44,21 @@ def check_command(command: CommandLine, config_name: str) -> list[Job]:
     if not jobs[0].config["plan"] and composed.jobs[0].hydra.launcher._target_.rpartition(".")[2] in ON_THIS_MACHINE:
         _check_machine(jobs)
     return jobs
+
+
+def explain_command(command: CommandLine, config_name: str) -> Iterator[str]:
+    """Lines about each name behind `--help`; `group=option` is described as if it were chosen."""
+    mistakes = Mistakes()
+    chosen = [word for word in command.overrides if "=" in word]
+    names = [word.removeprefix("++").partition("=")[0] for word in command.overrides]
+    composed = compose_command(CommandLine([], chosen, multirun=False, runs=True), config_name, mistakes)
+    mistakes.raise_if_any(LOOK)
+    (config,) = composed.jobs
+    with _as_hydra_config(config):
+        plain = plain_config(config)
+    feeds = draw(plain, Mistakes()).feeds if "method" in plain else {}
+    for name in names:
+        yield from explain(name, plain, feeds)
 
 
 def _check_machine(jobs: Sequence[Job]) -> None:

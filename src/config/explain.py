@@ -1,0 +1,169 @@
+"""What an option is: `--help NAME` lists a group's choices and every field of what is chosen, from the code itself.
+
+A field that no file mentions is listed too; its meaning is what the docstring of its class says after the field's name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import re
+import textwrap
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from src.config.mistakes import did_you_mean
+from src.config.overrides import CONF
+from src.core.errors import UserError
+
+WIDTH = 118
+Feeds = Mapping[str, Sequence[type]]  # the stages that a section's options go to
+
+
+def explain(name: str, config: Mapping[str, Any], feeds: Feeds) -> Iterator[str]:
+    """Lines about a group ("corpus", "generator@teacher"), a section ("distil") or an option ("trainer.threads").
+
+    config: composed; a component is described as it is chosen there. Raises UserError for a name that nothing has.
+    """
+    group, _, place = name.partition("@")
+    path = (place or group).split(".")
+    choices = sorted((CONF / group).glob("*.yaml")) if (CONF / group).is_dir() else []
+    if choices:
+        yield f"{name}=..."
+        for choice in choices:
+            comment = next(
+                line for line in choice.read_text().splitlines() if line[:2] == "# " and "@package" not in line
+            )
+            yield from _columns([f"  {choice.stem}"], comment[2:], indent=24)
+    described = False
+    for kind in _types_at(path, config, feeds):
+        described = True
+        yield ""
+        yield from _component(kind, ".".join(path), _value_at(path, config))
+    if not described and (kinds := _types_at(path[:-1], config, feeds)):
+        described = True
+        known = {field.name for kind in kinds for field in _fields(kind)}
+        if path[-1] not in known:
+            raise UserError(f"{name}: no such option of {kinds[0].__name__}{did_you_mean(path[-1], known)}")
+        for kind in (kind for kind in kinds if path[-1] in {field.name for field in _fields(kind)}):
+            yield from _component(kind, ".".join(path[:-1]), _value_at(path[:-1], config), only=path[-1])
+    if not (described or choices):
+        if path[0] not in config:
+            groups = [folder.name for folder in CONF.iterdir() if folder.is_dir()]
+            raise UserError(f"{name}: no such group or option{did_you_mean(path[0], {*map(str, config), *groups})}")
+        yield f"{name}: {_value_at(path, config)!r}"
+
+
+def meanings(kind: type) -> dict[str, str]:
+    """What the docstrings of a class and its bases say of each field: the text after `field: ` or `one, other: `."""
+    names = "|".join(re.escape(field.name) for field in _fields(kind))
+    pattern = re.compile(rf"(?:(?<=^)|(?<=\n)|(?<=[.;] ))(`?(?:{names})`?(?:, `?(?:{names})`?)*): ")
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        text = inspect.cleandoc(base.__dict__.get("__doc__") or "") if dataclasses.is_dataclass(base) else ""
+        for paragraph in re.split(r"\n\s*\n", text) if names else ():
+            marks = list(pattern.finditer(paragraph))
+            for mark, following in zip(marks, [*marks[1:], None]):
+                end = following.start() if following else len(paragraph)
+                meaning = " ".join(paragraph[mark.end() : end].split())
+                found |= {name.strip("`"): meaning for name in mark[1].split(", ")}
+    return found
+
+
+def _component(kind: type, path: str, value: Any, only: str | None = None) -> Iterator[str]:
+    about, hints = meanings(kind), typing.get_type_hints(kind)
+    chosen = value if isinstance(value, Mapping) else {}
+    summary = inspect.cleandoc(kind.__doc__ or "").split("\n\n")[0]
+    first = summary if not about or ": " not in summary else summary.split(". ")[0].rstrip(".") + "."
+    yield f"{path}  ({kind.__module__}.{kind.__name__})"
+    if not only:
+        yield from textwrap.wrap(" ".join(first.split()), WIDTH, initial_indent="  ", subsequent_indent="  ")
+    for field in _fields(kind):
+        if only in (None, field.name):
+            now = chosen.get(field.name, _default(field))
+            here = "" if now == _default(field) or isinstance(now, Mapping | list) else f"(chosen: {_word(now)})"
+            default = "required" if _default(field) is dataclasses.MISSING else f"= {_word(_default(field))}"
+            head = [f"  {path}.{field.name}", _type(hints[field.name]), default, here]
+            yield from _columns([part for part in head if part], about.get(field.name, ""), indent=6)
+
+
+def _columns(head: list[str], text: str, indent: int) -> Iterator[str]:
+    """The head, and the text beside it where that fits, else below."""
+    line = "  ".join(head)
+    if indent > 6:
+        line = line.ljust(indent)
+        yield from textwrap.wrap(text, WIDTH, initial_indent=line, subsequent_indent=" " * indent) or [line.rstrip()]
+    else:
+        yield line
+        yield from textwrap.wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * indent)
+
+
+def _fields(kind: type) -> list[dataclasses.Field[Any]]:
+    return [field for field in dataclasses.fields(kind) if field.init]
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def _word(value: Any) -> str:
+    """As it is typed in an option file."""
+    if dataclasses.is_dataclass(value):
+        return f"{type(value).__name__}()"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "null" if value is None else f"[{', '.join(map(_word, value))}]" if isinstance(value, tuple) else str(value)
+
+
+def _type(annotation: Any) -> str:
+    if typing.get_origin(annotation) is typing.Literal:
+        return "|".join(map(str, typing.get_args(annotation)))
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        return "|".join(_type(part) for part in typing.get_args(annotation))
+    if annotation is type(None):
+        return "null"
+    if inner := typing.get_args(annotation):
+        parts = ", ".join("..." if part is Ellipsis else _type(part) for part in inner)
+        return f"{getattr(typing.get_origin(annotation), '__name__', annotation)}[{parts}]"
+    return str(getattr(annotation, "__name__", annotation))
+
+
+def _types_at(path: Sequence[str], config: Mapping[str, Any], feeds: Feeds) -> list[type]:
+    """The dataclasses that a node is bound to: by its `_target_`, by its section, or by the type of the field."""
+    found: list[Any] = []
+    node: Any = config
+    for depth, part in enumerate(path):
+        inner = [a for kind in found for a in _inner(kind, part)]
+        found = list(feeds.get(part, ())) if depth == 0 else inner
+        node = node.get(part) if isinstance(node, Mapping) else None
+        if isinstance(node, Mapping) and "_target_" in node:
+            module, _, name = str(node["_target_"]).rpartition(".")
+            found = [getattr(importlib.import_module(module), name)]
+    return [kind for kind in dict.fromkeys(found) if dataclasses.is_dataclass(kind)]
+
+
+def _inner(annotation: Any, part: str) -> Iterator[Any]:
+    """The types of an option inside what has this type: a field's, or that of a mapping's values."""
+    if dataclasses.is_dataclass(annotation):
+        if part in (hints := typing.get_type_hints(annotation)):
+            yield from _parts(hints[part])
+    elif typing.get_origin(annotation) in (dict, Mapping) or part.isdigit():
+        yield from (kind for argument in typing.get_args(annotation) for kind in _parts(argument))
+
+
+def _parts(annotation: Any) -> tuple[Any, ...]:
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+def _value_at(path: Sequence[str], config: Mapping[str, Any]) -> Any:
+    node: Any = config
+    for part in path:
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node

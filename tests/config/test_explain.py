@@ -1,0 +1,63 @@
+from dataclasses import dataclass
+
+import pytest
+
+from src.config.explain import explain, meanings
+from src.core.errors import UserError
+from src.modeling.trainer import Trainer
+from src.stages.distil import Distil
+
+CONFIG = {
+    "trainer": {"_target_": "src.modeling.trainer.Trainer", "devices": 2},
+    "distil": {"sampling": {"cot": {"max_tokens": 9}}},
+    "plan": False,
+}
+FEEDS = {"distil": [Distil]}
+
+
+def lines(name):
+    return "\n".join(explain(name, CONFIG, FEEDS))
+
+
+@dataclass
+class Toy:
+    """A toy.
+
+    size: in centimetres, of the
+        longest side. weight, height: two numbers.
+    """
+
+    size: int = 1
+    weight: float = 2.0
+    height: float = 3.0
+    colour: str = "red"
+
+
+def test_meanings_are_read_from_the_docstring():
+    both = dict.fromkeys(("weight", "height"), "two numbers.")
+    assert meanings(Toy) == {"size": "in centimetres, of the longest side.", **both}
+    assert meanings(Trainer)["threads"] == "of torch on a CPU; null leaves torch's own choice."
+
+
+def test_an_option_that_no_file_mentions_is_described():
+    assert lines("trainer.threads").splitlines()[1:] == [
+        "  trainer.threads  int|null  = null",
+        "      of torch on a CPU; null leaves torch's own choice.",
+    ]
+
+
+def test_a_group_lists_its_choices_and_every_field():
+    text = lines("trainer")
+    assert "trainer=..." in text and "  gpu  " in text
+    assert "trainer.devices  int  = 1  (chosen: 2)" in text and "trainer.device  auto|cpu|cuda  = auto" in text
+
+
+def test_a_section_is_described_by_the_stage_that_it_feeds():
+    assert "distil.pilot  int|null  = null" in lines("distil")
+    assert "distil.sampling.cot.max_tokens  int  = 512  (chosen: 9)" in lines("distil.sampling.cot")
+
+
+@pytest.mark.parametrize(("name", "near"), [("trainer.thread", "'threads'"), ("trainr", "'trainer'")])
+def test_a_wrong_name_is_told_with_the_right_one(name, near):
+    with pytest.raises(UserError, match=f"did you mean {near}"):
+        lines(name)
