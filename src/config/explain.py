@@ -144,7 +144,7 @@ def _types_at(path: Sequence[str], config: Mapping[str, Any], feeds: Feeds) -> l
         if isinstance(node, Mapping) and "_target_" in node:
             module, _, name = str(node["_target_"]).rpartition(".")
             found = [getattr(importlib.import_module(module), name)]
-    return [kind for kind in dict.fromkeys(found) if dataclasses.is_dataclass(kind)]
+    return [kind for kind in dict.fromkeys(found) if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
 
 
 def _inner(annotation: Any, part: str) -> Iterator[Any]:
