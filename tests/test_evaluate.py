@@ -62,7 +62,8 @@ def questions(tmp_path):
 def model(tmp_path):
     folder = tmp_path / "models" / "adder"
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (folder / name).write_text("{}")
     return folder
 
 
@@ -123,6 +124,8 @@ def test_a_part_of_every_benchmark(run, model, words, n):
 def test_no_evaluation_replaces_another(run, model, tmp_path):
     other = tmp_path / "others" / "adder"
     other.mkdir(parents=True)
+    for name in ("model.safetensors", "tokenizer.json"):
+        (other / name).write_text("{}")
     (other / "config.json").write_text('{"another": "model"}')
     run(f"model={model}")
     run(f"model={model}", "limit=3")

@@ -275,6 +275,9 @@ def _reworded(word: str, error: Exception, known: DictConfig) -> str:
         if group in ("launcher", "sweeper") and name in PLUGINS:
             return f"{word}: the plugin '{name}' is not installed: make install EXTRA=cpu,scale (or gpu,scale)"
         return f"{word or name}: no such option{did_you_mean(name, there)}"
+    if found := re.search(r"Could not load '(?:\S*/)?([^/\s]+)/([^/\s]+)'", text):  # one of a list
+        there = [path.stem for path in (CONF / found[1]).glob("*.yaml")]
+        return f"{found[1]}={found[2]}: no such option{did_you_mean(found[2], there)}"
     if "Multiple values for" in text:
         return f"{word}: {key} has a value already; without the plus it takes another: {key}={value}"
     if found := re.search(r"Did you mean to override one of (.*)\?", text):
