@@ -69,13 +69,11 @@ class TestTheWholeMethod:
         assert done.returncode == 0, done.stderr
         assert all(node["reused"] for node in run_record(outputs, "demo/main-s0")["nodes"])
 
-    def test_a_failing_job_of_a_sweep_loses_no_other(self, outputs):
-        done = train(outputs, "study=sweep", "name=n${sft.n}", "sft.n=0,150,-1", "-m")
+    def test_a_sweep_with_a_wrong_job_runs_none_and_names_it(self, outputs):
+        done = train(outputs, "study=sweep", "name=n${sft.n}", "sft.n=0,150", "-m")
         assert done.returncode == 1
-        assert "sft: n must be at least 1, not 0" in done.stdout + done.stderr
-        record = run_record(outputs, "sweep/n150-s0")
-        assert record["status"] == "complete"
-        assert all(node["reused"] for node in record["nodes"])
+        assert "sft: n must be at least 1, not 0  [sft.n=0]" in done.stderr
+        assert not (outputs / "runs/sweep").exists()
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--cfg", "job"], ["seed=1", "--cfg", "job"]])
@@ -96,7 +94,7 @@ def test_asking_what_there_is_loads_no_ml_library(words):
         (["study=a/b"], ["study=a/b names no folder of its own"]),
         (
             ["clean=basic,off", "plan=true", "-m"],
-            ["Two jobs of this sweep are called main-s0"],
+            ["2 jobs of this sweep are called main-s0"],
         ),
         (
             ["round_1.calls=0", "pretrain.recipe.lr=-1"],
@@ -106,7 +104,7 @@ def test_asking_what_there_is_loads_no_ml_library(words):
         (["synthesizer.recipe.lr=fast"], ["synthesizer.recipe.lr: 'fast' does not fit"]),
     ],
 )
-def test_a_mistake_is_told_plainly(words, expected, tmp_path):
+def test_a_mistake_ends_the_command_with_its_text_alone(words, expected, tmp_path):
     done = train(tmp_path, *words)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
