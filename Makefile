@@ -24,8 +24,9 @@ $(READY): pyproject.toml
 	@$(PY) -m src.doctor --brief
 	@rm -f $(VENV)/.ready-* && touch $@
 
+# Where nothing isolates the programs that a model writes (macOS), none is run: the rest of the demo needs none.
 demo: $(READY)  ## The whole method on this machine, in minutes: writes outputs/reports/demo/index.html
-	@$(PY) -m src.train
+	@$(PY) -m src.train $$($(PY) -m src.doctor --programs)
 
 test: $(READY)  ## The tests, with a real vLLM engine, in ten minutes
 	@$(PY) -m pytest -q -m "not long"
