@@ -26,10 +26,12 @@ class WorkerProcess:
     def ask(self, line: str, seconds: float) -> str:
         """The worker's answer, "" when it died over it. Raises TimeoutError, and kills it, when none comes in time."""
         with self._lock:
+            if self._process and self._process.poll() is not None:  # it was killed while it had nothing to do
+                self._stop()
             process = self._process or self._start()
             try:
                 _write_line(process, line)
-            except BrokenPipeError:  # it was killed while it had nothing to do
+            except BrokenPipeError:  # or was just then
                 self._stop()
                 process = self._start()
                 _write_line(process, line)
