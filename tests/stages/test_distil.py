@@ -136,7 +136,7 @@ def test_prompts_of_a_kind_without_sampling_are_named(tmp_path):
 class Costly(Scripted):
     """A dollar for 15 tokens of either kind."""
 
-    def dollars(self, prompt_tokens, completion_tokens):
+    def dollars(self, prompt_tokens, completion_tokens, cached_tokens=0):
         return (prompt_tokens + completion_tokens) / 15
 
 

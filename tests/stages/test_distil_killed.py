@@ -29,7 +29,7 @@ folder = Path(folder)
 ctx = StageContext(Path(out), folder / "work", {"prompts": Artifact(Path(prompts))}, folder / "cache")
 ctx.out.mkdir()
 print("ready", flush=True)
-Distil(teacher, calls=150, sampling={"cot": {}}, require_answer=False).run(ctx)
+Distil(teacher, calls=150, sampling={"cot": {}}, require_answer=False, checks=None).run(ctx)
 ctx.tally.check()
 """
 
