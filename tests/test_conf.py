@@ -204,7 +204,7 @@ def variants(value, declared=False):
                 object.__setattr__(changed, field.name, new)  # past the checks of the class: a key asks none
                 yield left_out, changed
     elif isinstance(value, dict):
-        yield declared, {**value, "timeout": 1}
+        yield declared, {**value, "timeout": next(filter(is_component, value.values()), 1)}
         for name, item in value.items():
             yield from ((left_out, {**value, name: new}) for left_out, new in variants(item, declared))
     elif isinstance(value, (list, tuple)):

@@ -23,7 +23,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
+from hydra.errors import ConfigCompositionException, HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -115,7 +115,7 @@ def compose_command(command: CommandLine, config_name: str, mistakes: Mistakes) 
     if mistakes:
         return Composed([])
     with _hydra() as loader:
-        return _Composer(loader, config_name, mistakes).command(command, parsed)
+        return _Composer(loader, config_name, command.overrides, mistakes).command(command, parsed)
 
 
 @contextmanager
@@ -133,13 +133,20 @@ def _hydra() -> Iterator[ConfigLoader]:
 class _Composer:
     """Composes jobs; what goes wrong is noted in `mistakes`."""
 
-    def __init__(self, loader: ConfigLoader, config_name: str, mistakes: Mistakes):
-        self.loader, self.config_name, self.mistakes = loader, config_name, mistakes
+    def __init__(self, loader: ConfigLoader, config_name: str, words: Sequence[str], mistakes: Mistakes):
+        self.loader, self.config_name, self.words, self.mistakes = loader, config_name, words, mistakes
 
     @cached_property
     def known(self) -> DictConfig:
-        """The configuration without overrides: what there is to choose."""
-        return self._load([])
+        """What there is to choose: the configuration without overrides, but for a choice that it cannot do without."""
+        try:
+            return self._load([])
+        except ConfigCompositionException as error:
+            lacking = re.match(r"You must specify '(\S+)'", str(error))
+            chosen = [word for word in self.words if lacking and word.startswith(f"{lacking[1]}=")]
+            if not chosen:
+                raise
+            return self._load(chosen)
 
     def command(self, command: CommandLine, parsed: Sequence[Override]) -> Composed:
         for override in parsed:

@@ -202,14 +202,12 @@ class Pretrained(ModelSource):
     def identity(self) -> dict[str, str]:
         """By file of a local folder: the hash of a small one, size and time of a big one. A hub name has its commit in
         `revision`, see `pinned`."""
-        if (local := self.folder) is None:
-            return {}
-        _check_folder(local)
-        return weights_and_tokenizer(local)
+        return weights_and_tokenizer(self.folder) if self.folder else {}
 
 
 def weights_and_tokenizer(folder: Path) -> dict[str, str]:
-    """A fingerprint of each file of a model folder that changes what the model says."""
+    """A fingerprint of each file of a model folder that changes what the model says. Raises UserError without one."""
+    _check_folder(folder)
     files = [p for p in sorted(folder.iterdir()) if p.suffix in {".json", ".safetensors", ".bin", ".model"}]
     return {path.name: _fingerprint(path) for path in files}
 

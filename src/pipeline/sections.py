@@ -11,6 +11,7 @@ from src.config.mistakes import Mistakes, did_you_mean
 from src.config.schema import Root
 
 SHARED = {field.name for field in dataclasses.fields(Root)}
+LABELS = {"study", "name", "question"}  # a run that is named after an option does not use it by that
 REFERENCE = re.compile(r"\$\{(?:oc\.select:)?(\w+)")
 
 
@@ -36,7 +37,7 @@ def _section(override: str) -> str:
 
 
 def _with_references(config: Mapping[str, Any], read: Collection[str]) -> set[str]:
-    found, new = set[str](), set(read)
+    found, new = set(read) & LABELS, set(read) - LABELS
     while new:
         found |= new
         new = {name for section in new for name in _references(config.get(section))} - found
