@@ -1,8 +1,7 @@
-"""A checkpoint is read back by another number of ranks than wrote it. The ranks are forks of this process."""
+"""A checkpoint is read back by another number of ranks than wrote it. The ranks are processes."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import socket
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch.distributed.fsdp import fully_shard
 
 from src.modeling import ranks
 from src.modeling.checkpoints import CheckpointFolder
+from tests.modeling.processes import fork_server
 
 
 def module_of(world: int) -> tuple[Any, torch.optim.Optimizer]:
@@ -59,8 +59,8 @@ def in_two(folder: Path, numbers: range) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    fork = multiprocessing.get_context("fork")
-    processes = [fork.Process(target=one_rank, args=(rank, 2, port, folder, numbers)) for rank in range(2)]
+    start = fork_server()
+    processes = [start.Process(target=one_rank, args=(rank, 2, port, folder, numbers)) for rank in range(2)]
     for process in processes:
         process.start()
     for process in processes:

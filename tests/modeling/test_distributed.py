@@ -4,7 +4,6 @@ Stopped, they go on with another number of processes."""
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
 import os
 import socket
 from contextlib import suppress
@@ -18,6 +17,7 @@ from safetensors.torch import load_file
 from src.modeling.module import CausalLM
 from src.modeling.recipe import LoRA, Recipe
 from src.modeling.training import train
+from tests.modeling.processes import fork_server
 from tests.modeling.tiny import CPU, addition
 
 STOP = 4
@@ -83,15 +83,15 @@ AGAIN = {"one after two": {"folder": "stopped in two"}}
 
 @pytest.fixture(scope="module")
 def trained(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All jobs, in forks of this process: starting Python anew costs more than the trainings."""
+    """All jobs, in processes that have torch loaded: starting Python anew costs more than the trainings."""
     home = tmp_path_factory.mktemp("distributed")
-    fork = multiprocessing.get_context("fork")
+    start = fork_server()
     for devices, jobs in ((1, ONE), (2, TWO), (1, AGAIN)):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         given = [(number, devices, port, home, base, jobs) for number in range(devices)]
-        processes = [fork.Process(target=rank, args=arguments) for arguments in given]
+        processes = [start.Process(target=rank, args=arguments) for arguments in given]
         for process in processes:
             process.start()
         for process in processes:
