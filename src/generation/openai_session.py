@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 60.0  # before a call is tried again
-TRIES_TO_REACH = 3  # a server that never answered is tried no more often
+TRIES_TO_REACH = 3  # a server that never answered is tried no more often with one call
+CALLS_TO_REACH = 9  # nor with so many, whichever they are
 TRIES_PAID_FOR = 3  # of a call whose answers are charged, and empty
 REFUSALS_TO_GIVE_UP = {Verdict.BAD_REQUEST: 3}  # before the first answer: then it is not the prompts
 REFUSED_PROMPTS_TO_GIVE_UP = 10  # the same where a refusal is about the prompt
@@ -90,7 +91,7 @@ class OpenAISession(Session):
         self._log = CallLog(options.name)
         self._asking: dict[str, asyncio.Future[None]] = {}
         self._in_flight: set[Any] = set()
-        self._resting = self._refused = self._forbidden = 0
+        self._resting = self._refused = self._forbidden = self._unheard = 0
         self._stopped = False
         self._disk_seen = 0.0
 
@@ -201,7 +202,9 @@ class OpenAISession(Session):
                 tries.failed(f"broken answer: {self._problems.clean(problem)}", True, -1)
         except NoAnswer as problem:
             self._failed(request, tries, self._problems.clean(problem))
-            if not self._has_answered and tries.attempts >= min(TRIES_TO_REACH, self._options.max_retries + 1):
+            self._unheard += 1
+            often = tries.attempts >= min(TRIES_TO_REACH, self._options.max_retries + 1)
+            if not self._has_answered and (often or self._unheard >= CALLS_TO_REACH):
                 raise self._problems.unreachable(problem) from None
         finally:
             self._throttle.leave()
@@ -288,7 +291,8 @@ class OpenAISession(Session):
         while True:
             try:
                 tries.claimed = True  # perhaps: it is let go in any case
-                done = await asyncio.shield(self._writer.write(begin))
+                writing = self._writer.write(begin)
+                done = await asyncio.shield(writing)
                 tries.claimed = claimed or done is Begun.BOOKED
                 return done
             except BudgetExhausted as limit:
@@ -296,6 +300,7 @@ class OpenAISession(Session):
                     raise self._problems.used_up(limit, self._books.ledger) from None
                 await asyncio.sleep(0.05)
             except asyncio.CancelledError:
+                writing.add_done_callback(lambda end: end.exception())  # nobody else looks at it
                 self._writer.write(give_back)
                 raise
 

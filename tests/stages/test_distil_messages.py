@@ -63,11 +63,11 @@ def after(n, status, message, code=None):
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
-        (after(8, 401, f"Incorrect API key: {KEY}"), r"refuses the key in OPENAI_API_KEY \(HTTP 401\): .*\*\*\*"),
-        (after(8, 404, "no such model"), r"does not know the model gpt-4o-mini \(HTTP 404\): .*no such model"),
+        (after(8, 401, f"Incorrect API key: {KEY}"), r"refuses the key in OPENAI_API_KEY: HTTP 401: .*\*\*\*"),
+        (after(8, 404, "no such model"), r"does not know the model gpt-4o-mini: HTTP 404: .*no such model"),
         (
             after(0, 400, "maximum context length is 8 tokens"),
-            r"refused the first \d+ requests .*\n.*prompt_set\.chars",
+            r"refused the first \d+ calls: .*\n.*prompt_set\.chars",
         ),
         (after(8, 429, "you owe us", "insufficient_quota"), r"has no credit left: .*you owe us"),
     ],
@@ -126,7 +126,7 @@ def test_a_full_disk_is_one_clear_message_and_what_was_paid_for_is_kept(outputs,
             assert done.returncode == 1
             assert "No space left on the disk" in done.stderr
             assert "Traceback" not in done.stderr + done.stdout
-            assert 12 <= server.answered.total() <= 14
+            assert 12 <= server.answered.total() < 30  # the disk is looked at twice a second
             ballast.unlink()
             server.fault = lambda number, body: None
             assert "The pilot: 30 calls answered" in train(disk / "outputs", server.url).stderr
