@@ -11,7 +11,7 @@ SRC = Path(__file__).parents[1] / "src"
 
 LAYERS = [
     {"core"},
-    {"text", "config"},
+    {"text", "config", "puzzles"},
     {"corpus", "prompts"},
     {"generation", "modeling"},
     {"selection", "evaluation", "reporting"},

@@ -13,6 +13,7 @@ import types
 import typing
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,7 +79,10 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A generation, read: question, worked solution and final answer (None where none was found)."""
+    """A generation, read: question, worked solution and final answer (None where none was found).
+
+    One of kind "plain" is no text but symbols: the student reads the question, a line end and the solution.
+    """
 
     id: str
     prompt_id: str
@@ -165,40 +169,59 @@ def write_table(folder: Path, record: type[Record], rows: Iterable[Record], shar
 
     The same rows in the same order give the same bytes.
     """
+    return write_batches(folder, record, _batches(record, iter(rows)), shard_rows)
+
+
+def write_batches(
+    folder: Path, record: type[Record], batches: Iterable[pa.RecordBatch], shard_rows: int = SHARD_ROWS
+) -> int:
+    """As `write_table`, of rows that are Arrow batches already, in the schema of the record."""
     folder.mkdir(parents=True, exist_ok=True)
-    schema, as_json = arrow_schema(record), _json_columns(record)
-    names, total = schema.names, 0
-    writer: pq.ParquetWriter | None = None
-    batch: list[tuple[Any, ...]] = []
-
-    def flush() -> None:
-        assert writer is not None
-        columns = zip(*batch, strict=True) if batch else [()] * len(names)
-        writer.write_batch(
-            pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
-        )
-        batch.clear()
-
-    def open_shard() -> pq.ParquetWriter:
-        return pq.ParquetWriter(folder / f"{total // shard_rows:05d}.parquet", schema, compression="zstd")
-
-    try:
-        writer = open_shard()
-        for row in rows:
-            if total and total % shard_rows == 0:
-                flush()
-                writer.close()
-                writer = open_shard()
-            values = (getattr(row, name) for name in names)
-            batch.append(tuple(json.dumps(v, sort_keys=True) if n in as_json else v for n, v in zip(names, values)))
-            total += 1
-            if len(batch) == BATCH_ROWS:
-                flush()
-        flush()
-    finally:
-        if writer is not None:
-            writer.close()
+    schema, total = arrow_schema(record), 0
+    with _Shard(folder, 0, schema) as shard:
+        for batch in batches:
+            while batch.num_rows:
+                if total and total % shard_rows == 0:
+                    shard.next()
+                some = batch.slice(0, min(BATCH_ROWS, shard_rows - total % shard_rows))
+                shard.writer.write_batch(some)
+                total += some.num_rows
+                batch = batch.slice(some.num_rows)
     return total
+
+
+class _Shard:
+    """The shard that is being written."""
+
+    def __init__(self, folder: Path, number: int, schema: pa.Schema):
+        self.folder, self.number, self.schema = folder, number, schema
+        self.writer = self._open()
+
+    def _open(self) -> pq.ParquetWriter:
+        return pq.ParquetWriter(self.folder / f"{self.number:05d}.parquet", self.schema, compression="zstd")
+
+    def next(self) -> None:
+        self.writer.close()
+        self.number += 1
+        self.writer = self._open()
+
+    def __enter__(self) -> _Shard:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.writer.close()
+
+
+def _batches(record: type[Record], rows: Iterator[Record]) -> Iterator[pa.RecordBatch]:
+    schema, as_json = arrow_schema(record), _json_columns(record)
+    while some := list(islice(rows, BATCH_ROWS)):
+        columns = ([getattr(row, name) for row in some] for name in schema.names)
+        values = (
+            [json.dumps(value, sort_keys=True) for value in column] if name in as_json else column
+            for name, column in zip(schema.names, columns, strict=True)
+        )
+        arrays = [pa.array(column, field.type) for column, field in zip(values, schema, strict=True)]
+        yield pa.record_batch(arrays, schema=schema)
 
 
 def _shards(folder: Path) -> list[Path]:

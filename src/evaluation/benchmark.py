@@ -20,10 +20,11 @@ from src.core.fingerprint import not_in_key
 from src.core.hub import commit
 from src.core.records import Example, content_id, seed_from
 from src.evaluation.prompting import Style, corpus_prompt, with_choices
-from src.evaluation.puzzle import puzzle_gold
 from src.evaluation.question import LETTERS, Question, named
 from src.evaluation.rows import Row, file_digest, hub_rows, place_of, read_rows
 from src.generation.procedural.size import FULL, Size, families_digest
+from src.puzzles.chains import chain_gold, puzzle_text
+from src.puzzles.expressions import puzzle_gold
 from src.text.answers import AnswerType, first_number
 from src.text.boxed import last_boxed
 
@@ -153,7 +154,8 @@ class ProceduralBenchmark(Benchmark):
 class ReasoningGym(Benchmark):
     """A data set of the package `reasoning-gym`: written by others, drawn by seed, no network needed.
 
-    `options` go to the data set's own configuration. The dev part is another draw, without the test questions.
+    `options` go to the data set's own configuration. With the answer type "chain" a puzzle is asked in symbols.
+    The dev part is another draw, without the test questions.
     """
 
     dataset: str
@@ -199,8 +201,11 @@ class ReasoningGym(Benchmark):
     def _question(self, entry: dict[str, Any]) -> Question:
         about, answer = entry["metadata"], str(entry["answer"])
         solution = f"The answer is $\\boxed{{{answer}}}$."
-        if self.answer_type == "puzzle":
-            answer = puzzle_gold(about.get("target", 24), about["numbers"])
+        if self.answer_type in ("puzzle", "chain"):
+            numbers, target = about["numbers"], about.get("target", 24)
+            if self.answer_type == "chain":
+                return Question(puzzle_text(numbers, target), chain_gold(numbers, target, exact=True))
+            answer = puzzle_gold(target, numbers)
         elif worked := about.get("answer_cot"):
             solution = boxed_at_end(worked)
         return Question(entry["question"].strip(), answer, solution=solution)

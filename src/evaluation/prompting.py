@@ -3,6 +3,7 @@ r"""How a question is put to a model: in one of the corpus's own formats, in its
 | style | shots | layout | the answer |
 |---|---|---|---|
 | corpus | none | the natural-language corpus | a worked solution |
+| plain | none | the question and a line end | symbols |
 | chat | none | the model's own chat template | a turn |
 | few_shot | some | Question: ... Answer: ... (lm-evaluation-harness, gsm8k) | a worked solution |
 | gsm8k_cot | some | Q: ... A: ... (Wei et al. 2022, arXiv 2201.11903) | "The answer is 5." |
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from src.evaluation.benchmark import Benchmark
     from src.evaluation.question import Question
 
-Style = Literal["corpus", "chat", "few_shot", "gsm8k_cot", "minerva", "program", "tool"]
+Style = Literal["corpus", "plain", "chat", "few_shot", "gsm8k_cot", "minerva", "program", "tool"]
 
 CORPUS_PROMPT = "## Question\n{question}\n\n## Solution\n"
 TOOL_PROMPT = "## Question\n{question}\n\n## Code Solution\n"
@@ -120,6 +121,8 @@ class Protocol:
         style = benchmark.style or self.style
         if style == "corpus":
             return Prompting(lambda question: corpus_prompt(full_text(question)), CORPUS_STOP)
+        if style == "plain":
+            return Prompting(lambda question: plain_prompt(full_text(question)), ("\n",))
         if style == "tool":
             write = lambda question: TOOL_PROMPT.format(question=full_text(question))  # noqa: E731
             return Prompting(write, TOOL_STOP, self.turns, reads_output=True)
@@ -180,6 +183,11 @@ class Protocol:
 def corpus_prompt(question: str) -> str:
     """The zero-shot prompt, just as the pre-training corpus is written."""
     return CORPUS_PROMPT.format(question=question)
+
+
+def plain_prompt(question: str) -> str:
+    """A prompt of symbols alone, as rows of the kind "plain" are written."""
+    return f"{question}\n"
 
 
 def full_text(question: Question) -> str:

@@ -24,9 +24,12 @@ def examined_base(graph: Graph) -> tuple[Node | None, Node | None]:
     return start, graph.add("evaluate_base", stage, base=start) if asked else None
 
 
-def examined_student(graph: Graph, corpus: Node, start: Node | None, baseline: Node | None) -> None:
-    """The student that learns from a clean corpus, and its examination."""
-    stage = graph.stage(Pretrain, "pretrain", sft="sft", trainer="trainer", benchmarks="benchmark")
+def examined_student(
+    graph: Graph, corpus: Node, start: Node | None, baseline: Node | None, sft: str | None = "sft"
+) -> None:
+    """The student that learns from a clean corpus, and from the fine-tuning set at `sft`; and its examination."""
+    fine_tuning = {"sft": sft} if sft else {}
+    stage = graph.stage(Pretrain, "pretrain", trainer="trainer", benchmarks="benchmark", **fine_tuning)
     student = graph.add("pretrain", stage, base=start, corpus=corpus)
     graph.add(
         "evaluate", graph.stage(Evaluate, "evaluate", benchmarks="benchmark"), baseline=baseline, pretrain=student

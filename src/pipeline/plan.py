@@ -16,6 +16,7 @@ UNITS = {
     "dollars": "dollars",
     "gpu_hours": "GPU hours",
     "gb_per_device": "GB a device",
+    "disk_gb": "GB on disk",
 }
 LARGEST = {"gb_per_device"}  # stages run one after the other: the total is the most that one of them takes
 

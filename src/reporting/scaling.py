@@ -24,6 +24,7 @@ from src.reporting.text import points, signed_interval
 AMOUNTS = {
     "clean.share": ("problems in the corpus", "clean", "kept"),
     "distil.share": ("teacher calls", "distil", "calls"),
+    "puzzles.share": ("puzzles", "puzzles", "kept"),
 }
 
 

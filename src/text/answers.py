@@ -12,7 +12,7 @@ from typing import Literal
 
 from src.text.boxed import Box, boxes
 
-AnswerType = Literal["number", "math", "choice", "text", "puzzle"]
+AnswerType = Literal["number", "math", "choice", "text", "puzzle", "chain"]
 
 MAX_ANSWER_CHARS = 2_000  # the longest gold answer of MATH has 160; what is longer is no answer
 TAIL_CHARS, BOXES = 20_000, 20  # how far back a box is looked for, and among how many
@@ -82,8 +82,9 @@ def extract_answer(text: str, answer_type: AnswerType) -> str | None:
     Thoughts, up to the last `</think>`, are cut first; an answer cut off inside its thoughts is none, and what follows
     the end of the model's turn is not its own. The last boxes win, several of one sentence as a list; then what follows
     the last "####" that is no heading; then the last "answer is"; then, by type: the closing formula or number (number,
-    math), the last choice letter, the last line (text), the last arithmetic expression (puzzle). Of a calculation,
-    "160 - 72 = 24", the answer (number, math) is what it comes to. A choice that is announced after a box beats it.
+    math), the last choice letter, the last line (text), the last arithmetic expression (puzzle), the first line (chain:
+    equations). Of a calculation, "160 - 72 = 24", the answer (number, math) is what it comes to. A choice that is
+    announced after a box beats it.
     """
     own = _own_words(text)
     answer = _EXTRACTORS[answer_type](own) if own is not None else None
@@ -361,6 +362,10 @@ def _puzzle(text: str) -> str | None:
     return next(iter(deque((run for run in found if _OPERATOR.search(run)), maxlen=1)), marked)
 
 
+def _first_line(text: str) -> str | None:
+    return text.strip().partition("\n")[0]
+
+
 def _marked_puzzle(text: str) -> str | None:
     """As `_marked`, up to the end of the line: an expression ends in no aside."""
     if (marked := _boxed(text) or _hashes(text)) or (announced := _announced(text)) is None:
@@ -374,4 +379,5 @@ _EXTRACTORS: dict[AnswerType, Callable[[str], str | None]] = {
     "choice": _choice,
     "text": _text,
     "puzzle": _puzzle,
+    "chain": _first_line,
 }

@@ -125,7 +125,12 @@ class Solved(Protocol):
 
 
 def format_pretraining(problem: Solved) -> tuple[str, str]:
-    """(prompt, response) in the format of the paper's released corpora; the loss falls on the response only."""
+    """(prompt, response) in the format of the paper's released corpora; the loss falls on the response only.
+
+    A problem of the kind "plain" has no headings: what it says is symbols.
+    """
+    if problem.kind == "plain":
+        return f"{problem.question}\n", problem.solution
     header = "## Code Solution" if problem.kind == "tool" else "## Solution"
     return f"## Question\n{problem.question}\n\n{header}\n", problem.solution
 

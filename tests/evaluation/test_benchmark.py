@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 
 from src.core.errors import UserError
 from src.evaluation.benchmark import Benchmark, FileBenchmark, HubBenchmark, ProceduralBenchmark, ReasoningGym
-from src.evaluation.puzzle import solves
 from src.evaluation.requests import load_questions
+from src.puzzles.expressions import solves
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "benchmark"
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "benchmarks"

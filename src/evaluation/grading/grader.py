@@ -17,13 +17,15 @@ from src.evaluation.grading.comparison import letters, same
 from src.evaluation.grading.reading import read
 from src.evaluation.grading.spelling import plain
 from src.evaluation.grading.values import Expression, Quantity, Value, Words
-from src.evaluation.puzzle import solves
+from src.puzzles.chains import REASONS as CHAIN_REASONS
+from src.puzzles.chains import solves_chain
+from src.puzzles.expressions import solves
 from src.text.answers import MAX_ANSWER_CHARS, AnswerType
 
 GRADER = 2  # raise it when the same two texts may get another verdict than before
 
 CORRECT = ("string", "number", "symbol")
-WRONG = ("different", "unparsable", "no answer", "limit")
+WRONG = ("different", "unparsable", "no answer", "limit", *CHAIN_REASONS)
 UNJUDGED = ("limit",)  # the answer is too large to work out: wrong as far as the score goes, and counted apart
 
 MANY, CHUNK = 5_000, 250  # distinct pairs that are worth the start of processes; sent at once
@@ -60,6 +62,8 @@ def grade(gold: str, answer: str | None, answer_type: AnswerType = "math") -> Ve
         return Verdict(False, "unparsable")
     if answer_type == "puzzle":
         return Verdict(*solves(gold, answer))
+    if answer_type == "chain":
+        return Verdict(*solves_chain(gold, answer))
     if gold.strip() == answer.strip():
         return Verdict(True, "string")
     return _compare(gold, answer, answer_type)

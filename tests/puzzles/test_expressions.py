@@ -1,6 +1,6 @@
 import pytest
 
-from src.evaluation.puzzle import puzzle_gold, solves
+from src.puzzles.expressions import puzzle_gold, solves
 
 GOLD = puzzle_gold(24, [8, 5, 10, 6])
 
