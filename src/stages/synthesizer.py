@@ -26,7 +26,7 @@ class Synthesizer(TrainingStage):
 
     def check_inputs(self, inputs: Mapping[str, Upstream]) -> None:
         """A prompt that fills the sequence leaves no room for the problem that is to be learnt."""
-        prompts = inputs["prompts"].stage
+        prompts = inputs["prompts"].stage if "prompts" in inputs else None
         if not isinstance(prompts, Prompts) or not any(name.startswith("distil") for name in inputs):
             return
         room, needed = self.recipe.sequence_length, self.model.fewest_tokens(prompts.prompt_set.shortest)
