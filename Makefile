@@ -28,8 +28,8 @@ $(READY): pyproject.toml
 demo: $(READY)  ## The whole method on this machine, in minutes: writes outputs/reports/demo/index.html
 	@$(PY) -m src.train $$($(PY) -m src.doctor --programs)
 
-test: $(READY)  ## The tests, with a real vLLM engine, in ten minutes
-	@$(PY) -m pytest -q -m "not long"
+test: test-fast  ## The tests, with a real vLLM engine, in ten minutes
+	@$(PY) -m pytest -q -m "(slow or vllm) and not long"
 
 test-all: $(READY)  ## Every test: whole studies, every arm at every scale, a bad line and twenty kills
 	@$(PY) -m pytest -q
