@@ -7,12 +7,14 @@ that holds the live thing: an engine, an HTTP client, or nothing at all.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from src.core.checks import at_least
+
+ROUND = 1_024  # requests of a conversation that are asked together where the session has no better way
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Completion:
     completion_tokens: all that was written, thinking included. cached_tokens: of the prompt, where the server says so.
     note: what was odd about a text that is kept all the same. thinking: what a model wrote before its answer.
     transient: of an error that the same request may be spared another time: no stage is finished with it.
+    stopped_at: the stop string that ended it; None: it came to its own end, or the generator does not say.
     """
 
     id: str
@@ -67,6 +70,7 @@ class Completion:
     note: str | None = None
     thinking: str = ""
     transient: bool = False
+    stopped_at: str | None = None
 
 
 def refused(prompt_tokens: int, longest: int) -> str | None:
@@ -90,6 +94,16 @@ class Session(ABC):
     def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield completions as they end, in no particular order; pulls new requests while others still run, so a
         long one stalls nobody. A request that fails for good yields a Completion with finish_reason "error"."""
+
+    def converse(self, ready: Callable[[int], list[Request]]) -> Iterator[Completion]:
+        """Yield completions of requests that follow from earlier completions, such as the steps of a tree search.
+
+        ready(n): at most n requests that can be asked now. It is called again after each completion was taken; the
+        conversation ends when it gives none and none is running. Here round by round; an engine that takes requests
+        while others run overrides it.
+        """
+        while requests := ready(ROUND):
+            yield from self.stream(requests)
 
     def close(self) -> None:  # noqa: B027  a session that holds nothing has nothing to free
         """Free what the session holds."""

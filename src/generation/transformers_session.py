@@ -116,14 +116,15 @@ class TransformersSession(Session):
         """The completion, if its last token ended the text."""
         if text.written[-1] in self._ends:
             return self._completion(text, self._decode(text.written[:-1]), "stop")
-        if (written := self._stopped(text)) is not None:
-            return self._completion(text, written, "stop")
+        if stopped := self._stopped(text):
+            return self._completion(text, *stopped)
         if len(text.written) >= text.limit:
             return self._completion(text, self._decode(text.written), "length")
         return None
 
-    def _stopped(self, text: _Text) -> str | None:
-        """The text up to the first stop string, None where there is none yet. Decodes it all only for a hit."""
+    def _stopped(self, text: _Text) -> tuple[str, str, str] | None:
+        """The text up to the first stop string, "stop" and that string; None where there is none yet. Decodes it all
+        only for a hit."""
         stops = text.request.sampling.stop
         if not stops:
             return None
@@ -131,15 +132,19 @@ class TransformersSession(Session):
         if not any(stop in tail for stop in stops):
             return None
         written = self._decode(text.written)
-        cuts = [cut for stop in stops if (cut := written.find(stop)) >= 0]
-        return written[: min(cuts)] if cuts else None
+        cuts = [(cut, stop) for stop in stops if (cut := written.find(stop)) >= 0]
+        if not cuts:
+            return None
+        cut, stop = min(cuts)
+        return written[:cut], "stop", stop
 
     def _decode(self, tokens: list[int]) -> str:
         return self._tokenizer.decode(tokens, skip_special_tokens=True)
 
     @staticmethod
-    def _completion(text: _Text, written: str, reason: str) -> Completion:
-        return Completion(text.request.id, written, reason, len(text.prompt), len(text.written))
+    def _completion(text: _Text, written: str, reason: str, stopped_at: str | None = None) -> Completion:
+        tokens = len(text.prompt), len(text.written)
+        return Completion(text.request.id, written, reason, *tokens, stopped_at=stopped_at)
 
 
 def _device(name: str) -> torch.device:

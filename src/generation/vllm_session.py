@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any
@@ -105,23 +105,30 @@ class VLLMSession(Session):
         self._ahead = max(int(FEED_AHEAD * options.max_num_seqs), options.max_num_seqs + 1)
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        source = _tokenized(self._live().get_tokenizer(), requests)
+        return self._run(lambda room: islice(source, room))
+
+    def converse(self, ready: Callable[[int], list[Request]]) -> Iterator[Completion]:
+        tokenizer = self._live().get_tokenizer()
+        return self._run(lambda room: _tokenized(tokenizer, ready(room)))
+
+    def _run(self, take: Callable[[int], Iterable[tuple[Request, list[int]]]]) -> Iterator[Completion]:
+        """Run what `take(room)` gives, until it gives nothing and nothing runs."""
         engine, numbers = self._live(), count()
-        source = _tokenized(engine.get_tokenizer(), requests)
         running: dict[str, Request] = {}  # by a number of ours: two requests with one id are none of vLLM's business
-        exhausted = False
         try:
-            while running or not exhausted:
-                while len(running) < self._ahead and not exhausted:
-                    request, tokens = next(source, (None, []))
-                    if request is None:
-                        exhausted = True
-                    elif problem := refused(len(tokens), self._longest):
+            while True:
+                taken = 0
+                for request, tokens in take(self._ahead - len(running)) if len(running) < self._ahead else ():
+                    taken += 1
+                    if problem := refused(len(tokens), self._longest):
                         yield Completion(request.id, "", "error", len(tokens), error=problem)
-                    else:
-                        number = str(next(numbers))
-                        params = sampling_params(request.sampling, request.seed)
-                        engine.add_request(number, tokens_input(tokens), params)
-                        running[number] = request
+                        continue
+                    number = str(next(numbers))
+                    engine.add_request(number, tokens_input(tokens), sampling_params(request.sampling, request.seed))
+                    running[number] = request
+                if not running and not taken:
+                    return
                 for output in engine.step() if running else ():
                     if output.finished:
                         yield _completion(running.pop(output.request_id), output)
@@ -170,4 +177,6 @@ def _completion(request: Request, output: Any) -> Completion:
     reason, error = text.finish_reason, None
     if reason not in ("stop", "length"):
         reason, error = "error", f"vLLM ended it: {text.finish_reason}"
-    return Completion(request.id, text.text, reason, len(output.prompt_token_ids), len(text.token_ids), error)
+    stopped_at = text.stop_reason if isinstance(text.stop_reason, str) else None  # an end token's number otherwise
+    read, written = len(output.prompt_token_ids), len(text.token_ids)
+    return Completion(request.id, text.text, reason, read, written, error, stopped_at=stopped_at)

@@ -31,6 +31,5 @@ def examined_student(
     fine_tuning = {"sft": sft} if sft else {}
     stage = graph.stage(Pretrain, "pretrain", trainer="trainer", benchmarks="benchmark", **fine_tuning)
     student = graph.add("pretrain", stage, base=start, corpus=corpus)
-    graph.add(
-        "evaluate", graph.stage(Evaluate, "evaluate", benchmarks="benchmark"), baseline=baseline, pretrain=student
-    )
+    exam = graph.stage(Evaluate, "evaluate", benchmarks="benchmark", decoding="decoding")
+    graph.add("evaluate", exam, baseline=baseline, pretrain=student)

@@ -22,7 +22,7 @@ from src.stages.evaluate import Evaluate, Regrade
 
 STAGE_OPTIONS = (
     *("samples", "temperature", "top_p", "top_k", "min_p", "max_tokens", "prompting", "shots", "exemplars"),
-    *("system", "template", "turns", "programs", "data_seed"),
+    *("system", "template", "turns", "programs", "data_seed", "decoding"),
 )
 FOR_ALL_BENCHMARKS = ("every", "limit")
 KEY_DIGITS = 8  # of an evaluation's name

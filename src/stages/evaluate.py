@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from src.core.checks import at_least
@@ -13,9 +14,12 @@ from src.core.errors import UserError
 from src.core.fingerprint import digest_of, not_in_key
 from src.core.journal import Journal
 from src.core.records import BASE, STUDENT, Prediction, write_table
-from src.core.stage import Stage, StageContext
+from src.core.stage import Artifact, Stage, StageContext, Upstream
 from src.core.store import write_json
 from src.evaluation.benchmark import Benchmark
+from src.evaluation.decoding import Decoding, Independent
+from src.evaluation.decoding.base import Rewarded
+from src.evaluation.decoding.rewards import RewardModel, StepScorer
 from src.evaluation.isolation import Programs, isolation_for
 from src.evaluation.prompting import Protocol, Style
 from src.generation.base import Generator, Sampling
@@ -27,7 +31,9 @@ from src.modeling.sources import ModelSource
 from src.stages.training import start_of
 
 if TYPE_CHECKING:
-    from src.evaluation.requests import Answer, RequestPlanner
+    from src.evaluation.decoding import Decoded
+    from src.evaluation.decoding.outcomes import GradedDecoding
+    from src.evaluation.requests import RequestPlanner
     from src.evaluation.results import GradedAnswer
 
 
@@ -37,11 +43,15 @@ class Evaluate(Stage):
     without a `model` the one that the engine's server holds.
 
     Writes `predictions`, `accuracy.json` and `samples.json`, those of the input "baseline" (another evaluation) in
-    front; `costs.jsonl`, the tokens and seconds of every answer; and into `conditions.json` what no other run need
-    repeat: the time taken, the grader's version, and the isolation in which the model's programs ran.
+    front; `costs.jsonl`, the tokens and seconds of every answer; `compute.json`, tokens and operations by benchmark;
+    and into `conditions.json` what no other run need repeat: the time taken, the grader's version, and the isolation in
+    which the model's programs ran. A decoding that chooses among candidates leaves all of them in `candidates.jsonl`.
 
     label: what the files call a model that is no run's student.
-    samples: answers per question; accuracy is their mean. More than one needs a temperature above 0.
+    decoding: how an answer is made of what the model writes. One that asks a reward model and names none takes the one
+        of the input "reward".
+    samples: answers per question; accuracy is their mean. More than one needs a temperature above 0. Like the
+        temperature, it holds where the decoding has none of its own.
     max_tokens: of an answer, for all benchmarks; None: each has its own. Models that reason at length want 30,000.
     prompting, shots: the style and the worked examples for benchmarks that ask for none of their own.
     exemplars: a file of worked examples; system: a message before the question; template: options of the chat
@@ -58,6 +68,9 @@ class Evaluate(Stage):
     engine: Generator
     model: ModelSource | None = None
     label: str = BASE
+    decoding: Decoding = field(
+        default_factory=Independent, metadata=not_in_key("any but plain sampling is in identity()")
+    )
     samples: int = 1
     temperature: float = 0.0
     top_p: float = 1.0
@@ -81,34 +94,47 @@ class Evaluate(Stage):
         if not self.benchmarks:
             raise ValueError("benchmarks must name at least one benchmark")
         at_least(self, 1, "samples", "turns", "max_tokens")
-        if self.samples > 1 and self.temperature == 0:
-            raise ValueError(f"{self.samples} samples at temperature 0 are all the same: raise the temperature")
+        drawn = self._decoding
+        if drawn.size > 1 and drawn.temperature == 0:
+            raise ValueError(f"{drawn.size} samples at temperature 0 are all the same: raise the temperature")
         at_least(self, 0, "shots", "top_k", "min_p")
 
     def run(self, ctx: StageContext) -> None:
         """Raises UserError where the model, a benchmark or a template is not to be had."""
+        from src.evaluation.decoding import Resources
+        from src.evaluation.decoding.outcomes import grade_decodings
         from src.evaluation.grading import Grader
         from src.evaluation.program_pool import ProgramPool
-        from src.evaluation.requests import collect, load_questions
-        from src.evaluation.results import grade_answers
+        from src.evaluation.requests import load_questions
 
         label, model = self._subject(ctx)
+        reward = self._reward(ctx.inputs)
         plan = self._planner().plan(model, self.benchmarks, load_questions(self.benchmarks))
         total = sum(len(planned.requests) for planned in plan)
+
+        def open_scorer() -> StepScorer:
+            assert reward is not None, "check_inputs has found one"
+            return reward.open()
+
         with (
             ProgramPool(self.programs) as pool,
             Journal(ctx.work / "answers") as journal,
             ctx.progress("evaluate", total=total, unit="answers") as bar,
         ):
-            answers = collect(plan, lambda: self.engine.open(model, ctx.cache), journal, bar, pool)
+            found = self._decoding.decode(
+                plan, Resources(lambda: self.engine.open(model, ctx.cache), open_scorer, journal, bar, pool)
+            )
         with Grader() as grader:
-            graded = grade_answers(label, plan, answers, self.benchmarks, grader, ctx.tally)
-        write_results(ctx, graded, pool.record())
+            graded = grade_decodings(label, plan, found, self._decoding, self.benchmarks, grader, ctx.tally)
+        write_results(ctx, [item.graded for item in graded], pool.record())
         ctx.summary |= pool.warnings()
-        ctx.summary |= self._cost(answers)
+        ctx.summary |= self._cost(found)
+        size = Shape.of_folder(Path(model)) if model else None
+        ctx.summary |= self._write_compute(ctx, graded, size, reward.size() if reward else None)
 
     def identity(self) -> dict[str, Any]:
-        """The exemplars' file. Asked before anything runs, so it also says whether programs can be run here."""
+        """The exemplars' file, and a decoding other than plain sampling. Asked before anything runs, so it also says
+        whether programs can be run here."""
         styles = {benchmark.style or self.prompting for benchmark in self.benchmarks.values()}
         if styles & {"program", "tool"}:
             if self.programs == "skip":
@@ -116,12 +142,25 @@ class Evaluate(Stage):
             isolation_for(self.programs)
         if self._server is not None and self._server.api == "completions" and "chat" in styles:
             raise UserError("prompting=chat needs a server's chat API.", "Set engine.api=chat, or another prompting.")
-        return self._protocol().identity()
+        if self._server is not None and self.decoding.reads_steps:
+            raise UserError(
+                "A search goes on from steps, and a server does not say which stop string ended a text.",
+                "Choose decoding=best_of_n, weighted_majority or majority, or an engine on this machine.",
+            )
+        decoding = {} if self.decoding == Independent() else {"decoding": digest_of(self.decoding)}
+        return {**self._protocol().identity(), **decoding}
+
+    def check_inputs(self, inputs: Mapping[str, Upstream]) -> None:
+        if isinstance(self.decoding, Rewarded) and self._reward(inputs) is None:
+            raise UserError(
+                f"The decoding {type(self.decoding).__name__} asks a reward model, and none is named.",
+                "Set decoding.reward=FOLDER, or train one: python -m src.train method=reward model=hf model.name=DIR",
+            )
 
     def estimate(self) -> dict[str, float]:
         """An upper bound: every answer as long as its benchmark allows."""
         sizes = [(b.size_hint(), self.max_tokens or b.max_tokens) for b in self.benchmarks.values()]
-        return writing_cost(float(sum(n * tokens for n, tokens in sizes) * self.samples), self.shape)
+        return writing_cost(float(sum(n * tokens for n, tokens in sizes) * self._decoding.size), self.shape)
 
     @property
     def _server(self) -> OpenAIGenerator | None:
@@ -136,23 +175,52 @@ class Evaluate(Stage):
         assert self.model is not None
         return self.label, start_of(self.model, ctx)
 
+    @property
+    def _decoding(self) -> Decoding:
+        return self.decoding.resolved(self.samples, self.temperature)
+
+    def _reward(self, inputs: Mapping[str, Artifact] | Mapping[str, Upstream]) -> RewardModel | None:
+        """The decoding's own, or that of the input "reward"."""
+        if self.decoding.reward_model is not None or "reward" not in inputs:
+            return self.decoding.reward_model
+        made = inputs["reward"]
+        return RewardModel(str(made.path) if isinstance(made, Artifact) else "reward")
+
     def _protocol(self) -> Protocol:
         return Protocol(self.prompting, self.shots, self.exemplars, self.system, self.template, self.turns)
 
     def _planner(self) -> RequestPlanner:
         from src.evaluation.requests import RequestPlanner
 
-        sampling = Sampling(self.temperature, self.top_p, self.top_k, self.min_p)
+        decoding = self._decoding
+        sampling = Sampling(decoding.temperature or 0.0, self.top_p, self.top_k, self.min_p)
         engine = self.engine.engine if isinstance(self.engine, Pool) else self.engine  # where it runs does not matter
         asked_of = digest_of({"engine": engine, "model": self.model})
-        return RequestPlanner(self._protocol(), self.samples, sampling, self.max_tokens, self.data_seed, asked_of)
+        return RequestPlanner(self._protocol(), decoding.planned, sampling, self.max_tokens, self.data_seed, asked_of)
 
-    def _cost(self, answers: Mapping[str, Answer]) -> dict[str, float]:
+    def _cost(self, found: Sequence[Decoded]) -> dict[str, float]:
         """Tokens, and what a server's would cost if none were in the cache."""
-        prompts = sum(answer.prompt_tokens for answer in answers.values())
-        texts = sum(answer.tokens for answer in answers.values())
+        each = (sum(c.answer.prompt_tokens for c in decoded.candidates) or decoded.compute.prompt for decoded in found)
+        prompts, texts = sum(each), sum(decoded.compute.generated for decoded in found)
         dollars = {"dollars": self._server.dollars(prompts, texts)} if self._server else {}
         return {"prompt_tokens": prompts, "completion_tokens": texts, **dollars}
+
+    def _write_compute(
+        self, ctx: StageContext, graded: Sequence[GradedDecoding], model: Shape | None, reward: Shape | None
+    ) -> dict[str, float]:
+        """`compute.json`, and `candidates.jsonl` where there was a choice; returns what the manifest says of it."""
+        from src.evaluation.decoding.outcomes import candidate_rows, compute_rows
+
+        rows = compute_rows(graded, self._decoding, model, reward)
+        write_json(ctx.out / "compute.json", rows)
+        if all(item.chosen is None for item in graded):
+            return {}
+        with (ctx.out / "candidates.jsonl").open("w", encoding="utf-8") as lines:
+            lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in candidate_rows(graded))
+        known = [row["flops"] for row in rows if row["flops"] is not None]
+        flops = {"flops": sum(known)} if len(known) == len(rows) else {}
+        oracle = {f"{row['benchmark']}/oracle": row["oracle"] for row in rows}
+        return {**oracle, "scored_tokens": sum(row["scored_tokens"] for row in rows), **flops}
 
 
 @dataclass(frozen=True)

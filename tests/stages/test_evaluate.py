@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 
 from src.core.errors import UserError
+from src.core.fingerprint import stage_key
 from src.core.records import Prediction, seed_from
-from src.core.stage import Artifact, StageContext
+from src.core.stage import Artifact, StageContext, Upstream
 from src.evaluation.benchmark import FileBenchmark
+from src.evaluation.decoding.rewards import RewardModel, Scores, StepScorer
+from src.evaluation.decoding.trees import Levin
+from src.evaluation.decoding.whole import BestOfN, Independent, Majority, WeightedMajority
 from src.generation.base import Completion, Generator, Session
+from src.generation.openai import OpenAIGenerator
+from src.generation.transformers import TransformersGenerator
 from src.modeling.sources import Pretrained
 from src.stages.evaluate import Evaluate, Regrade
 from tests.modeling.tiny import TINY
@@ -211,3 +217,59 @@ def test_an_error_names_the_benchmark(context, tmp_path):
     lost = FileBenchmark(path=str(tmp_path / "lost.jsonl"), fields={"question": "q", "answer": "a"})
     with pytest.raises(UserError, match=r"'sums'.*lost\.jsonl"):
         Evaluate(benchmarks={"sums": lost}, engine=FakeEngine([], [])).run(context())
+
+
+@dataclass(frozen=True)
+class Trusting(RewardModel):
+    """Rewards an answer by the last digit of its last step."""
+
+    def identity(self):
+        return {}
+
+    @contextmanager
+    def open(self):
+        class Digits(StepScorer):
+            def score(self, partials):
+                worth = [int("".join(c for c in p.steps[-1] if c.isdigit())[-1]) / 10 for p in partials]
+                return [Scores((1.0,) * (len(p.steps) - 1) + (w,), 7) for p, w in zip(partials, worth, strict=True)]
+
+        yield Digits()
+
+
+@pytest.mark.parametrize("kind", [Majority, BestOfN, WeightedMajority])
+def test_a_decoding_gives_one_answer_a_question_and_tells_what_could_have_been(sums, context, kind):
+    options = {} if kind is Majority else {"reward": Trusting("none")}
+    decoding = kind(samples=4, temperature=0.8, **options)
+    ctx = context()
+    Evaluate(benchmarks={"sums": sums}, engine=FakeEngine([], []), decoding=decoding).run(ctx)
+    row = accuracy(ctx)["student", "all"]
+    assert (row["n"], row["samples"], row["mean_tokens"]) == (QUESTIONS, 1, 4 * 9)
+    ctx.tally.check()
+    lines = [json.loads(line) for line in (ctx.out / "candidates.jsonl").read_text().splitlines()]
+    assert len(lines) == QUESTIONS and {len(line["candidates"]) for line in lines} == {4}
+    oracle = sum(any(c["correct"] for c in line["candidates"]) for line in lines) / QUESTIONS
+    right = sum(line["candidates"][line["chosen"]]["correct"] for line in lines) / QUESTIONS
+    assert row["accuracy"] == right <= oracle == ctx.summary["sums/oracle"]
+    (compute,) = json.loads((ctx.out / "compute.json").read_text())
+    assert (compute["decoding"], compute["generated_tokens"]) == (kind.__name__, 4 * 9 * QUESTIONS)
+    assert compute["prompt_tokens"] == 20 * QUESTIONS and (compute["scored_tokens"] > 0) == (kind is not Majority)
+
+
+def test_plain_sampling_has_the_key_that_it_had_and_another_decoding_its_own(sums):
+    made = [
+        Evaluate(benchmarks={"sums": sums}, engine=TransformersGenerator("m"), **options)
+        for options in ({}, {"decoding": Independent()}, {"decoding": Majority(samples=4, temperature=0.5)})
+    ]
+    keys = [stage_key(stage, {}) for stage in made]
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_a_search_wants_a_reward_model_and_an_engine_that_tells_where_it_stopped(sums):
+    options = {"benchmarks": {"sums": sums}, "decoding": Levin(samples=4, temperature=0.5)}
+    local = Evaluate(engine=TransformersGenerator("m"), **options)
+    with pytest.raises(UserError, match="none is named"):
+        local.check_inputs({})
+    local.check_inputs({"reward": Upstream(local, None)})
+    served = Evaluate(engine=OpenAIGenerator(model="m", base_url="http://127.0.0.1:1/v1"), **options)
+    with pytest.raises(UserError, match="server"):
+        served.identity()

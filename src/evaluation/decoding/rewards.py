@@ -1,0 +1,111 @@
+"""Process reward models: which there are, and what is asked of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.evaluation.prompting import CORPUS_PROMPT
+from src.modeling.shape import Shape
+from src.modeling.sources import weights_and_tokenizer
+
+if TYPE_CHECKING:
+    from src.evaluation.decoding.scorer import LabelScorer
+
+LABELS = ("+", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A solution as far as it goes. Rewards are asked of steps[first:]."""
+
+    question: str
+    steps: tuple[str, ...]
+    first: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The rewards in [0, 1] of the steps that were asked, and the tokens that were read for them."""
+
+    rewards: tuple[float, ...]
+    tokens: int
+
+
+class StepScorer(ABC):
+    """A live reward model. Use it in a `with` block."""
+
+    @abstractmethod
+    def score(self, partials: Sequence[Partial]) -> list[Scores]:
+        """In their order; each depends on its own partial solution alone."""
+
+    def close(self) -> None:  # noqa: B027  a scorer that holds nothing has nothing to free
+        """Free what it holds."""
+
+    def __enter__(self) -> StepScorer:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class RewardModel:
+    """A causal language model that says after each step whether it is a good one: its reward is the probability of the
+    first label where only the two labels can follow (Wang et al. 2023, arXiv 2312.08935).
+
+    model: a Hugging Face folder or name; the folder of a stage `reward` will do.
+    prompt: what stands before the steps, with {question}; step: how one step stands there, with {step}.
+    labels: of a good and of a bad step, one token each.
+    batch_tokens: read at once.
+    """
+
+    model: str
+    prompt: str = CORPUS_PROMPT
+    step: str = "{step}\n"
+    labels: tuple[str, str] = LABELS
+    batch_tokens: int = 8_192
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(self.labels))
+        if len(self.labels) != 2 or self.labels[0] == self.labels[1]:
+            raise ValueError(f"labels must be two different texts, not {list(self.labels)}")
+        for name in ("prompt", "step"):
+            slot = "{question}" if name == "prompt" else "{step}"
+            if slot not in getattr(self, name):
+                raise ValueError(f"{name} must hold {slot}")
+
+    @property
+    def place(self) -> str:
+        """The model's folder or name, wherever in a stage's folder it lies."""
+        inner = Path(self.model).expanduser() / "model"
+        return str(inner if inner.is_dir() else Path(self.model).expanduser()) if self._is_path else self.model
+
+    @property
+    def _is_path(self) -> bool:
+        return Path(self.model).expanduser().is_dir() or self.model.startswith(("/", ".", "~"))
+
+    def identity(self) -> dict[str, str]:
+        """The files of a local folder."""
+        return weights_and_tokenizer(Path(self.place)) if self._is_path else {}
+
+    def size(self) -> Shape | None:
+        return Shape.of_folder(Path(self.place)) if self._is_path else None
+
+    def text(self, question: str, steps: Sequence[str]) -> str:
+        """What the model reads; a label would be next."""
+        return self.prompt.replace("{question}", question) + "".join(self.step.replace("{step}", s) for s in steps)
+
+    def open(self) -> LabelScorer:
+        """Raises UserError where the model cannot be loaded, or a label is no single token of it."""
+        from src.evaluation.decoding.scorer import LabelScorer
+
+        return LabelScorer(self)
+
+
+def steps_of(text: str, delimiter: str = "\n") -> tuple[str, ...]:
+    """The steps of a solution: its parts between delimiters that are not blank."""
+    return tuple(part for part in text.split(delimiter) if part.strip())

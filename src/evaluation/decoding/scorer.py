@@ -1,0 +1,129 @@
+"""The live reward model: packed passes forward, in each of which all steps of a solution are read at once."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from src.core.errors import UserError
+from src.evaluation.decoding.rewards import Partial, RewardModel, Scores, StepScorer
+from src.modeling.attention import Documents, choose
+from src.modeling.loading import load_config, load_model, load_tokenizer
+from src.modeling.rows import encode_prompts, encode_responses
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+LONGEST = 1 << 20
+
+
+class LabelScorer(StepScorer):
+    """Holds a model until `close`."""
+
+    def __init__(self, options: RewardModel):
+        self._options = options
+        self._tokenizer = load_tokenizer(options.place)
+        self._labels = label_tokens(self._tokenizer, options)
+        config = load_config(options.place)
+        self._longest = int(getattr(config.get_text_config(), "max_position_embeddings", LONGEST))
+        self._attention = choose(config, "auto", self._longest)
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        dtype = torch.float32 if self._device.type == "cpu" else torch.bfloat16
+        self._model: Any = load_model(options.place, self._attention, dtype).to(self._device).eval()
+
+    def score(self, partials: Sequence[Partial]) -> list[Scores]:
+        """A step behind the model's last position gets no reward above 0: nothing can be said of it."""
+        texts = [
+            [self._options.text(p.question, p.steps[: n + 1]) for n in range(p.first, len(p.steps))] for p in partials
+        ]
+        flat = encode_prompts(self._tokenizer, [text for each in texts for text in each]) if any(texts) else []
+        encoded = iter(flat)
+        rows = [
+            (number, row, places)
+            for number, each in enumerate(texts)
+            for row, places in _nested(list(islice(encoded, len(each))))
+            if len(row) <= self._longest
+        ]
+        rewards, read = [[0.0] * len(each) for each in texts], [0] * len(texts)
+        for batch in _batches(rows, self._options.batch_tokens):
+            found = self._pass([(row, list(places)) for _, row, places in batch])
+            for (number, row, places), values in zip(batch, found, strict=True):
+                read[number] += len(row)
+                for steps, value in zip(places.values(), values, strict=True):
+                    for step in steps:
+                        rewards[number][step] = value
+        return [Scores(tuple(each), n) for each, n in zip(rewards, read, strict=True)]
+
+    def close(self) -> None:
+        del self._model
+        gc.collect()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    @torch.inference_mode()
+    def _pass(self, rows: Sequence[tuple[list[int], list[int]]]) -> list[list[float]]:
+        """For each row of tokens the probability of the good label after each of its places, of the two labels."""
+        lengths = [len(row) for row, _ in rows]
+        starts = np.cumsum([0, *lengths[:-1]])
+        places = np.concatenate([start + np.array(at) for start, (_, at) in zip(starts, rows, strict=True)])
+        documents = Documents.of(lengths).to(self._device)
+        logits = self._model(
+            input_ids=torch.tensor([[t for row, _ in rows for t in row]], device=self._device),
+            position_ids=torch.cat([torch.arange(n) for n in lengths])[None].to(self._device),
+            logits_to_keep=torch.from_numpy(places).to(self._device),
+            use_cache=False,
+            **documents.arguments(self._attention),
+        ).logits[0]
+        good = logits[:, list(self._labels)].float().softmax(-1)[:, 0].tolist()
+        ends = np.cumsum([0, *(len(at) for _, at in rows)])
+        return [good[start:end] for start, end in pairwise(ends)]
+
+
+def label_tokens(tokenizer: PreTrainedTokenizerBase, options: RewardModel) -> tuple[int, int]:
+    """The labels' tokens, as training sees them behind a step. Raises UserError where a label takes several, or both
+    are one."""
+    good, bad = encode_responses(tokenizer, list(options.labels))
+    if len(good) != 1 or len(bad) != 1 or good == bad:
+        raise UserError(
+            f"The labels {options.labels[0]!r} and {options.labels[1]!r} are {len(good)} and {len(bad)} tokens of "
+            f"{options.model}, and must be one each, not the same.",
+            "Give the reward model other labels.",
+        )
+    return good[0], bad[0]
+
+
+Places = dict[int, list[int]]  # by place in a row, the steps whose reward is read there
+
+
+def _nested(texts: Sequence[list[int]]) -> Iterator[tuple[list[int], Places]]:
+    """Rows to read so that each text's last token is read after just that text: one that begins another is read with
+    it. A tokenizer may join what a text ends with to what follows it, hence the comparison."""
+    row: list[int] = []
+    places: Places = {}
+    for step, text in enumerate(texts):
+        if row and text[: len(row)] != row:
+            yield row, places
+            places = {}
+        row = text
+        places.setdefault(len(text) - 1, []).append(step)
+    if row:
+        yield row, places
+
+
+def _batches(rows: list[tuple[int, list[int], Places]], most: int) -> Iterator[list[tuple[int, list[int], Places]]]:
+    """Rows in groups of at most `most` tokens, or one longer row."""
+    batch: list[tuple[int, list[int], Places]] = []
+    held = 0
+    for row in rows:
+        if batch and held + len(row[1]) > most:
+            yield batch
+            batch, held = [], 0
+        batch.append(row)
+        held += len(row[1])
+    if batch:
+        yield batch

@@ -1,0 +1,163 @@
+"""Decodings over complete answers: each for itself, the most frequent, the best by reward, the most rewarded."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from math import prod
+from typing import Literal
+
+from src.core.records import content_id
+from src.evaluation.decoding.base import Candidate, Compute, Decoded, Decoding, Resources, Rewarded
+from src.evaluation.decoding.rewards import Partial, Scores, steps_of
+from src.evaluation.metrics import majority
+from src.evaluation.prompting import full_text
+from src.evaluation.requests import Answer, PlannedQuestion, answers_of, collect
+
+Aggregate = Literal["product", "mean", "min", "last"]
+DIGITS = 4  # of a reward: the last digits of a float depend on what else was computed beside it
+SCORED_AT_ONCE = 256
+
+
+def value_of(rewards: Sequence[float], aggregate: Aggregate) -> float:
+    """The value of a path from its steps' rewards; 1 for a path without steps."""
+    if not rewards:
+        return 1.0
+    match aggregate:
+        case "product":
+            return prod(rewards)
+        case "mean":
+            return sum(rewards) / len(rewards)
+        case "min":
+            return min(rewards)
+        case "last":
+            return rewards[-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeAnswers(Decoding):
+    """Draws `samples` answers, as plain sampling does, so that all such decodings see the same ones."""
+
+    def decode(self, plan: Sequence[PlannedQuestion], resources: Resources) -> list[Decoded]:
+        return draw(plan, resources)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Independent(WholeAnswers):
+    """Every answer counts: accuracy is their mean. One at temperature 0 is greedy decoding."""
+
+    def choose(self, keys: Sequence[str | None], candidates: Sequence[Candidate]) -> int | None:
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Majority(WholeAnswers):
+    """The most frequent answer (self-consistency, arXiv 2203.11171); ties go to the one seen first."""
+
+    def choose(self, keys: Sequence[str | None], candidates: Sequence[Candidate]) -> int | None:
+        return majority(keys) or 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardedAnswers(WholeAnswers, Rewarded):
+    """aggregate: how the rewards of an answer's steps become its value."""
+
+    aggregate: Aggregate = "min"
+
+    def decode(self, plan: Sequence[PlannedQuestion], resources: Resources) -> list[Decoded]:
+        drawn = super().decode(plan, resources)
+        partials: dict[str, Partial] = {}
+        for planned, decoded in zip(plan, drawn, strict=True):
+            for candidate in decoded.candidates:
+                partial = Partial(full_text(planned.question), steps_of(candidate.answer.text))
+                partials[_score_id(partial)] = partial
+        scores = _score_all(partials, resources)
+        return [self._rewarded(planned, decoded, scores) for planned, decoded in zip(plan, drawn, strict=True)]
+
+    def _rewarded(self, planned: PlannedQuestion, decoded: Decoded, scores: dict[str, Scores]) -> Decoded:
+        question, compute = full_text(planned.question), decoded.compute
+        ids = [_score_id(Partial(question, steps_of(c.answer.text))) for c in decoded.candidates]
+        compute.scored = sum(scores[id].tokens for id in dict.fromkeys(ids))
+        valued = [
+            Candidate(candidate.answer, value_of(scores[id].rewards, self.aggregate))
+            for id, candidate in zip(ids, decoded.candidates, strict=True)
+        ]
+        return Decoded(tuple(valued), compute)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestOfN(RewardedAnswers):
+    """The answer of the highest value (arXiv 2110.14168); ties go to the one seen first."""
+
+    def choose(self, keys: Sequence[str | None], candidates: Sequence[Candidate]) -> int | None:
+        return max(range(len(candidates)), key=lambda i: candidates[i].value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightedMajority(RewardedAnswers):
+    """The answer whose candidates' values add up to most (arXiv 2206.02336)."""
+
+    def choose(self, keys: Sequence[str | None], candidates: Sequence[Candidate]) -> int | None:
+        return weighted_majority(keys, [candidate.value for candidate in candidates])
+
+
+def weighted_majority(keys: Sequence[str | None], weights: Sequence[float]) -> int:
+    """The heaviest candidate of the answer whose candidates weigh most together; 0 where no answer could be read."""
+    totals: dict[str, float] = defaultdict(float)
+    for key, weight in zip(keys, weights, strict=True):
+        if key is not None:
+            totals[key] += weight
+    if not totals:
+        return 0
+    best = max(totals, key=totals.__getitem__)
+    return max((i for i, key in enumerate(keys) if key == best), key=lambda i: weights[i])
+
+
+def draw(plan: Sequence[PlannedQuestion], resources: Resources) -> list[Decoded]:
+    """The answers to the planned requests, each in one piece."""
+    answers = collect(plan, resources.open_session, resources.journal, resources.progress, resources.pool)
+    return [_decoded(tuple(answers_of(planned, answers))) for planned in plan]
+
+
+def _decoded(answers: tuple[Answer, ...]) -> Decoded:
+    compute = Compute(
+        generated=sum(answer.tokens for answer in answers),
+        prompt=max(answer.prompt_tokens for answer in answers),
+        seconds=sum(answer.seconds for answer in answers),
+    )
+    return Decoded(tuple(Candidate(answer, tree=number) for number, answer in enumerate(answers)), compute)
+
+
+def _score_id(partial: Partial) -> str:
+    return content_id("rewards", partial.question, *partial.steps)
+
+
+def _score_all(partials: dict[str, Partial], resources: Resources) -> dict[str, Scores]:
+    """The scores by id. Those in the journal are not asked again."""
+    found = {id: Scores((), 0) for id, partial in partials.items() if not partial.steps}
+    for id, row in resources.journal.rows():
+        if id in partials:
+            found[id] = Scores(tuple(row["rewards"]), row["tokens"])
+    missing = iter([(id, partial) for id, partial in partials.items() if id not in found])
+    first = next(missing, None)
+    if first is None:
+        return found
+    with resources.open_scorer() as scorer:
+        for batch in _batches(first, missing):
+            for (id, _), scores in zip(batch, scorer.score([partial for _, partial in batch]), strict=True):
+                found[id] = rounded(scores)
+                resources.journal.append(id, {"rewards": found[id].rewards, "tokens": found[id].tokens})
+    return found
+
+
+def rounded(scores: Scores) -> Scores:
+    return Scores(tuple(round(reward, DIGITS) for reward in scores.rewards), scores.tokens)
+
+
+def _batches(first: tuple[str, Partial], rest: Iterator[tuple[str, Partial]]) -> Iterator[list[tuple[str, Partial]]]:
+    batch = [first, *islice(rest, SCORED_AT_ONCE - 1)]
+    while batch:
+        yield batch
+        batch = list(islice(rest, SCORED_AT_ONCE))
