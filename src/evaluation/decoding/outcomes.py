@@ -12,7 +12,7 @@ from src.core.stage import Tally
 from src.evaluation.benchmark import Benchmark
 from src.evaluation.decoding.base import Compute, Decoded, Decoding
 from src.evaluation.grading import Grader, vote_key
-from src.evaluation.requests import PlannedQuestion
+from src.evaluation.requests import Answer, PlannedQuestion
 from src.evaluation.results import GradedAnswer, grade_answers
 from src.generation.base import Request
 from src.modeling.shape import Shape
@@ -44,7 +44,8 @@ def grade_decodings(
     tally: Tally,
 ) -> list[GradedDecoding]:
     """Grade all candidates, then let the decoding choose among them: it sees their answers, never the verdicts."""
-    asked, answers = [], {}
+    asked: list[PlannedQuestion] = []
+    answers: dict[str, Answer] = {}
     for planned, decoded in zip(plan, found, strict=True):
         ids = [content_id(planned.requests[0].id, "candidate", n) for n in range(len(decoded.candidates))]
         asked.append(replace(planned, requests=tuple(Request(id, planned.prompt, 0) for id in ids)))
@@ -60,9 +61,14 @@ def _chosen(decoding: Decoding, candidates: GradedAnswer, decoded: Decoded) -> G
     if i is None:
         return GradedDecoding(candidates, candidates, decoded, None)
     p = candidates.prediction
-    one = {name: [getattr(p, name)[i]] for name in ("samples", "extracted", "verdict", "reasons")}
-    cost = {"tokens": (decoded.compute.generated,), "seconds": (decoded.compute.seconds,)}
-    graded = replace(candidates, prediction=replace(p, **one), finished=(candidates.finished[i],), **cost)
+    one = replace(p, samples=[p.samples[i]], extracted=[p.extracted[i]], verdict=[p.verdict[i]], reasons=[p.reasons[i]])
+    graded = replace(
+        candidates,
+        prediction=one,
+        tokens=(decoded.compute.generated,),
+        seconds=(decoded.compute.seconds,),
+        finished=(candidates.finished[i],),
+    )
     return GradedDecoding(graded, candidates, decoded, i)
 
 

@@ -102,7 +102,7 @@ class _Search:
         """Requests that can be asked now. Steps wait for their rewards until as many of them wait as are written, so
         that the reward model reads many at a time and the engine does not run dry."""
         self._score_waiting()
-        requests = []
+        requests: list[Request] = []
         while self.queue and len(requests) < room:
             draft, request = self.queue.popleft()
             self.asked[request.id] = (draft, request)
