@@ -12,9 +12,9 @@ SRC = Path(__file__).parents[1] / "src"
 LAYERS = [
     {"core"},
     {"text", "config", "puzzles"},
-    {"corpus", "prompts"},
+    {"corpus", "prompts", "keypoints"},
     {"generation", "modeling"},
-    {"selection", "evaluation", "reporting"},
+    {"selection", "evaluation", "reporting", "embedding"},
     {"cleaning"},
     {"stages"},
     {"pipeline"},

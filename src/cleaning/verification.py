@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from src.cleaning.consensus import camps
 from src.core.checks import at_least
 from src.evaluation.grading import grade
 from src.evaluation.isolation import Programs, isolation_for
@@ -40,16 +41,9 @@ class Votes:
 
     def decide(self, answer: str, given_answers: Sequence[str]) -> str:
         """VOTES, WRONG or, where too few of the answers that the samples gave agree on anything, UNCHECKED."""
-        camps: list[tuple[str, int]] = []
-        for given in given_answers:
-            for place, (said, votes) in enumerate(camps):
-                if grade(said, given).correct:
-                    camps[place] = (said, votes + 1)
-                    break
-            else:
-                camps.append((given, 1))
-        most = max((votes for _, votes in camps), default=0)
-        leaders = [said for said, votes in camps if votes == most]
+        found = camps(given_answers)
+        most = max(map(len, found), default=0)
+        leaders = [given_answers[camp[0]] for camp in found if len(camp) == most]
         if most < self.least * self.samples or len(leaders) > 1:
             return UNCHECKED
         return VOTES if grade(leaders[0], answer).correct else WRONG

@@ -41,6 +41,7 @@ class Root:
     base: dict[str, Any] = field(default_factory=dict)
     synthesizer: dict[str, Any] = field(default_factory=dict)
     selector: dict[str, Any] = field(default_factory=dict)
+    embedder: dict[str, Any] = field(default_factory=dict)
     clean: dict[str, Any] = field(default_factory=dict)
     sft: dict[str, Any] | None = None
     pretrain: dict[str, Any] = field(default_factory=dict)

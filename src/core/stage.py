@@ -54,7 +54,9 @@ class Tally:
         self.kept += n
 
     def reject(self, reason: str, n: int = 1) -> None:
-        self.rejected[reason] += n
+        """A reason that no row was rejected for is not mentioned."""
+        if n:
+            self.rejected[reason] += n
 
     def fail(self, reason: str, n: int = 1) -> None:
         self.failed[reason] += n

@@ -79,9 +79,11 @@ class Asking:
                 self.cached_tokens += row.pop("cached_tokens", 0)
                 yield Generation(**row), prompt_tokens
 
-    def settle(self, asked: int, most_failed: float) -> None:
+    def settle(self, asked: int, most_failed: float, tallied: bool = True) -> None:
         """Count the failures, and leave their list with the stage. Raises UserError when too many failed, or any that
-        another time may spare: a finished stage is never asked again."""
+        another time may spare: a finished stage is never asked again.
+
+        tallied: whether each text is a row of the stage's, so that its tally counts the failures as well."""
         if self.transient:
             reasons = ", ".join(f"{n} x {reason}" for reason, n in self.transient.most_common(3))
             raise UserError(
@@ -91,7 +93,7 @@ class Asking:
                 "max_retries=0 gives them up.",
             )
         self.ctx.summary |= {f"notes/{note}": n for note, n in self.notes.items()}
-        for reason, n in self.failed.items():
+        for reason, n in self.failed.items() if tallied else ():
             self.ctx.tally.fail(reason, n)
         lost = self.failed.total()
         if lost > most_failed * asked:

@@ -137,21 +137,27 @@ class Family:
         answer = spoiled(true_answer, rng) if wrong else true_answer
         facts = {name: dressed(value) for name, value in {**story, **instance.values, "answer": answer}.items()}
         question = wording.format_map(facts)
-        closing = self.closing.format_map({**facts, "answer": Box(answer)})
-        if kind == "tool":
-            work = self._run(self.program.format_map({**facts, "answer": None}), str(true_answer))
-        else:
-            work = "\n".join(step.format_map(facts) for step in self.steps)
         return SolvedProblem(
             id=content_id("procedural", kind, question),
             family=self.name,
             stage=stage,
             kind=kind,
             question=question,
-            solution=f"{work}\n{closing}",
+            solution=self.work_out(story, instance.values, kind, answer),
             answer=latex(answer),
             signature=instance.signature,
         )
+
+    def work_out(self, story: Mapping[str, str], values: Values, kind: Kind, answer: int | Fraction) -> str:
+        """The solution in words or by a program, with `answer` in its steps and its box; a program prints the true
+        one."""
+        facts = {name: dressed(value) for name, value in {**story, **values, "answer": answer}.items()}
+        closing = self.closing.format_map({**facts, "answer": Box(answer)})
+        if kind == "tool":
+            work = self._run(self.program.format_map({**facts, "answer": None}), str(values["answer"]))
+        else:
+            work = "\n".join(step.format_map(facts) for step in self.steps)
+        return f"{work}\n{closing}"
 
     def _run(self, program: str, expected: str) -> str:
         """The program and what it truly printed, as two fenced blocks; its output is one more check of the answer."""

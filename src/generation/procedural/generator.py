@@ -1,12 +1,12 @@
 """The offline teacher as a `Generator`.
 
-It reads no prompt: `Request.context` tells it the stage, the kind and the passage. The passage's words choose the
-family, the request's id and seed choose the rest, so the same request gets the same answer anywhere.
+It reads no prompt: `Request.context` tells it the stage, the kind and the passage, or the `task` of key-point-driven
+synthesis (`tutor`). The passage's words choose the family, the request's id and seed choose the rest, so the same
+request gets the same answer anywhere.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,8 @@ from src.generation.base import Completion, Generator, Request, Session
 from src.generation.procedural.families import families_of
 from src.generation.procedural.family import Kind, Slice
 from src.generation.procedural.size import FULL, Size, families_digest
+from src.generation.procedural.topics import words_of
+from src.generation.procedural.tutor import TASKS
 from src.prompts.sets import STAGES
 
 MAX_HITS = 3
@@ -31,6 +33,7 @@ class ProceduralGenerator(Generator):
 
     `error_rate`: the share of problems that get a deliberately wrong answer, to try verification on. In a worked
     solution the slip runs through the steps; in a tool solution the box disagrees with the (true) output.
+    `slip_rate`: the share of texts with an error in the tasks of key-point-driven synthesis, which checks them itself.
     `size`: which corner of the families' space it writes; the whole by default.
 
     `Sampling` plays no part, `max_tokens` neither: problems are short by design (about 60 to 150 words). Tokens are
@@ -39,11 +42,13 @@ class ProceduralGenerator(Generator):
     """
 
     error_rate: float = 0.0
+    slip_rate: float = 0.15
     size: Size = FULL
 
     def __post_init__(self) -> None:
-        if not 0 <= self.error_rate <= 1:
-            raise ValueError(f"error_rate must lie in [0, 1], not {self.error_rate}")
+        for name in ("error_rate", "slip_rate"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
 
     @property
     def name(self) -> str:
@@ -53,16 +58,16 @@ class ProceduralGenerator(Generator):
         return {"families": families_digest()}
 
     def open(self, model: str | None, cache: Path) -> Session:
-        return _Teacher(self.error_rate, self.size)
+        return _Teacher(self)
 
 
 class _Teacher(Session):
-    def __init__(self, error_rate: float, size: Size):
-        self.error_rate, self.size = error_rate, size
+    def __init__(self, options: ProceduralGenerator):
+        self.options = options
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:
         for request in requests:
-            text = write(request, self.error_rate, self.size)
+            text = self._text(request)
             yield Completion(
                 id=request.id,
                 text=text,
@@ -70,6 +75,14 @@ class _Teacher(Session):
                 prompt_tokens=len(request.prompt.split()),
                 completion_tokens=len(text.split()),
             )
+
+    def _text(self, request: Request) -> str:
+        options = self.options
+        if "task" not in request.context:
+            return write(request, options.error_rate, options.size)
+        task = _choice(request, "task", tuple(TASKS))
+        rng = Random(seed_from("procedural", request.id, request.seed, task))
+        return TASKS[task](request.context, rng, options.slip_rate, options.size)
 
 
 def write(request: Request, error_rate: float = 0.0, size: Size = FULL) -> str:
@@ -92,12 +105,6 @@ def write(request: Request, error_rate: float = 0.0, size: Size = FULL) -> str:
         family.draw(rng, part, size.numbers), rng, stage=stage, kind=kind, cast="training", wrong=wrong
     )
     return f"[Problem]\n{problem.question}\n\n[Solution]\n{problem.solution}\n"
-
-
-def words_of(passage: str) -> frozenset[str]:
-    """The passage's words in lower case, plurals also without their s."""
-    words = set(re.findall(r"[a-z]+", passage.lower()))
-    return frozenset(words | {w[:-1] for w in words if w.endswith("s")})
 
 
 def _weight(topics: frozenset[str], words: frozenset[str]) -> int:

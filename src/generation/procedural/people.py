@@ -45,10 +45,22 @@ def names(cast: Cast) -> frozenset[str]:
 
 def meet(rng: Random, cast: Cast) -> dict[str, str]:
     """Two different people, as template values: {name}, {he}, {He}, {his}, {His}, {him} and {friend}."""
-    everyone = [Person(n, "she", "her", "her") for n in GIRLS[cast]] + [
-        Person(n, "he", "his", "him") for n in BOYS[cast]
-    ]
-    hero, friend = rng.sample(everyone, 2)
+    hero, friend = rng.sample(_everyone(cast), 2)
+    return _as_values(hero, friend)
+
+
+def story_of(name: str | None, friend: str | None) -> dict[str, str]:
+    """The same values for people whose names are known; what a story does not name is anybody."""
+    known = {person.name: person for cast in GIRLS for person in _everyone(cast)}
+    hero = known.get(name or "", known["Anna"])
+    return _as_values(hero, known.get(friend or "", known["Tom" if hero.name != "Tom" else "Ben"]))
+
+
+def _everyone(cast: Cast) -> list[Person]:
+    return [Person(n, "she", "her", "her") for n in GIRLS[cast]] + [Person(n, "he", "his", "him") for n in BOYS[cast]]
+
+
+def _as_values(hero: Person, friend: Person) -> dict[str, str]:
     return {
         "name": hero.name,
         "he": hero.he,

@@ -1,0 +1,1 @@
+"""Texts as vectors: which of two texts mean the same."""

@@ -1,0 +1,107 @@
+"""The offline teacher at key-point-driven synthesis: it labels, writes for given topics, rates and solves.
+
+It reads the question itself (`recognition`); of the prompt around it, `Request.context` says what is wanted. It errs at
+`slip_rate`: it writes questions that miss a topic or their own end, misjudges questions, and solves them wrongly, half
+the time in the arithmetic and half by misreading a number, so that no step shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+
+from src.generation.procedural.families import families_of
+from src.generation.procedural.family import Family, spoiled
+from src.generation.procedural.recognition import Recognised, recognise
+from src.generation.procedural.size import Size
+from src.generation.procedural.topics import Topic, labels_of, topics_about, topics_named, topics_of, words_of
+from src.keypoints.asking import write_labels, write_rating
+from src.prompts.sets import STAGES
+
+Context = Mapping[str, str]  # of a request
+
+GOOD, BAD = (0.88, 1.0), (0.05, 0.7)  # where scores lie of what a rater finds right, and wrong
+MISREADINGS = (-3, -2, -1, 1, 2, 3)
+GIVEN_UP = "I cannot tell what is asked."
+
+
+def label(context: Context, rng: Random, slip_rate: float, size: Size) -> str:
+    """Topics and key points of a question; of one that no family tells, by its words."""
+    question = context.get("question", "")
+    if (known := recognise(question)) is not None:
+        return write_labels(labels_of(known.family, rng))
+    return write_labels({rng.choice(t.names): list(t.key_points[:3]) for t in topics_about(words_of(question))})
+
+
+def compose(context: Context, rng: Random, slip_rate: float, size: Size) -> str:
+    """A question of the family that has most of the topics, between its tags."""
+    names = context.get("topics", "").split("\n")
+    wanted = topics_named(names, words_of(context.get("topics", "")))
+    families = [(stage, family) for stage in size.stages or STAGES for family in _taught(stage, size)]
+    fit = max(_covered(family, wanted) for _, family in families)
+    erring = rng.random() < slip_rate
+    off_topic = erring and rng.random() < 0.5
+    fitting = families if off_topic else [pair for pair in families if _covered(pair[1], wanted) == fit]
+    stage, family = rng.choice(fitting)
+    problem = family.tell(family.draw(rng, "train", size.numbers), rng, stage=stage, kind="cot", cast="training")
+    question = _without_end(problem.question) if erring and not off_topic else problem.question
+    return f"<Q> {question} </Q>"
+
+
+def rate(context: Context, rng: Random, slip_rate: float, size: Size) -> str:
+    """The share of the topics that the question's family has, and whether the question can be understood."""
+    question, topics = context.get("question", ""), context.get("topics", "")
+    known, wanted = recognise(question), topics_named(topics.split("\n"), words_of(topics))
+    covered = _covered(known.family, wanted) / max(1, len(wanted)) if known else rng.random()
+    sound = known is not None
+    if rng.random() < slip_rate:
+        return write_rating(rng.random(), rng.uniform(*(BAD if sound else GOOD)))
+    return write_rating(covered * rng.uniform(*GOOD), rng.uniform(*(GOOD if sound else BAD)))
+
+
+def solve(context: Context, rng: Random, slip_rate: float, size: Size) -> str:
+    """The family's worked solution with the question's own numbers."""
+    known = recognise(context.get("question", ""))
+    if known is None:
+        return GIVEN_UP
+    values = known.values
+    if rng.random() < slip_rate:
+        misread = _misread(known, rng) if rng.random() < 0.5 else None
+        if misread is None:
+            return known.family.work_out(known.story, values, "cot", spoiled(values["answer"], rng))
+        values = misread
+    return known.family.work_out(known.story, values, "cot", values["answer"])
+
+
+TASKS: Mapping[str, Callable[[Context, Random, float, Size], str]] = {
+    "key_points": label,
+    "question": compose,
+    "rating": rate,
+    "answer": solve,
+}
+
+
+def _taught(stage: str, size: Size) -> tuple[Family, ...]:
+    return families_of(stage, "seen")[: size.families]
+
+
+def _covered(family: Family, wanted: list[Topic]) -> int:
+    return len(set(topics_of(family)) & set(wanted))
+
+
+def _without_end(question: str) -> str:
+    """The question cut off in the middle of its last sentence, so that nothing is asked."""
+    words = question.split(" ")
+    return " ".join(words[: max(3, len(words) - 6)])
+
+
+def _misread(known: Recognised, rng: Random) -> dict[str, object] | None:
+    """What follows when one number is taken for another; None where no other makes a problem."""
+    slips = [(name, slip) for name in known.numbers for slip in MISREADINGS]
+    for name, slip in rng.sample(slips, len(slips)):
+        numbers = {**known.numbers, name: known.numbers[name] + slip}
+        if numbers[name] not in known.family.numbers[name]:
+            continue
+        if (found := known.family.solve(**numbers)) is not None:
+            return {**numbers, **found}
+    return None

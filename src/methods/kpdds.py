@@ -1,0 +1,37 @@
+"""Key-point-driven synthesis (KPDDS, arXiv 2403.02333), as in its Figure 1: a teacher names the key points of seed
+problems, and writes, rates and solves new problems that practise those of topics that occur together.
+
+seeds -> key_points -> topics -> compositions -> questions -> rating -> answers -> consensus -> clean -> pretrain
+      -> evaluate
+"""
+
+from __future__ import annotations
+
+from src.methods.shared import examined_base, examined_student
+from src.pipeline.graph import Graph
+from src.stages.answers import Answers
+from src.stages.clean import Clean
+from src.stages.compositions import Compositions
+from src.stages.consensus import Consensus
+from src.stages.key_points import KeyPoints
+from src.stages.questions import Questions
+from src.stages.rating import Rate
+from src.stages.seeds import Seeds
+from src.stages.topics import Topics
+
+
+def kpdds(graph: Graph) -> None:
+    """All four kinds of asking go to one teacher, and to one budget."""
+    add, stage = graph.add, graph.stage
+    seeds = add("seeds", stage(Seeds, "seeds"))
+    key_points = add("key_points", stage(KeyPoints, "key_points", teacher="teacher"), seeds=seeds)
+    topics = add("topics", stage(Topics, "topics", embedder="embedder"), key_points=key_points)
+    drawn = add("compositions", stage(Compositions, "compositions"), seeds=seeds, topics=topics)
+    written = add("questions", stage(Questions, "questions", teacher="teacher"), compositions=drawn)
+    good = add("rating", stage(Rate, "rating", teacher="teacher"), questions=written)
+    known = {"seeds": seeds, "topics": topics}
+    solved = add("answers", stage(Answers, "answers", teacher="teacher"), questions=good, **known)
+    agreed = add("consensus", stage(Consensus, "consensus"), questions=good, answers=solved)
+    clean = stage(Clean, "clean", benchmarks="benchmark")
+    corpus = add("clean", clean, passages=seeds, generations=agreed, seeds=seeds)
+    examined_student(graph, corpus, *examined_base(graph))

@@ -1,0 +1,66 @@
+"""Stage `questions`: a teacher writes a question for every composition of key points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import ClassVar
+
+from src.core.records import Prompt, content_id, write_table
+from src.core.stage import Artifact, StageContext
+from src.keypoints.asking import read_question
+from src.keypoints.records import Composition, Question
+from src.stages.asking import Ask
+from src.stages.teacher import BEYOND_CALLS, CUT_OFF, AsksTeacher
+from src.text.spelling import comparison_key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions(AsksTeacher):
+    """Reads the `prompts` and `compositions` of the input "compositions"; writes the table `questions`, sorted by id.
+
+    A question that stands there already, to the letter, is left out: it need not be rated and answered twice.
+    """
+
+    kind: ClassVar[str] = "questions"
+    version: ClassVar[int] = 1
+    tokens_a_prompt: ClassVar[int] = 900
+
+    @property
+    def task(self) -> str:
+        return "question"
+
+    def run(self, ctx: StageContext) -> None:
+        source = ctx.inputs["compositions"]
+        there = source.count("prompts")
+        asked = min(there, self.calls or there)
+        compositions = {each.id: each for each in source.table("compositions", Composition)}
+        ctx.tally.enter(there)
+        ctx.tally.reject(BEYOND_CALLS, there - asked)
+        found = {question.id: question for question in self._questions(ctx, source, asked, compositions)}
+        write_table(ctx.out / "questions", Question, (found[id] for id in sorted(found)))
+
+    def _questions(
+        self, ctx: StageContext, source: Artifact, asked: int, compositions: dict[str, Composition]
+    ) -> Iterator[Question]:
+        asks = (self._ask(prompt, compositions[prompt.id]) for prompt in islice(source.table("prompts", Prompt), asked))
+        seen: set[str] = set()
+        for text in self.texts(ctx, asks, asked):
+            question = read_question(text.text)
+            if question is None:
+                ctx.tally.reject(CUT_OFF if text.finish_reason == "length" else "no question between <Q> and </Q>")
+                continue
+            if (key := content_id(comparison_key(question))) in seen:
+                ctx.tally.reject("the same question again")
+                continue
+            seen.add(key)
+            ctx.tally.keep()
+            of = compositions[text.prompt_id]
+            id = content_id("question", text.prompt_id, question)
+            about = of.topics, of.practices, of.key_points
+            yield Question(id, text.prompt_id, text.passage_id, text.stage, question, *about)
+
+    def _ask(self, prompt: Prompt, of: Composition) -> Ask:
+        context = {"topics": "\n".join(of.topics), "key_points": "\n".join(of.key_points)}
+        return self.ask(prompt, content_id("question", prompt.id), prompt.text, **context)

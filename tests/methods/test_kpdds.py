@@ -1,0 +1,105 @@
+import pytest
+
+from src.config.mistakes import Mistakes
+from src.core.records import Generation, Problem, read_table
+from src.core.store import Store
+from src.core.tracking import NoTracker
+from src.evaluation.grading import grade
+from src.generation.procedural.recognition import recognise
+from src.keypoints.records import Question
+from src.pipeline.graph import draw
+from src.pipeline.job import OF_EVERY_RUN
+from src.pipeline.launch import Local
+from src.pipeline.runner import Runner
+from src.pipeline.sections import check_sections
+from src.text.boxed import last_boxed
+from tests.pipeline.composed import composed, nodes_of
+
+DATA = ("seeds", "key_points", "topics", "compositions", "questions", "rating", "answers", "consensus")
+WORDS = (
+    *("method=kpdds", "benchmark@seeds.benchmarks=procedural_seen", "benchmark=[procedural_seen]"),
+    *("seeds.benchmarks.procedural_seen.n=80", "compositions.count=80", "clean.decontamination=null"),
+)
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    return nodes_of(composed("method=kpdds"))
+
+
+def test_the_graph_is_the_papers(nodes):
+    assert list(nodes) == [*DATA, "clean", "evaluate_base", "pretrain", "evaluate"]
+    assert nodes["answers"].inputs == {name: nodes[node] for name, node in
+                                       (("questions", "rating"), ("seeds", "seeds"), ("topics", "topics"))}  # fmt: skip
+    assert nodes["clean"].inputs == {
+        "passages": nodes["seeds"],
+        "generations": nodes["consensus"],
+        "seeds": nodes["seeds"],
+    }
+    assert nodes["pretrain"].inputs == {"corpus": nodes["clean"]}
+
+
+def test_it_shares_the_examination_of_the_base_with_jiuzhang3(nodes):
+    other = nodes_of(composed())
+    assert [name for name in nodes if name in other and other[name].key == nodes[name].key] == ["evaluate_base"]
+
+
+def test_one_teacher_is_asked_everything(nodes):
+    asked = [node.stage.teacher for node in nodes.values() if hasattr(node.stage, "teacher")]
+    assert len(asked) == 4 and len(set(asked)) == 1
+
+
+def run(folder):
+    """The artifacts of the data's stages, and what was said of each."""
+    nodes = [node for name, node in nodes_of(composed(*WORDS)).items() if name in (*DATA, "clean")]
+    said = []
+    tracker = NoTracker().start("s", "n", "i", {}, folder)
+    runner = Runner(Store(folder / "store"), Local(isolate=False), tracker, folder / "cache", "test", said.append)
+    return runner.walk(nodes), said
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    return run(folder)[0], folder
+
+
+def problems(artifact):
+    return list(read_table(artifact.path / "problems", Problem))
+
+
+def test_offline_every_stage_decides_something(made):
+    rejected = {name: artifact.manifest["counts"]["rejected"] for name, artifact in made[0].items()}
+    assert "merged into another topic" in rejected["topics"]
+    assert "rated below 0.85" in rejected["rating"]
+    assert {"wrong arithmetic", "more solutions agree on another answer"} <= rejected["consensus"].keys()
+    assert len(problems(made[0]["clean"])) > 20
+
+
+def test_of_a_teacher_that_errs_often_nearly_all_problems_are_right(made):
+    """By the families' own solutions, which no stage has seen."""
+
+    def right(question, answer):
+        known = recognise(question)
+        return known is not None and answer is not None and grade(str(known.values["answer"]), answer).correct
+
+    kept = [right(p.question, p.answer) for p in problems(made[0]["clean"])]
+    assert sum(kept) / len(kept) >= 0.95
+    questions = {q.id: q.text for q in read_table(made[0]["rating"].path / "questions", Question)}
+    texts = read_table(made[0]["answers"].path / "generations", Generation)
+    wrote = [right(questions[text.id.rpartition("-")[0]], last_boxed(text.text)) for text in texts]
+    assert sum(wrote) / len(wrote) < 0.9
+
+
+def test_typed_again_nothing_is_executed(made):
+    artifacts, folder = made
+    again, said = run(folder)
+    assert {name: a.path for name, a in again.items()} == {name: a.path for name, a in artifacts.items()}
+    assert sum("reused" in line for line in said) == len(said)
+
+
+def test_an_option_that_it_has_not_is_refused():
+    config, mistakes = composed("method=kpdds", "corpus=jsonl", "corpus.files=x.jsonl"), Mistakes()
+    graph = draw(config, mistakes)
+    check_sections("kpdds", config, graph.sections | OF_EVERY_RUN, ["corpus=jsonl"], mistakes)
+    assert mistakes[0].startswith("corpus: the method kpdds does not use it")
