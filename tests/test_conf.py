@@ -31,7 +31,7 @@ LISTS = {"benchmark"}
 NEEDS = {"search": "hydra_plugins.hydra_optuna_sweeper"}  # make install EXTRA=cpu,scale
 METHODS = sorted(path.stem for path in (CONF / "method").glob("*.yaml"))
 SCALES = sorted(path.stem for path in (CONF / "scale").glob("*.yaml"))
-NOT_OPTIONS = {"experiment", "hydra", "method", "stage", "reader"}  # composed with what they go with, below
+NOT_OPTIONS = {"experiment", "hydra", "method", "stage", "reader", "embedder"}  # composed with what they go with, below
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -107,6 +107,11 @@ def local_files(tmp_path):
 @pytest.mark.parametrize("overrides", options(), ids=lambda overrides: " ".join(overrides)[:80])
 def test_every_option(overrides, local_files):
     assert preflight(overrides, local_files)[-1].name == "evaluate"
+
+
+@pytest.mark.parametrize("embedder", sorted(path.stem for path in (CONF / "embedder").glob("*.yaml")))
+def test_every_embedder(embedder, local_files):
+    assert preflight(["method=kpdds", f"embedder={embedder}"], local_files)[-1].name == "evaluate"
 
 
 @pytest.mark.parametrize("scale", SCALES)
