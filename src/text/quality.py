@@ -69,7 +69,7 @@ _ENUMERATED = re.compile(r"(?:^|\n)[ \t]*(?:\(?(?:[a-h]|[ivx]{1,4})\)|(?:part )?
 _INLINE_PARTS = re.compile(r"(?<=[\s;,])\(([a-h])\)\s")
 _ASKED = re.compile(r"\?(?=[\s\"')\]]|$)")
 _GIVEN_AWAY = re.compile(
-    r"\\boxed\b|\b(?:the |its |final |correct )*(?:answer|ans)\b\s*(?:is|:|=)\s*(?P<said>[^\n]{1,60})", re.IGNORECASE
+    r"\b(?:the |its |final |correct )*(?:answer|ans)\b\s*(?:is|:|=)\s*(?P<said>[^\n]{1,60})", re.IGNORECASE
 )
 _NO_ANSWER = re.compile(
     r"[\s?.…_\-]*|(?:the |your |final )*answer(?: here)?|n/?a|none|unknown|undefined variable|tbd|x{2,}|value|result"
@@ -226,8 +226,10 @@ def one_question(problem: ParsedProblem, rules: Rules) -> str | None:
 def leaked_answer(problem: ParsedProblem, rules: Rules) -> str | None:
     if not rules.leaks or not _hinted(problem.question, ("boxed", "ans")):
         return None
+    if "\\boxed" in problem.question:
+        return "answer in the question"
     for match in _GIVEN_AWAY.finditer(problem.question):
-        if match["said"] is None or (problem.answer and _says(match["said"], problem.answer)):
+        if problem.answer and _says(match["said"], problem.answer):
             return "answer in the question"
     return None
 
