@@ -154,6 +154,8 @@ GERMAN = "Jede Kiste fasst zwölf Eier und sieben Kisten "
         ({"question": GERMAN, "solution": GERMAN * 8 + "\\boxed{84}"}, {}, "not English"),
         ({"question": "Find 7 * 12. The answer is 84."}, {}, "answer in the question"),
         ({"question": "Find 7 * 12, which is \\boxed{84}, and explain."}, {}, "answer in the question"),
+        ({"question": "Find 7 * 12. The answer is \\boxed{84}."}, {}, "answer in the question"),
+        ({"question": "Find 7 * 12, the answer is: 7 * 12 = \\boxed{84}, and explain."}, {}, "answer in the question"),
         ({"answer": "\\frac{3}{"}, {}, "boxed answer that does not parse"),
         ({"answer": "your answer here"}, {}, "boxed answer that does not parse"),
         ({"answer": "3 +"}, {}, "boxed answer that does not parse"),
