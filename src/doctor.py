@@ -26,6 +26,11 @@ OPTIONAL = {
     "ray": "compute=ray",
 }
 
+CHECKERS = {
+    "coqtop": "checker=rocq, of formal proofs (apt-get install coq)",
+    "lake": "checker=lean, of formal proofs (elan installs it)",
+}
+
 Row = tuple[str, str, str, bool]
 
 
@@ -44,6 +49,9 @@ def rows() -> Iterator[Row]:
     isolation = best_isolation(os.environ.get("PATH", ""))
     advice = "programs that models write are refused: apt-get install bubblewrap, or set programs=skip"
     yield "isolation", isolation or "none", "" if isolation else advice, True
+    for command, checker in CHECKERS.items():
+        there = shutil.which(command) is not None
+        yield command, "there" if there else "none", f"{'' if there else 'for '}{checker}", True
     gpu = shutil.which("nvidia-smi")
     yield "GPU", "NVIDIA" if gpu else "none", "" if gpu else "the laptop scale runs without", True
 

@@ -11,11 +11,11 @@ SRC = Path(__file__).parents[1] / "src"
 
 LAYERS = [
     {"core"},
-    {"text", "config", "puzzles"},
+    {"text", "config", "puzzles", "theorems"},
     {"corpus", "prompts", "keypoints"},
     {"generation", "modeling"},
     {"selection", "evaluation", "reporting", "embedding"},
-    {"cleaning"},
+    {"cleaning", "checking"},
     {"stages"},
     {"pipeline"},
     {"methods"},
