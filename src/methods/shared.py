@@ -7,6 +7,8 @@ from src.pipeline.graph import Graph, Node
 from src.stages.base import Base
 from src.stages.evaluate import Evaluate
 from src.stages.pretrain import Pretrain
+from src.stages.reward import Reward
+from src.stages.steps import StepData
 
 
 def base(graph: Graph, name: str, model: str) -> Node | None:
@@ -32,4 +34,17 @@ def examined_student(
     stage = graph.stage(Pretrain, "pretrain", trainer="trainer", benchmarks="benchmark", **fine_tuning)
     student = graph.add("pretrain", stage, base=start, corpus=corpus)
     exam = graph.stage(Evaluate, "evaluate", benchmarks="benchmark", decoding="decoding")
-    graph.add("evaluate", exam, baseline=baseline, pretrain=student)
+    wanted = exam is not BROKEN and exam.wants_reward
+    judge = reward_model(graph, student if wanted else None, "pretrain.model")
+    graph.add("evaluate", exam, baseline=baseline, pretrain=student, reward=judge if wanted else None)
+
+
+def reward_model(graph: Graph, student: Node | None, model: str, alone: bool = False) -> Node | None:
+    """A process reward model that starts from the student and learns from its solutions, or, `alone`, from the model at
+    that path of the configuration. None where there is neither; its sections count as known all the same."""
+    steps = graph.stage(StepData, "steps", benchmarks="benchmark", model=model)
+    learn = graph.stage(Reward, "reward", model=model, trainer="trainer")
+    if student is None and not alone:
+        return None
+    data = graph.add("steps", steps, pretrain=student)
+    return graph.add("reward", learn, steps=data, pretrain=student)

@@ -150,8 +150,13 @@ class Evaluate(Stage):
         decoding = {} if self.decoding == Independent() else {"decoding": digest_of(self.decoding)}
         return {**self._protocol().identity(), **decoding}
 
+    @property
+    def wants_reward(self) -> bool:
+        """Whether the decoding asks a reward model and names none."""
+        return isinstance(self.decoding, Rewarded) and self.decoding.reward is None
+
     def check_inputs(self, inputs: Mapping[str, Upstream]) -> None:
-        if isinstance(self.decoding, Rewarded) and self._reward(inputs) is None:
+        if self.wants_reward and "reward" not in inputs:
             raise UserError(
                 f"The decoding {type(self.decoding).__name__} asks a reward model, and none is named.",
                 "Set decoding.reward=FOLDER, or train one: python -m src.train method=reward model=hf model.name=DIR",

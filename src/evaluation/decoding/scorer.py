@@ -46,8 +46,7 @@ class LabelScorer(StepScorer):
         rows = [
             (number, row, places)
             for number, each in enumerate(texts)
-            for row, places in _nested(list(islice(encoded, len(each))))
-            if len(row) <= self._longest
+            for row, places in _nested(list(islice(encoded, len(each))), self._longest)
         ]
         rewards, read = [[0.0] * len(each) for each in texts], [0] * len(texts)
         for batch in _batches(rows, self._options.batch_tokens):
@@ -100,12 +99,14 @@ def label_tokens(tokenizer: PreTrainedTokenizerBase, options: RewardModel) -> tu
 Places = dict[int, list[int]]  # by place in a row, the steps whose reward is read there
 
 
-def _nested(texts: Sequence[list[int]]) -> Iterator[tuple[list[int], Places]]:
-    """Rows to read so that each text's last token is read after just that text: one that begins another is read with
-    it. A tokenizer may join what a text ends with to what follows it, hence the comparison."""
+def _nested(texts: Sequence[list[int]], longest: int) -> Iterator[tuple[list[int], Places]]:
+    """Rows to read so that the last token of each text of at most `longest` is read after just that text: one that
+    begins the next is read with it. A tokenizer may join what a text ends with to what follows: hence the test."""
     row: list[int] = []
     places: Places = {}
     for step, text in enumerate(texts):
+        if len(text) > longest:
+            break
         if row and text[: len(row)] != row:
             yield row, places
             places = {}

@@ -1,0 +1,71 @@
+import pytest
+import torch
+
+from src.core.errors import UserError
+from src.evaluation.decoding.rewards import Partial, RewardModel, steps_of
+from src.modeling.loading import load_model, load_tokenizer
+from src.modeling.rows import encode_prompts, encode_responses
+from tests.generation.tiny import write_tiny_llama
+
+PARTIALS = [
+    Partial("What is 1 + 1?", ("It is 1 + 1.", "So 2.")),
+    Partial("What?", ("Nothing.",)),
+    Partial("What is 1 + 1?", ("It is 1 + 1.", "So 2.", "\\boxed{2}"), first=2),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_tiny_llama(tmp_path_factory.mktemp("reward") / "model")
+
+
+def by_hand(folder, question, steps):
+    """One partial solution alone through the model, unpacked."""
+    tokenizer, model = load_tokenizer(folder), load_model(folder, "eager")
+    good, bad = (ids[0] for ids in encode_responses(tokenizer, ["+", "-"]))
+    (ids,) = encode_prompts(tokenizer, [RewardModel(folder).text(question, steps)])
+    with torch.no_grad():
+        logits = model(torch.tensor([ids])).logits[0, -1]
+    return float(torch.softmax(logits[[good, bad]].float(), 0)[0]), len(ids)
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 8_192])
+def test_a_reward_is_the_good_label_s_share_after_the_step(folder, batch_tokens):
+    with RewardModel(folder, batch_tokens=batch_tokens).open() as scorer:
+        found = scorer.score(PARTIALS)
+    for partial, scores in zip(PARTIALS, found, strict=True):
+        expected = [by_hand(folder, partial.question, partial.steps[: n + 1]) for n in range(len(partial.steps))]
+        assert scores.rewards == pytest.approx([value for value, _ in expected][partial.first :], abs=1e-5)
+        assert scores.tokens == expected[-1][1]  # the longest alone is read: the others are its beginnings
+
+
+def test_what_the_model_cannot_read_is_worth_nothing(folder):
+    with RewardModel(folder).open() as scorer:
+        (scores,) = scorer.score([Partial("What?", ("short", "long" * 200))])
+        assert scores.rewards[1] == 0 < scores.rewards[0]
+        assert scorer.score([]) == []
+
+
+@pytest.mark.parametrize("labels", [("good", "bad"), ("+", "++")])
+def test_labels_are_single_tokens(folder, labels):
+    with pytest.raises(UserError, match="must be one each"):
+        RewardModel(folder, labels=labels).open()
+
+
+def test_a_stage_s_folder_is_as_good_as_the_model_in_it(folder, tmp_path):
+    (tmp_path / "model").symlink_to(folder)
+    assert RewardModel(str(tmp_path)).place == str(tmp_path / "model")
+    assert RewardModel(str(tmp_path)).identity() == RewardModel(folder).identity() != {}
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [({"labels": ("+", "+")}, "labels"), ({"prompt": "no slot"}, "prompt"), ({"step": "no slot"}, "step")],
+)
+def test_senseless_options_are_refused(options, match):
+    with pytest.raises(ValueError, match=match):
+        RewardModel("m", **options)
+
+
+def test_blank_lines_are_no_steps():
+    assert steps_of("One.\n\n Two.\n") == ("One.", " Two.")

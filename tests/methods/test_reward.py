@@ -1,0 +1,24 @@
+from tests.generation.tiny import write_tiny_llama
+from tests.pipeline.composed import composed, nodes_of
+
+
+def test_a_decoding_that_names_no_reward_model_has_one_trained(tmp_path):
+    nodes = nodes_of(composed("method=direct", "decoding=levin"))
+    assert list(nodes)[-4:] == ["pretrain", "steps", "reward", "evaluate"]
+    assert set(nodes["reward"].inputs) == {"steps", "pretrain"} and "reward" in nodes["evaluate"].inputs
+    model = write_tiny_llama(tmp_path / "model")
+    named = nodes_of(composed("method=direct", "decoding=levin", f"decoding.reward={model}"))
+    assert "reward" not in named and "reward" not in named["evaluate"].inputs
+
+
+def test_a_decoding_changes_nothing_before_the_evaluation():
+    plain, voted = (nodes_of(composed("method=direct", f"decoding={name}")) for name in ("sample", "majority"))
+    assert {name for name, node in plain.items() if node.key != voted[name].key} == {"evaluate"}
+
+
+def test_a_reward_model_alone_learns_from_the_model_that_is_named(tmp_path):
+    model = write_tiny_llama(tmp_path / "model")
+    nodes = nodes_of(composed("method=reward", "model=hf", f"model.name={model}"))
+    assert list(nodes) == ["steps", "reward"]
+    assert nodes["steps"].stage.names == ("procedural_seen",)
+    assert nodes["reward"].stage.model.name == model

@@ -1,0 +1,109 @@
+"""Step data and the reward model that learns from it, with an engine that adds, and slips."""
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from src.core.errors import UserError
+from src.core.records import write_table
+from src.core.stage import Artifact, StageContext
+from src.evaluation.benchmark import FileBenchmark
+from src.evaluation.step_labels import Step
+from src.generation.base import Completion, Generator, Session
+from src.modeling.recipe import Recipe
+from src.stages.reward import Reward
+from src.stages.steps import StepData
+from tests.modeling.tiny import CPU, TINY
+
+
+@dataclass(frozen=True)
+class Slips(Generator):
+    """Adds in two steps; by its seed it slips in the first one, or loses its way in the second."""
+
+    @property
+    def name(self):
+        return "slips"
+
+    @contextmanager
+    def open(self, model, cache):
+        class Adds(Session):
+            def stream(self, requests):
+                for request in requests:
+                    question, _, written = request.prompt.partition("\n\n## Solution\n")
+                    a, b = (int(word) for word in question.split() if word.isdigit())
+                    steps = [
+                        f"{a} + {b} = {a + b + (request.seed % 3 == 0)}.",
+                        f"\\boxed{{{a + b + request.seed % 2}}}",
+                    ]
+                    text = "\n".join(steps[written.count("\n") :])
+                    yield Completion(request.id, text, "stop", 10, 5)
+
+        yield Adds()
+
+
+@pytest.fixture
+def sums(tmp_path):
+    for name, first in (("test", 100), ("dev", 0)):
+        rows = ({"q": f"What is {i} and {i + 1} ?", "a": 2 * i + 1} for i in range(first, first + 40))
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    fields = {"question": "q", "answer": "a"}
+    dev = str(tmp_path / "dev.jsonl")
+    return FileBenchmark(path=str(tmp_path / "test.jsonl"), dev_path=dev, fields=fields, answer_type="number")
+
+
+def context(tmp_path, name, **inputs):
+    (tmp_path / name).mkdir()
+    return StageContext(tmp_path / name, tmp_path / "work" / name, inputs, tmp_path / "cache")
+
+
+def test_steps_of_training_questions_alone_are_labelled(sums, tmp_path):
+    ctx = context(tmp_path, "out")
+    StepData(benchmarks={"sums": sums}, engine=Slips(), questions=30, solutions=4, rollouts=6).run(ctx)
+    rows = list(Artifact(ctx.out).table("steps", Step))
+    ctx.tally.check()
+    assert ctx.tally.kept == len(rows) == sum(n for name, n in ctx.summary.items() if name.startswith("steps/"))
+    assert {row.source for row in rows} == {"rollouts", "arithmetic", "planted"}
+    assert len({row.question for row in rows}) == 30
+    assert all(int(row.question.split()[2]) < 100 for row in rows)
+    tested = {row.question_id for row in rows if row.tested}
+    assert tested and not tested & {row.question_id for row in rows if not row.tested}
+    for row in rows:
+        a, b = (int(word) for word in row.question.split() if word.isdigit())
+        if row.source == "arithmetic":
+            assert row.share == 0 and f"= {a + b}." not in row.steps[0]
+    true = [row.share for row in rows if row.source == "rollouts" and len(row.steps) == 1]
+    assert any(0 < share < 1 for share in true)
+
+
+def test_a_benchmark_without_a_training_part_is_refused(sums, tmp_path):
+    bare = FileBenchmark(path=sums.path, fields=sums.fields, answer_type="number")
+    with pytest.raises(UserError, match="training part"):
+        StepData(benchmarks={"bare": bare}, engine=Slips()).run(context(tmp_path, "out"))
+
+
+@pytest.mark.parametrize(("names", "asked"), [(["b"], {"b"}), (["lost"], {"a", "b"}), (None, {"a", "b"})])
+def test_questions_come_from_the_benchmarks_that_are_named(sums, names, asked):
+    stage = StepData(benchmarks={"a": sums, "b": sums}, engine=Slips(), names=names)
+    assert set(stage._learnt_from()) == asked
+
+
+def test_a_reward_model_learns_which_steps_are_good(tmp_path):
+    """ "yes" is a good step and "no" a bad one: what it says of others it has not seen."""
+    rows = [
+        Step(f"{word}{n}", f"q{n}", f"Is it {n}?", [word], float(word == "yes"), "rollouts", tested=n % 4 == 0)
+        for n in range(60)
+        for word in ("yes", "no")
+    ]
+    write_table(tmp_path / "steps" / "steps", Step, rows)
+    model = TINY.prepare(tmp_path / "student" / "model", lambda: [f"Is it 1?\n{r.steps[0]} + -" for r in rows], 0)
+    assert model == str(tmp_path / "student" / "model")
+    inputs = {"steps": Artifact(tmp_path / "steps"), "pretrain": Artifact(tmp_path / "student")}
+    ctx = context(tmp_path, "reward", **inputs)
+    recipe = Recipe(lr=1e-2, epochs=6, sequence_length=128, batch_sequences=2)
+    Reward(model=TINY, recipe=recipe, trainer=CPU).run(ctx)
+    ctx.tally.check()
+    assert ctx.tally.kept == 90
+    report = json.loads((ctx.out / "report.json").read_text())
+    assert report["own"]["n"] == 30 and report["own"]["auc"] == ctx.summary["own/auc"] > 0.99
