@@ -51,7 +51,8 @@ class OpenAIGenerator(Generator):
 
     model: as the server calls it.
     base_url: where the server is, with its version path.
-    api: "chat" sends the prompt as a user's message; "completions" has it continued, for base models.
+    api: "chat" sends the prompt as a user's message; "completions" has it continued, for base models; "embeddings" asks
+        for its vector, which comes as text (`openai_answers.vector_text`).
     api_key_env: the environment variable that holds the key; None for servers that want none.
     system: a system message to go before every prompt.
     family: whose model it is, for the cache; None: the server's host name, whatever its port.
@@ -70,7 +71,7 @@ class OpenAIGenerator(Generator):
 
     model: str
     base_url: str = "https://api.openai.com/v1"
-    api: Literal["chat", "completions"] = "chat"
+    api: Literal["chat", "completions", "embeddings"] = "chat"
     api_key_env: str | None = field(
         default="OPENAI_API_KEY", metadata=not_in_key("the name of the variable that holds a secret")
     )
@@ -120,6 +121,11 @@ class OpenAIGenerator(Generator):
     def name(self) -> str:
         return Path(self.model).name
 
+    @property
+    def path(self) -> str:
+        """Where calls go, after the base URL."""
+        return {"chat": "/chat/completions", "completions": "/completions", "embeddings": "/embeddings"}[self.api]
+
     def dollars(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
         """The price of so many tokens; 0 for a model without one."""
         price = self.price or self.prices.get(self.model)
@@ -130,6 +136,9 @@ class OpenAIGenerator(Generator):
 
         Fields of that sort go along only where they say something.
         """
+        if self.api == "embeddings":
+            asked = {"model": self.model, "input": prompt}
+            return asked | ({"extra_body": self.extra_body} if self.extra_body else {})
         said: dict[str, Any] = {"model": self.model, "temperature": sampling.temperature, "top_p": sampling.top_p}
         if self.api == "chat":
             system = [{"role": "system", "content": self.system}] if self.system else []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import math
+import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,13 +21,15 @@ ALL_THOUGHTS = "cut off while it was thinking"
 
 
 def read_reply(reply: Any, id: str, booked: Spent, provider: Provider, as_json: bool) -> Completion:
-    """The completion in a chat or text reply.
+    """The completion in a chat or text reply, or the vector of an embedding as text.
 
     booked: what the call was booked at, the most it can cost; a reply without usage is taken to cost that.
     Raises Unreadable, with its cost as far as that is told, for a reply without a text that could be kept.
     """
     prompt_tokens, completion_tokens, cached_tokens = _usage(reply, booked, provider)
     charged = prompt_tokens, completion_tokens, cached_tokens
+    if (vector := _vector(reply)) is not None:
+        return Completion(id, vector_text(vector), "stop", prompt_tokens)
     choices = reply.get("choices") if isinstance(reply, dict) else None
     if not choices or not isinstance(choices[0], dict):
         raise Unreadable("no choices in it", charged if _says_usage(reply) else None)
@@ -55,9 +60,24 @@ def read_reply(reply: Any, id: str, booked: Spent, provider: Provider, as_json: 
     return Completion(id, text, reason, *charged[:2], None, cached_tokens, note, _readable(thinking))
 
 
+def vector_text(vector: list[float]) -> str:
+    """A vector as text: base64 of little-endian float32. `src.embedding.server` reads it."""
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
 def worth_keeping(answer: Completion) -> bool:
     """Whether the same question would get the same again."""
     return answer.error in (None, CONTENT_FILTER)
+
+
+def _vector(reply: Any) -> list[float] | None:
+    """The first vector of a reply with embeddings; None for any other reply."""
+    data = reply.get("data") if isinstance(reply, dict) else None
+    found = data[0].get("embedding") if isinstance(data, list) and data and isinstance(data[0], dict) else None
+    if not isinstance(found, list) or not found:
+        return None
+    numbers = [float(n) for n in found if isinstance(n, (int, float)) and not isinstance(n, bool)]
+    return numbers if len(numbers) == len(found) and all(map(math.isfinite, numbers)) else None
 
 
 def _texts(choice: Mapping[str, Any]) -> tuple[str, str, str]:

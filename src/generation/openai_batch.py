@@ -139,7 +139,7 @@ class OpenAIBatchSession(OpenAISession):
 
     @property
     def _endpoint(self) -> str:
-        return "/v1/chat/completions" if self._options.api == "chat" else "/v1/completions"
+        return f"/v1{self._options.path}"
 
     def _submit(self, token: str, lines: dict[str, bytes]) -> None:
         """Send the batch. Whether it arrived may stay unknown: then the provider's list will tell."""

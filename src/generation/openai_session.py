@@ -268,8 +268,9 @@ class OpenAISession(Session):
     async def _send(self, request: Request) -> Any:
         if self._stopped:
             raise NoAnswer("stopped", sent=False)
-        path = "/chat/completions" if self._options.api == "chat" else "/completions"
-        return await self._client.post(path, self._options.body(request.prompt, request.sampling, request.seed))
+        return await self._client.post(
+            self._options.path, self._options.body(request.prompt, request.sampling, request.seed)
+        )
 
     async def _begin(self, request: Request, key: str, most: Spent, tries: Tries) -> Completion | Begun:
         """Claim and book. Near the limit it waits for calls of ours to give back what they do not need; raises

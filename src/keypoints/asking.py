@@ -75,13 +75,11 @@ def label_prompt(question: str, solution: str) -> str:
     return LABEL.format(question=question, solution=solution)
 
 
-def compose_prompt(sets: Sequence[Demonstration], with_key_points: bool = True) -> str:
-    """Ask for a question. Without key points the topics alone are named."""
+def compose_prompt(sets: Sequence[Demonstration], selected: Sequence[str], with_key_points: bool = True) -> str:
+    """Ask for a question that needs all that is selected: the sets' key points or, without these, their topics."""
     shown = "\n\n".join(_set(n, each, with_key_points, solved=False) for n, each in enumerate(sets, start=1))
-    points = dict.fromkeys(point for each in sets for point in each.key_points)
-    selected = points if with_key_points else dict.fromkeys(each.topic for each in sets)
     what = "key points" if with_key_points else "topics"
-    return COMPOSE.format(n=len(sets), sets=shown, what=what, selected=_listed(list(selected)))
+    return COMPOSE.format(n=len(sets), sets=shown, what=what, selected=_listed(selected))
 
 
 def rate_prompt(question: str, key_points: Sequence[str]) -> str:

@@ -18,12 +18,14 @@ class Practice:
 @dataclass(frozen=True, slots=True)
 class Composition:
     """What a new problem must practise: topics in the order of the draw, and for each the id of a practice that shows
-    it. `id` is that of the prompt that asks for the problem; `key_points` are those of the practices, each once."""
+    it. `id` is that of the prompt that asks for the problem; `key_points` are those of the practices, each once;
+    `selected` is what the prompt wants the problem to need: the key points or, without them, the topics."""
 
     id: str
     topics: list[str]
     practices: list[str]
     key_points: list[str]
+    selected: list[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,8 +86,10 @@ def _composed(
     before: Counter[str] = Counter()
     for topics, practices in drawn:
         sets = library.demonstrations(practices)
-        first, text = library.problem(practices[0]), compose_prompt(sets, with_key_points)
+        points = list(dict.fromkeys(point for each in sets for point in each.key_points))
+        selected = points if with_key_points else list(dict.fromkeys(topics))
+        first, text = library.problem(practices[0]), compose_prompt(sets, selected, with_key_points)
         before[key := content_id(text)] += 1
         id = content_id("composition", key, before[key])
-        points = dict.fromkeys(point for each in sets for point in each.key_points)
-        yield Prompt(id, first.id, first.stage, "cot", text), Composition(id, topics, practices, list(points))
+        prompt = Prompt(id, first.id, first.stage, "cot", text)
+        yield prompt, Composition(id, topics, practices, points, selected)

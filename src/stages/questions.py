@@ -62,5 +62,5 @@ class Questions(AsksTeacher):
             yield Question(id, text.prompt_id, text.passage_id, text.stage, question, *about)
 
     def _ask(self, prompt: Prompt, of: Composition) -> Ask:
-        context = {"topics": "\n".join(of.topics), "key_points": "\n".join(of.key_points)}
-        return self.ask(prompt, content_id("question", prompt.id), prompt.text, **context)
+        selected = "\n".join(of.selected)
+        return self.ask(prompt, content_id("question", prompt.id), prompt.text, selected=selected)

@@ -89,7 +89,7 @@ class Rate(AsksTeacher):
     def _ask(self, question: Question, rater: int) -> Ask:
         prompt = Prompt(question.prompt_id, question.passage_id, question.stage, "cot", question.text)
         text = rate_prompt(question.text, question.key_points)
-        context = {"question": question.text, "topics": "\n".join(question.topics)}
+        context = {"question": question.text, "key_points": "\n".join(question.key_points)}
         return self.ask(prompt, f"{question.id}-{rater:04d}", text, **context)
 
 

@@ -181,6 +181,13 @@ def test_topics_at_random_go_together_whatever_the_problems_say(tmp_path):
     assert (SUBTRACT, STORY) in together
 
 
+def test_without_key_points_the_topics_are_selected(tmp_path):
+    ctx = composed(tmp_path, with_key_points=False)
+    for prompt, each in zip(rows(ctx, "prompts", Prompt), rows(ctx, "compositions", Composition), strict=True):
+        assert each.selected == list(dict.fromkeys(each.topics)) and each.key_points
+        assert not any(point in prompt.text for point in each.key_points)
+
+
 def test_a_smaller_count_is_the_first_draws_of_a_larger_one(tmp_path):
     many = composed(tmp_path / "many")
     few = context(tmp_path / "few", **many.inputs)
@@ -191,7 +198,9 @@ def test_a_smaller_count_is_the_first_draws_of_a_larger_one(tmp_path):
 def drawn(folder, n):
     prompts = [Prompt(f"p{i}", f"seed{i}", "grade_school", "cot", f"Write number {i}.") for i in range(n)]
     artifact(folder, "prompts", Prompt, prompts)
-    return artifact(folder, "compositions", Composition, [Composition(f"p{i}", [ADD], [], ["x"]) for i in range(n)])
+    return artifact(
+        folder, "compositions", Composition, [Composition(f"p{i}", [ADD], [], ["x"], ["x"]) for i in range(n)]
+    )
 
 
 def test_questions_are_read_and_each_stands_once(tmp_path):

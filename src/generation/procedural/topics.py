@@ -224,7 +224,7 @@ TOPICS = (
         "Telling what a story asks for from what it only tells",
     ),
 )
-_BY_NAME = {name.lower(): topic for topic in TOPICS for name in topic.names}
+_NAMES = frozenset(name for topic in TOPICS for name in (*topic.names, *topic.key_points))
 
 
 @cache
@@ -248,10 +248,9 @@ def labels_of(family: Family, rng: Random) -> dict[str, list[str]]:
     return {rng.choice(topic.names): list(key_points_of(family, topic)) for topic in topics_of(family)}
 
 
-def topics_named(names: list[str], words: frozenset[str]) -> list[Topic]:
-    """The topics of those names; one that no topic has stands for those whose keywords are among `words`."""
-    known = [topic for name in names if (topic := _BY_NAME.get(name.strip().lower())) is not None]
-    return list(dict.fromkeys(known or topics_about(words)))
+def is_known(name: str) -> bool:
+    """Whether a topic or a key point has this name."""
+    return name in _NAMES
 
 
 def topics_about(words: frozenset[str]) -> list[Topic]:

@@ -7,14 +7,14 @@ the time in the arithmetic and half by misreading a number, so that no step show
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from src.generation.procedural.families import families_of
 from src.generation.procedural.family import Family, spoiled
 from src.generation.procedural.recognition import Recognised, recognise
 from src.generation.procedural.size import Size
-from src.generation.procedural.topics import Topic, labels_of, topics_about, topics_named, topics_of, words_of
+from src.generation.procedural.topics import is_known, key_points_of, labels_of, topics_about, topics_of, words_of
 from src.keypoints.asking import write_labels, write_rating
 from src.prompts.sets import STAGES
 
@@ -34,29 +34,27 @@ def label(context: Context, rng: Random, slip_rate: float, size: Size) -> str:
 
 
 def compose(context: Context, rng: Random, slip_rate: float, size: Size) -> str:
-    """A question of the family that has most of the topics, between its tags."""
-    names = context.get("topics", "").split("\n")
-    wanted = topics_named(names, words_of(context.get("topics", "")))
+    """A question of a family that needs most of what is selected, key points or topics, between its tags."""
+    selected = context.get("selected", "").split("\n")
     families = [(stage, family) for stage in size.stages or STAGES for family in _taught(stage, size)]
-    fit = max(_covered(family, wanted) for _, family in families)
-    erring = rng.random() < slip_rate
-    off_topic = erring and rng.random() < 0.5
-    fitting = families if off_topic else [pair for pair in families if _covered(pair[1], wanted) == fit]
-    stage, family = rng.choice(fitting)
+    needs = {family: _needed(family, selected) for _, family in families}
+    slips = rng.random() < slip_rate
+    off_topic = slips and rng.random() < 0.5
+    most = 0.0 if off_topic else max(needs.values())
+    stage, family = rng.choice([pair for pair in families if needs[pair[1]] >= most])
     problem = family.tell(family.draw(rng, "train", size.numbers), rng, stage=stage, kind="cot", cast="training")
-    question = _without_end(problem.question) if erring and not off_topic else problem.question
+    question = _without_end(problem.question) if slips and not off_topic else problem.question
     return f"<Q> {question} </Q>"
 
 
 def rate(context: Context, rng: Random, slip_rate: float, size: Size) -> str:
-    """The share of the topics that the question's family has, and whether the question can be understood."""
-    question, topics = context.get("question", ""), context.get("topics", "")
-    known, wanted = recognise(question), topics_named(topics.split("\n"), words_of(topics))
-    covered = _covered(known.family, wanted) / max(1, len(wanted)) if known else rng.random()
+    """The share of the key points that the question's family needs, and whether the question is understood."""
+    known = recognise(context.get("question", ""))
+    present = _needed(known.family, context.get("key_points", "").split("\n")) if known else rng.random()
     sound = known is not None
     if rng.random() < slip_rate:
         return write_rating(rng.random(), rng.uniform(*(BAD if sound else GOOD)))
-    return write_rating(covered * rng.uniform(*GOOD), rng.uniform(*(GOOD if sound else BAD)))
+    return write_rating(present * rng.uniform(*GOOD), rng.uniform(*(GOOD if sound else BAD)))
 
 
 def solve(context: Context, rng: Random, slip_rate: float, size: Size) -> str:
@@ -85,8 +83,14 @@ def _taught(stage: str, size: Size) -> tuple[Family, ...]:
     return families_of(stage, "seen")[: size.families]
 
 
-def _covered(family: Family, wanted: list[Topic]) -> int:
-    return len(set(topics_of(family)) & set(wanted))
+def _needed(family: Family, selected: Sequence[str]) -> float:
+    """The share of key points or topics that a family's problems need. What the teacher does not know by name counts
+    by its words."""
+    topics = topics_of(family)
+    names = {name for topic in topics for name in topic.names}
+    names |= {point for topic in topics for point in key_points_of(family, topic)}
+    found = [item in names or (not is_known(item) and bool(family.topics & words_of(item))) for item in selected]
+    return sum(found) / len(found)
 
 
 def _without_end(question: str) -> str:

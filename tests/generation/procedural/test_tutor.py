@@ -72,22 +72,32 @@ def test_a_question_of_somebody_else_is_labelled_by_its_words():
 
 
 def test_a_question_is_written_for_topics_that_go_together():
-    topics = [topic.name for topic in topics_of(SEEN[0])]
-    for text in asked("question", range(20), topics="\n".join(topics)):
+    topics = {topic.name for topic in topics_of(SEEN[0])}
+    for text in asked("question", range(20), selected="\n".join(topics)):
         known = recognise(read_question(text))
-        assert {t.name for t in topics_of(known.family)} >= set(topics)
+        assert {t.name for t in topics_of(known.family)} >= topics
+
+
+def test_a_question_is_written_for_key_points_rather_than_for_their_topics():
+    points = needed(SEEN[0])
+    for text in asked("question", range(20), selected="\n".join(points)):
+        assert needed(recognise(read_question(text)).family) >= points
+
+
+def needed(family):
+    return {point for topic in topics_of(family) for point in key_points_of(family, topic)}
 
 
 def test_a_rater_finds_what_is_missing_and_what_is_broken():
     problem = told(SEEN[0])
-    good = [topic.name for topic in topics_of(SEEN[0])]
-    bad = [topic.name for topic in TOPICS if topic not in topics_of(SEEN[0])][:2]
-    for topics, question, marks in (
+    good = needed(SEEN[0])
+    bad = {point for topic in TOPICS for point in topic.key_points} - good
+    for points, question, marks in (
         (good, problem.question, (True, True)),
         (bad, problem.question, (False, True)),
         (good, problem.question[:40], (None, False)),
     ):
-        for text in asked("rating", range(9), question=question, topics="\n".join(topics)):
+        for text in asked("rating", range(9), question=question, key_points="\n".join(points)):
             scores = read_rating(text)
             assert all(m is None or (score >= 0.85) == m for m, score in zip(marks, scores, strict=True))
 
@@ -111,7 +121,7 @@ def test_slips_are_as_frequent_as_asked_for_and_half_of_them_show_in_the_arithme
 
 def test_questions_with_slips_are_mostly_unsolvable_or_off_topic():
     topics = [topic.name for topic in topics_of(SEEN[0])]
-    questions = [read_question(text) for text in asked("question", range(300), 0.3, topics="\n".join(topics))]
+    questions = [read_question(text) for text in asked("question", range(300), 0.3, selected="\n".join(topics))]
     off = sum(
         known is None or not {t.name for t in topics_of(known.family)} >= set(topics)
         for known in map(recognise, questions)
@@ -120,7 +130,7 @@ def test_questions_with_slips_are_mostly_unsolvable_or_off_topic():
 
 
 def test_the_same_request_gets_the_same_text_and_an_unknown_task_is_refused():
-    topics = "Arithmetic - Addition"
-    assert asked("question", range(5), 0.5, topics=topics) == asked("question", range(5), 0.5, topics=topics)
+    topic = "Arithmetic - Addition"
+    assert asked("question", range(5), 0.5, selected=topic) == asked("question", range(5), 0.5, selected=topic)
     with pytest.raises(UserError, match="task='essay'"):
         asked("essay")

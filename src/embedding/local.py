@@ -1,0 +1,77 @@
+"""Vectors from a model on this machine: transformers, or vLLM's pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from src.core.checks import at_least
+from src.core.errors import require
+from src.core.fingerprint import not_in_key
+from src.embedding.base import Embedder, normalised
+from src.generation.models import local_model
+
+
+@dataclass(frozen=True)
+class TransformersEmbedder(Embedder):
+    """The encoder of a Hugging Face folder or name, e.g. sentence-transformers/all-MiniLM-L6-v2.
+
+    pooling: the mean of the last hidden states over a text's tokens, or the state of its first one.
+    max_tokens: a text is cut to so many. batch_rows: texts at once.
+    """
+
+    model: str
+    pooling: Literal["mean", "first"] = "mean"
+    max_tokens: int = 256
+    batch_rows: int = field(default=32, metadata=not_in_key("how many rows are computed at once"))
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "max_tokens", "batch_rows")
+
+    def embed(self, texts: Sequence[str], cache: Path) -> np.ndarray:
+        """Raises UserError where the folder holds no model."""
+        path = local_model(self.model, "embedder=transformers")
+        import torch
+        from transformers import AutoModel, AutoTokenizer
+
+        tokenizer, model = AutoTokenizer.from_pretrained(path), AutoModel.from_pretrained(path, dtype=torch.float32)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        model = model.to(device).eval()
+        options = {"padding": True, "truncation": True, "max_length": self.max_tokens, "return_tensors": "pt"}
+        found = []
+        with torch.inference_mode():
+            for start in range(0, len(texts), self.batch_rows):
+                batch = tokenizer(list(texts[start : start + self.batch_rows]), **options).to(device)
+                states = model(**batch).last_hidden_state  # [rows, tokens, width]
+                mask = batch["attention_mask"].unsqueeze(-1)
+                mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+                found.append((mean if self.pooling == "mean" else states[:, 0]).cpu().numpy())
+        return normalised(np.concatenate(found)) if found else np.zeros((0, 0), np.float32)
+
+
+@dataclass(frozen=True)
+class VLLMEmbedder(Embedder):
+    """An embedding model in an engine of vLLM's, which pools as the model was made to.
+
+    model: a Hugging Face folder or name. max_model_len: tokens of a text; None takes what the model was made for.
+    """
+
+    model: str
+    max_model_len: int | None = None
+
+    def preflight(self) -> None:
+        """Raises UserError when vLLM is not installed."""
+        require("vllm", "embedder=vllm")
+
+    def embed(self, texts: Sequence[str], cache: Path) -> np.ndarray:
+        """Raises UserError where the folder holds no model."""
+        path = local_model(self.model, "embedder=vllm")
+        from vllm import LLM
+
+        engine = LLM(path, runner="pooling", max_model_len=self.max_model_len, enforce_eager=True)
+        found = engine.embed(list(texts), use_tqdm=False)
+        return normalised(np.array([output.outputs.embedding for output in found], np.float32))
