@@ -43,6 +43,7 @@ LEFT_OUT = {
     "Influence.batch_rows": "how many rows are computed at once",
     "Clean.workers": "how many processes share the work: rows do not depend on who did them",
     "Distil.pilot": "a pilot asks a few, prices the rest, and publishes nothing",
+    "TransformersEmbedder.batch_rows": "how many rows are computed at once",
     "AsksTeacher.max_failed": "how much failing is put up with before the stage stops",
     "Distil.max_failed": "how much failing is put up with before the stage stops",
     "Evaluate.decoding": "any but plain sampling is in identity()",
