@@ -39,6 +39,7 @@ def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
     parts.append(f"{UNFINISHED} {'; '.join(unfinished) or 'Nothing'}.")
     parts += [f"![{plot.title}]({prefix}{plot.name}.svg)" for plot in drawings]
     results = (
+        ("Decodings", "decodings"),
         ("Arms", "arms"),
         ("Beside the paper", "paper"),
         ("Accuracy", "accuracy"),
@@ -47,6 +48,7 @@ def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
         (f"Rows through the stages{f' of {view.shown.name}' if view.shown else ''}", "funnel"),
     )
     parts += _sections(view, results)
+    parts += _trees(view)
     parts += _corpus(view)
     parts += _selection(view)
     parts += _sections(view, (("Time and memory", "effort"), ("Jobs", "jobs")))
@@ -71,6 +73,19 @@ def _corpus(view: View) -> Iterator[str]:
     for part in (*view.corpus.parts, *view.corpus.short):
         yield f"### {part.title}"
         yield markdown(part.table)
+
+
+def _trees(view: View) -> Iterator[str]:
+    """Search trees as indented text: `*` marks the chosen path, then a step's reward and the node's value."""
+    if view.decodings.trees:
+        yield f"## Trees of {view.decodings.shown}"
+    for tree in view.decodings.trees:
+        verdict = "right" if tree.correct else f"wrong, gold {tree.gold}"
+        rows = [
+            f"{'*' if r.chosen else ' '} {'  ' * r.depth}{r.step}  [{r.reward or '-'}, {r.value}]" for r in tree.rows
+        ]
+        rows += [f"  ... and {tree.more} more nodes"] if tree.more > 0 else []
+        yield "\n".join(("```", tree.question, "", *rows, "", f"Answer {tree.answer}: {verdict}", "```"))
 
 
 def _selection(view: View) -> Iterator[str]:

@@ -30,6 +30,7 @@ class Comparison:
     theirs: Estimate
     difference: Estimate
     benchmarks: tuple[str, ...]
+    trained_apart: bool = False  # two models of separate trainings
 
 
 def job_scores(job: Job) -> Scores:
@@ -126,11 +127,17 @@ def against_base(jobs: Sequence[Job], names: Sequence[str]) -> Comparison | None
 
 
 def against_arm(ours: Arm, theirs: Arm, names: Sequence[str], stage: str | None = None) -> Comparison | None:
-    """Two arms on the seeds that both completed; None when they share none."""
+    """Two arms on the seeds that both completed; None when they share none. Arms that ask the same students, and differ
+    in how, were not trained apart."""
     by_seed = {job.seed: job for job in theirs.complete}
     pairs = [(job, by_seed[job.seed]) for job in ours.complete if job.seed in by_seed]
     mine, other = [(a, STUDENT) for a, _ in pairs], [(b, STUDENT) for _, b in pairs]
-    return _compare(mine, other, names, stage, trained_apart=True)
+    return _compare(mine, other, names, stage, trained_apart=not all(_same_student(a, b) for a, b in pairs))
+
+
+def _same_student(ours: Job, theirs: Job) -> bool:
+    mine, other = ours.manifest("pretrain"), theirs.manifest("pretrain")
+    return mine is not None and other is not None and mine.key == other.key
 
 
 def _compare(
@@ -145,7 +152,7 @@ def _compare(
         return None
     mine, other = _stack(rows[: len(ours)]), _stack(rows[len(ours) :])
     difference = paired_difference(mine, other, trained_apart)
-    return Comparison(accuracy_over_seeds(mine), accuracy_over_seeds(other), difference, tuple(names))
+    return Comparison(accuracy_over_seeds(mine), accuracy_over_seeds(other), difference, tuple(names), trained_apart)
 
 
 def _stack(rows: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:

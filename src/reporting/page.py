@@ -10,8 +10,10 @@ import jinja2
 
 from src.core.records import STUDENT
 from src.reporting import comparing, plots, prose, samples, tables
+from src.reporting import decodings as of_decodings
 from src.reporting.collect import Arm, Job, Manifest, Study
 from src.reporting.corpus import Corpus, corpora, corpus
+from src.reporting.decodings import Decodings
 from src.reporting.outcomes import against_base, arm_accuracy, primary, transfer
 from src.reporting.paper import beside_the_paper
 from src.reporting.plots import Plot
@@ -49,6 +51,7 @@ class View:
     sharing: Sharing
     samples: list[Sample]
     selection: Selection
+    decodings: Decodings
     corpus: Corpus
     origins: dict[str, str]
     benchmarks: tuple[str, ...]
@@ -60,7 +63,9 @@ def view(study: Study, baseline: Arm) -> View:
     found = contrasts(study, baseline)
     shown = next(iter(baseline.complete or study.complete), None)
     several = len(study.arms) > 1
+    decoded = of_decodings.decodings(study)
     made = {
+        "decodings": decoded.table if decoded else EMPTY_TABLE,
         "accuracy": tables.accuracy(study, primary(study.complete)),
         "transfer": tables.accuracy(study, transfer(study.complete)),
         "arms": tables.arms(study, baseline, found) if several else EMPTY_TABLE,
@@ -76,6 +81,7 @@ def view(study: Study, baseline: Arm) -> View:
     chosen = selection(select)
     drawn: dict[str, list[Plot | None]] = {
         "arms": [
+            of_decodings.plot(decoded),
             comparing.means(study, baseline),
             comparing.differences(study, baseline, found),
             comparing.curve(trend(study)),
@@ -93,7 +99,7 @@ def view(study: Study, baseline: Arm) -> View:
         study=study,
         baseline=baseline,
         shown=shown,
-        answer=answer(study, baseline),
+        answer=decoded.sentences if decoded else answer(study, baseline),
         facts=_facts(study),
         contrasts=found,
         tables=made,
@@ -101,6 +107,7 @@ def view(study: Study, baseline: Arm) -> View:
         sharing=tables.sharing(study),
         samples=samples.samples(shown) if shown else [],
         selection=chosen,
+        decodings=decoded,
         corpus=corpus(shown.manifest("clean")) if shown else Corpus(),
         origins=_origins(study),
         benchmarks=primary(study.complete),

@@ -153,7 +153,7 @@ def _gap(gap: Estimate) -> str:
 
 
 def _caution(found: list[Contrast]) -> list[str]:
-    alone = [c.arm.name for c in found if c.comparison.difference.seeds == 1]
+    alone = [c.arm.name for c in found if c.comparison.difference.seeds == 1 and c.comparison.trained_apart]
     if not alone:
         return []
     return [f"{listed(alone)}: one seed only, so the interval leaves out the luck of the training."]

@@ -42,12 +42,14 @@ class Compute:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A complete answer. value: of its steps' rewards, in [0, 1]; rank: its tree prefers the highest; tree: which."""
+    """A complete answer. value: of its steps' rewards, in [0, 1]; rank: its tree prefers the highest; tree, path: where
+    it lies."""
 
     answer: Answer
     value: float = 1.0
     rank: float = 0.0
     tree: int = 0
+    path: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

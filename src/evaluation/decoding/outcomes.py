@@ -112,7 +112,14 @@ def candidate_rows(found: Iterable[GradedDecoding]) -> Iterator[dict[str, Any]]:
             "gold": p.gold,
             "chosen": item.chosen,
             "candidates": [
-                {"tree": c.tree, "value": c.value, "answer": answer, "correct": correct, "text": c.answer.text}
+                {
+                    "tree": c.tree,
+                    "path": c.path,
+                    "value": c.value,
+                    "answer": answer,
+                    "correct": correct,
+                    "text": c.answer.text,
+                }
                 for c, answer, correct in given
             ],
             "nodes": item.decoded.nodes,

@@ -180,6 +180,7 @@ class Tree:
                 node.value,
                 self.frontier.rank(node),
                 self.number,
+                node.path,
             )
             for node in sorted(answers, key=lambda node: node.path)
         ]

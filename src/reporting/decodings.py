@@ -1,0 +1,280 @@
+"""A study of decodings: what each solves for the operations that it takes, and which differences can be claimed.
+
+All arms ask the same student, so that they are compared question by question, without the luck of a training. The
+frontier are the arms that solve more than every arm that takes no more operations. Each other arm is compared with the
+best of the frontier that takes no more than it does, and each arm of the frontier with the one before it; p-values are
+corrected for all these comparisons. Who stands on the frontier was chosen by the same answers, which favours it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+from src.core.intervals import Estimate, holm
+from src.core.records import STUDENT
+from src.reporting.collect import Arm, Job, Manifest, Study
+from src.reporting.outcomes import Comparison, against_arm, arm_accuracy, primary
+from src.reporting.plots import INK, QUIET, SERIES, Plot, figure, themed
+from src.reporting.table import Cell, Column, Table, sources
+from src.reporting.text import duration, interval, listed, number, p_value, percent, points, short, signed_interval
+
+SHOWN_TREES, SHOWN_NODES = 3, 40
+
+
+@dataclass(frozen=True)
+class DecodingArm:
+    """One decoding at one size. All but the accuracies is by question."""
+
+    arm: Arm
+    decoding: str
+    samples: int
+    accuracy: Estimate
+    oracle: float
+    flops: float
+    generated: float
+    scored: float
+    seconds: float
+
+    @property
+    def at(self) -> tuple[Manifest, ...]:
+        return sources(job.manifest("evaluate") for job in self.arm.complete)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An arm against one of the frontier that takes no more operations. p: corrected for all comparisons."""
+
+    ours: DecodingArm
+    theirs: DecodingArm
+    comparison: Comparison
+    p: float
+
+    @property
+    def claimed(self) -> bool:
+        return self.comparison.difference.excludes_zero and self.p < 0.05
+
+
+@dataclass(frozen=True)
+class TreeRow:
+    """A step in a tree: how deep it lies, what it says, its reward and value, whether it is on the chosen path."""
+
+    depth: int
+    step: str
+    reward: str
+    value: str
+    state: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class ShownTree:
+    question: str
+    gold: str
+    answer: str
+    correct: bool
+    rows: tuple[TreeRow, ...]
+    more: int
+
+
+@dataclass(frozen=True)
+class Decodings:
+    """What the page says of them; false where the study has no two that differ."""
+
+    arms: tuple[DecodingArm, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    trees: tuple[ShownTree, ...] = ()
+    shown: str = ""
+
+    def __bool__(self) -> bool:
+        return len(self.arms) > 1
+
+    @cached_property
+    def frontier(self) -> tuple[DecodingArm, ...]:
+        return frontier(self.arms)
+
+    @property
+    def sentences(self) -> list[str]:
+        """The frontier, then what can be claimed."""
+        steps = [f"{a.arm.name} ({percent(a.accuracy.mean)} %)" for a in self.frontier]
+        found = [f"From few operations to many, these solve more than all that take no more: {listed(steps)}."]
+        made = [claim for claim in self.claims if claim.claimed]
+        found += [_sentence(claim) for claim in made]
+        if left := len(self.claims) - len(made):
+            found.append(f"In the other {left} comparisons at no more operations, no difference can be claimed.")
+        return found
+
+    @property
+    def table(self) -> Table:
+        columns = [Column("Decoding", numeric=False), Column("Accuracy %"), Column("Oracle %")]
+        columns += [Column(f"{what} a question") for what in ("FLOPs", "Tokens written", "Tokens scored", "Time")]
+        columns += [Column("Against, at no more FLOPs", numeric=False), Column("Points"), Column("p")]
+        claims = {id(claim.ours): claim for claim in self.claims}
+        rows = [(*_cells(a, a in self.frontier), *_against(claims.get(id(a)))) for a in self.arms]
+        note = (
+            "Accuracy with its 95 % interval over questions; the oracle picks a right candidate where there is one. "
+            "FLOPs: 2 N a token read or written by a model with N working parameters, a question's prompt once. "
+            "Frontier arms in bold; p is corrected for all comparisons of the table (Holm)."
+        )
+        return Table(tuple(columns), tuple(rows), note)
+
+
+def decodings(study: Study) -> Decodings:
+    """Those of the arms with a size and operations that are known."""
+    names = primary(study.complete)
+    found = [made for arm in study.arms if (made := _arm(arm, names))]
+    if len({(a.decoding, a.samples) for a in found}) < 2:
+        return Decodings()
+    found.sort(key=lambda a: (a.flops, a.arm.name))
+    job = next((arm.arm.complete[0] for arm in reversed(found) if _has_trees(arm.arm.complete[0])), None)
+    trees = tuple(islice(_trees(job), SHOWN_TREES)) if job else ()
+    return Decodings(tuple(found), _claims(found, names), trees, job.label if job else "")
+
+
+def frontier(arms: Sequence[DecodingArm]) -> tuple[DecodingArm, ...]:
+    """By operations; of equal accuracies the cheapest."""
+    best: list[DecodingArm] = []
+    for arm in sorted(arms, key=lambda a: (a.flops, -a.accuracy.mean)):
+        if not best or arm.accuracy.mean > best[-1].accuracy.mean:
+            best.append(arm)
+    return tuple(best)
+
+
+def _claims(arms: Sequence[DecodingArm], names: Sequence[str]) -> tuple[Claim, ...]:
+    best = frontier(arms)
+    pairs = []
+    for arm in arms:
+        cheaper = [other for other in best if other.flops <= arm.flops and other is not arm]
+        if cheaper and (comparison := against_arm(arm.arm, cheaper[-1].arm, names)):
+            pairs.append((arm, cheaper[-1], comparison))
+    corrected = holm([comparison.difference.p for _, _, comparison in pairs])
+    return tuple(Claim(*pair, p) for pair, p in zip(pairs, corrected, strict=True))
+
+
+def _arm(arm: Arm, names: Sequence[str]) -> DecodingArm | None:
+    """Mean over jobs and benchmarks; None where something is not known."""
+    accuracy = arm_accuracy(arm, names)
+    rows = [row for job in arm.complete for row in _compute(job) if row["benchmark"] in names]
+    if accuracy is None or not rows or any(row["flops"] is None for row in rows):
+        return None
+    asked = sum(row["questions"] for row in rows)
+    speeds = [speed for job in arm.complete for speed in _speeds(job) if speed["benchmark"] in names]
+    return DecodingArm(
+        arm,
+        rows[0]["decoding"],
+        rows[0]["samples"],
+        accuracy,
+        sum(row["oracle"] * row["questions"] for row in rows) / asked,
+        sum(row["flops"] for row in rows) / asked,
+        sum(row["generated_tokens"] for row in rows) / asked,
+        sum(row["scored_tokens"] for row in rows) / asked,
+        sum(s["seconds_per_question"] * s["questions"] for s in speeds) / max(sum(s["questions"] for s in speeds), 1),
+    )
+
+
+def _compute(job: Job) -> list[dict[str, Any]]:
+    return [row for row in _json(job, "compute.json", []) if row["model"] == STUDENT]
+
+
+def _speeds(job: Job) -> list[dict[str, Any]]:
+    return [row for row in _json(job, "conditions.json", {}).get("speed", []) if row["model"] == STUDENT]
+
+
+def _json(job: Job, name: str, otherwise: Any) -> Any:
+    manifest = job.manifest("evaluate")
+    path = manifest.path / name if manifest else None
+    return json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else otherwise
+
+
+def _lines(job: Job) -> Iterator[dict[str, Any]]:
+    manifest = job.manifest("evaluate")
+    path = manifest.path / "candidates.jsonl" if manifest else None
+    if path and path.is_file():
+        with path.open(encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
+
+
+def _has_trees(job: Job) -> bool:
+    return bool(next(_lines(job), {}).get("nodes"))
+
+
+def _trees(job: Job) -> Iterator[ShownTree]:
+    """The first questions whose tree had a choice to make."""
+    for line in _lines(job):
+        chosen = line["candidates"][line["chosen"]]
+        mine = sorted((n for n in line["nodes"] if n["tree"] == chosen["tree"] and n["path"]), key=lambda n: n["path"])
+        if len(mine) < 3:
+            continue
+        rows = tuple(_tree_row(node, chosen["path"]) for node in mine)
+        question = line["question"].strip()
+        answer = chosen["answer"] or "none"
+        yield ShownTree(question, line["gold"], answer, chosen["correct"], rows[:SHOWN_NODES], len(rows) - SHOWN_NODES)
+
+
+def _tree_row(node: dict[str, Any], chosen: list[int]) -> TreeRow:
+    path = node["path"]
+    reward = "" if node["reward"] is None else f"{node['reward']:.2f}"
+    on_path = path == chosen[: len(path)]
+    return TreeRow(len(path) - 1, node["step"], reward, f"{node['value']:.2f}", node["state"], on_path)
+
+
+def _sentence(claim: Claim) -> str:
+    gap = claim.comparison.difference
+    verb = "solves more than" if gap.mean > 0 else "solves less than"
+    numbers = f"{points(gap.mean)} points, 95 % interval {signed_interval(gap.low, gap.high)}"
+    cost = claim.ours.flops / claim.theirs.flops
+    return f"{claim.ours.arm.name} {verb} {claim.theirs.arm.name} ({numbers}), at {cost:.1f} times its operations."
+
+
+def _cells(a: DecodingArm, on_frontier: bool) -> tuple[Cell, ...]:
+    return (
+        Cell(a.arm.name, "frontier" if on_frontier else ""),
+        Cell(percent(a.accuracy.mean), interval(a.accuracy.low, a.accuracy.high), a.at),
+        Cell(percent(a.oracle)),
+        Cell(short(a.flops)),
+        Cell(number(a.generated)),
+        Cell(number(a.scored)),
+        Cell(duration(a.seconds)),
+    )
+
+
+def _against(claim: Claim | None) -> tuple[Cell, ...]:
+    if claim is None:
+        return Cell(""), Cell(""), Cell("")
+    gap = claim.comparison.difference
+    tone = ("good" if gap.mean > 0 else "bad") if claim.claimed else "quiet"
+    name = claim.theirs.arm.name
+    return Cell(name), Cell(points(gap.mean), signed_interval(gap.low, gap.high), tone=tone), Cell(p_value(claim.p))
+
+
+def plot(found: Decodings) -> Plot | None:
+    """Accuracy against operations, a line a decoding; dashed above them the oracle, the frontier ringed."""
+    if not found:
+        return None
+    kinds = list(dict.fromkeys(a.decoding for a in found.arms))
+    with figure(3.4) as drawn:
+        axes = drawn.subplots()
+        for kind, colour in zip(kinds, SERIES * len(kinds)):
+            mine = [a for a in found.arms if a.decoding == kind]
+            axes.plot([a.flops for a in mine], [100 * a.accuracy.mean for a in mine], "o-", color=colour, label=kind)
+            for a in mine:
+                low, high = 100 * a.accuracy.low, 100 * a.accuracy.high
+                axes.plot([a.flops, a.flops], [low, high], color=colour, linewidth=0.8, alpha=0.6)
+        for a in found.frontier:
+            axes.plot(a.flops, 100 * a.accuracy.mean, "o", markersize=10, markerfacecolor="none", markeredgecolor=INK)
+        ceiling = [a for a in found.arms if a.scored == 0 and a.generated > 0]
+        axes.plot([a.flops for a in ceiling], [100 * a.oracle for a in ceiling], "--", color=QUIET, label="oracle")
+        axes.set_xscale("log")
+        axes.set_xlabel("FLOPs a question")
+        axes.set_ylabel("accuracy, %")
+        axes.set_ylim(bottom=0)
+        axes.legend(frameon=False, fontsize=7.6, ncols=2)
+        svg = themed(drawn, "decodings")
+    caption = (
+        "Whiskers: 95 % intervals over questions. Ringed: the frontier. Dashed: a right answer was among the samples."
+    )
+    return Plot("decodings", "Accuracy and operations", caption, svg, tuple(m for a in found.arms for m in a.at))

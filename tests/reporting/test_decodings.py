@@ -1,0 +1,75 @@
+"""A study of decodings, on the fixture's store: one student, arms that differ in how they are asked."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from src.core.intervals import Estimate
+from src.reporting.collect import Arm, collect
+from src.reporting.decodings import DecodingArm, decodings, frontier
+from src.reporting.report import write_report
+from tests.reporting.fake_store import FakeJob, build
+
+SIZES = {"majority_1": (1, 1e6, 0.7), "majority_16": (16, 16e6, 1.6), "levin_16": (16, 40e6, 1.6)}
+NODES = [
+    {"tree": 0, "path": [], "step": "", "reward": None, "value": 1.0, "state": "open"},
+    {"tree": 0, "path": [0], "step": "3 + 4 = 7 <b>.", "reward": 0.9, "value": 0.9, "state": "open"},
+    {"tree": 0, "path": [1], "step": "3 + 4 = 8.", "reward": 0.1, "value": 0.1, "state": "open"},
+    {"tree": 0, "path": [0, 2], "step": "So \\boxed{7}.", "reward": 0.8, "value": 0.72, "state": "answer"},
+]
+
+
+@pytest.fixture
+def study(tmp_path) -> Path:
+    jobs = [FakeJob(f"{name}-s0", 0, [f"decoding={name}"], skill, shared=13) for name, (_, _, skill) in SIZES.items()]
+    build(tmp_path, "search_at_inference", jobs)
+    for job in collect(tmp_path, "search_at_inference").jobs:
+        samples, flops, _ = SIZES[job.label]
+        kind = job.label.partition("_")[0].capitalize()
+        folder = job.manifest("evaluate").path
+        rows = [
+            {"model": "student", "benchmark": benchmark, "decoding": kind, "samples": samples, "questions": 10}
+            | {"candidates": samples, "oracle": 0.5, "generated_tokens": 400, "prompt_tokens": 90}
+            | {"scored_tokens": 0 if kind == "Majority" else 200, "flops": 10 * flops}
+            for benchmark in ("seen_families", "unseen_families", "gsm_symbolic")
+        ]
+        (folder / "compute.json").write_text(json.dumps(rows))
+        if kind == "Levin":
+            chosen = {"tree": 0, "path": [0, 2], "value": 0.72, "answer": "7", "correct": True, "text": "..."}
+            line = {"id": "i", "question": "How many?", "gold": "7", "chosen": 0, "candidates": [chosen]}
+            (folder / "candidates.jsonl").write_text(json.dumps({**line, "nodes": NODES}) + "\n")
+    return tmp_path
+
+
+def arm(name, flops, accuracy):
+    return DecodingArm(Arm(name, ()), name, 1, Estimate(accuracy, 0, 1, 1, 10), accuracy, flops, 1, 0, 1)
+
+
+def test_the_frontier_solves_more_than_all_that_take_no_more():
+    arms = [arm("a", 1, 0.2), arm("b", 2, 0.1), arm("c", 2, 0.4), arm("d", 4, 0.4), arm("e", 8, 0.5)]
+    assert [found.arm.name for found in frontier(arms)] == ["a", "c", "e"]
+
+
+def test_arms_of_one_student_are_compared_question_by_question(study):
+    found = decodings(collect(study, "search_at_inference"))
+    assert [a.arm.name for a in found.arms] == ["majority_1", "majority_16", "levin_16"]
+    more = next(claim for claim in found.claims if claim.ours.arm.name == "majority_16")
+    assert more.claimed and more.comparison.difference.seeds == 1 and not more.comparison.trained_apart
+    assert "majority_16 solves more than majority_1" in " ".join(found.sentences)
+    against = next(claim for claim in found.claims if claim.ours.arm.name == "levin_16")
+    assert not against.claimed and "no difference can be claimed" in found.sentences[-1]
+
+
+def test_a_study_without_decodings_says_nothing_of_them(outputs):
+    assert not decodings(collect(outputs, "ablation_data_volume"))
+
+
+def test_the_page_draws_accuracy_against_operations_and_shows_trees(study):
+    page = write_report(study, "search_at_inference").read_text()
+    assert "FLOPs a question" in page and "<b>3 + 4 = 7 &lt;b&gt;.</b>" in page and "3 + 4 = 8." in page
+    record = (study / "reports" / "search_at_inference" / "report.md").read_text()
+    assert "* 3 + 4 = 7 <b>.  [0.90, 0.90]" in record and "    3 + 4 = 8." not in record
+    assert "*   So \\boxed{7}.  [0.80, 0.72]" in record and "Answer 7: right" in record
+    assert "| majority_16 (frontier) |" in record
+    assert (study / "reports" / "search_at_inference" / "decodings.svg").is_file()
