@@ -26,6 +26,7 @@ from src.core.errors import UserError
 from src.evaluation.exemplars import EXEMPLARS, PROGRAMS, Exemplar, read_exemplars
 from src.evaluation.question import LETTERS
 from src.evaluation.rows import file_digest
+from src.text.parsing import plain_prompt
 
 if TYPE_CHECKING:
     from src.evaluation.benchmark import Benchmark
@@ -183,11 +184,6 @@ class Protocol:
 def corpus_prompt(question: str) -> str:
     """The zero-shot prompt, just as the pre-training corpus is written."""
     return CORPUS_PROMPT.format(question=question)
-
-
-def plain_prompt(question: str) -> str:
-    """A prompt of symbols alone, as rows of the kind "plain" are written."""
-    return f"{question}\n"
 
 
 def full_text(question: Question) -> str:

@@ -130,9 +130,14 @@ def format_pretraining(problem: Solved) -> tuple[str, str]:
     A problem of the kind "plain" has no headings: what it says is symbols.
     """
     if problem.kind == "plain":
-        return f"{problem.question}\n", problem.solution
+        return plain_prompt(problem.question), problem.solution
     header = "## Code Solution" if problem.kind == "tool" else "## Solution"
     return f"## Question\n{problem.question}\n\n{header}\n", problem.solution
+
+
+def plain_prompt(question: str) -> str:
+    """A prompt of symbols alone."""
+    return f"{question}\n"
 
 
 def question_in(prompt: str) -> str:

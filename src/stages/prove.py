@@ -1,0 +1,212 @@
+"""Stages in which a model writes proofs and the checker judges them: `prove` for the next round, and the exams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import ClassVar
+
+from src.checking.base import Checker, Task, Verdict
+from src.core.checks import at_least
+from src.core.errors import UserError
+from src.core.journal import Journal
+from src.core.records import STUDENT, Prediction, Problem, content_id, seed_from, write_table
+from src.core.stage import Stage, StageContext, Upstream
+from src.generation.base import Completion, Generator, Request, Sampling, Session
+from src.stages.theorems import goal, precision_and_recall, proof_row
+from src.text.parsing import plain_prompt
+from src.theorems.posed import MISSING, WRONG, Posed, Split, posed_problems
+
+SIDES = (False, True)  # the statement, and its negation
+ONE_LINE = ("\n",)
+
+
+@dataclass(frozen=True)
+class Prove(Stage):
+    """The model of the input "prover" tries to prove each of the `statements`, and its negation beside it; the first
+    proof that the checker accepts ends the search. Writes them as the table `problems`.
+
+    attempts: at each side; negations: whether the negation is tried; round: of the loop, for seeds and records. What an
+    input whose name begins with "earlier" has settled is not tried again.
+    """
+
+    kind: ClassVar[str] = "prove"
+    version: ClassVar[int] = 1
+    heavy: ClassVar[bool] = True
+
+    checker: Checker
+    engine: Generator
+    attempts: int = 4
+    negations: bool = True
+    temperature: float = 0.8
+    max_tokens: int = 64
+    round: int = 1
+    data_seed: int = 0
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "attempts", "max_tokens", "round")
+        if self.attempts > 1 and self.temperature == 0:
+            raise ValueError(f"{self.attempts} attempts at temperature 0 are all the same: raise the temperature")
+
+    def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
+        return inputs["statements"].rows
+
+    def run(self, ctx: StageContext) -> None:
+        rows = list(ctx.inputs["statements"].table("statements", Posed))
+        ctx.tally.enter(len(rows))
+        earlier = {problem.prompt_id for problem in _earlier(ctx)}
+        todo = [row for row in rows if row.id not in earlier]
+        ctx.tally.reject("settled in an earlier round", len(rows) - len(todo))
+        proofs = self._search(ctx, todo)
+        write_table(ctx.out / "problems", Problem, proofs.values())
+        ctx.tally.keep(len(proofs))
+        ctx.tally.reject(f"not settled in {self.attempts} attempts", len(todo) - len(proofs))
+        refuted = {id for id, proof in proofs.items() if proof.answer == "refuted"}
+        wrong = {row.id for row in todo if row.fault in (WRONG, MISSING)}
+        ctx.summary |= {"proved": len(proofs) - len(refuted), **precision_and_recall("refuted", refuted, wrong)}
+
+    def _search(self, ctx: StageContext, todo: Sequence[Posed]) -> dict[str, Problem]:
+        """The first accepted proof of each statement, in the statements' order."""
+        proofs: dict[str, Problem] = {}
+        sides = SIDES if self.negations else SIDES[:1]
+        with Asking(ctx, self.engine, self.checker) as asking:
+            for attempt in range(self.attempts):
+                left = [(row, side) for row in todo if row.id not in proofs for side in sides]
+                requests = [self._request(row, side, attempt) for row, side in left]
+                tasks = [(row, side, text) for (row, side), text in zip(left, asking.texts(requests), strict=True)]
+                verdicts = asking.check(Task(row.statement, text, side) for row, side, text in tasks)
+                for (row, side, text), verdict in zip(tasks, verdicts, strict=True):
+                    if verdict.status in ("proved", "refuted") and row.id not in proofs:
+                        proofs[row.id] = proof_row(self.checker, row, side, text, self.engine.name, self.round)
+                ctx.summary[f"settled_by_attempt_{attempt + 1}"] = len(proofs)
+        return {row.id: proofs[row.id] for row in todo if row.id in proofs}
+
+    def _request(self, row: Posed, negated: bool, attempt: int) -> Request:
+        id = content_id("prove", self.round, row.id, negated, attempt)
+        sampling = Sampling(self.temperature, max_tokens=self.max_tokens, stop=ONE_LINE)
+        return Request(id, plain_prompt(goal(self.checker, row, negated)), seed_from(self.data_seed, id), sampling)
+
+
+@dataclass(frozen=True)
+class ExamineProver(Stage):
+    """Held-out statements put to the model of the input "pretrain": of taught families, and of families that it never
+    saw. Leaves the files of an evaluation; with several samples pass@k, by the unbiased estimator.
+
+    n: statements of each kind; samples: proofs of each.
+    """
+
+    kind: ClassVar[str] = "evaluate"
+    version: ClassVar[int] = 1
+    heavy: ClassVar[bool] = True
+
+    checker: Checker
+    engine: Generator
+    n: int = 100
+    samples: int = 4
+    temperature: float = 0.8
+    max_tokens: int = 64
+    data_seed: int = 0
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "n", "samples", "max_tokens")
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError(f"{self.samples} samples at temperature 0 are all the same: raise the temperature")
+
+    def estimate(self) -> dict[str, float]:
+        return {"tokens": float(len(EXAMS) * self.n * self.samples * self.max_tokens)}
+
+    def run(self, ctx: StageContext) -> None:
+        from src.evaluation.results import GradedAnswer
+        from src.stages.evaluate import write_results
+
+        asked = [(name, row) for name, split in EXAMS.items() for row in self._statements(split)]
+        requests = [self._request(row, sample) for _, row in asked for sample in range(self.samples)]
+        with Asking(ctx, self.engine, self.checker, prover="pretrain") as asking:
+            texts = asking.texts(requests)
+            statements = (row.statement for _, row in asked for _ in range(self.samples))
+            verdicts = asking.check(Task(s, text) for s, text in zip(statements, texts, strict=True))
+        ctx.tally.enter(len(texts))
+        ctx.tally.keep(len(texts))
+        graded = []
+        for place, (name, row) in enumerate(asked):
+            mine = slice(place * self.samples, (place + 1) * self.samples)
+            prediction = self._prediction(name, row, texts[mine], verdicts[mine])
+            zeros = (0,) * self.samples
+            graded.append(GradedAnswer(prediction, "", zeros, tuple(map(float, zeros)), (True,) * self.samples))
+        write_results(ctx, graded, {})
+
+    def _statements(self, split: Split) -> list[Posed]:
+        return posed_problems(self.n, self.data_seed, part="exam", split=split)
+
+    def _request(self, row: Posed, sample: int) -> Request:
+        id = content_id("exam", row.id, sample)
+        sampling = Sampling(self.temperature, max_tokens=self.max_tokens, stop=ONE_LINE)
+        return Request(id, plain_prompt(goal(self.checker, row, False)), seed_from(self.data_seed, id), sampling)
+
+    def _prediction(self, name: str, row: Posed, texts: list[str], verdicts: list[Verdict]) -> Prediction:
+        return Prediction(
+            id=content_id(STUDENT, name, row.id),
+            model=STUDENT,
+            benchmark=name,
+            question_id=row.id,
+            stage=row.family,
+            prompt=plain_prompt(goal(self.checker, row, False)),
+            gold=row.proof or "",
+            samples=texts,
+            extracted=list(texts),
+            verdict=[verdict.status == "proved" for verdict in verdicts],
+            reasons=[verdict.reason or verdict.status for verdict in verdicts],
+        )
+
+
+EXAMS: dict[str, Split] = {"theorems": "seen", "theorems_unseen": "unseen"}
+
+
+class Asking:
+    """A model and a checker, each started when first needed; texts are journalled, so that a kill costs none."""
+
+    def __init__(self, ctx: StageContext, engine: Generator, checker: Checker, prover: str = "prover"):
+        self._ctx, self._engine, self._checker = ctx, engine, checker
+        self._model = str(ctx.inputs[prover].path / "model")
+        self._exits = ExitStack()
+        self._session: Session | None = None
+        self._journal = self._exits.enter_context(Journal(ctx.work / "texts"))
+        self._known = {id: str(row["text"]) for id, row in self._journal.rows()}
+        self._proofs = self._exits.enter_context(checker.open())
+
+    def texts(self, requests: Sequence[Request]) -> list[str]:
+        """What the model writes for each request; "" where it failed."""
+        missing = [request for request in requests if request.id not in self._known]
+        with self._ctx.progress("writing proofs", total=len(requests), unit="proofs") as bar:
+            bar.advance(len(requests) - len(missing))
+            for completion in self._asked(missing):
+                self._known[completion.id] = completion.text
+                self._journal.append(completion.id, {"text": completion.text})
+                bar.advance()
+        return [self._known.get(request.id, "") for request in requests]
+
+    def check(self, tasks: Iterable[Task]) -> list[Verdict]:
+        return self._proofs.check_all(tasks)
+
+    def _asked(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        if not requests:
+            return
+        if self._session is None:
+            self._session = self._exits.enter_context(self._engine.open(self._model, self._ctx.cache))
+        for completion in self._session.stream(requests):
+            if completion.finish_reason == "error":
+                raise UserError(f"The prover failed: {completion.error}", "The same command again goes on from here.")
+            yield completion
+
+    def __enter__(self) -> Asking:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._exits.close()
+
+
+def _earlier(ctx: StageContext) -> Iterator[Problem]:
+    for name, artifact in sorted(ctx.inputs.items()):
+        if name.startswith("earlier"):
+            yield from artifact.table("problems", Problem)

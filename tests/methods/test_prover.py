@@ -1,0 +1,32 @@
+from tests.pipeline.composed import composed, nodes_of
+
+
+def test_rounds_of_proving_and_learning():
+    nodes = nodes_of(composed("method=prover"))
+    rounds = [name for number in (1, 2) for name in (f"prove_{number}", f"prover_{number}", f"evaluate_{number}")]
+    assert list(nodes) == ["worked", "statements", "filter", "prover_0", "evaluate_0", *rounds[:-1], "evaluate"]
+    assert nodes["prove_2"].inputs == {
+        "statements": nodes["filter"],
+        "prover": nodes["prover_1"],
+        "earlier_1": nodes["prove_1"],
+    }
+    corpora = {"corpus": nodes["worked"], "corpus_1": nodes["prove_1"], "corpus_2": nodes["prove_2"]}
+    assert nodes["prover_2"].inputs == corpora
+    assert nodes["evaluate"].inputs == {"pretrain": nodes["prover_2"]}
+
+
+def test_the_first_rounds_do_not_depend_on_how_many_there_are():
+    one, three = (nodes_of(composed("method=prover", f"rounds={n}")) for n in (1, 3))
+    assert one["prove_1"].key == three["prove_1"].key
+    assert one["evaluate"].key == three["evaluate_1"].key
+
+
+def test_what_is_worked_is_not_asked_again():
+    nodes = nodes_of(composed("method=prover"))
+    assert nodes["statements"].stage.after == nodes["worked"].stage.n
+    assert nodes["statements"].stage.data_seed == nodes["worked"].stage.data_seed
+
+
+def test_a_model_made_in_the_run_has_read_something_first():
+    nodes = nodes_of(composed("method=prover", "model=tiny"))
+    assert all(nodes[f"prover_{n}"].inputs["base"] is nodes["base"] for n in range(3))

@@ -1,0 +1,155 @@
+"""The stages around formal statements, with the real checker and a prover that writes from a list."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from src.checking.rocq import Rocq
+from src.core.records import Prediction, Problem, read_table, write_table
+from src.core.stage import Artifact, StageContext
+from src.generation.base import Completion, Generator, Session
+from src.stages.prove import ExamineProver, Prove
+from src.stages.theorems import StatementFilter, Theorems, goal
+from src.theorems.posed import CONTRADICTORY, ILL_FORMED, MISSING, WRONG, Posed, posed_problems
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which("coqtop"), reason="Rocq is not installed: apt-get install coq"),
+    pytest.mark.usefixtures("isolation"),
+]
+ROWS = posed_problems(60, seed=0, error_rate=0.6)
+
+
+@dataclass(frozen=True)
+class Scripted(Generator):
+    """Knows the reference proofs; `known` is the share of formulas that it answers, from the second attempt on all."""
+
+    proofs: dict[str, str]
+    calls: list[str]
+
+    @property
+    def name(self) -> str:
+        return "scripted"
+
+    @contextmanager
+    def open(self, model: Any, cache: Any) -> Iterator[Session]:
+        yield _Session(self)
+
+
+@dataclass
+class _Session(Session):
+    generator: Scripted
+
+    def stream(self, requests):
+        for request in requests:
+            self.generator.calls.append(request.id)
+            text = self.generator.proofs.get(request.prompt.strip(), "intros; exact I.")
+            yield Completion(request.id, text, "stop")
+
+
+def context(folder, **inputs):
+    for name in ("out", "work", "cache"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    return StageContext(folder / "out", folder / "work", {n: Artifact(p) for n, p in inputs.items()}, folder / "cache")
+
+
+@pytest.fixture(scope="module")
+def statements(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("statements")
+    write_table(folder / "statements", Posed, ROWS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def filtered(statements, tmp_path_factory):
+    ctx = context(tmp_path_factory.mktemp("filter"), statements=statements)
+    StatementFilter(Rocq()).run(ctx)
+    ctx.tally.check()
+    return ctx
+
+
+def test_each_filter_finds_what_was_planted_for_it_and_nothing_else(filtered):
+    for name in ("well_formed", "consistent"):
+        assert filtered.summary[f"{name}/precision"] == filtered.summary[f"{name}/recall"] == 1.0
+    kept = {row.id for row in read_table(filtered.out / "statements", Posed)}
+    assert kept == {row.id for row in ROWS if row.fault not in (ILL_FORMED, CONTRADICTORY)}
+    rejected = [json.loads(line) for line in (filtered.out / "rejected.jsonl").read_text().splitlines()]
+    assert {row["fault"] for row in rejected} == {ILL_FORMED, CONTRADICTORY}
+    assert all(row["reason"] for row in rejected)
+
+
+def test_a_filter_that_is_switched_off_still_counts_what_it_would_find(statements, tmp_path):
+    ctx = context(tmp_path, statements=statements)
+    StatementFilter(Rocq(), consistent=False).run(ctx)
+    ctx.tally.check()
+    kept = {row.fault for row in read_table(ctx.out / "statements", Posed)}
+    assert CONTRADICTORY in kept and ILL_FORMED not in kept
+    assert ctx.summary["consistent/recall"] == 1.0
+
+
+def test_statements_are_proved_and_refuted_and_what_holds_is_kept(filtered, tmp_path):
+    checker, calls = Rocq(), []
+    known = {goal(checker, row, False): row.proof for row in ROWS if row.proof}
+    known |= {goal(checker, row, True): row.negation for row in ROWS if row.negation}
+    stage = Prove(checker, Scripted(known, calls), attempts=2)
+    ctx = context(tmp_path, statements=filtered.out, prover=tmp_path)
+    stage.run(ctx)
+    ctx.tally.check()
+    proofs = {row.prompt_id: row for row in read_table(ctx.out / "problems", Problem)}
+    kept = {row.id: row for row in read_table(filtered.out / "statements", Posed)}
+    assert {id for id, row in proofs.items() if row.answer == "proved"} == {i for i, r in kept.items() if r.proof}
+    assert {id for id, row in proofs.items() if row.answer == "refuted"} == {i for i, r in kept.items() if r.negation}
+    assert ctx.summary["refuted/precision"] == 1.0
+    settled, n = len(proofs), len(kept)
+    assert len(calls) == 2 * n + 2 * (n - settled)  # both sides, and the search ends at the first proof
+
+    again, more = context(tmp_path / "again", statements=filtered.out, prover=tmp_path, earlier_1=ctx.out), []
+    replace(stage, engine=Scripted(known, more), round=2).run(again)
+    again.tally.check()
+    assert again.tally.rejected["settled in an earlier round"] == settled
+    assert len(more) == 4 * (n - settled)
+
+
+def test_a_killed_search_asks_nothing_twice(filtered, tmp_path):
+    calls = []
+    stage = Prove(Rocq(), Scripted({}, calls), attempts=1, negations=False)
+    ctx = context(tmp_path, statements=filtered.out, prover=tmp_path)
+    stage.run(ctx)
+    asked = len(calls)
+    stage.run(context(tmp_path, statements=filtered.out, prover=tmp_path))  # the journal is in its work folder
+    assert len(calls) == asked > 0
+
+
+def test_exams_tell_how_many_held_out_statements_are_proved(tmp_path):
+    checker = Rocq()
+    seen = posed_problems(6, 0, part="exam")
+    known = {goal(checker, row, False): row.proof for row in seen[:3]}
+    ctx = context(tmp_path, pretrain=tmp_path)
+    ExamineProver(checker, Scripted(known, []), n=6, samples=2).run(ctx)
+    ctx.tally.check()
+    assert ctx.summary["theorems/accuracy"] == 0.5 and ctx.summary["theorems_unseen/accuracy"] == 0.0
+    rows = json.loads((ctx.out / "accuracy.json").read_text())
+    assert next(row for row in rows if row["benchmark"] == "theorems" and row["group"] == "all")["pass@2"] == 0.5
+    predictions = list(read_table(ctx.out / "predictions", Prediction))
+    assert len(predictions) == 12 and all(len(p.samples) == 2 for p in predictions)
+
+
+def test_worked_problems_come_with_their_proofs(tmp_path):
+    ctx = context(tmp_path)
+    Theorems(Rocq(), n=40, error_rate=0.5).run(ctx)
+    ctx.tally.check()
+    proofs = list(read_table(ctx.out / "problems", Problem))
+    assert {row.answer for row in proofs} == {"proved", "refuted"} and {row.kind for row in proofs} == {"plain"}
+    later = context(tmp_path / "later")
+    Theorems(Rocq(), n=40, after=40, error_rate=0.5).run(later)
+    ids = [{row.id for row in read_table(c.out / "statements", Posed)} for c in (ctx, later)]
+    assert not ids[0] & ids[1]
+
+
+def test_faults_that_no_filter_sees_are_for_the_prover_to_refute():
+    assert {WRONG, MISSING} <= {row.fault for row in ROWS}
