@@ -165,9 +165,11 @@ def test_every_arm_of_every_experiment_at_every_scale(experiment, scale, local_f
 
 
 # What a method has no option for; every other experiment composes with it.
+OF_ANOTHER = {"ablation_key_points", "ablation_rating", "ablation_voting", "puzzle_order", "puzzle_volume"}
 NOT_FOR = {
-    "jiuzhang3": set(),
+    "jiuzhang3": OF_ANOTHER,
     "direct": {
+        *OF_ANOTHER,
         *("ablation_rounds", "ablation_no_distillation", "ablation_no_influence", "ablation_influence_threshold"),
         *("ablation_synthesizer_size", "search"),
     },

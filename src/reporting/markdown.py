@@ -49,6 +49,7 @@ def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
     )
     parts += _sections(view, results)
     parts += _trees(view)
+    parts += _key_points(view)
     parts += _corpus(view)
     parts += _selection(view)
     parts += _sections(view, (("Time and memory", "effort"), ("Jobs", "jobs")))
@@ -86,6 +87,14 @@ def _trees(view: View) -> Iterator[str]:
         ]
         rows += [f"  ... and {tree.more} more nodes"] if tree.more > 0 else []
         yield "\n".join(("```", tree.question, "", *rows, "", f"Answer {tree.answer}: {verdict}", "```"))
+
+
+def _key_points(view: View) -> Iterator[str]:
+    if view.key_points.parts:
+        yield "## Topics and key points"
+    for part in view.key_points.parts:
+        yield f"### {part.title}"
+        yield markdown(part.table)
 
 
 def _selection(view: View) -> Iterator[str]:

@@ -14,6 +14,7 @@ from src.reporting import decodings as of_decodings
 from src.reporting.collect import Arm, Job, Manifest, Study
 from src.reporting.corpus import Corpus, corpora, corpus
 from src.reporting.decodings import Decodings
+from src.reporting.key_points import KeyPointReport, key_points
 from src.reporting.outcomes import against_base, arm_accuracy, primary, transfer
 from src.reporting.paper import beside_the_paper
 from src.reporting.plots import Plot
@@ -53,6 +54,7 @@ class View:
     selection: Selection
     decodings: Decodings
     corpus: Corpus
+    key_points: KeyPointReport
     origins: dict[str, str]
     benchmarks: tuple[str, ...]
     evaluations: tuple[Manifest, ...]
@@ -109,6 +111,7 @@ def view(study: Study, baseline: Arm) -> View:
         selection=chosen,
         decodings=decoded,
         corpus=corpus(shown.manifest("clean")) if shown else Corpus(),
+        key_points=key_points(shown) if shown else KeyPointReport(),
         origins=_origins(study),
         benchmarks=primary(study.complete),
         evaluations=plots.evaluations(study.complete),

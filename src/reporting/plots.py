@@ -190,6 +190,27 @@ def influence(values: Sequence[float], manifest: Manifest) -> Plot | None:
     return Plot("scores", "Scores of the candidates", caption, svg, (manifest,))
 
 
+def histogram(
+    name: str,
+    title: str,
+    caption: str,
+    edges: Sequence[float],
+    counts: Sequence[int],
+    what: str,
+    of: str,
+    manifest: Manifest,
+) -> Plot:
+    """Counts that a stage has made itself. `what` is measured, `of` is counted."""
+    with figure(2.1) as drawn:
+        axes = drawn.subplots()
+        axes.stairs(counts, edges, fill=True, color=FIRST, edgecolor=PAPER, linewidth=0.6)
+        axes.locator_params(axis="x", nbins=6)
+        axes.set_xlabel(what)
+        axes.set_ylabel(of)
+        svg = themed(drawn, name)
+    return Plot(name, title, caption, svg, (manifest,))
+
+
 BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center", "color": INK, "fontsize": 8.6}
 
 

@@ -230,25 +230,27 @@ class Costs:
 
 
 def costs(jobs: Sequence[Job]) -> Costs:
-    """Mean costs of the jobs: teacher calls from the distil stages, the rest over all nodes."""
+    """Mean costs of the jobs: the teacher's from the stages that ask one, the rest over all nodes."""
     made = [node.manifest for job in jobs for node in job.nodes if node.manifest]
     n = max(1, len(jobs))
 
-    def total(kind: str, *metrics: str) -> float:
-        return sum(float(m.metrics.get(name) or 0) for m in made if m.stage == kind for name in metrics) / n
+    def total(found: Sequence[Manifest], *metrics: str) -> float:
+        return sum(float(m.metrics.get(name) or 0) for m in found for name in metrics) / n
 
-    dollars = total("distil", "dollars")
-    kept = sum(m.counts.kept for m in made if m.stage == "distil") / n
+    asked = [m for m in made if "calls" in m.metrics]
+    dollars = total(asked, "dollars")
+    kept = sum(m.counts.kept for m in made if m.stage in ("distil", "consensus")) / n
+    written, trained = ([m for m in made if m.stage == kind] for kind in ("generate", "pretrain"))
     return Costs(
-        calls=total("distil", "calls"),
+        calls=total(asked, "calls"),
         dollars=dollars,
         dollars_per_kept=dollars / kept if kept else 0.0,
-        teacher_tokens=total("distil", "prompt_tokens", "completion_tokens"),
-        written_tokens=total("generate", "tokens"),
-        trained_tokens=total("pretrain", "tokens"),
+        teacher_tokens=total(asked, "prompt_tokens", "completion_tokens"),
+        written_tokens=total(written, "tokens"),
+        trained_tokens=total(trained, "tokens"),
         gpu_hours=sum(m.seconds * _cards(m) for m in made) / 3600 / n,
         seconds=sum(m.seconds for m in made) / n,
-        sources=sources(m for m in made if m.stage in ("distil", "generate", "pretrain")),
+        sources=sources([*asked, *written, *trained]),
     )
 
 

@@ -49,6 +49,13 @@ def test_one_teacher_is_asked_everything(nodes):
     assert len(asked) == 4 and len(set(asked)) == 1
 
 
+@pytest.mark.parametrize("scale", ["laptop", "study"])
+def test_kpdds_few_makes_as_many_calls_at_most_as_the_methods_beside_it(scale):
+    few, other = (nodes_of(composed(f"method={method}", f"scale={scale}")) for method in ("kpdds_few", "jiuzhang3"))
+    asked = sum(node.stage.calls for node in few.values() if hasattr(node.stage, "teacher"))
+    assert asked == sum(node.stage.asked for node in other.values() if node.stage.kind == "distil") == 600
+
+
 def run(folder):
     """The artifacts of the data's stages, and what was said of each."""
     nodes = [node for name, node in nodes_of(composed(*WORDS)).items() if name in (*DATA, "clean")]
