@@ -126,11 +126,10 @@ def _sample(job: Job) -> list[Step]:
     clean, compositions, topics, seeds, rating = (job.manifest(kind) for kind in kinds)
     if clean is None or compositions is None or topics is None or seeds is None:
         return []
-    problem = next(iter(_rows(clean, "problems", Problem)), None)
-    found = problem and next(
-        (c for c in _rows(compositions, "compositions", Composition) if c.id == problem.prompt_id), None
-    )
-    if problem is None or found is None:
+    if (problem := next(iter(_rows(clean, "problems", Problem)), None)) is None:
+        return []
+    drawn = _rows(compositions, "compositions", Composition)
+    if (found := next((each for each in drawn if each.id == problem.prompt_id), None)) is None:
         return []
     practices = {p.id: p for p in _rows(topics, "practices", Practice) if p.id in found.practices}
     wanted = {practice.problem_id for practice in practices.values()}
