@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from src.config import build as config
 from src.core.errors import UserError
 from src.evaluation.benchmark import Benchmark, FileBenchmark, HubBenchmark, ProceduralBenchmark, ReasoningGym
 from src.evaluation.requests import load_questions
@@ -31,7 +31,7 @@ def composed(name: str):
 
 
 def build(name: str, **changes) -> Benchmark:
-    return instantiate(OmegaConf.merge(composed(name)[name], changes), _convert_="all")
+    return config.build(OmegaConf.to_container(OmegaConf.merge(composed(name)[name], changes), resolve=True))
 
 
 @pytest.fixture
