@@ -195,6 +195,22 @@ def test_several_samples_show_what_they_allow(run, model):
     assert row.count("75.0") >= 6
 
 
+@pytest.mark.parametrize(("decoding", "kind"), [("levin", "Levin"), ("best_of_n", "BestOfN")])
+def test_a_decoding_is_led_by_the_reward_model_that_is_named(run, model, tmp_path, folder_of, decoding, kind):
+    reward = write_tiny_llama(tmp_path / "reward")
+    words = ("limit=3", f"decoding={decoding}", f"decoding.reward={reward}", "decoding.samples=4")
+    printed = run(f"model={model}", *words)
+    assert f"{kind} of 4, " in printed and "among the candidates for 100.0 % of the questions" in printed
+    (row,) = json.loads((folder_of("adder") / "compute.json").read_text())
+    assert row["decoding"] == kind and row["scored_tokens"] > 0
+    assert f"{kind} of 4" in (tmp_path / "out" / "evaluations" / "index.html").read_text()
+
+
+def test_without_a_reward_model_a_search_says_so(run, model):
+    with pytest.raises(UserError, match=r"method=reward"):
+        run(f"model={model}", "decoding=levin")
+
+
 def test_without_a_model_it_says_so(run):
     with pytest.raises(UserError, match="No model is named"):
         run()

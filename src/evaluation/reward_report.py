@@ -18,8 +18,8 @@ def report(rows: Sequence[Step], rewards: Sequence[float]) -> dict[str, dict[str
     good steps against those with an error put in, and in `pairs` the share of pairs in which the good one, behind the
     same steps, has the higher reward."""
     given = list(zip(rows, rewards, strict=True))
-    own = [(row, reward) for row, reward in given if row.source != "planted"]
-    good = [(row, reward) for row, reward in own if row.share > 0]
+    own = [(row, reward) for row, reward in given if row.source in ("rollouts", "arithmetic")]
+    good = [(row, reward) for row, reward in given if row.share > 0]
     errors = [(row, reward) for row, reward in given if row.source == "planted"]
     found: dict[str, dict[str, Any]] = {}
     if own:

@@ -27,8 +27,9 @@ Steps = tuple[str, ...]
 class Step:
     """One row of the table `steps`: the last of `steps`, after those before it.
 
-    share: of the continuations that reached the gold answer. source: "rollouts", "arithmetic" where it is known to be
-    wrong, "planted" where the error was put there. tested: its question is one of those held out to measure by.
+    share: of the continuations that reached the gold answer. source: "rollouts"; "arithmetic" where it is known to be
+        wrong; "reference" of a worked solution; "planted" where an error was put in. tested: its question is one of
+        those held out to measure by.
     """
 
     id: str
@@ -92,6 +93,14 @@ def rows_of(question_id: str, question: str, found: Beginnings, tested: bool) ->
         source = "arithmetic" if beginning.wrong else "rollouts"
         id = content_id("step", question_id, *steps)
         yield Step(id, question_id, question, list(steps), beginning.share, source, tested)
+
+
+def reference_rows(question_id: str, question: str, solution: str, tested: bool) -> Iterator[Step]:
+    """A row for every beginning of a worked solution, each of them good."""
+    steps = steps_of(solution)
+    for n in range(1, len(steps) + 1):
+        id = content_id("step", question_id, *steps[:n])
+        yield Step(id, question_id, question, list(steps[:n]), 1.0, "reference", tested)
 
 
 def planted(rows: Iterable[Step], share: float) -> Iterator[Step]:

@@ -60,6 +60,7 @@ def evaluation_node(config: Mapping[str, Any]) -> Node:
         {"_target_": "src.stages.evaluate.Evaluate", "engine": engine, "label": label, **options}, "evaluate"
     )
     _check_model(stage.model)
+    stage.check_inputs({})
     return _checked(Node("evaluate", stage))
 
 

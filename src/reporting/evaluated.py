@@ -50,7 +50,24 @@ def table(folder: Path) -> str:
         empty = [""] * (len(names) - 4 - len(figures))
         cells = ["**mean**", "", number(sum(row["n"] for row in whole)), mean[0], *empty, *mean[1:], "", "", "", ""]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines + _remarks(Artifact(folder)))
+    return "\n".join([*lines, *_decoded(folder), *_remarks(Artifact(folder))])
+
+
+def _decoded(folder: Path) -> list[str]:
+    """What a decoding that chooses among candidates took, and what the best choice would have solved."""
+    path = folder / "compute.json"
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return [_decoded_line(row) for row in rows if row["decoding"] != "Independent"]
+
+
+def _decoded_line(row: dict[str, Any]) -> str:
+    each = {name: row[f"{name}_tokens"] / row["questions"] for name in ("generated", "scored")}
+    flops = f", {row['flops'] / row['questions']:.2g} FLOPs" if row["flops"] is not None else ""
+    took = f"{number(each['generated'])} tokens written and {number(each['scored'])} scored a question{flops}"
+    return (
+        f"{row['benchmark']}: {row['decoding']} of {row['samples']}, {took}; "
+        f"a right answer was among the candidates for {percent(row['oracle'])} % of the questions."
+    )
 
 
 def write_leaderboard(folder: Path, evaluations: Mapping[str, Artifact]) -> Path:
@@ -99,6 +116,9 @@ def _asked(made: Artifact) -> str:
     styles = dict.fromkeys(b["style"] or config["prompting"] for b in config["benchmarks"].values())
     parts = ["/".join(styles)]
     parts += [f"{config['samples']} samples at {config['temperature']}"] if config.get("samples", 1) > 1 else []
+    decoding = config.get("decoding") or {}
+    if not decoding.get("_target_", "Independent").endswith("Independent"):
+        parts.append(f"{decoding['_target_'].rpartition('.')[2]} of {decoding['samples'] or config['samples']}")
     some = {
         f"{name} {b[name]}"
         for b in config["benchmarks"].values()

@@ -17,7 +17,7 @@ from src.core.stage import Stage, StageContext
 from src.evaluation.benchmark import Benchmark
 from src.evaluation.prompting import Protocol, Style, full_text
 from src.evaluation.question import Question, named
-from src.evaluation.step_labels import Beginnings, Step, Steps, planted, rows_of
+from src.evaluation.step_labels import Beginnings, Step, Steps, planted, reference_rows, rows_of
 from src.generation.base import Generator, Request, Sampling
 from src.modeling.flops import writing_cost
 from src.modeling.shape import Shape
@@ -39,7 +39,9 @@ class StepData(Stage):
     names: of the benchmarks to take questions from, of those that are there; null: all that have a training part.
     questions: in all; solutions: to each; rollouts: continuations of each partial solution, other solutions that begin
         with it included.
-    temperature: of both; max_tokens: of a text, where it is not its benchmark's.
+    references: worked solutions of training questions, these and others, whose steps are good ones; none is written
+        for them.
+    temperature: of what is written; max_tokens: of a text, where it is not its benchmark's.
     planted: the share of good steps that are told again with an error put in. tested: the share of questions whose
         steps are for measuring, not for training.
     """
@@ -55,6 +57,7 @@ class StepData(Stage):
     questions: int = 200
     solutions: int = 4
     rollouts: int = 4
+    references: int = 0
     temperature: float = 0.8
     max_tokens: int | None = None
     prompting: Style = "corpus"
@@ -68,7 +71,7 @@ class StepData(Stage):
 
     def __post_init__(self) -> None:
         at_least(self, 1, "questions", "solutions", "max_tokens")
-        at_least(self, 0, "rollouts", "temperature", "shots")
+        at_least(self, 0, "rollouts", "references", "temperature", "shots")
         for name in ("planted", "tested"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
@@ -170,16 +173,27 @@ class StepData(Stage):
     def _rows(
         self, ctx: StageContext, plan: Sequence[PlannedQuestion], found: Mapping[str, Beginnings]
     ) -> Iterator[Step]:
-        """Of every question its rows, those with planted errors last. Counted as they go."""
-        for planned in plan:
-            tested = seed_from("tested", planned.question.id) < self.tested * 2**31
-            own = list(rows_of(planned.question.id, full_text(planned.question), found[planned.question.id], tested))
-            for row in (*own, *planted(own, self.planted)):
+        """Of every question its rows, those with planted errors last; a step that was written and is in the worked
+        solution as well stands there once. Counted as they go."""
+        questions = {planned.question.id: planned.question for planned in plan}
+        worked = {question.id: question for question in self._worked()}
+        for id, question in (questions | worked).items():
+            tested, text = seed_from("tested", id) < self.tested * 2**31, full_text(question)
+            own = {row.id: row for row in rows_of(id, text, found.get(id, Beginnings()), tested)}
+            if id in worked:
+                own |= {row.id: row for row in reference_rows(id, text, question.solution or "", tested)}
+            for row in (*own.values(), *planted(own.values(), self.planted)):
                 ctx.tally.enter()
                 ctx.tally.keep()
                 name = f"steps/{row.source}{' (tested)' if row.tested else ''}"
                 ctx.summary[name] = ctx.summary.get(name, 0) + 1
                 yield row
+
+    def _worked(self) -> Iterator[Question]:
+        names = self._learnt_from()
+        for name in names if self.references else ():
+            drawn = self._drawn(self.benchmarks[name], -(-self.references // len(names)))
+            yield from (question for question in drawn if question.solution)
 
 
 def _has_training_part(benchmark: Benchmark) -> bool:

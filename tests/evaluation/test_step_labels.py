@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.evaluation.step_labels import Beginnings, plant_error, planted, rows_of
+from src.evaluation.step_labels import Beginnings, plant_error, planted, reference_rows, rows_of
 from src.text.arithmetic import check_arithmetic
 
 RIGHT = "3 + 4 = 7.\n7 * 2 = 14.\nThe answer is \\boxed{14}."
@@ -58,6 +58,14 @@ def test_rows_say_where_their_label_comes_from():
         (3, "arithmetic"): 0,
     }
     assert len({row.id for row in rows}) == 5
+
+
+def test_every_step_of_a_worked_solution_is_good():
+    rows = list(reference_rows("q", "What?", RIGHT, tested=False))
+    assert [len(row.steps) for row in rows] == [1, 2, 3]
+    assert {(row.share, row.source) for row in rows} == {(1.0, "reference")}
+    (same,) = (row for row in rows_of("q", "What?", beginnings((RIGHT, True)), False) if len(row.steps) == 2)
+    assert same.id == rows[1].id
 
 
 def test_errors_are_planted_into_good_steps_alone():

@@ -51,6 +51,24 @@ def test_stop_strings_end_the_text_and_are_cut(session):
     assert stopped.text == free.text[: free.text.index(stop)]
     assert stopped.finish_reason == "stop"
     assert stopped.completion_tokens < free.completion_tokens
+    assert (stopped.stopped_at, free.stopped_at) == (stop, None)
+
+
+def test_a_conversation_asks_what_follows_from_its_answers(session):
+    first = Request("first", "0 1 2", seed=4, sampling=Sampling(max_tokens=5))
+    waiting, heard = [first], []
+
+    def ready(room):
+        taken, waiting[:] = waiting[:room], waiting[room:]
+        return taken
+
+    for completion in session.converse(ready):
+        heard.append(completion.id)
+        if len(heard) < 4:
+            waiting.append(
+                dataclasses.replace(first, id=f"after {completion.id}", prompt=first.prompt + completion.text)
+            )
+    assert heard == ["first", "after first", "after after first", "after after after first"]
 
 
 def test_prompts_that_do_not_fit_are_errors_of_their_own(session):

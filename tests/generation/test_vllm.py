@@ -111,7 +111,22 @@ class TestEngine:
         stop = free[5]
         stopped = next(session.stream([dataclasses.replace(request, sampling=Sampling(max_tokens=60, stop=(stop,)))]))
         assert stopped.text == free[: free.index(stop)]
-        assert stopped.finish_reason == "stop"
+        assert stopped.finish_reason == "stop" and stopped.stopped_at == stop
+
+    def test_a_conversation_takes_new_requests_while_others_run(self, session):
+        """A long text runs all the while; short ones that follow from each other come and go beside it."""
+        long = Request("long", "Once.", seed=1, sampling=Sampling(max_tokens=90))
+        waiting, heard = [long, dataclasses.replace(long, id="0", sampling=Sampling(max_tokens=3))], []
+
+        def ready(room):
+            taken, waiting[:] = waiting[:room], waiting[room:]
+            return taken
+
+        for completion in session.converse(ready):
+            heard.append(completion.id)
+            if completion.id in {str(n) for n in range(5)}:
+                waiting.append(Request(str(int(completion.id) + 1), "x", 2, Sampling(max_tokens=3)))
+        assert heard == ["0", "1", "2", "3", "4", "5", "long"]
 
     def test_prompts_that_do_not_fit_are_errors_of_their_own(self, session):
         asked = [

@@ -2,7 +2,7 @@
 
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -75,6 +75,19 @@ def test_steps_of_training_questions_alone_are_labelled(sums, tmp_path):
             assert row.share == 0 and f"= {a + b}." not in row.steps[0]
     true = [row.share for row in rows if row.source == "rollouts" and len(row.steps) == 1]
     assert any(0 < share < 1 for share in true)
+
+
+def test_worked_solutions_are_good_steps_that_nobody_has_to_write(sums, tmp_path):
+    rows = ({"q": f"What is {i} and 1 ?", "a": i + 1, "s": f"{i} + 1 = {i + 1}.\nSo {i + 1}."} for i in range(20))
+    (tmp_path / "dev.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    worked = replace(sums, fields={"question": "q", "answer": "a", "solution": "s"})
+    ctx = context(tmp_path, "out")
+    options = {"questions": 5, "solutions": 2, "rollouts": 0, "references": 20}
+    StepData(benchmarks={"sums": worked}, engine=Slips(), **options).run(ctx)
+    found = list(Artifact(ctx.out).table("steps", Step))
+    ctx.tally.check()
+    assert sum(row.source == "reference" for row in found) == 40 and len({row.id for row in found}) == len(found)
+    assert len({row.question_id for row in found if row.source in ("rollouts", "arithmetic")}) <= 5
 
 
 def test_a_benchmark_without_a_training_part_is_refused(sums, tmp_path):
