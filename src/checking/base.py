@@ -82,6 +82,10 @@ class Checker(ABC):
         """The statement as one formula of the checker's language."""
 
     @abstractmethod
+    def formula(self, task: Task) -> str:
+        """What a task asks to be proved: the statement or its negation."""
+
+    @abstractmethod
     def read(self, formula: str) -> Statement | None:
         """The inverse of `written`; None for a text that is no such formula."""
 

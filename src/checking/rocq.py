@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
-from queue import SimpleQueue
 from subprocess import DEVNULL, run
-from typing import TypeVar
 
-from src.checking.base import Checker, CheckerSession, Task, Verdict, split_arrows
+from src.checking.base import Checker, CheckerSession, Task, split_arrows
+from src.checking.pool import PooledSession
 from src.checking.toplevel import Toplevel
 from src.core.checks import at_least
 from src.core.errors import UserError
@@ -35,8 +33,6 @@ LOOKED_AT, LOOKED_AT_CHARS = (
 FILE_BYTES, PROCESSES = 1 << 20, 64
 _FORMULA = re.compile(r"forall (\w[\w ]*: \w+|(?:\([\w ]+: \w+\) ?)+), (.*)", re.DOTALL)
 _numbers = count()
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -73,9 +69,9 @@ class Rocq(Checker):
     def identity(self) -> dict[str, str]:
         return {"version": _version(os.environ.get("PATH", ""))}
 
-    def open(self) -> RocqSession:
+    def open(self) -> CheckerSession:
         self.identity()
-        return RocqSession(self)
+        return PooledSession(self, self.workers, lambda: Toplevel(self.command(), self.preamble(), self.seconds))
 
     def written(self, statement: Statement) -> str:
         body = " -> ".join([*map(_bracketed, statement.hypotheses), statement.conclusion])
@@ -120,61 +116,3 @@ def _version(path: str) -> str:
         raise UserError("The checker rocq needs coqtop, which is not on the path.", INSTALL)
     told = run(["coqtop", "--version"], stdin=DEVNULL, capture_output=True, text=True)
     return told.stdout.partition("version ")[2].split()[0] if "version " in told.stdout else told.stdout.strip()
-
-
-class RocqSession(CheckerSession):
-    """`workers` toplevels, started when first needed."""
-
-    def __init__(self, checker: Rocq):
-        self.checker = checker
-        self._threads = ThreadPoolExecutor(checker.workers)
-        self._free: SimpleQueue[Toplevel] = SimpleQueue()
-        for _ in range(checker.workers):
-            self._free.put(Toplevel(checker.command(), checker.preamble(), checker.seconds))
-
-    def check_all(self, tasks: Iterable[Task]) -> list[Verdict]:
-        asked = list(tasks)
-        given = [(self.checker.formula(task), task.proof) for task in asked]
-        distinct = list(dict.fromkeys(given))
-        found = dict(zip(distinct, self._map(lambda toplevel, pair: toplevel.prove(*pair), distinct), strict=True))
-        groups = list(_groups([pair for pair, verdict in found.items() if verdict.status == "proved"]))
-        looked = self._map(lambda toplevel, group: toplevel.assumptions(group), groups)
-        found |= {p: v for group, verdicts in zip(groups, looked, strict=True) for p, v in zip(group, verdicts)}
-        return [_of(found[pair], task.negated) for pair, task in zip(given, asked, strict=True)]
-
-    def well_formed(self, statements: Iterable[Statement]) -> list[Verdict]:
-        given = [self.checker.written(statement) for statement in statements]
-        distinct = list(dict.fromkeys(given))
-        found = dict(zip(distinct, self._map(lambda toplevel, formula: toplevel.state(formula), distinct), strict=True))
-        return [found[formula] for formula in given]
-
-    def close(self) -> None:
-        self._threads.shutdown(cancel_futures=True)
-        while not self._free.empty():
-            self._free.get().close()
-
-    def _map(self, judge: Callable[[Toplevel, T], R], items: Sequence[T]) -> list[R]:
-        return list(self._threads.map(lambda item: self._with_one(judge, item), items))
-
-    def _with_one(self, judge: Callable[[Toplevel, T], R], item: T) -> R:
-        toplevel = self._free.get()
-        try:
-            return judge(toplevel, item)
-        finally:
-            self._free.put(toplevel)
-
-
-def _of(verdict: Verdict, negated: bool) -> Verdict:
-    """A proof of the negation refutes."""
-    return Verdict("refuted") if negated and verdict.status == "proved" else verdict
-
-
-def _groups(proved: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    group: list[tuple[str, str]] = []
-    for pair in proved:
-        if group and (len(group) == LOOKED_AT or sum(len(a) + len(b) for a, b in [*group, pair]) > LOOKED_AT_CHARS):
-            yield group
-            group = []
-        group.append(pair)
-    if group:
-        yield group

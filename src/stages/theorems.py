@@ -23,8 +23,7 @@ def proof_row(checker: Checker, row: Posed, negated: bool, proof: str, generator
 
 def goal(checker: Checker, row: Posed, negated: bool) -> str:
     """What a prover is asked: one formula, on one line."""
-    written = checker.written(row.statement)
-    return f"~ ({written})" if negated else written
+    return checker.formula(Task(row.statement, "", negated))
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ LEFT_OUT = {
     "Generate.shape": "how big the model is, for a plan: its name says which it is",
     "Generate.expected_tokens": "a guess at rows that are not there yet, for a plan",
     "Grade.workers": "how many processes share the work",
+    "Lean.workers": "how many processes share the work",
     "Rocq.workers": "how many processes share the work",
     "StepData.shape": "how big the model is, for a plan: its name says which it is",
     "Select.trainer": "where a training runs; the global batch is in the recipe",

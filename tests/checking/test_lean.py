@@ -1,0 +1,171 @@
+"""The Lean checker against recorded exchanges: what is sent, and what each kind of answer means."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from src.checking.base import Task
+from src.checking.lean import FORBIDDEN, Lean
+from src.core.errors import UserError
+from src.theorems.statement import Statement
+
+REPL = Path(__file__).with_name("repl.py")
+RIGHT = Statement("x : ℤ", ("2 * x + 3 = 11",), "x = 4")
+WHERE = {"pos": {"line": 2, "column": 2}, "endPos": {"line": 2, "column": 8}}
+
+
+def message(severity, data):
+    return {"severity": severity, **WHERE, "data": data}
+
+
+def axioms(env, told):
+    return {"cmd": "#print axioms checked_goal", "env": env, "reply": {"messages": [message("info", told)], "env": 99}}
+
+
+EXCHANGES = [
+    {"cmd": "import Mathlib", "reply": {"env": 0}},
+    {"cmd": "by\n  intros; omega", "reply": {"env": 1}},
+    axioms(1, "'checked_goal' depends on axioms: [propext, Quot.sound]"),
+    {"cmd": "by\n  exact trivial", "reply": {"env": 2}},
+    axioms(2, "'checked_goal' does not depend on any axioms"),
+    {"cmd": "by\n  exact hidden", "reply": {"env": 3}},
+    axioms(3, "'checked_goal' depends on axioms: [propext, sorryAx, Cheat.axiom]"),
+    {"cmd": "by\n  simp", "reply": {"messages": [message("error", "simp made no progress")], "env": 4}},
+    {
+        "cmd": "by\n  exact?",
+        "reply": {
+            "messages": [message("warning", "declaration uses 'sorry'")],
+            "sorries": [{**WHERE, "goal": "⊢ Nat"}],
+            "env": 5,
+        },
+    },
+    {"cmd": "by\n  loop", "sleep": 30, "reply": {"env": 6}},
+    {"cmd": "by\n  crash", "die": True},
+    {"cmd": "by\n  quiet", "reply": {"env": 7}},
+    {"cmd": "#print axioms checked_goal", "env": 7, "reply": {"env": 8}},
+    {"cmd": "by\n  lost", "reply": {"message": "Unknown environment."}},
+    {"cmd": "x = 4 := by sorry", "reply": {"messages": [message("warning", "declaration uses 'sorry'")], "env": 9}},
+    {"cmd": "y = 4 := by sorry", "reply": {"messages": [message("error", "unknown identifier 'y'")], "env": 10}},
+]
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "lean-toolchain").write_text("leanprover/lean4:v4.7.0-rc2\n")
+    (tmp_path / "lake-manifest.json").write_text("{}\n")
+    (tmp_path / "exchanges.json").write_text(json.dumps(EXCHANGES))
+    return tmp_path
+
+
+@pytest.fixture
+def checker(project):
+    command = (sys.executable, str(REPL), str(project / "exchanges.json"))
+    return Lean(str(project), command=command, seconds=10, programs="unisolated")
+
+
+def sent(project):
+    return [json.loads(line) for line in (project / "exchanges.log").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("proof", "status", "reason"),
+    [
+        ("intros; omega", "proved", ""),
+        ("exact trivial", "proved", ""),
+        ("exact hidden", "error", "assumptions"),
+        ("simp", "error", "no proof"),
+        ("exact?", "error", "assumptions"),
+        ("crash", "error", "checker died"),
+        ("quiet", "error", "assumptions"),
+        ("lost", "error", "no proof"),
+    ],
+)
+def test_an_answer_of_lean_is_a_verdict(checker, proof, status, reason):
+    with checker.open() as session:
+        verdict = session.check(RIGHT, proof)
+        assert (verdict.status, verdict.kind) == (status, reason), verdict
+        assert session.check(RIGHT, "intros; omega").status == "proved"  # whatever was before
+
+
+def test_a_proof_that_does_not_end_is_ended(checker, project):
+    quick = Lean(str(project), command=checker.command, seconds=0.5, programs="unisolated")
+    with quick.open() as session:
+        assert session.check(RIGHT, "loop").status == "timeout"
+
+
+def test_every_proof_begins_in_the_environment_of_the_imports(checker, project):
+    with checker.open() as session:
+        session.check_all([Task(RIGHT, "intros; omega"), Task(RIGHT, "exact trivial")])
+    header, *rest = sent(project)
+    assert header == {"cmd": "import Mathlib\nset_option maxHeartbeats 400000\nopen Nat Real"}
+    theorems = [command for command in rest if command["cmd"].startswith("theorem")]
+    assert [command["env"] for command in theorems] == [0, 0]
+    assert theorems[0]["cmd"] == "theorem checked_goal : ∀ x : ℤ, 2 * x + 3 = 11 → x = 4 := by\n  intros; omega"
+
+
+def test_the_negation_is_stated_as_such(checker, project):
+    with checker.open() as session:
+        assert session.check(RIGHT, "exact trivial", negated=True) == ("refuted", "")
+    assert any("¬ (∀ x : ℤ, 2 * x + 3 = 11 → x = 4) := by" in command["cmd"] for command in sent(project))
+
+
+def test_statements_are_tried_before_they_are_proved(checker):
+    with checker.open() as session:
+        good, bad, cheat = session.well_formed(
+            [RIGHT, Statement("x : ℤ", (), "y = 4"), Statement("", (), "True := trivial\naxiom a : False")]
+        )
+    assert good.status == "proved"
+    assert (bad.status, bad.kind) == (cheat.status, cheat.kind) == ("error", "ill-formed statement")
+
+
+CHEATS = [
+    "sorry", "admit", "native_decide", "run_tac pure ()", "intros\nend\naxiom a : False",
+    "set_option debug.skipKernelTC true in trivial", "trivial\n#eval 1", "trivial\n\naxiom a : False",
+    "trivial\nmacro \"omega\" : tactic => `(tactic| sorry)", "trivial\nnotation \"ℤ\" => Bool",
+    "trivial\n@[simp] theorem t : False := t", "trivial\nimport Cheat", "trivial\nunsafe def f : Nat := f",
+    "trivial\nlocal instance : Inhabited False := ⟨f⟩",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cheat", CHEATS)
+def test_a_cheat_does_not_even_reach_lean(checker, project, cheat):
+    with checker.open() as session:
+        verdict = session.check(RIGHT, cheat)
+    assert verdict.status == "error" and verdict.kind == "refused"
+    assert not (project / "exchanges.log").exists()
+
+
+@given(
+    st.sampled_from(
+        ["linarith", "nlinarith [sq_nonneg (x - 1)]", "intro h\n  exact h.end_eq", "rcases h with ⟨k, rfl⟩", "simp_all"]
+    )
+)
+def test_an_honest_proof_is_not_refused(proof):
+    assert not FORBIDDEN.search(proof)
+
+
+PARTS = st.sampled_from(["x = y", "0 < x", "(x > 0 → y > 0)", "3 ∣ x", "x = 1 ∨ y = 2"])
+
+
+@given(st.lists(PARTS, max_size=3), PARTS)
+def test_a_formula_is_read_as_it_was_written(hypotheses, conclusion):
+    statement, lean = Statement("x y : ℤ", tuple(hypotheses), conclusion), Lean("somewhere")
+    assert lean.read(lean.written(statement)) == statement
+
+
+def test_what_is_missing_is_told(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="no Lake project"):
+        Lean(str(tmp_path), command=(sys.executable,)).identity()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="needs lake"):
+        Lean(str(tmp_path)).identity()
+
+
+def test_the_version_is_part_of_a_key(checker, project):
+    before = checker.identity()
+    (project / "lean-toolchain").write_text("leanprover/lean4:v4.9.0\n")
+    assert checker.identity() != before
