@@ -1,17 +1,19 @@
 """One stage on rows of the user's own: `python -m src.stage clean rows=my.jsonl`.
 
-rows -> clean | select | generate | pretrain | evaluate
+rows -> key_points [-> topics [-> ... -> consensus]] | clean | select | generate | pretrain | evaluate
 """
 
 from __future__ import annotations
 
 from src.config.mistakes import BROKEN
 from src.generation.openai import OpenAIGenerator
+from src.methods.kpdds import labelled, new_problems
 from src.methods.shared import base
 from src.pipeline.graph import Graph, Node
 from src.stages.clean import Clean
 from src.stages.generate import Generate
 from src.stages.grade import Grade
+from src.stages.key_points import KeyPoints
 from src.stages.pretrain import Pretrain
 from src.stages.rows import Rows
 from src.stages.select import Select
@@ -22,6 +24,22 @@ def clean(graph: Graph) -> None:
     """The rows' problems, sifted and compared with each other and with the benchmarks."""
     rows = _rows(graph)
     graph.add("clean", graph.stage(Clean, "clean", benchmarks="benchmark"), passages=rows, generations=rows)
+
+
+def key_points(graph: Graph) -> None:
+    """The topics and key points of the rows' problems."""
+    graph.add("key_points", graph.stage(KeyPoints, "key_points", teacher="teacher"), seeds=_rows(graph))
+
+
+def topics(graph: Graph) -> None:
+    """The same, with topics that mean the same merged, and which occur together."""
+    labelled(graph, _rows(graph))
+
+
+def consensus(graph: Graph) -> None:
+    """New problems that practise what the rows' problems do, with solutions that most agree on."""
+    rows = _rows(graph)
+    new_problems(graph, labelled(graph, rows), rows)
 
 
 def select(graph: Graph) -> None:

@@ -8,7 +8,7 @@ seeds -> key_points -> topics -> compositions -> questions -> rating -> answers 
 from __future__ import annotations
 
 from src.methods.shared import examined_base, examined_student
-from src.pipeline.graph import Graph
+from src.pipeline.graph import Graph, Node
 from src.stages.answers import Answers
 from src.stages.clean import Clean
 from src.stages.compositions import Compositions
@@ -22,16 +22,24 @@ from src.stages.topics import Topics
 
 def kpdds(graph: Graph) -> None:
     """All four kinds of asking go to one teacher, and to one budget."""
+    seeds = graph.add("seeds", graph.stage(Seeds, "seeds"))
+    agreed = new_problems(graph, labelled(graph, seeds), seeds)
+    clean = graph.stage(Clean, "clean", benchmarks="benchmark")
+    corpus = graph.add("clean", clean, passages=seeds, generations=agreed, seeds=seeds)
+    examined_student(graph, corpus, *examined_base(graph))
+
+
+def labelled(graph: Graph, seeds: Node) -> Node:
+    """The seeds' topics."""
+    key_points = graph.add("key_points", graph.stage(KeyPoints, "key_points", teacher="teacher"), seeds=seeds)
+    return graph.add("topics", graph.stage(Topics, "topics", embedder="embedder"), key_points=key_points)
+
+
+def new_problems(graph: Graph, topics: Node, seeds: Node) -> Node:
+    """Problems that practise several topics, with the solutions that most agree on."""
     add, stage = graph.add, graph.stage
-    seeds = add("seeds", stage(Seeds, "seeds"))
-    key_points = add("key_points", stage(KeyPoints, "key_points", teacher="teacher"), seeds=seeds)
-    topics = add("topics", stage(Topics, "topics", embedder="embedder"), key_points=key_points)
     drawn = add("compositions", stage(Compositions, "compositions"), seeds=seeds, topics=topics)
     written = add("questions", stage(Questions, "questions", teacher="teacher"), compositions=drawn)
     good = add("rating", stage(Rate, "rating", teacher="teacher"), questions=written)
-    known = {"seeds": seeds, "topics": topics}
-    solved = add("answers", stage(Answers, "answers", teacher="teacher"), questions=good, **known)
-    agreed = add("consensus", stage(Consensus, "consensus"), questions=good, answers=solved)
-    clean = stage(Clean, "clean", benchmarks="benchmark")
-    corpus = add("clean", clean, passages=seeds, generations=agreed, seeds=seeds)
-    examined_student(graph, corpus, *examined_base(graph))
+    solved = add("answers", stage(Answers, "answers", teacher="teacher"), questions=good, seeds=seeds, topics=topics)
+    return add("consensus", stage(Consensus, "consensus"), questions=good, answers=solved)

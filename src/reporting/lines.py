@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from src.core.stage import Artifact
+from src.text.parsing import ParsedProblem, parse_generation
 
 Line = dict[str, Any]
 OF_THE_STORE = {"prompt_id", "passage_id", "generation_id", "generator", "round"}
@@ -42,6 +43,24 @@ def _clean(path: Path) -> Iterator[tuple[str, Iterator[Line]]]:
     yield (
         "left_out.jsonl",
         ({name: row[name] for name in ("id", "reason", "twin")} for row in _table(path / "rejections")),
+    )
+
+
+def _practices(path: Path) -> Iterator[tuple[str, Iterator[Line]]]:
+    rows = _table(path / "practices")
+    yield (
+        "key_points.jsonl",
+        ({"id": r["problem_id"], "topic": r["topic"], "key_points": r["key_points"]} for r in rows),
+    )
+
+
+def _consensus(path: Path) -> Iterator[tuple[str, Iterator[Line]]]:
+    """New problems; their place is that of the first problem whose key points they practise."""
+    read = ((row["passage_id"], parse_generation(row["text"], row["kind"])) for row in _texts(path))
+    solved = ((id, problem) for id, problem in read if isinstance(problem, ParsedProblem))
+    yield (
+        "problems.jsonl",
+        ({"id": id, "question": p.question, "solution": p.solution, "answer": p.answer} for id, p in solved),
     )
 
 
@@ -85,7 +104,16 @@ def _evaluate(path: Path) -> Iterator[tuple[str, Iterator[Line]]]:
     )
 
 
-RESULTS = {"clean": _clean, "select": _select, "generate": _generate, "pretrain": _pretrain, "evaluate": _evaluate}
+RESULTS = {
+    "clean": _clean,
+    "key_points": _practices,
+    "topics": _practices,
+    "consensus": _consensus,
+    "select": _select,
+    "generate": _generate,
+    "pretrain": _pretrain,
+    "evaluate": _evaluate,
+}
 
 
 def _table(folder: Path) -> Iterator[Line]:

@@ -127,3 +127,18 @@ def test_a_model_is_trained_on_rows(tmp_path, rows, model):
     _, made = run(tmp_path, "pretrain", rows, *FIELDS, *model, *words)
     assert (made["pretrain"].path / "model" / "model.safetensors").exists()
     assert made["pretrain"].manifest["counts"]["kept"] == 11
+
+
+def test_key_points_are_named_and_new_problems_written_for_ones_own_rows(tmp_path):
+    question = "Tom has {} apples. He finds 4 more and then gives 3 to Anna. How many apples does Tom have now?"
+    solved = [{"question": question.format(n), "solution": f"The answer is \\boxed{{{n + 1}}}."} for n in range(12, 40)]
+    solved += [{"question": "What is the greatest common divisor of 12 and 18?", "solution": "It is \\boxed{6}."}]
+    mine = write(tmp_path / "solved.jsonl", solved)
+    found, _ = run(tmp_path, "key_points", mine)
+    assert {line(row) for row in found["key_points.jsonl"]} == set(range(1, 30))
+    assert all(row["topic"] and row["key_points"] for row in found["key_points.jsonl"])
+    found, made = run(tmp_path, "consensus", mine, "compositions.count=30", "answers.samples=4")
+    problems = found["problems.jsonl"]
+    assert problems and all(1 <= line(row) <= 29 and row["answer"] in row["solution"] for row in problems)
+    assert not {row["question"] for row in problems} & {row["question"] for row in solved}
+    assert made["key_points"].manifest["counts"]["kept"] == 29
