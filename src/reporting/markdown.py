@@ -40,6 +40,7 @@ def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
     parts += [f"![{plot.title}]({prefix}{plot.name}.svg)" for plot in drawings]
     results = (
         ("Decodings", "decodings"),
+        ("Reward model", "reward"),
         ("Arms", "arms"),
         ("Beside the paper", "paper"),
         ("Accuracy", "accuracy"),

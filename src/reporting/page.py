@@ -18,6 +18,7 @@ from src.reporting.key_points import KeyPointReport, key_points
 from src.reporting.outcomes import against_base, arm_accuracy, primary, transfer
 from src.reporting.paper import beside_the_paper
 from src.reporting.plots import Plot
+from src.reporting.reward import reward_plots, reward_table
 from src.reporting.samples import Sample
 from src.reporting.scaling import trend
 from src.reporting.selection import Selection, selection
@@ -66,7 +67,9 @@ def view(study: Study, baseline: Arm) -> View:
     shown = next(iter(baseline.complete or study.complete), None)
     several = len(study.arms) > 1
     decoded = of_decodings.decodings(study)
+    judged = next((job for job in study.complete if job.manifest("reward")), None)  # a majority asks none
     made = {
+        "reward": reward_table(judged),
         "decodings": decoded.table if decoded else EMPTY_TABLE,
         "accuracy": tables.accuracy(study, primary(study.complete)),
         "transfer": tables.accuracy(study, transfer(study.complete)),
@@ -92,6 +95,7 @@ def view(study: Study, baseline: Arm) -> View:
         else [],
         "accuracy": [plots.accuracy(study)],
         "stages": [*plots.stages(shown)] if shown else [],
+        "reward": [*reward_plots(judged)],
         "losses": [*plots.losses(study)],
         "funnel": [plots.funnel(shown)] if shown else [],
         "times": [plots.times(study)],

@@ -61,6 +61,25 @@ def test_arms_of_one_student_are_compared_question_by_question(study):
     assert not against.claimed and "no difference can be claimed" in found.sentences[-1]
 
 
+def test_the_page_tells_what_the_reward_model_is_worth(study):
+    report = {"n": 40, "good": 9, "auc": 0.8123, "roc": [[0, 0], [0.2, 0.7], [1, 1]]}
+    own = {**report, "ece": 0.071, "calibration": [{"n": 30, "reward": 0.1, "share": 0.12}]}
+    (run,) = (study / "runs" / "search_at_inference").glob("levin*/run.json")
+    row = json.loads(run.read_text())
+    row["nodes"].insert(-1, {"node": "reward", "kind": "reward", "key": "abc", "reused": False, "seconds": 1.0})
+    run.write_text(json.dumps(row))
+    folder = study / "store" / "reward" / "abc"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(json.dumps({"stage": "reward", "key": "abc"}))
+    (folder / "report.json").write_text(json.dumps({"own": own, "planted": {**report, "pairs": 0.9, "pairs_n": 20}}))
+    page = write_report(study, "search_at_inference").read_text()
+    assert "Reward model" in page and "0.812" in page and "continuations that came right" in page
+    assert (
+        "| planted errors | 40 | 9 | 0.812 |  | 90.0 |"
+        in (study / "reports" / "search_at_inference" / "report.md").read_text()
+    )
+
+
 def test_a_study_without_decodings_says_nothing_of_them(outputs):
     assert not decodings(collect(outputs, "ablation_data_volume"))
 
