@@ -57,13 +57,19 @@ class Draft:
         path = (*self.parent.path, self.child)
         prompt = planned.prompt + self.parent.text + self.text
         left = self.limit - self.tokens
-        stop = (self.tree.options.delimiter, *planned.sampling.stop)
         return Request(
             id=content_id(planned.id, *path, prompt, left),
             prompt=prompt,
             seed=seed_from(planned.seed, *path, len(self.text)),
-            sampling=replace(planned.sampling, max_tokens=left, stop=stop),
+            sampling=replace(planned.sampling, max_tokens=left, stop=self._stop()),
         )
+
+    def _stop(self) -> tuple[str, ...]:
+        """The delimiter and the style's own stop strings; of those that begin with a delimiter, which has ended the
+        step before, what is left."""
+        delimiter, stops = self.tree.options.delimiter, self.tree.root.sampling.stop
+        begun = [stop.lstrip(delimiter) for stop in stops if stop.startswith(delimiter)]
+        return tuple(dict.fromkeys((delimiter, *stops, *filter(None, begun if self.parent.text else ()))))
 
     def hear(self, completion: Completion) -> bool:
         """Take in what was written. Returns whether the step has ended; else `request` goes on behind a blank line."""

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import tempfile
 from pathlib import Path
@@ -146,6 +147,24 @@ def test_blank_lines_are_no_steps():
     plain, spaced = (decode(Levin(samples=3), plan_of(1), Walks(blank=blank))[0] for blank in (False, True))
     assert all(row["step"] for row in spaced.nodes if row["path"])
     assert "\n\n" not in plain.candidates[0].answer.text and "\ngo" in spaced.candidates[0].answer.text
+
+
+def test_a_stop_string_that_begins_with_a_line_end_ends_an_answer_all_the_same():
+    """Few-shot answers end at "\\nQuestion:", whose line end has ended the step before."""
+
+    class Chatty(Walks):
+        def write(self, request):
+            if request.prompt.endswith("go 1\n"):
+                (stop,) = (stop for stop in request.sampling.stop if "Question: and so on".startswith(stop))
+                return Completion(request.id, "", "stop", 9, 1, stopped_at=stop)
+            return Completion(request.id, "go 1", "stop", 9, 3, stopped_at="\n")
+
+    (planned,) = plan_of(1)
+    root = planned.requests[0]
+    root = dataclasses.replace(root, sampling=dataclasses.replace(root.sampling, stop=("\nQuestion:",)))
+    (found,) = decode(Levin(samples=3), [dataclasses.replace(planned, requests=(root,))], Chatty())
+    assert [candidate.answer.text for candidate in found.candidates] == ["go 1"]
+    assert found.candidates[0].answer.finish_reason == "stop"
 
 
 def test_siblings_with_the_same_text_are_one_node():
