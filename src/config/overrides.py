@@ -135,6 +135,7 @@ class _Composer:
 
     def __init__(self, loader: ConfigLoader, config_name: str, words: Sequence[str], mistakes: Mistakes):
         self.loader, self.config_name, self.words, self.mistakes = loader, config_name, words, mistakes
+        self._with_groups: dict[tuple[tuple[str, ...], RunMode], DictConfig] = {}
 
     @cached_property
     def known(self) -> DictConfig:
@@ -166,7 +167,11 @@ class _Composer:
     def job(self, words: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
         """The configuration of these overrides. Where there is none, they are tried one by one, groups first (they
         bring the rest), what is wrong with each is noted, and the others are composed."""
-        words = [word for word in words if self._root_is_right(word)]
+        groups = tuple(word for word in words if _names_group(word))
+        if (groups, mode) not in self._with_groups:
+            self._with_groups[groups, mode] = self._chosen(groups, mode)
+        there = self._with_groups[groups, mode]
+        words = [word for word in words if self._root_is_right(word, there)]
         try:
             config = self._load(words, mode)
             _ = config.hydra.run.dir  # the first that Hydra resolves
@@ -190,13 +195,20 @@ class _Composer:
     def _load(self, words: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
         return self.loader.load_configuration(self.config_name, list(words), run_mode=mode)
 
-    def _root_is_right(self, word: str) -> bool:
+    def _chosen(self, groups: Sequence[str], mode: RunMode) -> DictConfig:
+        """The configuration with these groups alone: the sections that a method brings are there, too."""
+        try:
+            return self._load(groups, mode)
+        except ERRORS:  # told below, with the word that is wrong
+            return self.known
+
+    def _root_is_right(self, word: str, there: DictConfig) -> bool:
         """A plus would add anything at the root, and a tilde take anything away."""
         if word[0] not in "+~" or (_names_group(word) and word[0] == "+"):
             return True
         root, name = _root(word), word.lstrip("+~").split("=")[0]
-        if root not in self.known:
-            _note(f"{name}: no such option{did_you_mean(root, map(str, self.known))}", self.mistakes)
+        if root not in there:
+            _note(f"{name}: no such option{did_you_mean(root, map(str, there))}", self.mistakes)
         elif word == f"~{root}":
             _note(f"{word}: the method needs it; choose another option or value instead", self.mistakes)
         else:

@@ -20,6 +20,19 @@ def composed(*words):
     return compose_command(CommandLine.parse(words), "config", mistakes), mistakes
 
 
+@pytest.mark.parametrize("words", [["method=puzzle", "puzzles.rows=7"], ["method=puzzle", "puzzles.share=0.5"]])
+def test_an_option_of_the_chosen_method_is_set_as_any_other(words):
+    found, mistakes = composed(*words)
+    assert not mistakes
+    key, _, value = words[1].rpartition("=")
+    assert found.jobs[0].puzzles[key.removeprefix("puzzles.")] == float(value)
+
+
+def test_an_option_of_another_method_is_none():
+    _, mistakes = composed("method=direct", "puzzles.rows=7")
+    assert mistakes[0].startswith("puzzles.rows: no such option")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "expected"),

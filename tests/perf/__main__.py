@@ -23,7 +23,18 @@ from tests.perf.measure import Comparison, Options, Skip, run_bench
 from tests.perf.rows import REPOSITORY
 from tests.perf.table import as_data, notes, table
 
-BENCHES = ("packing", "training", "generation", "calls", "grading", "sandbox", "influence", "cleaning")
+BENCHES = (
+    "packing",
+    "training",
+    "generation",
+    "calls",
+    "grading",
+    "sandbox",
+    "influence",
+    "cleaning",
+    "puzzles",
+    "checking",
+)
 BUSY = 0.5
 
 
