@@ -38,6 +38,9 @@ class TransformersEmbedder(Embedder):
         import torch
         from transformers import AutoModel, AutoTokenizer
 
+        from src.modeling.loading import quiet
+
+        quiet()
         tokenizer, model = AutoTokenizer.from_pretrained(path), AutoModel.from_pretrained(path, dtype=torch.float32)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         model = model.to(device).eval()

@@ -5,6 +5,7 @@ from src.core.records import Generation, Problem, read_table
 from src.core.store import Store
 from src.core.tracking import NoTracker
 from src.evaluation.grading import grade
+from src.generation.procedural import generator
 from src.generation.procedural.recognition import recognise
 from src.keypoints.records import Question
 from src.pipeline.graph import draw
@@ -56,9 +57,9 @@ def test_kpdds_few_makes_as_many_calls_at_most_as_the_methods_beside_it(scale):
     assert asked == sum(node.stage.asked for node in other.values() if node.stage.kind == "distil") == 600
 
 
-def run(folder):
+def run(folder, stages=(*DATA, "clean")):
     """The artifacts of the data's stages, and what was said of each."""
-    nodes = [node for name, node in nodes_of(composed(*WORDS)).items() if name in (*DATA, "clean")]
+    nodes = [node for name, node in nodes_of(composed(*WORDS)).items() if name in stages]
     said = []
     tracker = NoTracker().start("s", "n", "i", {}, folder)
     runner = Runner(Store(folder / "store"), Local(isolate=False), tracker, folder / "cache", "test", said.append)
@@ -110,3 +111,35 @@ def test_an_option_that_it_has_not_is_refused():
     graph = draw(config, mistakes)
     check_sections("kpdds", config, graph.sections | OF_EVERY_RUN, ["corpus=jsonl"], mistakes)
     assert mistakes[0].startswith("corpus: the method kpdds does not use it")
+
+
+def test_killed_in_every_kind_of_asking_it_asks_nothing_twice_and_ends_with_the_same_data(made, tmp_path, monkeypatch):
+    class KilledError(BaseException):
+        pass
+
+    say, lives = generator._Teacher._text, [30, 90, 60, 100, 10_000]
+    left = [0]
+
+    def mortal(teacher, request):
+        if not left[0]:
+            raise KilledError
+        left[0] -= 1
+        return say(teacher, request)
+
+    monkeypatch.setattr(generator._Teacher, "_text", mortal)
+    ended = []
+    for life in lives:
+        left[0] = life
+        try:
+            again, _ = run(tmp_path, DATA)
+        except KilledError:
+            ended.append(
+                sorted(path.name for path in (tmp_path / "store").iterdir() if any(path.glob("*/manifest.json")))
+            )
+    assert [len(stages) for stages in ended] == [1, 4, 5, 6]  # killed in key_points, questions, rating, answers
+    calls = sum(artifact.manifest["metrics"].get("calls", 0) for artifact in made[0].values())
+    assert sum(lives) - left[0] == calls
+    for name in ("topics", "rating", "consensus"):
+        for table in made[0][name].path.glob("*/*.parquet"):
+            there = again[name].path / table.relative_to(made[0][name].path)
+            assert there.read_bytes() == table.read_bytes()

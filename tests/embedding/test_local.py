@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from src.core.errors import UserError
+from src.embedding.local import TransformersEmbedder
+from tests.generation.tiny import write_tiny_llama
+
+pytestmark = pytest.mark.slow
+
+TEXTS = ["a ten", "carrying a ten to the next column of a sum", "roots", "a ten"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_tiny_llama(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first"])
+def test_a_vector_depends_on_its_text_alone(folder, tmp_path, pooling):
+    together = TransformersEmbedder(folder, pooling).embed(TEXTS, tmp_path)
+    alone = TransformersEmbedder(folder, pooling, batch_rows=1).embed(TEXTS[::-1], tmp_path)[::-1]
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(together[0], together[3], atol=1e-6)
+    assert together[0] @ together[1] < 1 - 1e-4
+
+
+def test_no_texts_have_no_vectors_and_no_model_is_told(folder, tmp_path):
+    assert len(TransformersEmbedder(folder).embed([], tmp_path)) == 0
+    with pytest.raises(UserError, match=r"There is no model at"):
+        TransformersEmbedder("./nowhere").embed(TEXTS, tmp_path)
