@@ -94,9 +94,12 @@ class _Search:
                 self._hear_all()
 
     def _conversation(self, session: Session) -> Iterator[Completion]:
-        yield from session.converse(self._ready)
-        for id in list(self.asked):  # an engine that drops requests is not let off silently
-            yield Completion(id, "", "error", error="the engine lost it")
+        while True:
+            yield from session.converse(self._ready)
+            if not self.asked:
+                return
+            for id in list(self.asked):  # an engine that drops requests is not let off silently
+                yield Completion(id, "", "error", error="the engine lost it")
 
     def _ready(self, room: int) -> list[Request]:
         """Requests that can be asked now. Steps wait for their rewards until as many of them wait as are written, so

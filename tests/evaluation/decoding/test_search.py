@@ -192,6 +192,17 @@ def test_a_step_that_fails_is_left_out():
     assert [candidate.answer.finish_reason for candidate in nothing.candidates] == ["error"]
 
 
+def test_requests_that_the_engine_drops_end_no_search():
+    class Drops(Walks):
+        def stream(self, requests):
+            for number, completion in enumerate(super().stream(requests)):
+                if number % 3:
+                    yield completion
+
+    found = decode(Levin(samples=6), plan_of(6), Drops())
+    assert {candidate.answer.finish_reason for each in found for candidate in each.candidates} == {"stop"}
+
+
 def lost(request):
     return Completion(request.id, "", "error", error="lost")
 
