@@ -273,11 +273,18 @@ class _Teller:
                 yield f"    one about the same passage: {problem['id']}  {_short(problem['question'])}"
 
     def _origin(self, made: Made, name: str) -> Source:
-        """The artifact that brought that table into being: this one, or the input of that name or further up."""
-        source: Made | None = made
-        while source is not None and not source.has(name):
-            source = yield from self._input(source, name)
-        return source
+        """The nearest artifact that holds that table: this one, or further up through the inputs of that name where
+        there are such, else through all."""
+        wave = [made]
+        while wave and not any(source.has(name) for source in wave):
+            above: dict[Path, Made] = {}
+            for source in wave:
+                inputs = source.manifest["inputs"]
+                for each in [name] if name in inputs else sorted(inputs):
+                    found = yield from self._input(source, each)
+                    above |= {found.path: found} if found is not None else {}
+            wave = list(above.values())
+        return next((source for source in wave if source.has(name)), None)
 
     def _input(self, made: Made, name: str) -> Source:
         """What fed an artifact under that name; a line where it was removed."""

@@ -14,6 +14,7 @@ from src.pipeline.launch import Local
 from src.pipeline.runner import Runner
 from src.pipeline.sections import check_sections
 from src.text.boxed import last_boxed
+from src.trace import trace
 from tests.pipeline.composed import composed, nodes_of
 
 DATA = ("seeds", "key_points", "topics", "compositions", "questions", "rating", "answers", "consensus")
@@ -97,6 +98,15 @@ def test_of_a_teacher_that_errs_often_nearly_all_problems_are_right(made):
     texts = read_table(made[0]["answers"].path / "generations", Generation)
     wrote = [right(questions[text.id.rpartition("-")[0]], last_boxed(text.text)) for text in texts]
     assert sum(wrote) / len(wrote) < 0.9
+
+
+def test_a_problem_is_traced_to_its_prompt_and_to_the_seed_behind_it(made):
+    artifacts, folder = made
+    problem = problems(artifacts["clean"])[0]
+    told = "\n".join(trace(folder, problem.id))
+    seed = next(p for p in problems(artifacts["seeds"]) if p.id == problem.passage_id)
+    for part in (f"corpus row {problem.id}", f"prompt {problem.prompt_id}", "Set 1. Topic: ", f"passage {seed.id}"):
+        assert part in told
 
 
 def test_typed_again_nothing_is_executed(made):
