@@ -1,4 +1,4 @@
-"""The paper's own numbers beside a study's, on the benchmarks that both were asked: `paper.jsonl`, with sources."""
+"""The papers' own numbers beside a study's, on the benchmarks that both were asked: `paper.jsonl`, with sources."""
 
 from __future__ import annotations
 
@@ -26,8 +26,12 @@ def beside_the_paper(study: Study) -> Table:
         cells = [Cell(percent(e.mean), interval(e.low, e.high), at) if e else UNKNOWN for e in found]
         rows.append((Cell(arm.name), *cells, Cell("this study")))
     for row in published:
+        if not any(name in row for name in shared):
+            continue
         cells = [Cell(f"{row[name]:.1f}") if name in row else UNKNOWN for name in shared]
         rows.append((Cell(row["model"]), *cells, Cell(row["source"], tone="quiet")))
     columns = (Column("Model", numeric=False), *(Column(f"{words(n)} %") for n in shared), Column("Source", False))
-    note = "Published numbers come without intervals. JiuZhang3.0: arXiv 2405.14365."
+    note = (
+        "Published numbers come without intervals. JiuZhang3.0: arXiv 2405.14365. Smaller scales ask smaller puzzles."
+    )
     return Table(columns, tuple(rows), note)
