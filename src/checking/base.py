@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from src.theorems.statement import Statement
 
@@ -71,7 +71,9 @@ class CheckerSession(AbstractContextManager["CheckerSession"], ABC):
 
 
 class Checker(ABC):
-    """An option of the `checker` group: a frozen dataclass."""
+    """An option of the `checker` group: a frozen dataclass. language: of its statements and proofs."""
+
+    language: ClassVar[str]
 
     @abstractmethod
     def open(self) -> CheckerSession:

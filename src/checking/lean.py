@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from src.checking.base import (
     ASSUMPTIONS,
@@ -62,6 +62,8 @@ class Lean(Checker):
     project: its folder; imports, opens: what a statement may speak of. command: starts the REPL there.
     seconds: of wall time, for one proof; heartbeats: Lean's own limit, the same on every machine.
     """
+
+    language: ClassVar[str] = "lean"
 
     project: str
     imports: tuple[str, ...] = ("Mathlib",)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
 from subprocess import DEVNULL, run
+from typing import ClassVar
 
 from src.checking.base import Checker, CheckerSession, Task, split_arrows
 from src.checking.pool import PooledSession
@@ -43,6 +44,8 @@ class Rocq(Checker):
     seconds: of processor time for one proof; memory_mb: for one toplevel; programs: how it is kept apart from this
         machine.
     """
+
+    language: ClassVar[str] = "rocq"
 
     libraries: tuple[str, ...] = ("ZArith", "Lia", "QArith", "Lqa", "Znumtheory")
     scope: str = "Z_scope"

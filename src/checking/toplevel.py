@@ -20,7 +20,7 @@ from src.checking.vernacular import proof_body, refusal_of_formula, refusal_of_p
 from src.core.errors import UserError
 
 MAX_OUTPUT = 1 << 20
-PATIENCE = 30  # times the processor time that a script may take: how long it may last on a busy machine
+PATIENCE = 120  # times the processor time that a script may take: how long it may last on a starved machine
 START_SECONDS = 30.0
 LOOK_SECONDS = 0.1  # from one look at the processor time to the next
 CLOSED = "Closed under the global context"

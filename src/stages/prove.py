@@ -14,7 +14,7 @@ from src.core.journal import Journal
 from src.core.records import STUDENT, Prediction, Problem, content_id, seed_from, write_table
 from src.core.stage import Stage, StageContext, Upstream
 from src.generation.base import Completion, Generator, Request, Sampling, Session
-from src.stages.theorems import goal, precision_and_recall, proof_row
+from src.stages.theorems import check_language, goal, precision_and_recall, proof_row
 from src.text.parsing import plain_prompt
 from src.theorems.posed import MISSING, WRONG, Posed, Split, posed_problems
 
@@ -109,6 +109,7 @@ class ExamineProver(Stage):
     data_seed: int = 0
 
     def __post_init__(self) -> None:
+        check_language(self.checker)
         at_least(self, 1, "n", "samples", "max_tokens")
         if self.samples > 1 and self.temperature == 0:
             raise ValueError(f"{self.samples} samples at temperature 0 are all the same: raise the temperature")

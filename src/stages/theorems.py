@@ -11,6 +11,7 @@ from src.checking.base import Checker, Task, Verdict, contradiction
 from src.core.checks import at_least
 from src.core.records import Problem, content_id, write_table
 from src.core.stage import Stage, StageContext, Upstream
+from src.theorems.families import LANGUAGE
 from src.theorems.posed import CONTRADICTORY, ILL_FORMED, Posed, posed_problems, worked
 
 
@@ -24,6 +25,12 @@ def proof_row(checker: Checker, row: Posed, negated: bool, proof: str, generator
 def goal(checker: Checker, row: Posed, negated: bool) -> str:
     """What a prover is asked: one formula, on one line."""
     return checker.formula(Task(row.statement, "", negated))
+
+
+def check_language(checker: Checker) -> None:
+    """Raises ValueError for a checker that cannot read what the families state."""
+    if checker.language != LANGUAGE:
+        raise ValueError(f"checker must read {LANGUAGE}, in which the procedural families state their theorems")
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,7 @@ class Theorems(Stage):
     data_seed: int = 0
 
     def __post_init__(self) -> None:
+        check_language(self.checker)
         at_least(self, 1, "n")
         at_least(self, 0, "after")
         if not 0 <= self.error_rate <= 1:

@@ -13,6 +13,8 @@ from typing import Literal
 
 from src.theorems.statement import Statement
 
+LANGUAGE = "rocq"
+
 
 @dataclass(frozen=True)
 class Theorem:

@@ -1,3 +1,6 @@
+import pytest
+
+from src.core.errors import UserError
 from tests.pipeline.composed import composed, nodes_of
 
 
@@ -30,3 +33,8 @@ def test_what_is_worked_is_not_asked_again():
 def test_a_model_made_in_the_run_has_read_something_first():
     nodes = nodes_of(composed("method=prover", "model=tiny"))
     assert all(nodes[f"prover_{n}"].inputs["base"] is nodes["base"] for n in range(3))
+
+
+def test_a_checker_that_cannot_read_the_families_is_refused():
+    with pytest.raises(UserError, match="must read rocq, in which the procedural families"):
+        nodes_of(composed("method=prover", "checker=lean", "checker.project=somewhere"))
