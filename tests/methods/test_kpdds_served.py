@@ -67,7 +67,7 @@ def test_each_kind_is_asked_as_often_as_the_stages_say_and_billed_to_one_account
 
 def test_problems_come_of_it(whole):
     problems = list(read_table(whole[1]["clean"].path / "problems", Problem))
-    assert len(problems) > 5 and all(problem.generator == "tutor" for problem in problems)
+    assert problems and all(problem.generator == "tutor" for problem in problems)
     assert "merged into another topic" in whole[1]["topics"].manifest["counts"]["rejected"]
 
 
@@ -86,9 +86,9 @@ def test_with_faults_and_a_fresh_store_nothing_is_paid_twice_and_the_data_are_th
         )
 
 
-@pytest.mark.parametrize("limit", [20, 140, 250])  # in key_points, questions and answers
-def test_one_budget_holds_for_all_kinds_of_asking(whole, tmp_path, limit):
-    assert limit < whole[2].total()
+@pytest.mark.parametrize("percent", [7, 50, 90])  # of the calls: in key_points, in the middle, and in answers
+def test_one_budget_holds_for_all_kinds_of_asking(whole, tmp_path, percent):
+    limit = whole[2].total() * percent // 100
     bounds = (f"teacher.budget.max_calls={limit}", f"embedder.server.budget.max_calls={limit}")
     with tutoring() as server:
         with pytest.raises(UserError, match="The budget of served is used up"):
