@@ -58,6 +58,16 @@ def test_kpdds_few_makes_as_many_calls_at_most_as_the_methods_beside_it(scale):
     assert asked == sum(node.stage.asked for node in other.values() if node.stage.kind == "distil") == 600
 
 
+def test_the_papers_scale_has_the_papers_numbers():
+    paper = composed("method=kpdds", "scale=paper")
+    assert list(paper["seeds"]["benchmarks"]) == ["gsm8k", "math"] and paper["key_points"]["calls"] == 7473 + 7500
+    assert paper["compositions"]["topics"] == [2, 3] and paper["topics"]["many"] == 5
+    assert paper["rating"]["least"] == 0.85 and paper["consensus"]["most_parts"] == 3
+    answers, recipe = paper["answers"], paper["pretrain"]["recipe"]
+    assert (answers["samples"], answers["sampling"]["temperature"], answers["sampling"]["top_p"]) == (10, 0.75, 0.95)
+    assert (recipe["epochs"], recipe["lr"], recipe["schedule"]["warmup"]) == (3, 1e-5, 0.03)
+
+
 def run(folder, stages=(*DATA, "clean")):
     """The artifacts of the data's stages, and what was said of each."""
     nodes = [node for name, node in nodes_of(composed(*WORDS)).items() if name in stages]
