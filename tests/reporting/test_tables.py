@@ -86,8 +86,8 @@ def test_gpu_hours_count_the_cards() -> None:
 
 def test_the_bill_is_the_teachers_and_told_by_kept_problem() -> None:
     made = [
-        replace(manifest("distil", {}, {}), counts=Counts(100, 60), metrics={"dollars": 3.0}),
-        replace(manifest("distil", {}, {}), counts=Counts(50, 40), metrics={"dollars": 1.0}),
+        replace(manifest("distil", {}, {}), counts=Counts(100, 60), metrics={"calls": 100, "dollars": 3.0}),
+        replace(manifest("distil", {}, {}), counts=Counts(50, 40), metrics={"calls": 50, "dollars": 1.0}),
         replace(manifest("generate", {}, {}), counts=Counts(500, 400)),
     ]
     nodes = tuple(Node(m.stage, m.stage, m.key, False, 0.0, m) for m in made)
