@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 EXAM = ("model", "base", "evaluate_base", "pretrain", "evaluate")
 WORDS = (
     *("method=kpdds", "generator@teacher=compatible", "teacher.model=tutor", "teacher.api_key_env=null"),
-    *("teacher.price={prompt: 1, completion: 2}", "teacher.timeout=10", "study=served"),
+    *("teacher.price={prompt: 1, completion: 2}", "teacher.timeout=120", "study=served"),
     *("embedder=openai", "embedder.server.api_key_env=null", "embedder.server.model=text-embedding-3-small"),
     *("benchmark@seeds.benchmarks=procedural_seen", "seeds.benchmarks.procedural_seen.n=40", "compositions.count=40"),
     *("answers.samples=5", "topics.threshold=0.8", "benchmark=[procedural_seen]", "clean.decontamination=null"),
