@@ -49,7 +49,7 @@ def test_all_machines_write_and_a_lost_one_costs_what_it_had_not_delivered(clust
     doomed, _ = cluster.grow(), cluster.grow()
     cluster.wait_for_nodes()
     asked = requests(1_500)
-    engine = Leisurely(str(tmp_path / "pool"), seconds=0.005)
+    engine = Leisurely(str(tmp_path / "pool"), seconds=0.01)  # long enough for every machine to start
     got = {}
     with Pool(engine, address=cluster.address).open(None, tmp_path) as session:
         for completion in session.stream(iter(asked)):
