@@ -35,7 +35,7 @@ def test_a_command_is_spelled_out(typed, meant):
 
 
 def test_a_stage_that_there_is_not_is_told():
-    with pytest.raises(UserError, match=r"no stage 'claen' to run alone\.\n.*There are: clean, evaluate"):
+    with pytest.raises(UserError, match=r"no stage 'claen' to run alone\.\n.*There are: clean, consensus, evaluate"):
         spelled_out(["claen", "rows=x"])
 
 
