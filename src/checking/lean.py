@@ -7,13 +7,11 @@ and the answer names the new one. So each proof begins in the environment of the
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import selectors
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -37,6 +35,7 @@ from src.checking.pool import PooledSession
 from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.fingerprint import not_in_key
+from src.core.processes import end_group
 from src.evaluation.isolation import Programs, bubblewrap_command, isolation_for
 from src.theorems.statement import Statement
 
@@ -241,8 +240,5 @@ class Repl:
 
     def close(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        if process is not None:
+            end_group(process)

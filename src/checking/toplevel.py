@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import selectors
-import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from typing import IO
 from src.checking.base import ASSUMPTIONS, DIED, ILL_FORMED, MEMORY, NO_PROOF, OUTPUT, REFUSED, Verdict
 from src.checking.vernacular import proof_body, refusal_of_formula, refusal_of_proof
 from src.core.errors import UserError
+from src.core.processes import end_group
 
 MAX_OUTPUT = 1 << 20
 PATIENCE = 120  # times the processor time that a script may take: how long it may last on a starved machine
@@ -197,11 +197,8 @@ class Toplevel:
 
     def close(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        if process is not None:
+            end_group(process)
 
 
 class _Reader:

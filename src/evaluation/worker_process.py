@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import selectors
-import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 
 from src.core.errors import UserError
+from src.core.processes import end_group
 
 START_SECONDS = 120.0  # NumPy and SymPy load in 2 s on an idle machine
 
@@ -66,11 +64,8 @@ class WorkerProcess:
 
     def _stop(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        if process is not None:
+            end_group(process)
 
     def close(self) -> None:
         with self._lock:
