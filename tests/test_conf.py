@@ -31,7 +31,16 @@ LISTS = {"benchmark"}
 NEEDS = {"search": "hydra_plugins.hydra_optuna_sweeper"}  # make install EXTRA=cpu,scale
 METHODS = sorted(path.stem for path in (CONF / "method").glob("*.yaml"))
 SCALES = sorted(path.stem for path in (CONF / "scale").glob("*.yaml"))
-NOT_OPTIONS = {"experiment", "hydra", "method", "stage", "reader", "embedder", "checker"}  # composed elsewhere
+NOT_OPTIONS = {
+    "experiment",
+    "hydra",
+    "method",
+    "stage",
+    "reader",
+    "embedder",
+    "checker",
+    "setting",
+}  # composed elsewhere
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -175,7 +184,7 @@ NOT_FOR = {
     "jiuzhang3": set(),
     "direct": {
         *("ablation_rounds", "ablation_no_distillation", "ablation_no_influence", "ablation_influence_threshold"),
-        *("ablation_synthesizer_size", "search"),
+        *("ablation_synthesizer_size", "ablation_chosen_corpus", "search"),
     },
 }
 

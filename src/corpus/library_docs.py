@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import gc
+import platform
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,11 +32,13 @@ class LibraryDocs(Reader):
     """The docstrings of modules, classes and functions that speak of mathematics.
 
     The files are parsed, never imported: no side effects, a few seconds. min_chars: shorter ones are left out.
+    mathematical: False takes texts about anything.
     meta: "object" is the dotted name of what the docstring documents.
     """
 
     libraries: tuple[str, ...] = ("sympy", "mpmath", "networkx")
     min_chars: int = 150
+    mathematical: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "libraries", tuple(self.libraries))
@@ -68,7 +72,7 @@ class LibraryDocs(Reader):
             if len(raw) < self.min_chars:
                 continue
             text = prose(raw)
-            if len(text) >= self.min_chars and is_mathematical(text):
+            if len(text) >= self.min_chars and (not self.mathematical or is_mathematical(text)):
                 yield passage(library, text, {"object": name})
 
 
@@ -103,6 +107,8 @@ def _root(library: str) -> Path:
 
 def _version(library: str) -> str:
     _root(library)
+    if library in sys.stdlib_module_names:
+        return platform.python_version()
     try:
         return metadata.version(library)
     except metadata.PackageNotFoundError:

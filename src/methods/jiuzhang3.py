@@ -19,9 +19,11 @@ from src.stages.synthesizer import Synthesizer
 
 
 def jiuzhang3(graph: Graph) -> None:
-    """`rounds` of distillation: 2, 1 without selection, 0 with a synthesizer that nobody taught."""
+    """`rounds` of distillation: 2, 1 without selection, 0 with a synthesizer that nobody taught. `corpus_from`: the
+    synthesizer writes from the prompts of the whole pool, or from those that were chosen for the teacher."""
     add, stage = graph.add, graph.stage
     rounds = graph.option("rounds", choices=(0, 1, 2))
+    source = graph.option("corpus_from", choices=("pool", "chosen") if rounds == 2 else ("pool",))
     ask_1 = stage(Distil, "distil", "round_1", teacher="teacher", benchmarks="benchmark")
     ask_2 = stage(Distil, "distil", "round_2", teacher="teacher", benchmarks="benchmark")
     learn = stage(Synthesizer, "synthesizer", trainer="trainer")
@@ -43,6 +45,7 @@ def jiuzhang3(graph: Graph) -> None:
         best = add("select", choose, **pool, synthesizer=synthesizer)
         taught["distilled_2"] = add("distill_2", ask_2, prompts=best)
         synthesizer = add("synthesizer_2", learn, base=writer, prompts=prompts, **taught)
+        prompts = best if source == "chosen" else prompts
     written = add("generate", write, prompts=prompts, synthesizer=synthesizer)
     clean = add("clean", stage(Clean, "clean", benchmarks="benchmark"), passages=corpus, generations=written, **taught)
     examined_student(graph, clean, start, baseline)

@@ -35,6 +35,7 @@ from src.modeling.sharding import is_sharded, whole_weights
 from src.modeling.stable import StableState, stable_key
 from src.modeling.strategies import device_of, is_spread, lightning_options
 from src.modeling.tokenizing import tokenize
+from src.modeling.threads import use_threads
 from src.modeling.trainer import Trainer
 from src.modeling.validation import Validation
 
@@ -99,8 +100,7 @@ def train(
     if limit < recipe.sequence_length and ranks.is_first():
         _tell_of_positions(rows, recipe, limit)
     plan = make_plan(rows, recipe, tuple(corpus.order or recipe.order for corpus in corpora), seed)
-    if trainer.threads:
-        torch.set_num_threads(trainer.threads)
+    use_threads(trainer, base)
     ranks.connect(device_of(trainer))
     with _hushed():
         setup = _Setup(str(base), rows, plan, recipe, trainer, seed, limit, tokenizer)

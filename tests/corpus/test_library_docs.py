@@ -1,3 +1,4 @@
+import platform
 import subprocess
 import sys
 
@@ -101,3 +102,10 @@ def test_software_is_told_from_mathematics():
     assert not is_mathematical(
         "Open the given file handle and write all buffered output there, then return the handle."
     )
+
+
+def test_texts_about_anything_from_the_standard_library():
+    reader = LibraryDocs(("email", "http"), mathematical=False)
+    assert reader.identity() == dict.fromkeys(("email", "http"), platform.python_version())
+    rows = [row for row in reader.read() if isinstance(row, Passage)]
+    assert len(rows) > 100 and sum(is_mathematical(row.text) for row in rows) < len(rows) / 5

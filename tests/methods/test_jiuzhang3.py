@@ -1,5 +1,7 @@
 import pytest
 
+from src.config.mistakes import Mistakes
+from src.pipeline.graph import draw
 from tests.pipeline.composed import composed, nodes_of
 
 
@@ -30,6 +32,14 @@ def test_rounds_of_distillation(config, rounds, between):
     assert [nodes["clean"].inputs[f"distilled_{n}"] for n in range(1, rounds + 1)] == taught
     assert nodes["clean"].stage.beside == nodes["pretrain"].stage.sft  # neither's questions are asked again
     assert {source.name for node in nodes.values() for source in node.inputs.values()} <= nodes.keys()
+
+
+def test_the_corpus_is_written_from_the_pool_or_from_what_was_chosen(config):
+    assert nodes_of(config)["generate"].inputs["prompts"].name == "prompts"
+    assert nodes_of({**config, "corpus_from": "chosen"})["generate"].inputs["prompts"].name == "select"
+    mistakes = Mistakes()
+    draw({**config, "rounds": 1, "corpus_from": "chosen"}, mistakes)
+    assert mistakes == ["corpus_from: must be one of pool, not chosen"]
 
 
 def test_a_model_that_is_made_here_has_read_something_first(config):

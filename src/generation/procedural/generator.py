@@ -16,7 +16,6 @@ from typing import cast
 from src.core.errors import UserError
 from src.core.records import seed_from
 from src.generation.base import Completion, Generator, Request, Session
-from src.generation.procedural.families import families_of
 from src.generation.procedural.family import Kind, Slice
 from src.generation.procedural.size import FULL, Size, families_digest
 from src.generation.procedural.topics import words_of
@@ -98,7 +97,7 @@ def write(request: Request, error_rate: float = 0.0, size: Size = FULL) -> str:
     passage = context.get("passage", "")
 
     rng = Random(seed_from("procedural", request.id, request.seed, stage, kind, part, passage))
-    families, words = families_of(stage, "seen")[: size.families], words_of(passage)
+    families, words = size.taught(stage), words_of(passage)
     family = rng.choices(families, weights=[_weight(f.topics, words) for f in families])[0]
     wrong = rng.random() < error_rate
     problem = family.tell(

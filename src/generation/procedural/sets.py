@@ -13,7 +13,6 @@ from typing import Literal
 
 from src.core.errors import UserError
 from src.core.records import seed_from
-from src.generation.procedural.families import families_of
 from src.generation.procedural.family import Family, Kind, Slice, SolvedProblem, Split
 from src.generation.procedural.people import Cast
 from src.generation.procedural.size import FULL, Size
@@ -76,7 +75,7 @@ def _turns(
     told: set[tuple[str, str]] | None = None if part == "train" else set()
     by_stage = []
     for stage in size.stages or STAGES:
-        families = list(families_of(stage, split)[: size.families])
+        families = size.asked(stage, split)
         Random(seed_from("order", seed, stage)).shuffle(families)
         by_stage.append(
             _round_robin([_stream(f, stage, part, cast, seed, tool_share, told, size.numbers) for f in families])

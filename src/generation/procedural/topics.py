@@ -25,6 +25,11 @@ class Topic:
     def name(self) -> str:
         return self.names[0]
 
+    @property
+    def field(self) -> str:
+        """Of mathematics: "Number Theory" of "Number Theory - Divisors"."""
+        return self.name.partition(" - ")[0]
+
 
 def _topic(names: str, keywords: str, *key_points: str) -> Topic:
     return Topic(tuple(names.split(" | ")), frozenset(keywords.split()), key_points)
@@ -224,6 +229,7 @@ TOPICS = (
         "Telling what a story asks for from what it only tells",
     ),
 )
+FIELDS = tuple(dict.fromkeys(topic.field for topic in TOPICS))
 _NAMES = frozenset(name for topic in TOPICS for name in (*topic.names, *topic.key_points))
 
 
@@ -233,6 +239,11 @@ def topics_of(family: Family) -> tuple[Topic, ...]:
     shared = {topic: len(topic.keywords & family.topics) for topic in TOPICS}
     ranked = sorted((topic for topic in TOPICS if shared[topic]), key=lambda topic: -shared[topic])
     return tuple(ranked[:MOST_TOPICS]) or (TOPICS[-1],)
+
+
+def field_of(family: Family) -> str:
+    """That of the topic that the family is about most."""
+    return topics_of(family)[0].field
 
 
 def key_points_of(family: Family, topic: Topic) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from src.generation.procedural.families import families_of
 from src.generation.procedural.family import Family, spoiled
 from src.generation.procedural.recognition import Recognised, recognise
 from src.generation.procedural.size import Size
@@ -36,7 +35,7 @@ def label(context: Context, rng: Random, slip_rate: float, size: Size) -> str:
 def compose(context: Context, rng: Random, slip_rate: float, size: Size) -> str:
     """A question of a family that needs most of what is selected, key points or topics, between its tags."""
     selected = context.get("selected", "").split("\n")
-    families = [(stage, family) for stage in size.stages or STAGES for family in _taught(stage, size)]
+    families = [(stage, family) for stage in size.stages or STAGES for family in size.taught(stage)]
     needs = {family: _needed(family, selected) for _, family in families}
     slips = rng.random() < slip_rate
     off_topic = slips and rng.random() < 0.5
@@ -77,10 +76,6 @@ TASKS: Mapping[str, Callable[[Context, Random, float, Size], str]] = {
     "rating": rate,
     "answer": solve,
 }
-
-
-def _taught(stage: str, size: Size) -> tuple[Family, ...]:
-    return families_of(stage, "seen")[: size.families]
 
 
 def _needed(family: Family, selected: Sequence[str]) -> float:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from src.core.errors import UserError
 from src.generation.base import Request
-from src.generation.procedural import generator
 from src.generation.procedural.generator import ProceduralGenerator, words_of, write
 from src.generation.procedural.size import Size
 from src.prompts.sets import STAGES
@@ -116,7 +115,7 @@ class Named:
 def test_every_family_keeps_a_chance(monkeypatch):
     passage = "graph edge vertex path cycle tree degree colour"
     families = [Named("fits", passage), Named("fits not", "sheep")]
-    monkeypatch.setattr(generator, "families_of", lambda *_: families)
+    monkeypatch.setattr(Size, "taught", lambda *_: families)
     found = Counter(write(request(i, passage)).split("\n")[1] for i in range(1_000))
     assert found["fits"] > 5 * found["fits not"] > 0
 

@@ -10,6 +10,7 @@ from src.generation.procedural.generator import write
 from src.generation.procedural.people import names
 from src.generation.procedural.sets import held_out_problems, training_problems
 from src.generation.procedural.size import Size
+from src.generation.procedural.topics import field_of
 from src.prompts.sets import STAGES
 
 UNSEEN = {f.name for f in FAMILIES if f.split == "unseen"}
@@ -93,3 +94,20 @@ def test_a_family_of_two_stages_asks_nothing_twice():
     problems = [p for p in held_out_problems("seen", 900, seed=0) if p.family == shared.name]
     assert len({p.stage for p in problems}) == 2
     assert len({p.signature for p in problems}) == len(problems)
+
+
+def test_sets_keep_to_the_fields_that_are_asked_for_and_the_teacher_to_none():
+    size = Size(families=3, numbers=0.6, fields=("Counting and Probability", "Number Theory"))
+    assert size.fields == ("Number Theory", "Counting and Probability")  # the topics' order: one choice, one key
+    asked = {p.family for p in held_out_problems("seen", 400, seed=0, size=size)}
+    assert asked == {p.family for p in training_problems(100, seed=0, split="dev", size=size)}
+    taught = {family.name for stage in STAGES for family in size.taught(stage)}
+    about = {family.name for stage in STAGES for family in size.taught(stage) if field_of(family) in size.fields}
+    assert asked == about and len(about) * 3 <= len(taught)
+
+
+def test_a_field_that_no_topic_has_is_named():
+    with pytest.raises(ValueError, match="fields must name some of .*Number Theory.*, not Astrology"):
+        Size(fields=("Number Theory", "Astrology"))
+    with pytest.raises(ValueError, match="not none"):
+        Size(fields=())
