@@ -34,8 +34,8 @@ from src.modeling.rows import Corpus, Rows
 from src.modeling.sharding import is_sharded, whole_weights
 from src.modeling.stable import StableState, stable_key
 from src.modeling.strategies import device_of, is_spread, lightning_options
-from src.modeling.tokenizing import tokenize
 from src.modeling.threads import use_threads
+from src.modeling.tokenizing import tokenize
 from src.modeling.trainer import Trainer
 from src.modeling.validation import Validation
 

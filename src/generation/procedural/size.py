@@ -14,7 +14,7 @@ from src.core.records import content_id
 from src.prompts.sets import STAGES
 
 if TYPE_CHECKING:
-    from src.generation.procedural.family import Slice, Split
+    from src.generation.procedural.family import Family, Slice, Split
 
 
 @dataclass(frozen=True)
