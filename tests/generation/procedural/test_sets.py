@@ -107,7 +107,7 @@ def test_sets_keep_to_the_fields_that_are_asked_for_and_the_teacher_to_none():
 
 
 def test_a_field_that_no_topic_has_is_named():
-    with pytest.raises(ValueError, match="fields must name some of .*Number Theory.*, not Astrology"):
+    with pytest.raises(ValueError, match=r"fields must name some of .*Number Theory.*, not Astrology"):
         Size(fields=("Number Theory", "Astrology"))
     with pytest.raises(ValueError, match="not none"):
         Size(fields=())
