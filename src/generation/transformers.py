@@ -30,7 +30,7 @@ class TransformersGenerator(Generator):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     batch_size: int = field(
-        default=16, metadata=not_in_key("how many texts are written at a time: each has its own seed")
+        default=64, metadata=not_in_key("how many texts are written at a time: each has its own seed")
     )
     max_model_len: int | None = None
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from src.core.errors import UserError
+from src.core.threads import use_threads
 from src.generation.base import Completion, Request, Sampling, Session, refused
+from src.generation.precision import on_cpu
 from src.generation.token_choice import choose
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ class TransformersSession(Session):
     def __init__(self, options: TransformersGenerator, model: str):
         self._batch_size = options.batch_size
         self._device = _device(options.device)
+        if self._device.type == "cpu":
+            use_threads(model)
         self._model, self._tokenizer = _load(model, options.dtype, self._device)
         longest = getattr(self._model.config, "max_position_embeddings", UNLIMITED)
         self._longest = min(options.max_model_len or longest, longest)
@@ -158,6 +162,7 @@ def _load(name: str, dtype: str, device: torch.device) -> tuple[Any, Any]:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
+        dtype = on_cpu(dtype) if device.type == "cpu" else dtype
         model: torch.nn.Module = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
         raise UserError(

@@ -22,7 +22,9 @@ if "torch" not in sys.modules:
 import torch
 
 from src.core.errors import UserError
+from src.core.threads import use_threads
 from src.generation.base import Completion, Request, Sampling, Session, refused
+from src.generation.precision import on_cpu
 
 if TYPE_CHECKING:
     from src.generation.vllm import VLLMGenerator
@@ -69,7 +71,7 @@ def engine_args(options: VLLMGenerator, model: str) -> EngineArgs:
     eager = options.enforce_eager if options.enforce_eager is not None else not ON_GPU
     return EngineArgs(
         model=model,
-        dtype=options.dtype,
+        dtype=options.dtype if ON_GPU else on_cpu(options.dtype),
         max_model_len=options.max_model_len,  # None is what its own default means
         max_num_seqs=options.max_num_seqs,
         tensor_parallel_size=options.tensor_parallel_size,
@@ -96,6 +98,8 @@ class VLLMSession(Session):
             self._undo.enter_context(torch.compiler.set_stance("force_eager"))
         if options.batch_invariant:
             os.environ["VLLM_BATCH_INVARIANT"] = "1"
+        if not ON_GPU:
+            use_threads(model)
         try:
             self._engine: LLMEngine | None = _start(arguments)
         except UserError:

@@ -20,6 +20,7 @@ import torch
 from src.core import stopping
 from src.core.progress import Progress
 from src.core.records import Example, content_id
+from src.core.threads import use_threads
 from src.modeling import attention as attn
 from src.modeling import loading, ranks, selftest
 from src.modeling.checkpoints import CheckpointFolder, Checkpointing
@@ -34,7 +35,6 @@ from src.modeling.rows import Corpus, Rows
 from src.modeling.sharding import is_sharded, whole_weights
 from src.modeling.stable import StableState, stable_key
 from src.modeling.strategies import device_of, is_spread, lightning_options
-from src.modeling.threads import use_threads
 from src.modeling.tokenizing import tokenize
 from src.modeling.trainer import Trainer
 from src.modeling.validation import Validation
@@ -100,7 +100,7 @@ def train(
     if limit < recipe.sequence_length and ranks.is_first():
         _tell_of_positions(rows, recipe, limit)
     plan = make_plan(rows, recipe, tuple(corpus.order or recipe.order for corpus in corpora), seed)
-    use_threads(trainer, base)
+    use_threads(base, trainer.threads)
     ranks.connect(device_of(trainer))
     with _hushed():
         setup = _Setup(str(base), rows, plan, recipe, trainer, seed, limit, tokenizer)

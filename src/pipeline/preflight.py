@@ -20,28 +20,45 @@ GB = 1e9
 
 
 def missing(nodes: Sequence[Node], store: Store) -> list[str]:
-    """What the nodes that are still to be made will miss, each with what to do about it."""
-    to_make = [node for node in nodes if store.find(node.stage.kind, node.key) is None]
-    found = [str(error) for node in to_make for error in _of_node(node, store)]
+    """What the nodes that are still to be made will miss, each with what to do about it. A node that stands in several
+    jobs counts once."""
+    each = {node.key: node for node in nodes}.values()
+    to_make = [node for node in each if store.find(node.stage.kind, node.key) is None]
+    rows = _Rows(store)
+    found = [str(error) for node in to_make for error in _of_node(node, rows)]
     found += [str(error) for error in _told(lambda: _check_disk(to_make, store.root))]
     return list(dict.fromkeys(found))
 
 
-def _of_node(node: Node, store: Store) -> Iterator[UserError]:
+def _of_node(node: Node, rows: _Rows) -> Iterator[UserError]:
     yield from node.absent
     for part in components(node.stage):
         if hasattr(part, "preflight"):
             yield from _told(part.preflight)
-    inputs = {name: upstream(source, store) for name, source in node.inputs.items()}
+    inputs = rows.of_inputs(node)
     yield from _told(lambda: node.stage.check_inputs(inputs))
 
 
-def upstream(node: Node, store: Store) -> Upstream:
-    """The node as what feeds another: its rows are counted where it is made, else bounded by what feeds it."""
-    if artifact := store.find(node.stage.kind, node.key):
-        return Upstream(node.stage, int(artifact.manifest["counts"]["kept"]))
-    inputs = {name: upstream(source, store) for name, source in node.inputs.items()}
-    return Upstream(node.stage, node.stage.rows_at_most(inputs))
+class _Rows:
+    """Nodes as what feeds others, with their rows. Each is asked once: it feeds many, and some read files to tell."""
+
+    def __init__(self, store: Store):
+        self.store = store
+        self._told: dict[str, Upstream] = {}
+
+    def of_inputs(self, node: Node) -> dict[str, Upstream]:
+        return {name: self._of(source) for name, source in node.inputs.items()}
+
+    def _of(self, node: Node) -> Upstream:
+        if node.key not in self._told:
+            self._told[node.key] = Upstream(node.stage, self._count(node))
+        return self._told[node.key]
+
+    def _count(self, node: Node) -> int | None:
+        """Counted where the node is made, else bounded by what feeds it."""
+        if artifact := self.store.find(node.stage.kind, node.key):
+            return int(artifact.manifest["counts"]["kept"])
+        return node.stage.rows_at_most(self.of_inputs(node))
 
 
 def _check_disk(to_make: Sequence[Node], folder: Path) -> None:

@@ -14,6 +14,7 @@ from src.config.overrides import LOOK, CommandLine, compose_command
 from src.core.errors import UserError
 from src.pipeline.graph import draw
 from src.pipeline.job import Job, plain_config
+from src.pipeline.preflight import missing
 
 ON_THIS_MACHINE = ("BasicLauncher", "JoblibLauncher")  # others' jobs look around themselves, where they are
 
@@ -63,7 +64,7 @@ def explain_command(command: CommandLine, config_name: str) -> Iterator[str]:
 
 def _check_machine(jobs: Sequence[Job]) -> None:
     """What any job misses here must not come to light when the jobs before it have run."""
-    if absent := dict.fromkeys(line for job in jobs for line in job.absent()):
+    if absent := missing([node for job in jobs for node in job.nodes], jobs[0].store):
         raise UserError("\n".join(absent), "Nothing was computed.")
 
 

@@ -20,11 +20,11 @@ import torch
 from torch import Tensor, nn
 
 from src.core.records import Example
+from src.core.threads import use_threads
 from src.modeling.attention import Documents, choose
 from src.modeling.data import MicroBatch
 from src.modeling.loading import load_config, load_model
 from src.modeling.rows import encode_prompts, encode_responses
-from src.modeling.threads import use_threads
 from src.modeling.trainer import Trainer
 from src.selection.products import product
 
@@ -92,7 +92,7 @@ def pack(rows: Sequence[Encoded]) -> MicroBatch:
 def on_device(model: Path, trainer: Trainer, longest: int, precision: str = "float32") -> Any:
     """A model folder with weights of that precision ("float32" or "bf16"), ready to read packed rows of up to so many
     tokens; activations are checkpointed where the trainer says so."""
-    use_threads(trainer, model)
+    use_threads(model, trainer.threads)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if trainer.device == "auto" else trainer.device
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     found = load_model(model, choose(load_config(model), trainer.attention, longest), dtype).to(device).eval()

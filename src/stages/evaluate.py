@@ -19,7 +19,7 @@ from src.core.store import write_json
 from src.evaluation.benchmark import Benchmark
 from src.evaluation.decoding import Decoding, Independent
 from src.evaluation.decoding.base import Rewarded
-from src.evaluation.decoding.rewards import RewardModel, StepScorer
+from src.evaluation.decoding.rewards import Judge, RewardModel, StepScorer
 from src.evaluation.isolation import Programs, isolation_for
 from src.evaluation.prompting import Protocol, Style
 from src.generation.base import Generator, Sampling
@@ -108,7 +108,7 @@ class Evaluate(Stage):
         from src.evaluation.requests import load_questions
 
         label, model = self._subject(ctx)
-        reward = self._reward(ctx.inputs)
+        reward = self._reward(ctx.inputs, model)
         plan = self._planner().plan(model, self.benchmarks, load_questions(self.benchmarks))
         total = sum(len(planned.requests) for planned in plan)
 
@@ -147,13 +147,23 @@ class Evaluate(Stage):
                 "A search goes on from steps, and a server does not say which stop string ended a text.",
                 "Choose decoding=best_of_n, weighted_majority or majority, or an engine on this machine.",
             )
+        if self._server is not None and self._asks("likelihood"):
+            raise UserError(
+                "The likelihood of a step is asked of a model on this machine, and a server answers.",
+                "Set decoding.reward=DIR, or choose decoding=majority.",
+            )
         decoding = {} if self.decoding == Independent() else {"decoding": digest_of(self.decoding)}
         return {**self._protocol().identity(), **decoding}
 
     @property
     def wants_reward(self) -> bool:
-        """Whether the decoding asks a reward model and names none."""
-        return isinstance(self.decoding, Rewarded) and self.decoding.reward is None
+        """Whether the decoding asks a reward model of labels and names none."""
+        return self._asks("labels")
+
+    def _asks(self, judge: Judge) -> bool:
+        """Whether the decoding names no model to reward steps in this way. By likelihood it is then the one that
+        answers."""
+        return isinstance(self.decoding, Rewarded) and self.decoding.reward is None and self.decoding.judge == judge
 
     def check_inputs(self, inputs: Mapping[str, Upstream]) -> None:
         if self.wants_reward and "reward" not in inputs:
@@ -184,12 +194,14 @@ class Evaluate(Stage):
     def _decoding(self) -> Decoding:
         return self.decoding.resolved(self.samples, self.temperature)
 
-    def _reward(self, inputs: Mapping[str, Artifact] | Mapping[str, Upstream]) -> RewardModel | None:
-        """The decoding's own, or that of the input "reward"."""
-        if self.decoding.reward_model is not None or "reward" not in inputs:
-            return self.decoding.reward_model
-        made = inputs["reward"]
-        return RewardModel(str(made.path) if isinstance(made, Artifact) else "reward")
+    def _reward(self, inputs: Mapping[str, Artifact], model: str | None) -> RewardModel | None:
+        """The decoding's own; where it names none the model that answers, or that of the input "reward"."""
+        if self.wants_reward:
+            return RewardModel(str(inputs["reward"].path))
+        if self._asks("likelihood"):
+            assert model is not None, "identity has refused a server"
+            return RewardModel(model, judge="likelihood")
+        return self.decoding.reward_model
 
     def _protocol(self) -> Protocol:
         return Protocol(self.prompting, self.shots, self.exemplars, self.system, self.template, self.turns)

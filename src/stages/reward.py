@@ -20,14 +20,15 @@ FORMAT = RewardModel("")  # how the rows are written, and the model is asked
 @dataclass(frozen=True)
 class Reward(TrainingStage):
     """Learns the table `steps` of the input "steps", from the model of the input "pretrain", or `model`, on. Leaves
-    `model/`, and in `report.json` what it says of the steps that were kept for measuring.
+    `model/`, and in `report.json` what it says of the steps that were kept for measuring, beside what the model that it
+    started from would have written itself.
 
     labels: "hard": a step is good if any continuation reached the gold answer; "soft": with the probability that its
         share of them gives, drawn once.
     """
 
     kind: ClassVar[str] = "reward"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     labels: Literal["hard", "soft"] = "soft"
 
@@ -37,7 +38,7 @@ class Reward(TrainingStage):
         summary = self.train(ctx, base, list(self._examples(rows)), "A process reward model")
         count(ctx.tally, summary.rows)
         if is_first():
-            self._measure(ctx, [row for row in rows if row.tested])
+            self._measure(ctx, base, [row for row in rows if row.tested])
 
     def _examples(self, rows: Sequence[Step]) -> Iterator[Example]:
         good, bad = FORMAT.labels
@@ -51,14 +52,20 @@ class Reward(TrainingStage):
             return row.share > 0
         return seed_from(self.seed, "label", row.id) < row.share * 2**31
 
-    def _measure(self, ctx: StageContext, rows: Sequence[Step]) -> None:
-        """`report.json`, and its main figures for the manifest."""
+    def _measure(self, ctx: StageContext, base: str, rows: Sequence[Step]) -> None:
+        """`report.json`, and its main figures for the manifest: of this model, and of what it started from, which says
+        how likely a step is without having learnt to judge."""
         from src.evaluation.reward_report import report
 
-        with RewardModel(str(ctx.out)).open() as scorer:
-            partials = [Partial(row.question, tuple(row.steps), first=len(row.steps) - 1) for row in rows]
-            rewards = [scores.rewards[0] for scores in scorer.score(partials)]
-        found = report(rows, rewards)
+        partials = [Partial(row.question, tuple(row.steps), first=len(row.steps) - 1) for row in rows]
+        found = {}
+        for suffix, model in (
+            ("", RewardModel(str(ctx.out))),
+            ("_by_likelihood", RewardModel(base, judge="likelihood")),
+        ):
+            with model.open() as scorer:
+                rewards = [scores.rewards[0] for scores in scorer.score(partials)]
+            found |= {f"{name}{suffix}": part for name, part in report(rows, rewards).items()}
         write_json(ctx.out / "report.json", found)
         for name, part in found.items():
             ctx.summary |= {f"{name}/{figure}": part[figure] for figure in part if isinstance(part[figure], float)}

@@ -5,7 +5,7 @@ import pytest
 
 from src.core import hub, machine
 from src.core.errors import UserError
-from src.core.fingerprint import pin
+from src.core.fingerprint import not_in_key, pin
 from src.core.stage import Stage
 from src.core.store import Store
 from src.corpus.huggingface import HuggingFaceReader
@@ -59,6 +59,29 @@ def test_everything_is_told_at_once_and_once(tmp_path):
         "There is no ink.",
         "About 1,000,000,000 GB wi",
     ]
+
+
+@dataclass(frozen=True)
+class Counting(Toy):
+    """Says how often it was asked for its rows; `number` tells two apart."""
+
+    number: int = 0
+    asked: list[int] = field(default_factory=list, metadata=not_in_key("a count of this test's"))
+
+    def rows_at_most(self, inputs):
+        self.asked.append(self.number)
+        return 1
+
+
+def test_a_node_that_feeds_many_is_asked_for_its_rows_once(tmp_path):
+    """Through each of its ways to the last node it would be a million times."""
+    asked = []
+    nodes = [Node("0", Counting(number=0, asked=asked))]
+    for number in range(1, 21):
+        feeds = {"left": nodes[-1], "right": nodes[-1]}
+        nodes.append(Node(str(number), Counting(number=number, asked=asked), feeds))
+    assert missing([*nodes, *nodes], Store(tmp_path)) == []
+    assert sorted(asked) == list(range(20))  # the last feeds none
 
 
 def texts(tmp_path, lines):

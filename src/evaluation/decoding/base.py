@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from src.core.checks import at_least
 from src.core.journal import Journal
 from src.core.progress import Progress
-from src.evaluation.decoding.rewards import RewardModel, StepScorer
+from src.evaluation.decoding.rewards import Judge, RewardModel, StepScorer
 from src.evaluation.program_pool import ProgramPool
 from src.evaluation.requests import Answer, Opener, PlannedQuestion
 from src.modeling.flops import FORWARD
@@ -129,16 +129,18 @@ class Decoding(ABC):
 class Rewarded(Decoding):
     """A decoding that asks a process reward model.
 
-    reward: a folder that the stage `reward` wrote, a name on the hub, or an option of the group `reward`; None: the one
-        that this run trains.
+    reward: a folder that the stage `reward` wrote, or a name on the hub; None: the one that this run trains.
+    judge: by "labels", which a reward model is trained to give, or by "likelihood", what a model would have written
+        itself; without `reward` that is then the model that answers.
     """
 
     reward: RewardModel | str | None = field(default=None)
+    judge: Judge = "labels"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if isinstance(self.reward, str):
-            object.__setattr__(self, "reward", RewardModel(self.reward))
+            object.__setattr__(self, "reward", RewardModel(self.reward, judge=self.judge))
 
     @property
     def reward_model(self) -> RewardModel | None:

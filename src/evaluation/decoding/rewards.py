@@ -6,16 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from src.evaluation.prompting import CORPUS_PROMPT
 from src.modeling.shape import Shape
 from src.modeling.sources import weights_and_tokenizer
 
 if TYPE_CHECKING:
-    from src.evaluation.decoding.scorer import LabelScorer
+    from src.evaluation.decoding.scorer import PackedScorer
 
 LABELS = ("+", "-")
+Judge = Literal["labels", "likelihood"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,11 @@ class StepScorer(ABC):
 
 @dataclass(frozen=True)
 class RewardModel:
-    """A causal language model that says after each step whether it is a good one: its reward is the probability of the
-    first label where only the two labels can follow (Wang et al. 2023, arXiv 2312.08935).
+    """A causal language model that rewards steps.
 
+    judge: by "labels" it says after each step whether it is a good one: the reward is the probability of the first
+      label where only the two labels can follow (Wang et al. 2023, arXiv 2312.08935). By "likelihood" it says what it
+      would have written itself: the probability that it gives the step's least likely token.
     model: a Hugging Face folder or name; the folder of a stage `reward` will do.
     prompt: what stands before the steps, with {question}; step: how one step stands there, with {step}.
     labels: of a good and of a bad step, one token each.
@@ -68,6 +71,7 @@ class RewardModel:
     step: str = "{step}\n"
     labels: tuple[str, str] = LABELS
     batch_tokens: int = 8_192
+    judge: Judge = "labels"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.labels))
@@ -99,11 +103,11 @@ class RewardModel:
         """What the model reads; a label would be next."""
         return self.prompt.replace("{question}", question) + "".join(self.step.replace("{step}", s) for s in steps)
 
-    def open(self) -> LabelScorer:
+    def open(self) -> PackedScorer:
         """Raises UserError where the model cannot be loaded, or a label is no single token of it."""
-        from src.evaluation.decoding.scorer import LabelScorer
+        from src.evaluation.decoding.scorer import LabelScorer, LikelihoodScorer
 
-        return LabelScorer(self)
+        return LabelScorer(self) if self.judge == "labels" else LikelihoodScorer(self)
 
 
 def steps_of(text: str, delimiter: str = "\n") -> tuple[str, ...]:

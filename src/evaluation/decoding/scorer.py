@@ -1,4 +1,4 @@
-"""The live reward model: packed passes forward, in each of which all steps of a solution are read at once."""
+"""The live reward model: packed passes forward."""
 
 from __future__ import annotations
 
@@ -22,19 +22,48 @@ if TYPE_CHECKING:
 LONGEST = 1 << 20
 
 
-class LabelScorer(StepScorer):
+class PackedScorer(StepScorer):
     """Holds a model until `close`."""
 
     def __init__(self, options: RewardModel):
         self._options = options
         self._tokenizer = load_tokenizer(options.place)
-        self._labels = label_tokens(self._tokenizer, options)
         config = load_config(options.place)
         self._longest = int(getattr(config.get_text_config(), "max_position_embeddings", LONGEST))
         self._attention = choose(config, "auto", self._longest)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         dtype = torch.float32 if self._device.type == "cpu" else torch.bfloat16
         self._model: Any = load_model(options.place, self._attention, dtype).to(self._device).eval()
+
+    def close(self) -> None:
+        del self._model
+        gc.collect()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    @torch.inference_mode()
+    def _logits(self, rows: Sequence[tuple[list[int], list[int]]]) -> torch.Tensor:
+        """Of the tokens that follow each row's places, row after row: (places, vocabulary), in float32."""
+        lengths = [len(row) for row, _ in rows]
+        starts = np.cumsum([0, *lengths[:-1]])
+        places = np.concatenate([start + np.array(at) for start, (_, at) in zip(starts, rows, strict=True)])
+        documents = Documents.of(lengths).to(self._device)
+        logits = self._model(
+            input_ids=torch.tensor([[t for row, _ in rows for t in row]], device=self._device),
+            position_ids=torch.cat([torch.arange(n) for n in lengths])[None].to(self._device),
+            logits_to_keep=torch.from_numpy(places).to(self._device),
+            use_cache=False,
+            **documents.arguments(self._attention),
+        ).logits[0]
+        return logits.float()
+
+
+class LabelScorer(PackedScorer):
+    """Reads all steps of a solution at once."""
+
+    def __init__(self, options: RewardModel):
+        super().__init__(options)
+        self._labels = label_tokens(self._tokenizer, options)
 
     def score(self, partials: Sequence[Partial]) -> list[Scores]:
         """A step behind the model's last position gets no reward above 0: nothing can be said of it."""
@@ -58,29 +87,50 @@ class LabelScorer(StepScorer):
                         rewards[number][step] = value
         return [Scores(tuple(each), n) for each, n in zip(rewards, read, strict=True)]
 
-    def close(self) -> None:
-        del self._model
-        gc.collect()
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    @torch.inference_mode()
     def _pass(self, rows: Sequence[tuple[list[int], list[int]]]) -> list[list[float]]:
         """For each row of tokens the probability of the good label after each of its places, of the two labels."""
-        lengths = [len(row) for row, _ in rows]
-        starts = np.cumsum([0, *lengths[:-1]])
-        places = np.concatenate([start + np.array(at) for start, (_, at) in zip(starts, rows, strict=True)])
-        documents = Documents.of(lengths).to(self._device)
-        logits = self._model(
-            input_ids=torch.tensor([[t for row, _ in rows for t in row]], device=self._device),
-            position_ids=torch.cat([torch.arange(n) for n in lengths])[None].to(self._device),
-            logits_to_keep=torch.from_numpy(places).to(self._device),
-            use_cache=False,
-            **documents.arguments(self._attention),
-        ).logits[0]
-        good = logits[:, list(self._labels)].float().softmax(-1)[:, 0].tolist()
+        good = self._logits(rows)[:, list(self._labels)].softmax(-1)[:, 0].tolist()
         ends = np.cumsum([0, *(len(at) for _, at in rows)])
         return [good[start:end] for start, end in pairwise(ends)]
+
+
+class LikelihoodScorer(PackedScorer):
+    """Reads a solution up to each of its steps. What ends a step is no part of it: after its last one a model ends the
+    text instead."""
+
+    def score(self, partials: Sequence[Partial]) -> list[Scores]:
+        """A step behind the model's last position gets no reward above 0: nothing can be said of it."""
+        steps = [(number, n) for number, p in enumerate(partials) for n in range(p.first, len(p.steps))]
+        rows = self._encoded([self._before_and_after(partials[number], n) for number, n in steps])
+        rewards = [[0.0] * (len(p.steps) - p.first) for p in partials]
+        read = [0] * len(partials)
+        fit = [(at, row, {place: [] for place in places}) for at, (row, places) in enumerate(rows) if places]
+        for batch in _batches(fit, self._options.batch_tokens):
+            for (at, row, _), reward in zip(batch, self._pass([rows[at] for at, _, _ in batch]), strict=True):
+                number, n = steps[at]
+                read[number] += len(row)
+                rewards[number][n - partials[number].first] = reward
+        return [Scores(tuple(each), n) for each, n in zip(rewards, read, strict=True)]
+
+    def _before_and_after(self, partial: Partial, n: int) -> tuple[str, str]:
+        before = self._options.text(partial.question, partial.steps[:n])
+        return before, before + self._options.step.partition("{step}")[0] + partial.steps[n]
+
+    def _encoded(self, texts: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
+        """Each text's tokens, and the places before those that the step added: none where it is too long. A token that
+        joins the step's beginning to what comes before counts."""
+        before = encode_prompts(self._tokenizer, [text for text, _ in texts])
+        rows = []
+        for start, row in zip(before, encode_prompts(self._tokenizer, [text for _, text in texts]), strict=True):
+            alike = next((i for i, pair in enumerate(zip(start, row)) if pair[0] != pair[1]), min(len(start), len(row)))
+            rows.append((row, list(range(max(alike, 1) - 1, len(row) - 1)) if len(row) <= self._longest else []))
+        return rows
+
+    def _pass(self, rows: Sequence[tuple[list[int], list[int]]]) -> list[float]:
+        """For each row of tokens the least probability of one that follows its places."""
+        targets = torch.tensor([row[place + 1] for row, places in rows for place in places], device=self._device)
+        found = self._logits(rows).log_softmax(-1).gather(1, targets[:, None])[:, 0].exp()
+        return [float(part.min()) for part in found.split([len(places) for _, places in rows])]
 
 
 def label_tokens(tokenizer: PreTrainedTokenizerBase, options: RewardModel) -> tuple[int, int]:

@@ -39,6 +39,29 @@ def test_a_reward_is_the_good_label_s_share_after_the_step(folder, batch_tokens)
         assert scores.tokens == expected[-1][1]  # the longest alone is read: the others are its beginnings
 
 
+def least_likely(folder, question, steps):
+    """Of the last step's tokens the least probability, one text alone through the model, unpacked."""
+    tokenizer, model = load_tokenizer(folder), load_model(folder, "eager")
+    before, after = (RewardModel(folder).text(question, part) for part in (steps[:-1], steps))
+    start, ids = encode_prompts(tokenizer, [before, after.removesuffix("\n")])
+    assert ids[: len(start)] == start
+    with torch.no_grad():
+        shares = model(torch.tensor([ids])).logits[0].float().softmax(-1)
+    return min(float(shares[n - 1, ids[n]]) for n in range(len(start), len(ids))), len(ids)
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 8_192])
+def test_a_likelihood_is_that_of_the_step_s_least_likely_token(folder, batch_tokens):
+    with RewardModel(folder, batch_tokens=batch_tokens, judge="likelihood").open() as scorer:
+        found = scorer.score(PARTIALS)
+        assert scorer.score([Partial("What?", ("long" * 200,))])[0].rewards == (0.0,)
+    for partial, scores in zip(PARTIALS, found, strict=True):
+        steps = [partial.steps[: n + 1] for n in range(partial.first, len(partial.steps))]
+        expected = [least_likely(folder, partial.question, each) for each in steps]
+        assert scores.rewards == pytest.approx([value for value, _ in expected], abs=1e-6)
+        assert scores.tokens == sum(read for _, read in expected)
+
+
 def test_what_the_model_cannot_read_is_worth_nothing(folder):
     with RewardModel(folder).open() as scorer:
         (scores,) = scorer.score([Partial("What?", ("short", "long" * 200))])
