@@ -289,11 +289,15 @@ def _reworded(word: str, error: Exception, known: DictConfig) -> str:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         place = f"{mark.name}, line {mark.line + 1}" if mark else str(CONF)
         return f"{place}: this is not YAML: {problem or error}"
-    if found := re.search(r"Could not find '(?:\S*/)?(\S+)/(\S+)'\s+Available options in '\S+':\n((?:\t.*\n?)+)", text):
-        group, name, there = found[1], found[2], found[3].split()
+    if found := re.search(
+        r"Could not find '((?:\S*/)?(\S+)/(\S+))'\s+Available options in '\S+':\n((?:\t.*\n?)+)", text
+    ):
+        path, group, name, there = found[1], found[2], found[3], found[4].split()
         if group in ("launcher", "sweeper") and name in PLUGINS:
             return f"{word}: the plugin '{name}' is not installed: make install EXTRA=cpu,scale (or gpu,scale)"
-        return f"{word or name}: no such option{did_you_mean(name, there)}"
+        if name != value.rpartition("/")[2]:  # a name that is put together from several choices
+            return f"{path}: what is chosen together asks for it, and there is none; take another method or experiment"
+        return f"{word}: no such option{did_you_mean(name, there)}"
     if found := re.search(r"Could not load '(?:\S*/)?([^/\s]+)/([^/\s]+)'", text):  # one of a list
         there = [path.stem for path in (CONF / found[1]).glob("*.yaml")]
         return f"{found[1]}={found[2]}: no such option{did_you_mean(found[2], there)}"

@@ -21,7 +21,7 @@ class VLLMGenerator(Generator):
     """Options of the engine.
 
     model: a Hugging Face folder or name; None when the stage brings the model.
-    dtype: of weights and activations; "auto" takes the model's, and on CPUs without bfloat16 "float32", which is faster.
+    dtype: of weights and activations; "auto" is the model's, and on CPUs without bfloat16 "float32", which is faster.
     max_model_len: tokens of prompt and text together; None takes what the model was made for.
     max_num_seqs: texts written at a time.
     enforce_eager: no compilation, no CUDA graphs. None: so on CPUs, where compiling outlasts a small run.

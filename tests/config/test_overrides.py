@@ -47,6 +47,7 @@ def test_an_option_of_another_method_is_none():
         (["selector=null", "clean=5"], ["selector=null: no such option; it has", "clean=5: no such option"]),
         (["+sed=1", "++hydr.x=1"], ["sed: no such option; did you mean 'seed'", "hydr.x: no such option"]),
         (["~selector", "~seed"], ["~selector: the method needs it", "~seed: the method needs it"]),
+        (["+experiment=ablation_decay_mix", "method=puzzle"], ["recipe/puzzle/laptop_phases: what is chosen together"]),
         (["~sed"], ["sed: no such option"]),
         (["+scale=paper"], ["+scale=paper: scale has a value already; without the plus it takes another: scale=paper"]),
         (

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from src.core.errors import UserError
+from src.core.threads import use_threads
 from src.evaluation.decoding.rewards import Partial, RewardModel, Scores, StepScorer
 from src.modeling.attention import Documents, choose
 from src.modeling.loading import load_config, load_model, load_tokenizer
@@ -32,7 +33,10 @@ class PackedScorer(StepScorer):
         self._longest = int(getattr(config.get_text_config(), "max_position_embeddings", LONGEST))
         self._attention = choose(config, "auto", self._longest)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        dtype = torch.float32 if self._device.type == "cpu" else torch.bfloat16
+        on_cpu = self._device.type == "cpu"
+        if on_cpu:
+            use_threads(options.place)
+        dtype = torch.float32 if on_cpu else torch.bfloat16
         self._model: Any = load_model(options.place, self._attention, dtype).to(self._device).eval()
 
     def close(self) -> None:
