@@ -6,11 +6,16 @@ import json
 from typing import Any
 
 from src.reporting.collect import Job, Manifest
-from src.reporting.plots import FIRST, QUIET, SECOND, Plot, figure, themed
+from src.reporting.plots import FIRST, QUIET, SERIES, Plot, figure, themed
 from src.reporting.table import EMPTY_TABLE, Cell, Column, Table
 from src.reporting.text import number, percent
 
-TOLD = {"own": "its own steps", "planted": "planted errors"}
+TOLD = {
+    "own": "its own steps",
+    "planted": "planted errors",
+    "own_by_likelihood": "its own steps, by the likelihood that the student gives them",
+    "planted_by_likelihood": "planted errors, by likelihood",
+}
 
 
 def reward_table(job: Job | None) -> Table:
@@ -45,7 +50,7 @@ def _roc(report: dict[str, Any], manifest: Manifest) -> Plot:
     with figure(2.6) as drawn:
         axes = drawn.subplots()
         axes.plot([0, 100], [0, 100], color=QUIET, linewidth=0.8)
-        for (name, found), colour in zip(report.items(), (FIRST, SECOND), strict=False):
+        for (name, found), colour in zip(report.items(), SERIES, strict=False):
             xs, ys = zip(*found["roc"], strict=True)
             axes.plot([100 * x for x in xs], [100 * y for y in ys], color=colour, label=TOLD.get(name, name))
         axes.set_xlabel("bad steps let through, %")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from src.core.records import Example, seed_from
 from src.core.stage import StageContext
@@ -58,7 +58,7 @@ class Reward(TrainingStage):
         from src.evaluation.reward_report import report
 
         partials = [Partial(row.question, tuple(row.steps), first=len(row.steps) - 1) for row in rows]
-        found = {}
+        found: dict[str, dict[str, Any]] = {}
         for suffix, model in (
             ("", RewardModel(str(ctx.out))),
             ("_by_likelihood", RewardModel(base, judge="likelihood")),

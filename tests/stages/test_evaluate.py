@@ -273,3 +273,20 @@ def test_a_search_wants_a_reward_model_and_an_engine_that_tells_where_it_stopped
     served = Evaluate(engine=OpenAIGenerator(model="m", base_url="http://127.0.0.1:1/v1"), **options)
     with pytest.raises(UserError, match="server"):
         served.identity()
+
+
+def test_a_model_may_reward_its_own_steps_and_a_server_cannot(sums, context, monkeypatch):
+    monkeypatch.setattr(RewardModel, "open", lambda model: asked.append(model) or Trusting("none").open())
+    asked = []
+    decoding = BestOfN(samples=4, temperature=0.8, judge="likelihood")
+    stage = Evaluate(benchmarks={"sums": sums}, engine=FakeEngine([], []), decoding=decoding)
+    assert not stage.wants_reward and stage.check_inputs({}) is None
+    ctx = context()
+    stage.run(ctx)
+    (model,) = asked
+    assert model.judge == "likelihood" and model.place == str(ctx.inputs["pretrain"].path / "model")
+    engine = OpenAIGenerator(model="m", base_url="http://127.0.0.1:1/v1")
+    with pytest.raises(UserError, match="a server answers"):
+        Evaluate(benchmarks={"sums": sums}, engine=engine, decoding=decoding).identity()
+    named = BestOfN(samples=4, temperature=0.8, judge="likelihood", reward="some/model")
+    assert named.reward_model == RewardModel("some/model", judge="likelihood")

@@ -120,3 +120,4 @@ def test_a_reward_model_learns_which_steps_are_good(tmp_path):
     assert ctx.tally.kept == 90
     report = json.loads((ctx.out / "report.json").read_text())
     assert report["own"]["n"] == 30 and report["own"]["auc"] == ctx.summary["own/auc"] > 0.99
+    assert report["own_by_likelihood"]["n"] == 30 and 0 <= ctx.summary["own_by_likelihood/auc"] <= 1

@@ -108,7 +108,7 @@ class LikelihoodScorer(PackedScorer):
         rows = self._encoded([self._before_and_after(partials[number], n) for number, n in steps])
         rewards = [[0.0] * (len(p.steps) - p.first) for p in partials]
         read = [0] * len(partials)
-        fit = [(at, row, {place: [] for place in places}) for at, (row, places) in enumerate(rows) if places]
+        fit: list[tuple[int, list[int], Places]] = [(at, row, {}) for at, (row, places) in enumerate(rows) if places]
         for batch in _batches(fit, self._options.batch_tokens):
             for (at, row, _), reward in zip(batch, self._pass([rows[at] for at, _, _ in batch]), strict=True):
                 number, n = steps[at]
