@@ -130,22 +130,23 @@ def _where(study: Study) -> list[str]:
 def _contrast_sentences(found: list[Contrast], baseline: Arm) -> list[str]:
     """Every difference that can be claimed; of the others each, while they are few, or one sentence for all."""
     claimed, open_ = [c for c in found if c.claimed], [c for c in found if not c.claimed]
-    sentences = [_contrast_sentence(c, baseline) for c in claimed]
+    sentences = [_contrast_sentence(c, baseline, len(found)) for c in claimed]
     if len(open_) <= MOST_SENTENCES:
-        return sentences + [_contrast_sentence(c, baseline) for c in open_]
+        return sentences + [_contrast_sentence(c, baseline, len(found)) for c in open_]
     widest = max(max(abs(c.comparison.difference.low), abs(c.comparison.difference.high)) for c in open_)
     names = listed([c.arm.name for c in open_])
     left = f"they leave room for up to {percent(widest)} points either way"
     return [*sentences, f"{names} cannot be told apart from {baseline.name}: {left}."]
 
 
-def _contrast_sentence(contrast: Contrast, baseline: Arm) -> str:
+def _contrast_sentence(contrast: Contrast, baseline: Arm, asked: int) -> str:
     result, name = contrast.comparison, contrast.arm.name
     numbers = f"{percent(result.ours.mean)} % against {percent(result.theirs.mean)} % ({_gap(result.difference)})"
     if contrast.claimed:
         verb = "beats" if result.difference.mean > 0 else "falls behind"
         return f"{name} {verb} {baseline.name}: {numbers}."
-    return f"{name} and {baseline.name} cannot be told apart: {numbers}."
+    corrected = f", corrected for asking {asked} times" if result.difference.excludes_zero else ""
+    return f"{name} and {baseline.name} cannot be told apart{corrected}: {numbers}."
 
 
 def _gap(gap: Estimate) -> str:

@@ -36,13 +36,16 @@ class Toy:
 def test_meanings_are_read_from_the_docstring():
     both = dict.fromkeys(("weight", "height"), "two numbers.")
     assert meanings(Toy) == {"size": "in centimetres, of the longest side.", **both}
-    assert meanings(Trainer)["threads"] == "of torch on a CPU; null leaves torch's own choice."
+    assert (
+        meanings(Trainer)["threads"]
+        == "of torch on a CPU; null: one for a model of a few million parameters, else torch's own choice."
+    )
 
 
 def test_an_option_that_no_file_mentions_is_described():
     assert lines("trainer.threads").splitlines()[1:] == [
         "  trainer.threads  int|null  = null",
-        "      of torch on a CPU; null leaves torch's own choice.",
+        "      of torch on a CPU; null: one for a model of a few million parameters, else torch's own choice.",
     ]
 
 
