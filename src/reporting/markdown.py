@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from src.reporting.collect import Arm, Job, Manifest, Study
@@ -18,6 +19,7 @@ STAGE_COLUMNS = (*WHO, "node", "reused", "seconds", "peak_memory_mb", "in", "kep
 
 
 UNFINISHED = "**What failed or is missing.**"
+PLACE = re.compile(r" (?:\+\+)?(?:outputs|tracker(?:\.\w+)?)=\S+")  # where results lie is the machine's affair
 
 
 def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
@@ -31,7 +33,7 @@ def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
     parts.append(f"**Answer.** {' '.join(view.answer)}")
     parts += [f"**Not checked for contamination.** {warning}" for warning in study.unchecked]
     parts += [f"**Unisolated programs.** {warning}" for warning in study.unisolated]
-    commands = dict.fromkeys(job.command for job in study.jobs if job.command)
+    commands = dict.fromkeys(PLACE.sub("", job.command) for job in study.jobs if job.command)
     parts += ["**Commands.**", "```\n" + "\n".join(commands) + "\n```"] if commands else []
     parts.append(f"**Cost.** {view.sharing.sentence}")
     unfinished = [f"{job.name} ({job.error or job.status})" for job in study.jobs if not job.complete]

@@ -111,6 +111,12 @@ def test_a_study_in_which_nothing_worked_still_has_a_page(tmp_path: Path) -> Non
     assert "Not complete: a" in "\n".join(summary_lines(tmp_path, "s"))
 
 
+def test_the_commands_of_a_record_hold_no_place_of_this_machine(tmp_path: Path) -> None:
+    build(tmp_path, "s", [FakeJob("a", overrides=["tracker=none", "rounds=1", f"outputs={tmp_path}"])])
+    text = (write_report(tmp_path, "s").parent / "report.md").read_text()
+    assert "\npython -m src.train study=s rounds=1\n" in text and str(tmp_path) not in text
+
+
 def test_the_markdown_is_a_record_with_all_that_failed(pages: dict[str, Path]) -> None:
     text = (pages["ablation_no_influence"].parent / "report.md").read_text()
     for part in ("**Question.** Does influence", "**Answer.** ", "**Commands.**", "sharing saved", "## Arms"):
