@@ -31,6 +31,8 @@ def test_what_is_not_there_is_named(root: Path, name: str, complaint: str) -> No
         quoted(f"<!-- from {name} -->\n<!-- end -->", root)
 
 
-def test_the_readme_s_figures_are_those_of_the_records() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert quoted(text, ROOT) == text, "python -m src.report quotes=README.md"
+@pytest.mark.parametrize("page", ["README.md", "experiments/README.md"])
+def test_the_figures_of_a_page_are_those_of_the_records(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert "<!-- from " in text
+    assert quoted(text, (ROOT / page).parent) == text, f"python -m src.report quotes={page}"
