@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from src.core.errors import UserError
+from src.core.memory import release
 from src.core.threads import use_threads
 from src.generation.base import Completion, Request, Sampling, Session, refused
 from src.generation.precision import on_cpu
@@ -77,9 +77,7 @@ class TransformersSession(Session):
 
     def close(self) -> None:
         del self._model
-        gc.collect()
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        release()
 
     @torch.inference_mode()
     def _step(self, tokens: torch.Tensor, mask: torch.Tensor, cache: Any) -> tuple[torch.Tensor, Any]:

@@ -7,7 +7,6 @@ model 1.9 s, a second one in the same process 1.5 s, closing 1.3 s. A GB of KV c
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -22,6 +21,7 @@ if "torch" not in sys.modules:
 import torch
 
 from src.core.errors import UserError
+from src.core.memory import release
 from src.core.threads import use_threads
 from src.generation.base import Completion, Request, Sampling, Session, refused
 from src.generation.precision import on_cpu
@@ -151,9 +151,7 @@ class VLLMSession(Session):
         self._engine.engine_core.shutdown()
         self._engine = None
         self._undo.close()
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release()
 
 
 def _start(arguments: EngineArgs) -> LLMEngine:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
 
 from src.core.errors import UserError
+from src.core.memory import release
 from src.core.threads import use_threads
 from src.evaluation.decoding.rewards import Partial, RewardModel, Scores, StepScorer
 from src.modeling.attention import Documents, choose
@@ -41,9 +41,7 @@ class PackedScorer(StepScorer):
 
     def close(self) -> None:
         del self._model
-        gc.collect()
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        release()
 
     @torch.inference_mode()
     def _logits(self, rows: Sequence[tuple[list[int], list[int]]]) -> torch.Tensor:
@@ -108,9 +106,10 @@ class LikelihoodScorer(PackedScorer):
         rows = self._encoded([self._before_and_after(partials[number], n) for number, n in steps])
         rewards = [[0.0] * (len(p.steps) - p.first) for p in partials]
         read = [0] * len(partials)
-        fit: list[tuple[int, list[int], Places]] = [(at, row, {}) for at, (row, places) in enumerate(rows) if places]
+        fit = [(at, row, places) for at, (row, places) in enumerate(rows) if places]
         for batch in _batches(fit, self._options.batch_tokens):
-            for (at, row, _), reward in zip(batch, self._pass([rows[at] for at, _, _ in batch]), strict=True):
+            found = self._pass([(row, places) for _, row, places in batch])
+            for (at, row, _), reward in zip(batch, found, strict=True):
                 number, n = steps[at]
                 read[number] += len(row)
                 rewards[number][n - partials[number].first] = reward
@@ -150,6 +149,7 @@ def label_tokens(tokenizer: PreTrainedTokenizerBase, options: RewardModel) -> tu
     return good[0], bad[0]
 
 
+P = TypeVar("P")  # what is to be read of a row
 Places = dict[int, list[int]]  # by place in a row, the steps whose reward is read there
 
 
@@ -170,9 +170,9 @@ def _nested(texts: Sequence[list[int]], longest: int) -> Iterator[tuple[list[int
         yield row, places
 
 
-def _batches(rows: list[tuple[int, list[int], Places]], most: int) -> Iterator[list[tuple[int, list[int], Places]]]:
-    """Rows in groups of at most `most` tokens, or one longer row."""
-    batch: list[tuple[int, list[int], Places]] = []
+def _batches(rows: Sequence[tuple[int, list[int], P]], most: int) -> Iterator[list[tuple[int, list[int], P]]]:
+    """Rows, each with its tokens in the middle, in groups of at most `most` tokens, or one longer row."""
+    batch: list[tuple[int, list[int], P]] = []
     held = 0
     for row in rows:
         if batch and held + len(row[1]) > most:
