@@ -53,22 +53,19 @@ class StepBatch:
 
 def micro_batch(rows: Rows, numbers: np.ndarray, loss_on: str, real: bool = True) -> MicroBatch:
     """The rows of these numbers, side by side."""
-    pieces, positions, trained = [], [], []
-    for number in numbers:
-        start, end = rows.offsets[number], rows.offsets[number + 1]
-        pieces.append(rows.tokens[start:end])
-        place = np.arange(end - start)
-        positions.append(place)
-        trained.append(place >= (max(rows.prompts[number], 1) if loss_on == "response" else 1))
-    tokens = np.concatenate(pieces).astype(np.int64)
-    targets = np.flatnonzero(np.concatenate(trained))
+    lengths = rows.lengths[numbers]
+    begins = np.cumsum(lengths) - lengths
+    positions = np.arange(lengths.sum()) - np.repeat(begins, lengths)
+    tokens = rows.tokens[positions + np.repeat(rows.offsets[numbers], lengths)].astype(np.int64)
+    first = np.maximum(rows.prompts[numbers], 1) if loss_on == "response" else np.ones_like(lengths)
+    targets = np.flatnonzero(positions >= np.repeat(first, lengths))
     return MicroBatch(
         tokens=torch.from_numpy(tokens)[None],
-        positions=torch.from_numpy(np.concatenate(positions))[None],
+        positions=torch.from_numpy(positions)[None],
         predicts=torch.from_numpy(targets - 1),
         targets=torch.from_numpy(tokens[targets]),
-        documents=Documents.of([len(piece) for piece in pieces]),
-        rows=tuple(int(n) for n in numbers),
+        documents=Documents.of(lengths.tolist()),
+        rows=tuple(numbers.tolist()),
         real=real,
     )
 

@@ -1,8 +1,9 @@
 """The speed of one card, with its record: `python -m tests.gpu.bench` (`make bench-gpu`), a quarter of an hour.
 
-A training step of a Llama of 1.1 billion parameters in tokens/s and as a share of the card's peak, packed, beside
-litgpt's own step where that is installed; influence in samples/s and memory. `--device=cpu --toy` runs the same lines
-on a small model, so that they are known to run before a card is paid for.
+A training step of a Llama of 1.1 billion parameters in tokens/s, as a share of the card's peak and of what a product
+of two large matrices reaches on the same card, packed, beside litgpt's own step where that is installed; influence in
+samples/s and memory. `--device=cpu --toy` runs the same lines on a small model, so that they are known to run before
+a card is paid for.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from src.core.memory import release
 from src.modeling import attention, loading
 from src.modeling.flops import TRAINING, peak
 from src.modeling.loss import loss_sum
@@ -46,16 +49,43 @@ def main(arguments: list[str]) -> dict[str, Any]:
         words = ["three apples and two pears make five"] * 99
         base = Path(source.prepare(Path(scratch) / "base", lambda: words, seed=0))
         found: dict[str, Any] = {"circumstances": circumstances(), "slots": slots}
-        for name in ("documents", "sdpa"):
-            found[f"training, {name}"] = training(base, source, given.device, slots, name)
-        found["training, litgpt"] = litgpt(source, given.device, slots)
-        for checkpointing in (False, True):
-            title = f"influence{', activations checkpointed' if checkpointing else ''}"
-            found[title] = influence(base, given.device, slots, checkpointing)
-    print(json.dumps(found, indent=2))
-    if given.out:
-        given.out.write_text(json.dumps(found, indent=2) + "\n")
+        dense = dense_product(given.device, 256 if given.toy else 8192)
+        found["dense product, TFLOP/s"] = dense / 1e12
+        again = "activations checkpointed"
+        measured: dict[str, Callable[[], Any]] = {
+            "training": lambda: training(base, given.device, slots, "documents", False),
+            "training, litgpt": lambda: litgpt(source, given.device, slots),
+            f"training, {again}": lambda: training(base, given.device, slots, "documents", True),
+            f"training, {again}, sdpa": lambda: training(base, given.device, slots, "sdpa", True),
+            "influence": lambda: influence(base, given.device, slots, False),
+            f"influence, {again}": lambda: influence(base, given.device, slots, True),
+        }
+        for title, measure in measured.items():
+            found[title] = _fitting(measure)
+            if "tokens/s" in found[title]:
+                work = TRAINING * source.size().working_parameters * found[title]["tokens/s"]
+                found[title]["of a dense product"] = work / dense
+                if given.device == "cuda" and (best := peak(torch.cuda.get_device_name())):
+                    found[title]["mfu"] = work / best
+            print(title, found[title], flush=True)
+            if given.out:
+                given.out.write_text(json.dumps(found, indent=2) + "\n")
     return found
+
+
+def _fitting(measure: Callable[[], Any]) -> Any:
+    try:
+        return measure()
+    except torch.cuda.OutOfMemoryError as error:
+        return f"does not fit: {error}"
+    finally:
+        release()
+
+
+def dense_product(device: str, n: int) -> float:
+    """Operations a second of an (n, n) x (n, n) product in bfloat16."""
+    left, right = (torch.randn(n, n, device=device, dtype=torch.bfloat16) for _ in range(2))
+    return 2 * n**3 * _speed(lambda: left @ right, device, 0)["steps/s"]
 
 
 def lengths(slots: int) -> list[int]:
@@ -67,10 +97,11 @@ def lengths(slots: int) -> list[int]:
     return [*found, slots - sum(found)]
 
 
-def training(base: Path, source: TinyLlama, device: str, slots: int, name: str) -> dict[str, float]:
+def training(base: Path, device: str, slots: int, name: str, checkpointing: bool) -> dict[str, float]:
     attention.choose(loading.load_config(base), "auto", slots)
     model = loading.load_model(base, name).to(device).train()
-    model.gradient_checkpointing_enable({"use_reentrant": False})
+    if checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     batch = documents(model.config.vocab_size, lengths(slots)).to(device)
     chunked = may_chunk(model, name)
@@ -83,11 +114,11 @@ def training(base: Path, source: TinyLlama, device: str, slots: int, name: str) 
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
-    return _speed(step, device, slots, source.size().working_parameters)
+    return _speed(step, device, slots)
 
 
 def litgpt(source: TinyLlama, device: str, slots: int) -> dict[str, float] | str:
-    """Its model and loss, in rows of 2,048 tokens as it reads them."""
+    """Its model and loss, in rows of 2,048 tokens as it reads them, without recomputing activations."""
     if not find_spec("litgpt"):
         return "not installed: pip install litgpt"
     from litgpt import GPT, Config
@@ -120,7 +151,7 @@ def litgpt(source: TinyLlama, device: str, slots: int) -> dict[str, float] | str
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
-    return _speed(step, device, slots, source.size().working_parameters)
+    return _speed(step, device, slots)
 
 
 def influence(base: Path, device: str, slots: int, checkpointing: bool) -> dict[str, float]:
@@ -128,11 +159,11 @@ def influence(base: Path, device: str, slots: int, checkpointing: bool) -> dict[
     model = on_device(base, trainer, slots, "bf16")
     rows = [Encoded(str(i), list(range(3, 3 + n % 250)) * (n // 250 + 1), 8) for i, n in enumerate(lengths(slots))]
     with PerSampleGradients(model, ["*.o_proj", "*.down_proj"]) as gradients:
-        found = _speed(lambda: gradients.run(rows, lambda *_: None), device, slots, 0.0)
+        found = _speed(lambda: gradients.run(rows, lambda *_: None), device, slots)
     return {"samples/s": len(rows) * found["steps/s"], "peak GB": found["peak GB"]}
 
 
-def _speed(step: Any, device: str, tokens: int, parameters: float) -> dict[str, float]:
+def _speed(step: Callable[[], Any], device: str, tokens: int) -> dict[str, float]:
     on_card = device == "cuda"
     if on_card:
         torch.cuda.reset_peak_memory_stats()
@@ -144,9 +175,6 @@ def _speed(step: Any, device: str, tokens: int, parameters: float) -> dict[str, 
     _finish(on_card)
     seconds = (time.perf_counter() - began) / (STEPS - WARM)
     found = {"steps/s": 1 / seconds, "tokens/s": tokens / seconds}
-    best = peak(torch.cuda.get_device_name()) if on_card else None
-    if best:
-        found["mfu"] = TRAINING * parameters * tokens / seconds / best
     found["peak GB"] = torch.cuda.max_memory_allocated() / 1e9 if on_card else 0.0
     return found
 

@@ -9,6 +9,7 @@ from tests.gpu import bench
 def test_the_bench_runs_without_a_card(tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "STEPS", 4)
     found = bench.main(["--device=cpu", "--toy", f"--out={tmp_path / 'record.json'}"])
-    assert all(found[name]["tokens/s"] > 0 for name in ("training, documents", "training, sdpa"))
+    trained = [speeds for title, speeds in found.items() if title.startswith("training") and "litgpt" not in title]
+    assert len(trained) == 3 and all(speeds["of a dense product"] > 0 for speeds in trained)
     assert found["influence"]["samples/s"] > 0 and (tmp_path / "record.json").exists()
     assert sum(bench.lengths(16_384)) == 16_384
