@@ -54,11 +54,11 @@ def main(arguments: list[str]) -> dict[str, Any]:
         again = "activations checkpointed"
         measured: dict[str, Callable[[], Any]] = {
             "training": lambda: training(base, given.device, slots, "documents", False),
-            "training, litgpt": lambda: litgpt(source, given.device, slots),
             f"training, {again}": lambda: training(base, given.device, slots, "documents", True),
             f"training, {again}, sdpa": lambda: training(base, given.device, slots, "sdpa", True),
             "influence": lambda: influence(base, given.device, slots, False),
             f"influence, {again}": lambda: influence(base, given.device, slots, True),
+            "training, litgpt": lambda: litgpt(source, given.device, slots),
         }
         for title, measure in measured.items():
             found[title] = _fitting(measure)
