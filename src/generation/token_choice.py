@@ -1,39 +1,64 @@
-"""Choosing the next tokens from logits: the same rules in the same order as vLLM's."""
+"""Choosing the next tokens from logits: the same rules in the same order as vLLM's, for many texts at once."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import torch
 
 from src.generation.base import Sampling
 
+# The constants of SplitMix64 (Steele, Lea and Flood 2014).
+_GAMMA = 0x9E3779B97F4A7C15
+_FACTORS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+_SHIFTS = (30, 27)
+
 
 def choose(
-    logits: torch.Tensor, seen: Sequence[Sequence[int]], sampling: Sampling, generators: Sequence[torch.Generator]
-) -> list[int]:
-    """The next token of each of some texts, chosen by one sampling, each with a random stream of its own.
+    logits: torch.Tensor, seen: torch.Tensor, sampling: Sampling, seeds: torch.Tensor, place: int
+) -> torch.Tensor:
+    """The next tokens, (texts,), of texts that are drawn by one sampling. All tensors lie on one device.
 
-    logits: (texts, vocabulary). seen: the tokens of each text so far, those of its prompt included.
+    logits: (texts, vocabulary). seen: (texts, any number), tokens of each text so far, in any order and as often as one
+    likes; read for a repetition penalty alone. seeds: (texts,); place: how many tokens each has written. What is drawn
+    for a text depends on its logits, its seed and its place, and on no other text.
     """
-    logits = logits.double().cpu()
+    logits = logits.float()
     if sampling.repetition_penalty != 1:
-        rows = [penalised(row, torch.tensor(t), sampling.repetition_penalty) for row, t in zip(logits, seen)]
-        logits = torch.stack(rows)
+        logits = penalised(logits, seen, sampling.repetition_penalty)
     if sampling.temperature == 0:
-        return [int(token) for token in logits.argmax(-1)]
-    cumulated = probabilities(logits, sampling).cumsum(-1)
-    points = torch.stack([torch.rand((), generator=generator, dtype=torch.float64) for generator in generators])
-    tokens = torch.searchsorted(cumulated, (points * cumulated[:, -1])[:, None], right=True)
-    return [int(token) for token in tokens[:, 0].clamp(max=cumulated.shape[-1] - 1)]
+        return logits.argmax(-1)
+    cumulated = probabilities(logits, sampling).cumsum(-1, dtype=torch.float64)
+    points = uniforms(seeds, place) * cumulated[:, -1]
+    tokens = torch.searchsorted(cumulated, points[:, None], right=True)[:, 0]
+    return tokens.clamp(max=logits.shape[-1] - 1)
+
+
+def uniforms(seeds: torch.Tensor, place: int) -> torch.Tensor:
+    """Numbers in [0, 1), float64, of a counter-based generator: a hash of seed and place, without a state."""
+    mixed = _mixed(_mixed(seeds) + _signed((place + 1) * _GAMMA))
+    return _shifted(mixed, 11).double() * 2.0**-53
+
+
+def _mixed(numbers: torch.Tensor) -> torch.Tensor:
+    """SplitMix64's finaliser: each bit of the result depends on each bit of the number."""
+    for shift, factor in zip(_SHIFTS, _FACTORS, strict=True):
+        numbers = (numbers ^ _shifted(numbers, shift)) * _signed(factor)
+    return numbers ^ _shifted(numbers, 31)
+
+
+def _shifted(numbers: torch.Tensor, bits: int) -> torch.Tensor:
+    """To the right, zeros coming in on the left whatever the sign."""
+    return (numbers >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def _signed(number: int) -> int:
+    """The same 64 bits as a signed number: torch has no other, and its products wrap around."""
+    return (number + 2**63) % 2**64 - 2**63
 
 
 def penalised(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:
     """Divide positive logits of seen tokens by the penalty, and multiply negative ones (Keskar et al. 2019, CTRL)."""
-    if not len(seen):
-        return logits
-    of_seen = logits[seen]
-    return logits.index_put((seen,), torch.where(of_seen > 0, of_seen / penalty, of_seen * penalty))
+    of_seen = logits.gather(-1, seen)
+    return logits.scatter(-1, seen, torch.where(of_seen > 0, of_seen / penalty, of_seen * penalty))
 
 
 def probabilities(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:

@@ -20,8 +20,9 @@ class TransformersGenerator(Generator):
     """Options of the fallback engine.
 
     model: a Hugging Face folder or name; None when the stage brings the model.
-    batch_size: texts written at a time. It shifts logits by rounding alone (about 1e-6 in float32), so it changes a
-        text only where two tokens all but tie; in half precision that is not so rare.
+    batch_size: texts written at a time, fewer where a GPU has no memory for theirs. It shifts logits by rounding alone
+        (about 1e-6 in float32), so it changes a text only where two tokens all but tie; in half precision that is not
+        so rare.
     device: "auto" takes the GPU where there is one.
     max_model_len: tokens of prompt and text together; None takes what the model was made for.
     """
@@ -36,6 +37,10 @@ class TransformersGenerator(Generator):
 
     def __post_init__(self) -> None:
         at_least(self, 1, "batch_size", "max_model_len")
+
+    def identity(self) -> dict[str, str]:
+        """How tokens are drawn from a seed: the same seed wrote other texts before."""
+        return {"draws": "counter-based"}
 
     @property
     def name(self) -> str:

@@ -1,10 +1,15 @@
-"""The live fallback engine: batches of texts, each with a random stream of its own."""
+"""The live fallback engine: batches of texts, each with a random stream of its own.
+
+All texts of a batch are written on the device, a token each a step; once a step the device tells which may have ended,
+and those alone are decoded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from itertools import islice
+import inspect
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,40 +18,91 @@ from src.core.errors import UserError
 from src.core.memory import release
 from src.core.threads import use_threads
 from src.generation.base import Completion, Request, Sampling, Session, refused
+from src.generation.decoding_cache import attend_in_groups, cache_bytes, roomy_cache
 from src.generation.precision import on_cpu
+from src.generation.stop_strings import completing, cut
 from src.generation.token_choice import choose
 
 if TYPE_CHECKING:
     from src.generation.transformers import TransformersGenerator
 
 UNLIMITED = 1 << 30
-TAIL_CHARACTERS = 16  # more than one token adds, of what is decoded to look for a stop string
+BATCHES_SORTED = 16  # batches of requests are read at once and sorted by length, so that few places are padding
+ENDED_SHARE = 1 / 8  # of a batch: when so many of its texts have ended, their places are given up
+MEMORY_SHARE = 0.6  # of what is free on a GPU once the model is there, for keys and values
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Text:
-    """A text being written."""
+    """A text to be written."""
 
     request: Request
     prompt: list[int]
     limit: int
-    written: list[int] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.generator = torch.Generator().manual_seed(self.request.seed)
 
 
-def _extend(texts: list[_Text], logits: torch.Tensor) -> torch.Tensor:
-    """Choose the next token of each text from `logits`, (texts, vocabulary), append it and return them, (texts,)."""
-    alike: dict[Sampling, list[int]] = {}
-    for i, text in enumerate(texts):
-        alike.setdefault(replace(text.request.sampling, max_tokens=1, stop=()), []).append(i)
-    for sampling, rows in alike.items():
-        chosen = [texts[i] for i in rows]
-        seen = [text.prompt + text.written for text in chosen] if sampling.repetition_penalty != 1 else []
-        for text, token in zip(chosen, choose(logits[rows], seen, sampling, [text.generator for text in chosen])):
-            text.written.append(token)
-    return torch.tensor([text.written[-1] for text in texts])
+class _Batch:
+    """Texts that are written together, and where they are: tensors of one row a text, on the device.
+
+    tokens: (texts, places), the prompts, padded on the left with their first tokens. mask: (texts, places so far).
+    written: (texts, most that one may write). kinds: which row of `may_end` holds for each text. live: the rows of
+    texts that have not ended.
+    """
+
+    def __init__(self, texts: Sequence[_Text], device: torch.device):
+        self.texts = list(texts)
+        self.live = set(range(len(texts)))
+        width = max(len(text.prompt) for text in texts)
+        gaps = [width - len(text.prompt) for text in texts]
+        rows = [text.prompt[:1] * gap + text.prompt for gap, text in zip(gaps, texts, strict=True)]
+        self.tokens = torch.tensor(rows).to(device)
+        self.mask = torch.tensor([[0] * gap + [1] * (width - gap) for gap in gaps]).to(device)
+        self.limits = torch.tensor([text.limit for text in texts]).to(device)
+        self.seeds = torch.tensor([text.request.seed for text in texts]).to(device)
+        self.written = self.tokens.new_zeros(len(texts), max(text.limit for text in texts))
+        self.stops = list(dict.fromkeys(text.request.sampling.stop for text in texts))
+        self.kinds = torch.tensor([self.stops.index(text.request.sampling.stop) for text in texts]).to(device)
+        self._group()
+
+    def _group(self) -> None:
+        """By sampling, the rows drawn by it; None: all of them."""
+        alike: dict[Sampling, list[int]] = {}
+        for row, text in enumerate(self.texts):
+            alike.setdefault(replace(text.request.sampling, max_tokens=1, stop=()), []).append(row)
+        device = self.tokens.device
+        self.groups = [
+            (sampling, None if len(alike) == 1 else torch.tensor(rows).to(device)) for sampling, rows in alike.items()
+        ]
+
+    def choose(self, logits: torch.Tensor, place: int) -> torch.Tensor:
+        """Choose the next token of each text from `logits`, (texts, vocabulary), write it down and return them."""
+        chosen = self.written[:, place]
+        for sampling, rows in self.groups:
+            mine = slice(None) if rows is None else rows
+            seen = self.tokens[mine]
+            if sampling.repetition_penalty != 1:
+                seen = torch.cat([seen, self.written[mine, :place]], dim=1)
+            chosen[mine] = choose(logits[mine], seen, sampling, self.seeds[mine], place)
+        return chosen
+
+    def perhaps_ended(self, may_end: torch.Tensor, place: int) -> list[tuple[int, list[int]]]:
+        """The rows of texts that may have ended with their last token, and all that these have written.
+
+        may_end: (kinds, vocabulary), bool: the tokens that may end a text."""
+        written = place + 1
+        rows = torch.nonzero(may_end[self.kinds, self.written[:, place]] | (self.limits <= written))[:, 0]
+        found = torch.cat([rows[:, None], self.written[rows, :written]], dim=1).tolist()
+        return [(row, tokens) for row, *tokens in found if row in self.live]
+
+    def keep_live(self, cache: Any) -> None:
+        """Give up the places of texts that have ended, here and in the cache."""
+        rows = sorted(self.live)
+        kept = torch.tensor(rows).to(self.tokens.device)
+        cache.batch_select_indices(kept)
+        for name in ("tokens", "mask", "limits", "seeds", "written", "kinds"):
+            setattr(self, name, getattr(self, name)[kept])
+        self.texts, self.live = [self.texts[row] for row in rows], set(range(len(rows)))
+        self._group()
 
 
 class TransformersSession(Session):
@@ -58,95 +114,93 @@ class TransformersSession(Session):
         if self._device.type == "cpu":
             use_threads(model)
         self._model, self._tokenizer = _load(model, options.dtype, self._device)
+        attend_in_groups(self._model)
         longest = getattr(self._model.config, "max_position_embeddings", UNLIMITED)
         self._longest = min(options.max_model_len or longest, longest)
         self._ends = _end_tokens(self._model, self._tokenizer)
+        self._may_end: dict[tuple[str, ...], torch.Tensor] = {}
+        self._room = _room_for_tokens(self._model, self._device)
+        asks = inspect.signature(self._model.forward).parameters
+        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in asks else {}
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:
         source = iter(requests)
-        while batch := list(islice(source, self._batch_size)):
+        while window := list(islice(source, BATCHES_SORTED * self._batch_size)):
             fit = []
-            for request in batch:
-                tokens = self._tokenizer(request.prompt, verbose=False)["input_ids"]
+            prompts = self._tokenizer([request.prompt for request in window], verbose=False)["input_ids"]
+            for request, tokens in zip(window, prompts, strict=True):
                 if problem := refused(len(tokens), self._longest):
                     yield Completion(request.id, "", "error", len(tokens), error=problem)
                 else:
                     limit = min(request.sampling.max_tokens, self._longest - len(tokens))
                     fit.append(_Text(request, tokens, limit))
-            yield from self._write(fit)
+            for batch in self._batches(fit):
+                yield from self._write(_Batch(batch, self._device))
 
     def close(self) -> None:
         del self._model
         release()
 
+    def _batches(self, texts: list[_Text]) -> Iterator[list[_Text]]:
+        """Texts of similar length, longest prompts first: as many as `batch_size` and the device's memory allow."""
+        texts = sorted(texts, key=lambda text: -len(text.prompt))
+        while texts:
+            longest = len(texts[0].prompt) + max(text.limit for text in texts[: self._batch_size])
+            n = max(1, min(self._batch_size, self._room // longest))
+            yield texts[:n]
+            texts = texts[n:]
+
     @torch.inference_mode()
-    def _step(self, tokens: torch.Tensor, mask: torch.Tensor, cache: Any) -> tuple[torch.Tensor, Any]:
+    def _step(self, tokens: torch.Tensor, mask: torch.Tensor, cache: Any) -> torch.Tensor:
         """Logits (texts, vocabulary) of the next tokens. `tokens`: (texts, new); `mask`: (texts, all so far)."""
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
         out = self._model(
-            input_ids=tokens, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
+            input_ids=tokens,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            **self._last_only,
         )
-        return out.logits[:, -1], out.past_key_values
+        logits: torch.Tensor = out.logits[:, -1]
+        return logits
 
-    def _write(self, texts: list[_Text]) -> Iterator[Completion]:
-        """Padded on the left; a text that ends leaves the batch when the next step begins."""
-        if not texts:
-            return
-        tokens, mask = self._padded(texts)
-        logits, cache = self._step(tokens, mask, None)
-        while True:
-            new = _extend(texts, logits)
-            ended = [self._end(text) for text in texts]
-            yield from (completion for completion in ended if completion is not None)
-            going = [i for i, completion in enumerate(ended) if completion is None]
-            if not going:
+    @torch.inference_mode()
+    def _write(self, batch: _Batch) -> Iterator[Completion]:
+        cache = roomy_cache(self._model.config)
+        logits = self._step(batch.tokens, batch.mask, cache)
+        may_end = torch.stack([self._ending(stops, logits.shape[-1]) for stops in batch.stops])
+        for place in count():
+            batch.choose(logits, place)
+            for row, tokens in batch.perhaps_ended(may_end, place):
+                if completion := self._end(batch.texts[row], tokens):
+                    batch.live.remove(row)
+                    yield completion
+            if not batch.live:
                 return
-            if len(going) < len(texts):
-                kept = torch.tensor(going, device=self._device)
-                cache.batch_select_indices(kept)
-                texts, mask, new = [texts[i] for i in going], mask[kept], new[going]
-            mask = torch.cat([mask, mask.new_ones(len(texts), 1)], dim=1)
-            logits, cache = self._step(new[:, None].to(self._device), mask, cache)
+            if len(batch.live) <= (1 - ENDED_SHARE) * len(batch.texts):
+                batch.keep_live(cache)
+            batch.mask = torch.cat([batch.mask, batch.mask.new_ones(len(batch.texts), 1)], dim=1)
+            logits = self._step(batch.written[:, place, None], batch.mask, cache)
 
-    def _padded(self, texts: list[_Text]) -> tuple[torch.Tensor, torch.Tensor]:
-        width = max(len(text.prompt) for text in texts)
-        rows = [[0] * (width - len(text.prompt)) + text.prompt for text in texts]
-        masks = [[0] * (width - len(text.prompt)) + [1] * len(text.prompt) for text in texts]
-        return torch.tensor(rows, device=self._device), torch.tensor(masks, device=self._device)
+    def _ending(self, stops: tuple[str, ...], vocabulary: int) -> torch.Tensor:
+        """(vocabulary,), bool: the tokens that may end a text with these stop strings."""
+        if stops not in self._may_end:
+            table = completing(self._tokenizer, stops, vocabulary)
+            table[sorted(self._ends)] = True
+            self._may_end[stops] = table.to(self._device)
+        return self._may_end[stops]
 
-    def _end(self, text: _Text) -> Completion | None:
-        """The completion, if its last token ended the text."""
-        if text.written[-1] in self._ends:
-            return self._completion(text, self._decode(text.written[:-1]), "stop")
-        if stopped := self._stopped(text):
-            return self._completion(text, *stopped)
-        if len(text.written) >= text.limit:
-            return self._completion(text, self._decode(text.written), "length")
-        return None
-
-    def _stopped(self, text: _Text) -> tuple[str, str, str] | None:
-        """The text up to the first stop string, "stop" and that string; None where there is none yet. Decodes it all
-        only for a hit."""
-        stops = text.request.sampling.stop
-        if not stops:
+    def _end(self, text: _Text, tokens: list[int]) -> Completion | None:
+        """The completion, if the last of the tokens that were written ended the text."""
+        ended = tokens[-1] in self._ends
+        written = self._tokenizer.decode(tokens[:-1] if ended else tokens, skip_special_tokens=True)
+        stopped = cut(written, text.request.sampling.stop)
+        if stopped is None and not ended and len(tokens) < text.limit:
             return None
-        tail = self._decode(text.written[-(max(map(len, stops)) + TAIL_CHARACTERS) :])
-        if not any(stop in tail for stop in stops):
-            return None
-        written = self._decode(text.written)
-        cuts = [(cut, stop) for stop in stops if (cut := written.find(stop)) >= 0]
-        if not cuts:
-            return None
-        cut, stop = min(cuts)
-        return written[:cut], "stop", stop
-
-    def _decode(self, tokens: list[int]) -> str:
-        return self._tokenizer.decode(tokens, skip_special_tokens=True)
-
-    @staticmethod
-    def _completion(text: _Text, written: str, reason: str, stopped_at: str | None = None) -> Completion:
-        tokens = len(text.prompt), len(text.written)
-        return Completion(text.request.id, written, reason, *tokens, stopped_at=stopped_at)
+        reason = "stop" if ended or stopped else "length"
+        words, stop = stopped or (written, None)
+        return Completion(text.request.id, words, reason, len(text.prompt), len(tokens), stopped_at=stop)
 
 
 def _device(name: str) -> torch.device:
@@ -175,3 +229,11 @@ def _end_tokens(model: Any, tokenizer: Any) -> set[int]:
     of_model = model.generation_config.eos_token_id
     ends = of_model if isinstance(of_model, list) else [of_model]
     return {token for token in (*ends, tokenizer.eos_token_id) if token is not None}
+
+
+def _room_for_tokens(model: Any, device: torch.device) -> int:
+    """How many tokens, of all texts together, a GPU can keep in mind."""
+    if device.type != "cuda":
+        return UNLIMITED
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(MEMORY_SHARE * free) // cache_bytes(model.config, model.dtype.itemsize)

@@ -9,7 +9,9 @@ the variable-length flash kernel that torch brings along.
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -100,12 +102,27 @@ def _varlen(
 ) -> torch.Tensor:
     from torch.nn.attention.varlen import varlen_attn
 
+    known = _parameters(varlen_attn)
+    options: dict[str, Any] = {"scale": scaling} if "scale" in known else {}
+    if not options and scaling is not None:
+        query = query * (scaling * query.shape[-1] ** 0.5)
+    # Any distance to the left, none to the right.
+    options |= {"window_size": (-1, 0)} if "window_size" in known else {"is_causal": True}
+    if "enable_gqa" in known:
+        options["enable_gqa"] = query.shape[1] != key.shape[1]
+    else:
+        key, value = _repeated(query, key, value)
     q, k, v = (x[0].transpose(0, 1).contiguous() for x in (query, key, value))
-    bounds, longest, grouped = documents.offsets, max(documents.lengths), query.shape[1] != key.shape[1]
-    causal = (-1, 0)  # any distance to the left, none to the right
-    out = varlen_attn(q, k, v, bounds, bounds, longest, longest, scale=scaling, window_size=causal, enable_gqa=grouped)
+    bounds, longest = documents.offsets, max(documents.lengths)
+    out = varlen_attn(q, k, v, bounds, bounds, longest, longest, **options)
     assert isinstance(out, torch.Tensor)
     return out.unsqueeze(0)
+
+
+@cache
+def _parameters(function: Any) -> frozenset[str]:
+    """The names of its parameters: torch 2.10 to 2.13 differ in what the variable-length kernel takes."""
+    return frozenset(inspect.signature(function).parameters)
 
 
 def attention_spans(config: Any) -> list[int]:

@@ -26,6 +26,7 @@ from src.modeling import loading, ranks, selftest
 from src.modeling.checkpoints import CheckpointFolder, Checkpointing
 from src.modeling.curves import Curves
 from src.modeling.data import PackedData
+from src.modeling.lowered import move_fewer_bytes
 from src.modeling.micro_batches import plan_micro_batches
 from src.modeling.module import CausalLM
 from src.modeling.optimizer_checkpoints import OptimizerCheckpoint, SaveOptimizerCheckpoints
@@ -138,6 +139,8 @@ class _Setup:
         model = self._model(attention, self._spread())
         if trainer.activation_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
+        if device_of(trainer) == "cuda" and recipe.precision == "bf16" and not self._spread():
+            move_fewer_bytes(model)
         if trainer.compile:
             model.compile(dynamic=True)
         model.train()

@@ -2,11 +2,12 @@ import dataclasses
 import random
 
 import pytest
+import torch
 
 from src.core.errors import UserError
 from src.generation.base import Request, Sampling
 from src.generation.transformers import TransformersGenerator
-from tests.generation.tiny import LENGTH
+from tests.generation.tiny import LENGTH, write_tiny_llama
 
 
 def requests(n):
@@ -52,6 +53,53 @@ def test_stop_strings_end_the_text_and_are_cut(session):
     assert stopped.finish_reason == "stop"
     assert stopped.completion_tokens < free.completion_tokens
     assert (stopped.stopped_at, free.stopped_at) == (stop, None)
+
+
+@pytest.mark.parametrize("sampling", [Sampling(top_p=0.9), Sampling(repetition_penalty=1.3), Sampling(temperature=0)])
+def test_samplings_that_meet_in_a_batch_do_not_mix(session, sampling):
+    mine = [Request(f"a{i}", "ab" * (i + 1), i, dataclasses.replace(sampling, max_tokens=12 + i)) for i in range(6)]
+    others = [Request(f"b{i}", "ba" * (9 - i), i, Sampling(temperature=0.7, max_tokens=20)) for i in range(6)]
+    alone = {c.id: c for c in session.stream(mine)}
+    together = {c.id: c for c in session.stream([r for pair in zip(mine, others, strict=True) for r in pair])}
+    assert {id: together[id] for id in alone} == alone
+
+
+def test_texts_of_any_length_outgrow_the_first_room(tiny_llama, tmp_path, monkeypatch):
+    asked = [Request(f"r{i}", "xyz" * (i + 1), i, Sampling(max_tokens=60 + i)) for i in range(5)]
+    with TransformersGenerator(dtype="float32").open(tiny_llama, tmp_path) as roomy:
+        texts = {c.id: c for c in roomy.stream(asked)}
+        monkeypatch.setattr("src.generation.decoding_cache.FIRST_ROOM", 1)
+        assert {c.id: c for c in roomy.stream(asked)} == texts
+
+
+def test_a_gpu_without_room_writes_fewer_texts_at_a_time(tiny_llama, tmp_path, monkeypatch):
+    asked = [Request(f"r{i}", "x" * (i + 1), i, Sampling(max_tokens=20)) for i in range(9)]
+    sizes = []
+    with TransformersGenerator(dtype="float32").open(tiny_llama, tmp_path) as session:
+        texts = {c.id: c for c in session.stream(asked)}
+        monkeypatch.setattr(session, "_room", 100)
+        write = session._write
+        monkeypatch.setattr(session, "_write", lambda batch: sizes.append(len(batch.texts)) or write(batch))
+        assert {c.id: c for c in session.stream(asked)} == texts
+    assert sizes == [3, 3, 3] or (sum(sizes) == 9 and max(sizes) <= 4)
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_query_heads_that_share_keys_write_what_transformers_own_attention_writes(tmp_path, heads):
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    write_tiny_llama(tmp_path)
+    config = LlamaConfig.from_pretrained(tmp_path)
+    config.num_attention_heads, config.num_key_value_heads, config.head_dim = 4, heads, 16
+    torch.manual_seed(1)
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
+    asked = [Request(f"r{i}", "abc" * (i + 1), 0, Sampling(temperature=0, max_tokens=25)) for i in range(5)]
+    with TransformersGenerator(dtype="float32").open(str(tmp_path), tmp_path) as session:
+        for completion in session.stream(asked):
+            inputs = tokenizer(asked[int(completion.id[1:])].prompt, return_tensors="pt")
+            own = model.generate(**inputs, do_sample=False, max_new_tokens=25)[0, inputs["input_ids"].shape[1] :]
+            assert completion.text == tokenizer.decode(own, skip_special_tokens=True)
 
 
 def test_a_conversation_asks_what_follows_from_its_answers(session):

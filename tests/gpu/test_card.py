@@ -12,6 +12,8 @@ from safetensors.torch import load_file
 from torch.nn import functional
 
 from src.core.records import Example
+from src.generation.base import Request, Sampling
+from src.generation.transformers import TransformersGenerator
 from src.modeling import attention as attn
 from src.modeling import loading, selftest
 from src.modeling.recipe import LoRA, Recipe
@@ -107,6 +109,25 @@ def test_a_card_has_the_gradients_of_the_cpu(base: Path, checkpointed: bool) -> 
     card = Trainer(device="cuda", activation_checkpointing=checkpointed)
     for precision, least in (("float32", 0.9999), ("bf16", 0.99)):
         assert torch.cosine_similarity(exact, gradients(card, precision)).min() > least
+
+
+@pytest.mark.parametrize("sampling", [Sampling(temperature=0), Sampling(min_p=0.02), Sampling(top_p=0.9)])
+def test_a_card_writes_what_the_cpu_writes(base: Path, tmp_path: Path, sampling: Sampling) -> None:
+    stop = dataclasses.replace(sampling, stop=("7",))
+    asked = [
+        Request(
+            f"r{i}",
+            ROWS[i].prompt * (1 + i % 5),
+            i,
+            dataclasses.replace(stop if i % 3 else sampling, max_tokens=20 + i),
+        )
+        for i in range(60)
+    ]
+    texts = {}
+    for device in ("cpu", "cuda"):
+        with TransformersGenerator(dtype="float32", device=device).open(str(base), tmp_path) as session:
+            texts[device] = {completion.id: completion for completion in session.stream(asked)}
+    assert texts["cuda"] == texts["cpu"]
 
 
 def test_a_training_leaves_a_model_that_vllm_loads(base: Path, tmp_path: Path) -> None:
