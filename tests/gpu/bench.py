@@ -24,6 +24,7 @@ from src.core.memory import release
 from src.modeling import attention, loading
 from src.modeling.flops import TRAINING, peak
 from src.modeling.loss import loss_sum
+from src.modeling.lowered import move_fewer_bytes
 from src.modeling.selftest import documents, may_chunk
 from src.modeling.sources import TinyLlama
 from src.modeling.trainer import Trainer
@@ -102,6 +103,7 @@ def training(base: Path, device: str, slots: int, name: str, checkpointing: bool
     model = loading.load_model(base, name).to(device).train()
     if checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
+    move_fewer_bytes(model)  # as training does on a card
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     batch = documents(model.config.vocab_size, lengths(slots)).to(device)
     chunked = may_chunk(model, name)
