@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from src.core.checks import at_least
 from src.core.errors import UserError, require
@@ -28,6 +28,10 @@ from src.puzzles.expressions import puzzle_gold
 from src.text.answers import AnswerType, first_number
 from src.text.boxed import last_boxed
 
+if TYPE_CHECKING:
+    from src.generation.procedural.family import SolvedProblem
+
+ProceduralSplit = Literal["seen", "unseen", "dev"]
 FIELDS = ("question", "answer", "solution", "choices", "stage", "subject")
 _version = cache(version)  # reads a file each time
 _CALCULATOR = re.compile(r"<<[^<>\n]*>>")  # GSM8K's notes to a calculator: <<48/2=24>>
@@ -83,6 +87,10 @@ class Benchmark(ABC):
         """About how many questions there are, known without reading any (0: unknown)."""
         return self.limit or 0
 
+    def unasked_stages(self) -> Sequence[str]:
+        """Education stages that the options ask for and of which there is no question."""
+        return ()
+
     def dev_examples(self) -> Iterator[Example]:
         """Worked problems of the benchmark's *training or dev* part, as pre-training rows. Never its test questions.
 
@@ -105,13 +113,14 @@ class Benchmark(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class ProceduralBenchmark(Benchmark):
-    """Problems of the offline teacher that no training run sees.
+    """Problems of the offline teacher that no training run sees, as many of each education stage as of any other.
 
     split: "seen" has families of the training data with held-out numbers and names, "unseen" has families that no
-    training data holds, "dev" is for tuning and for influence targets. size: which corner of the families' space.
+    training data holds, "dev" is for tuning and for influence targets. size: which corner of the families' space. A
+    stage that holds too few problems for its part is a UserError, one without a family of the fields is left out.
     """
 
-    split: Literal["seen", "unseen", "dev"]
+    split: ProceduralSplit
     n: int = 400
     seed: int = 0
     size: Size = FULL
@@ -128,26 +137,41 @@ class ProceduralBenchmark(Benchmark):
         return f"procedural problems ({self.split})"
 
     def identity(self) -> dict[str, str]:
+        """The families' text. Asked before anything runs, so it also says whether there are enough problems."""
+        self._draw(self.split)
         return {"families": families_digest()}
 
     def size_hint(self) -> int:
         return min(self.n // self.every, self.limit or self.n)
 
+    def unasked_stages(self) -> Sequence[str]:
+        return self.size.unasked("unseen" if self.split == "unseen" else "seen")
+
     def all_questions(self) -> Iterator[Question]:
-        return self._draw(self.split)
+        return self._questions(self.split)
 
     def dev_questions(self) -> Iterator[Question]:
-        return self._draw("dev")
+        return self._questions("dev")
 
-    def _draw(self, split: Literal["seen", "unseen", "dev"]) -> Iterator[Question]:
-        from src.generation.procedural.sets import held_out_problems, training_problems
+    def check_dev(self) -> None:
+        """Raises UserError where there are too few problems for dev."""
+        self._draw("dev")
 
-        if split == "dev":
-            problems = training_problems(self.n, self.seed, split="dev", size=self.size)
-        else:
-            problems = iter(held_out_problems(split, self.n, self.seed, size=self.size))
-        for problem in problems:
+    def _questions(self, split: ProceduralSplit) -> Iterator[Question]:
+        for problem in self._draw(split):
             yield Question(problem.question, problem.answer, problem.stage, problem.family, solution=problem.solution)
+
+    def _draw(self, split: ProceduralSplit) -> Sequence[SolvedProblem]:
+        return _procedural(split, self.n, self.seed, self.size)
+
+
+@lru_cache(16)
+def _procedural(split: ProceduralSplit, n: int, seed: int, size: Size) -> Sequence[SolvedProblem]:
+    from src.generation.procedural.sets import held_out_problems, training_problems
+
+    if split == "dev":
+        return tuple(training_problems(n, seed, split="dev", size=size))
+    return tuple(held_out_problems(split, n, seed, size=size))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -19,6 +20,8 @@ from src.evaluation.prompting import Prompting, Protocol
 from src.evaluation.question import Question
 from src.evaluation.sandbox import Execution
 from src.generation.base import Completion, Request, Sampling, Session
+
+log = logging.getLogger(__name__)
 
 Opener = Callable[[], AbstractContextManager[Session]]
 
@@ -88,13 +91,15 @@ class RequestPlanner:
 
 
 def load_questions(benchmarks: Mapping[str, Benchmark]) -> dict[str, list[Question]]:
-    """The questions of every benchmark; an error says which benchmark it is."""
+    """The questions of every benchmark; an error says which benchmark it is, as does a warning of stages left out."""
     questions = {}
     for name, benchmark in benchmarks.items():
         try:
             questions[name] = benchmark.questions()
         except UserError as error:
             raise UserError(f"Benchmark '{name}': {error.problem}", error.mend) from error
+        if unasked := benchmark.unasked_stages():
+            log.warning("%s asks nothing of %s: no family there is about its fields.", name, ", ".join(unasked))
     return questions
 
 

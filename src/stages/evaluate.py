@@ -129,6 +129,8 @@ class Evaluate(Stage):
         write_results(ctx, [item.graded for item in graded], pool.record())
         ctx.summary |= pool.warnings()
         ctx.summary |= self._cost(found)
+        left_out = {name: len(benchmark.unasked_stages()) for name, benchmark in self.benchmarks.items()}
+        ctx.summary |= {f"{name}/unasked_stages": float(count) for name, count in left_out.items() if count}
         size = Shape.of_folder(Path(model)) if model else None
         ctx.summary |= self._write_compute(ctx, graded, size, reward.size() if reward else None)
 

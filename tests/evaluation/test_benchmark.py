@@ -1,7 +1,9 @@
 import dataclasses
 import json
+from collections import Counter
 from functools import cache
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -11,6 +13,8 @@ from src.config import build as config
 from src.core.errors import UserError
 from src.evaluation.benchmark import Benchmark, FileBenchmark, HubBenchmark, ProceduralBenchmark, ReasoningGym
 from src.evaluation.requests import load_questions
+from src.generation.procedural.size import Size
+from src.prompts.sets import STAGES
 from src.puzzles.expressions import solves
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "benchmark"
@@ -237,3 +241,42 @@ def test_procedural_splits_share_no_question():
     texts = [q.text for questions in splits.values() for q in questions]
     assert len(texts) == len(set(texts)) == 120
     assert not {q.subject for q in splits["seen"]} & {q.subject for q in splits["unseen"]}
+
+
+LAPTOP = {"families": 1, "numbers": 0.35}
+NUMBER_THEORY = {"families": 3, "numbers": 0.6, "fields": ["Number Theory", "Counting and Probability"]}
+
+
+@pytest.mark.parametrize("size", [LAPTOP, NUMBER_THEORY], ids=["laptop", "number theory"])
+@pytest.mark.parametrize("name", ["procedural_seen", "procedural_unseen", "procedural_dev"])
+def test_procedural_exams_are_the_mean_of_their_stages(name, size):
+    exam = build(name, size=size)
+    stages = Counter(q.stage for q in exam.questions())
+    assert max(stages.values()) - min(stages.values()) <= 1
+    assert {*stages, *exam.unasked_stages()} == set(STAGES)
+    assert bool(exam.unasked_stages()) == ("fields" in size)
+
+
+def test_a_procedural_exam_with_too_few_questions_is_told_before_anything_runs():
+    exam = ProceduralBenchmark(split="seen", n=4_000, size=Size(**LAPTOP))
+    with pytest.raises(UserError, match=r"as many of each education stage: .*middle_school"):
+        exam.identity()
+    with pytest.raises(UserError, match="4000 dev problems"):
+        exam.check_dev()
+
+
+def test_stages_without_a_question_are_named(caplog):
+    exam = build("procedural_seen", size=NUMBER_THEORY, n=8)
+    load_questions({"exam": exam})
+    assert "exam asks nothing of grade_school, middle_school, high_school, amc12: " in caplog.text
+    caplog.clear()
+    load_questions({"exam": build("procedural_seen", size=LAPTOP, n=8)})
+    assert not caplog.text
+
+
+def test_an_exam_is_drawn_in_a_second_or_two():
+    """Some 0.3 s on one core, with the count of every family's problems; the limit leaves room for a busy machine."""
+    exam = ProceduralBenchmark(split="seen", size=Size(families=1, numbers=0.34))  # which nothing has counted before
+    began = perf_counter()
+    exam.questions()
+    assert perf_counter() - began < 5

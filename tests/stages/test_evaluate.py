@@ -89,6 +89,17 @@ def accuracy(ctx: StageContext) -> dict[tuple[str, str], dict]:
     return {(row["model"], row["group"]): row for row in json.loads((ctx.out / "accuracy.json").read_text())}
 
 
+def test_the_manifest_counts_stages_that_a_benchmark_does_not_ask(sums, context):
+    class Partial(FileBenchmark):
+        def unasked_stages(self):
+            return ("college", "aime")
+
+    partial = Partial(**vars(sums))
+    ctx = context("out", "base")
+    Evaluate(benchmarks={"sums": sums, "partial": partial}, engine=FakeEngine([], []), model=TINY).run(ctx)
+    assert {name: n for name, n in ctx.summary.items() if "unasked" in name} == {"partial/unasked_stages": 2.0}
+
+
 def test_the_student_stands_beside_its_base(sums, context):
     engine = FakeEngine([], [])
     stage = Evaluate(benchmarks={"sums": sums}, engine=engine, model=TINY)

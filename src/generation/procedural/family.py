@@ -27,10 +27,11 @@ the same numbers (8 - 5) all lie in one part, whoever draws them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import ceil
+from itertools import product
+from math import prod
 from random import Random
 from string import Formatter
 from textwrap import dedent
@@ -44,6 +45,7 @@ from src.generation.procedural.people import Cast, meet
 MAX_DRAWS = 10_000
 
 Values = dict[str, Any]
+Ranges = Mapping[str, Sequence[int]]
 Split = Literal["seen", "unseen", "reading"]
 Slice = Literal["train", "dev", "held_out"]
 Kind = Literal["cot", "tool"]
@@ -54,7 +56,7 @@ class BrokenFamilyError(RuntimeError):
 
 
 class NoInstanceError(BrokenFamilyError):
-    """A family's ranges hold no instance of a part. `Size` refuses shares of the ranges that are so small."""
+    """A family's ranges hold no instance of a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Family:
     stages: tuple[str, ...]
     topics: frozenset[str]
     split: Split
-    numbers: Mapping[str, Sequence[int]]
+    numbers: Ranges
     wordings: tuple[str, ...]
     steps: tuple[str, ...]
     closing: str
@@ -99,20 +101,43 @@ class Family:
     facts: frozenset[str]
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def draw(self, rng: Random, part: Slice, share: float = 1.0) -> Instance:
-        """Draw numbers, from the lower `share` of their ranges, until they belong to `part` and make a good problem.
+    def draw(self, rng: Random, part: Slice, ranges: Ranges | None = None) -> Instance:
+        """Draw numbers from `ranges`, by default the family's own, until they belong to `part` and make a good problem.
         Raises NoInstanceError where none do."""
-        ranges = {name: choices[: max(3, ceil(share * len(choices)))] for name, choices in self.numbers.items()}
+        ranges = self.numbers if ranges is None else ranges
         for _ in range(MAX_DRAWS):
-            numbers = {name: rng.choice(choices) for name, choices in ranges.items()}
-            found = self.solve(**numbers)
-            if found is None:
-                continue
-            values = {**numbers, **found}
-            signature = self.signature(values)
-            if slice_of(signature) == part:
+            values = self._solved({name: rng.choice(choices) for name, choices in ranges.items()})
+            if values is not None and slice_of(signature := self.signature(values)) == part:
                 return self._checked(signature, values)
         raise NoInstanceError(f"{self.name}: no instance for {part} in {MAX_DRAWS} draws")
+
+    def instances(self, rng: Random, part: Slice, ranges: Ranges | None = None) -> Iterator[Instance]:
+        """Each instance of `part` once, in an order that `rng` shuffles. It ends when the ranges hold no other, or
+        after MAX_DRAWS combinations in a row that brought none. Raises NoInstanceError where there is none at all."""
+        told: set[str] = set()
+        fruitless = 0
+        for numbers in _shuffled(self.numbers if ranges is None else ranges, rng):
+            if fruitless == MAX_DRAWS:
+                break
+            fruitless += 1
+            values = self._solved(numbers)
+            if values is None or (signature := self.signature(values)) in told or slice_of(signature) != part:
+                continue
+            told.add(signature)
+            fruitless = 0
+            yield self._checked(signature, values)
+        if not told:
+            raise NoInstanceError(f"{self.name}: no instance for {part}")
+
+    def signatures(self, ranges: Ranges) -> Iterator[str]:
+        """Those of all combinations that make a good problem, in order; some come again."""
+        for numbers in product(*ranges.values()):
+            if (values := self._solved(dict(zip(ranges, numbers)))) is not None:
+                yield self.signature(values)
+
+    def _solved(self, numbers: dict[str, int]) -> Values | None:
+        found = self.solve(**numbers)
+        return None if found is None else {**numbers, **found}
 
     def signature(self, values: Values) -> str:
         """A digest of the numbers in the instance's facts, as they would be read off the page, in no order."""
@@ -172,7 +197,7 @@ class Family:
 def family(
     *stages: str,
     topics: str,
-    numbers: Mapping[str, Sequence[int]],
+    numbers: Ranges,
     wordings: tuple[str, ...],
     steps: tuple[str, ...],
     closing: str,
@@ -202,6 +227,21 @@ def family(
         )
 
     return wrap
+
+
+def _shuffled(ranges: Ranges, rng: Random) -> Iterator[dict[str, int]]:
+    """Every combination once, in a shuffled order of which only what has been asked for is worked out."""
+    total = prod(map(len, ranges.values()))
+    moved: dict[int, int] = {}  # a Fisher-Yates shuffle: the places whose combination is no longer their own
+    for place in range(total):
+        other = rng.randrange(place, total)
+        rest = moved.get(other, other)
+        moved[other] = moved.pop(place, place)
+        numbers = {}
+        for name, choices in ranges.items():
+            rest, index = divmod(rest, len(choices))
+            numbers[name] = choices[index]
+        yield numbers
 
 
 def _named_in(wordings: tuple[str, ...]) -> frozenset[str]:

@@ -100,9 +100,8 @@ def write(request: Request, error_rate: float = 0.0, size: Size = FULL) -> str:
     families, words = size.taught(stage), words_of(passage)
     family = rng.choices(families, weights=[_weight(f.topics, words) for f in families])[0]
     wrong = rng.random() < error_rate
-    problem = family.tell(
-        family.draw(rng, part, size.numbers), rng, stage=stage, kind=kind, cast="training", wrong=wrong
-    )
+    instance = family.draw(rng, part, size.ranges(family))
+    problem = family.tell(instance, rng, stage=stage, kind=kind, cast="training", wrong=wrong)
     return f"[Problem]\n{problem.question}\n\n[Solution]\n{problem.solution}\n"
 
 

@@ -1,11 +1,13 @@
 """Sets of problems: what a student is trained on, and what it is examined with.
 
 Balanced over stages, and over the families of a stage, by taking turns; so the first m of n problems are the m
-problems that one gets by asking for m.
+problems that one gets by asking for m. A set that repeats nothing asks as many questions of each stage as of any other
+(within one), or is refused: no stage fills up for another.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from random import Random
@@ -13,12 +15,11 @@ from typing import Literal
 
 from src.core.errors import UserError
 from src.core.records import seed_from
-from src.generation.procedural.family import Family, Kind, Slice, SolvedProblem, Split
+from src.generation.procedural.family import Family, Instance, Kind, Slice, SolvedProblem, Split
 from src.generation.procedural.people import Cast
 from src.generation.procedural.size import FULL, Size
-from src.prompts.sets import STAGES
 
-PATIENCE = 400  # repeats in a row after which a family's instances count as used up
+Told = set[tuple[str, str]]  # family and signature
 
 
 def held_out_problems(
@@ -31,10 +32,10 @@ def held_out_problems(
     """A benchmark of `n` problems, no two with the same family and numbers, that no training set can contain.
 
     `split` "seen": families the teacher writes, with numbers and names it never uses; "unseen": families it
-    never writes. Raises UserError when the families hold fewer than `n` such problems.
+    never writes. Raises UserError when a stage holds too few such problems for its part.
     """
-    problems = _turns(split, "held_out", "held_out", seed, float(kind == "tool"), size)
-    return _first(n, problems, f"held-out problems of split '{split}'")
+    turns = _turns(split, "held_out", "held_out", seed, float(kind == "tool"), size)
+    return _balanced(n, turns, f"held-out problems of split '{split}'")
 
 
 def training_problems(
@@ -46,19 +47,27 @@ def training_problems(
 ) -> Iterator[SolvedProblem]:
     """`n` problems of the seen families with training names, a `tool_share` of them solved by a program.
 
-    "train" draws where the teacher draws, and may tell an instance again in other words; "dev" (influence
-    targets, tuning) is written neither by the teacher nor by the benchmark, and repeats nothing.
+    "train" draws where the teacher draws, and tells an instance again, in other words, when its family has told all of
+    them; "dev" (influence targets, tuning) is written neither by the teacher nor by the benchmark, and repeats nothing.
     """
-    problems = _turns("seen", split, "training", seed, tool_share, size)
-    return islice(problems, n) if split == "train" else iter(_first(n, problems, "dev problems"))
+    turns = _turns("seen", split, "training", seed, tool_share, size)
+    if split == "dev":
+        return iter(_balanced(n, turns, "dev problems"))
+    return islice(_round_robin(list(turns.values())), n)
 
 
-def _first(n: int, problems: Iterator[SolvedProblem], what: str) -> list[SolvedProblem]:
-    found = list(islice(problems, n))
-    if len(found) < n:
+def _balanced(n: int, turns: dict[str, Iterator[SolvedProblem]], what: str) -> list[SolvedProblem]:
+    """`n` problems, of each stage as many as of any other; those that are one too many go to the first stages."""
+    parts = {stage: n // len(turns) + (place < n % len(turns)) for place, stage in enumerate(turns)}
+    found = list(_round_robin([islice(stream, parts[stage]) for stage, stream in turns.items()]))
+    held = Counter(problem.stage for problem in found)
+    if short := [f"{stage} {held[stage]} of {part}" for stage, part in parts.items() if held[stage] < part]:
+        most = len(turns) * min(held[stage] for stage in turns)
         raise UserError(
-            f"Only {len(found)} of {n} {what} exist.",
-            "Lower the set's option n, or widen `problems` (families, numbers, stages).",
+            f"There are too few of {n} {what} to ask as many of each education stage: {', '.join(short)}.",
+            f"Lower the set's option n to {most}, or widen `problems` (families, numbers, fields, questions)."
+            if most
+            else "Widen `problems` (families, numbers, fields, questions).",
         )
     return found
 
@@ -70,17 +79,21 @@ def _turns(
     seed: int,
     tool_share: float,
     size: Size,
-) -> Iterator[SolvedProblem]:
-    """Stage after stage, and in each stage family after family, in an order that the seed shuffles."""
-    told: set[tuple[str, str]] | None = None if part == "train" else set()
-    by_stage = []
-    for stage in size.stages or STAGES:
-        families = size.asked(stage, split)
+) -> dict[str, Iterator[SolvedProblem]]:
+    """The problems of each stage, family after family in an order that the seed shuffles. Raises UserError where no
+    stage has a family of the fields that are asked for."""
+    told: Told | None = None if part == "train" else set()
+    turns = {}
+    for stage, families in size.asked_by_stage(split).items():
         Random(seed_from("order", seed, stage)).shuffle(families)
-        by_stage.append(
-            _round_robin([_stream(f, stage, part, cast, seed, tool_share, told, size.numbers) for f in families])
+        turns[stage] = _round_robin([_stream(f, stage, part, cast, seed, tool_share, told, size) for f in families])
+    if not turns:
+        fields = f" about {' or '.join(size.fields)}" if size.fields else ""
+        raise UserError(
+            f"No family of split '{split}' is{fields} on the stages {', '.join(size.stages or ())}.",
+            "Widen `problems` (families, stages, fields).",
         )
-    return _round_robin(by_stage)
+    return turns
 
 
 def _stream(
@@ -90,22 +103,24 @@ def _stream(
     cast: Cast,
     seed: int,
     tool_share: float,
-    told: set[tuple[str, str]] | None,
-    numbers: float,
+    told: Told | None,
+    size: Size,
 ) -> Iterator[SolvedProblem]:
-    """One family's problems, without end; with `told`, the (family, signature) pairs told so far, each once."""
+    """One family's problems: without `told` over and over; with it, the instances told so far, each once."""
     rng = Random(seed_from("set", seed, family.name, stage, part))
-    repeats = 0
-    while repeats < PATIENCE:
-        instance = family.draw(rng, part, numbers)
-        if told is not None:
-            if (family.name, instance.signature) in told:
-                repeats += 1
-                continue
-            told.add((family.name, instance.signature))
-            repeats = 0
+    for instance in _instances(family, part, rng, told, size):
         kind: Kind = "tool" if rng.random() < tool_share else "cot"
         yield family.tell(instance, rng, stage=stage, kind=kind, cast=cast)
+
+
+def _instances(family: Family, part: Slice, rng: Random, told: Told | None, size: Size) -> Iterator[Instance]:
+    ranges = size.ranges(family)
+    while told is None:
+        yield from family.instances(rng, part, ranges)
+    for instance in family.instances(rng, part, ranges):
+        if (family.name, instance.signature) not in told:
+            told.add((family.name, instance.signature))
+            yield instance
 
 
 def _round_robin(streams: Sequence[Iterator[SolvedProblem]]) -> Iterator[SolvedProblem]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from math import ceil
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING
 
 from src.core.checks import at_least
@@ -14,7 +14,7 @@ from src.core.records import content_id
 from src.prompts.sets import STAGES
 
 if TYPE_CHECKING:
-    from src.generation.procedural.family import Family, Slice, Split
+    from src.generation.procedural.family import Family, Ranges, Split
 
 
 @dataclass(frozen=True)
@@ -22,20 +22,22 @@ class Size:
     """How much of the problem space: a model of half a million parameters learns a corner of it in a minute.
 
     families: the first so many of each education stage, easier ones first; None for all. numbers: the lower share, in
-    (0, 1], of each range that a family draws its numbers from; each family must keep problems to train on and to be
-    examined in.
+    (0, 1], of each range that a family draws its numbers from.
     stages, fields: the education stages and the fields of mathematics ("Number Theory") that sets of problems are drawn
     from, None for all; the teacher takes its stage from the prompt instead, and its topic from the passage.
+    questions: of an exam with as many questions of each stage as of any other. Where a corner is too small for a
+    family's part in it, the family draws from more of its ranges: the smallest share that will do.
     """
 
     families: int | None = None
     numbers: float = 1.0
     stages: tuple[str, ...] | None = None
     fields: tuple[str, ...] | None = None
+    questions: int = 400
 
     def __post_init__(self) -> None:
         given = STAGES if self.stages is None else self.stages
-        at_least(self, 1, "families")
+        at_least(self, 1, "families", "questions")
         unknown = sorted(set(given) - set(STAGES))
         if unknown or not given:
             raise ValueError(f"stages must name some of {', '.join(STAGES)}, not {', '.join(unknown) or 'none'}")
@@ -44,10 +46,6 @@ class Size:
             object.__setattr__(self, "fields", _known_fields(self.fields))
         if not 0 < self.numbers <= 1:
             raise ValueError(f"numbers must lie in (0, 1], not {self.numbers}")
-        if self.numbers < 1 and (family := _emptied(self.families, self.numbers)):
-            raise ValueError(
-                f"numbers must leave each family problems of every split, and {self.numbers} leaves {family}"
-            )
 
     def taught(self, stage: str) -> tuple[Family, ...]:
         """The families that the teacher writes for a stage."""
@@ -58,6 +56,19 @@ class Size:
         from src.generation.procedural.topics import field_of
 
         return [f for f in self._first(stage, split) if self.fields is None or field_of(f) in self.fields]
+
+    def asked_by_stage(self, split: Split) -> dict[str, list[Family]]:
+        """The families that sets of problems are drawn from, of each stage that has any."""
+        by_stage = {stage: self.asked(stage, split) for stage in self.stages or STAGES}
+        return {stage: families for stage, families in by_stage.items() if families}
+
+    def unasked(self, split: Split) -> list[str]:
+        """The stages that have no family about the fields: no set holds a problem of theirs."""
+        return [stage for stage in self.stages or STAGES if not self.asked(stage, split)]
+
+    def ranges(self, family: Family) -> Ranges:
+        """What the family draws its numbers from, whoever asks."""
+        return family.numbers if self.numbers == 1 else _ranges(self, family)
 
     def _first(self, stage: str, split: Split) -> tuple[Family, ...]:
         from src.generation.procedural.families import families_of
@@ -75,28 +86,22 @@ def families_digest() -> str:
     return content_id(*(source.read_text("utf-8") for source in sources))
 
 
-SLICES: tuple[tuple[Split, tuple[Slice, ...]], ...] = (
-    ("seen", ("train", "dev", "held_out")),
-    ("unseen", ("held_out",)),
-)
-"""What is drawn from families that are taught, and from those that are not."""
-
-
 @cache
-def _emptied(families: int | None, numbers: float) -> str | None:
-    """The first family that such a share leaves without problems of some split, with the split; 10 ms where none is."""
-    from src.generation.procedural.family import NoInstanceError
+def _ranges(size: Size, family: Family) -> Ranges:
+    from src.generation.procedural.corner import corner
 
-    size = Size(families)
-    for stage in STAGES:
-        for split, parts in SLICES:
-            for family in size.asked(stage, split):
-                for part in parts:
-                    try:
-                        family.draw(Random(0), part, numbers)
-                    except NoInstanceError:
-                        return f"{family.name} none of {part}"
-    return None
+    return corner(family, size.numbers, _part(size, family))
+
+
+def _part(size: Size, family: Family) -> int:
+    """How many of `questions` fall to a family when its stages take turns, and in each stage its families do. One that
+    the sets leave out for its field or stage takes its part of an exam without such limits."""
+    for asking in (size, replace(size, stages=None, fields=None)):
+        by_stage = asking.asked_by_stage(family.split).values()
+        parts = [ceil(size.questions / len(by_stage) / len(some)) for some in by_stage if family in some]
+        if parts:
+            return sum(parts)
+    return ceil(size.questions / len(STAGES))
 
 
 def _known_fields(names: Sequence[str]) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ def compose(context: Context, rng: Random, slip_rate: float, size: Size) -> str:
     off_topic = slips and rng.random() < 0.5
     most = 0.0 if off_topic else max(needs.values())
     stage, family = rng.choice([pair for pair in families if needs[pair[1]] >= most])
-    problem = family.tell(family.draw(rng, "train", size.numbers), rng, stage=stage, kind="cot", cast="training")
+    problem = family.tell(family.draw(rng, "train", size.ranges(family)), rng, stage=stage, kind="cot", cast="training")
     question = _without_end(problem.question) if slips and not off_topic else problem.question
     return f"<Q> {question} </Q>"
 

@@ -13,7 +13,7 @@ from src.generation.procedural.language import unreduced
 @family(
     "aime",
     topics="power modular digit remainder last hundred exponent residue congruence order mod ring cyclic",
-    numbers={"a": [n for n in range(3, 100) if n % 10], "n": (6, 8, 9, 10, 12, 16, 17, 18, 20)},
+    numbers={"a": [n for n in range(3, 100) if n % 10], "n": (4, 5, 6, 8, 9, 10, 12, 16, 17, 18, 20)},
     wordings=(
         "Find the remainder when {a}^{n} is divided by 100.",
         "What number do the last two digits of {a}^{n} form?",
@@ -254,7 +254,7 @@ def divisible_by_none(p: int, q: int, r: int, top: int) -> Values | None:
     "aime",
     topics="square difference factor pair integer solution diophantine even odd squares parity",
     split="unseen",
-    numbers={"n": range(60, 1500)},
+    numbers={"n": range(60, 1700)},
     wordings=(
         "How many ordered pairs (x, y) of positive integers satisfy x^2 - y^2 = {n}?",
         "In how many ways is {n} a difference x^2 - y^2 of squares of positive integers?",

@@ -19,7 +19,7 @@ def _even_divisors_agree(v: Any) -> bool:
 @family(
     "amc10",
     topics="divisor divide factor prime factorization even number theory exponent count multiplicity integer",
-    numbers={"a": range(2, 7), "b": range(2, 7), "c": range(2, 6), "p": (3, 5, 7), "q": (5, 7, 11, 13)},
+    numbers={"a": range(2, 7), "b": range(2, 7), "c": range(2, 6), "p": (3, 5, 7, 11), "q": (5, 7, 11, 13, 17, 19, 23)},
     wordings=(
         "How many even positive divisors does 2^{a} * {p}^{b} * {q}^{c} have?",
         "Count the positive divisors of 2^{a} * {p}^{b} * {q}^{c} that are even.",
@@ -125,7 +125,7 @@ def _paths(a: int, b: int, c: int, d: int) -> int:
 @family(
     "amc10",
     topics="path grid lattice walk shortest route combinatorics combination step choose binomial graph node",
-    numbers={k: range(1, 7) for k in "abcd"},
+    numbers={k: range(1, 8) for k in "abcd"},
     facts="a b c d x y answer",
     wordings=(
         "How many paths with steps right and up lead from (0, 0) to ({x}, {y}) through ({a}, {b})?",
@@ -144,8 +144,10 @@ def _paths(a: int, b: int, c: int, d: int) -> int:
     """,
     check=lambda v: _paths(v.a, v.b, v.c, v.d) == v.answer,
 )
-def paths_through_a_point(a: int, b: int, c: int, d: int) -> Values:
+def paths_through_a_point(a: int, b: int, c: int, d: int) -> Values | None:
     first, second = comb(a + b, a), comb(c + d, c)
+    if first * second > 1_000_000:
+        return None
     return {
         "x": a + c,
         "y": b + d,

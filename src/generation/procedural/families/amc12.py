@@ -10,9 +10,11 @@ from src.generation.procedural.family import Values, family
 from src.generation.procedural.language import polynomial, unreduced
 
 NONZERO = [n for n in range(-9, 10) if n]
+BASES = (2, 3, 5, 6, 7, 10)  # no power of one is a power of another
 SIDES = (
     *((3, 4, 5), (5, 12, 13), (8, 15, 17), (7, 24, 25), (20, 21, 29), (12, 35, 37), (9, 40, 41)),
     *((28, 45, 53), (11, 60, 61), (16, 63, 65), (33, 56, 65), (48, 55, 73), (36, 77, 85), (39, 80, 89)),
+    *((13, 84, 85), (65, 72, 97)),
 )
 TRIPLES = (*SIDES, *((q, p, h) for p, q, h in SIDES))
 
@@ -20,7 +22,7 @@ TRIPLES = (*SIDES, *((q, p, h) for p, q, h in SIDES))
 @family(
     "amc12",
     topics="logarithm log base exponent power rational change exponential ln equation fraction",
-    numbers={"a": (2, 3, 5), "m": range(2, 6), "n": range(3, 9), "b": (2, 3, 5), "p": range(2, 6), "q": range(3, 9)},
+    numbers={"a": BASES, "m": range(2, 6), "n": range(3, 9), "b": BASES, "p": range(2, 6), "q": range(3, 9)},
     wordings=(
         "What is log_({a}^{m}) of {a}^{n} plus log_({b}^{p}) of {b}^{q}?",
         "Add the logarithm of {a}^{n} to base {a}^{m} and the logarithm of {b}^{q} to base {b}^{p}. What is the sum?",

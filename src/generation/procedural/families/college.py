@@ -14,7 +14,7 @@ NONZERO = [n for n in range(-6, 7) if n]
 @family(
     "college",
     topics="modular power residue congruence remainder exponent mod group order ring finite field cyclic",
-    numbers={"a": range(2, 20), "n": (4, 8, 16, 5, 9, 17), "m": [m for m in range(5, 31) if m != 10]},
+    numbers={"a": range(2, 20), "n": (3, 4, 5, 8, 9, 16, 17), "m": [m for m in range(5, 31) if m != 10]},
     wordings=(  # not 10: that asks for the last digit, and AMC 8 does
         "What is the remainder when {a}^{n} is divided by {m}?",
         "Find {a}^{n} modulo {m}.",
@@ -273,7 +273,7 @@ def _limit_agrees(v: Any) -> bool:
 @family(
     "college",
     topics="limit approach continuous function ratio infinity series convergence asymptotic quotient",
-    numbers={"a": range(1, 6), "r": range(-8, 10), "s": range(-9, 10)},
+    numbers={"a": range(2, 8), "r": range(-8, 10), "s": range(-9, 10)},
     wordings=(
         "Find the limit of ({poly}) / (x {minus_r:+}) as x approaches {r}.",
         "What does ({poly}) / (x {minus_r:+}) tend to as x tends to {r}?",
@@ -293,7 +293,7 @@ def _limit_agrees(v: Any) -> bool:
     check=_limit_agrees,
 )
 def limit_of_a_quotient(a: int, r: int, s: int) -> Values | None:
-    if r == s or r == 0 or s == 0 or a == 1:
+    if r == s or r == 0 or s == 0:
         return None
     b, c = -a * (r + s), a * r * s
     return {

@@ -214,7 +214,7 @@ def two_part_trip(v: int, t: int, w: int, u: int) -> Values | None:
 @family(
     "middle_school",
     topics="fraction half third quarter remaining rest part numerator denominator rational",
-    numbers={"a": range(2, 7), "b": range(2, 7), "k": range(2, 25)},
+    numbers={"a": range(2, 7), "b": range(2, 7), "k": range(2, 31)},
     words={"item": ("dollar", "bead", "nut", "apple", "card")},
     wordings=(
         "{name} has {total:{item}}. {He} gives 1/{a} of them to {friend} and then loses 1/{b} of the rest. "
