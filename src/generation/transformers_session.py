@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from src.generation.transformers import TransformersGenerator
 
 UNLIMITED = 1 << 30
+BATCH_SIZES = {"cuda": 4_096}  # 64 elsewhere: a GPU reads the weights as fast for thousands of texts as for one
 BATCHES_SORTED = 16  # batches of requests are read at once and sorted by length, so that few places are padding
 ENDED_SHARE = 1 / 8  # of a batch: when so many of its texts have ended, their places are given up
 MEMORY_SHARE = 0.6  # of what is free on a GPU once the model is there, for keys and values
@@ -109,8 +110,8 @@ class TransformersSession(Session):
     """Holds a model until `close`."""
 
     def __init__(self, options: TransformersGenerator, model: str):
-        self._batch_size = options.batch_size
         self._device = _device(options.device)
+        self._batch_size = options.batch_size or BATCH_SIZES.get(self._device.type, 64)
         if self._device.type == "cpu":
             use_threads(model)
         self._model, self._tokenizer = _load(model, options.dtype, self._device)
