@@ -130,6 +130,20 @@ def test_every_method_at_every_scale(method, scale, local_files):
     assert nodes and all(node.key for node in nodes)
 
 
+@pytest.mark.parametrize("setting", sorted(path.stem for path in (CONF / "setting").glob("*.yaml")))
+def test_every_setting(setting, local_files):
+    nodes = preflight([f"+setting={setting}", "scale=overnight"], local_files)
+    assert nodes[-1].name == "evaluate" and all(node.key for node in nodes)
+
+
+def test_minutes_on_a_card_read_a_third_of_their_tokens_from_the_corpus(local_files):
+    nodes = preflight(["+experiment=grade_school", "+setting=card_minutes", "scale=overnight"], local_files)
+    phases = next(node.stage for node in nodes if node.name == "pretrain").recipe.phases
+    of_corpus = sum(p.tokens * p.corpora.get("corpus", 0) / sum(p.corpora.values()) for p in phases)
+    assert sum(phase.tokens for phase in phases) == 50_000_000
+    assert of_corpus > 50_000_000 / 3
+
+
 @pytest.mark.parametrize("reader", sorted(path.stem for path in (CONF / "reader").glob("*.yaml")))
 @pytest.mark.parametrize("stage", sorted(path.stem for path in (CONF / "stage").glob("*.yaml")))
 def test_every_stage_alone(stage, reader, local_files):

@@ -85,17 +85,13 @@ def gate(
 Rows = Callable[[], Iterator[Example]]
 
 
-def repeats(rows: Rows, index: ContaminationIndex) -> Counter[str]:
-    """How many rows of a fine-tuning set repeat a question, by benchmark."""
-    found = (index.find_all(_keys_of(some)) for some in _batches(rows))
-    return Counter(overlap.benchmark for overlaps in found for overlap in overlaps.values())
-
-
-def without_repeats(rows: Rows, index: ContaminationIndex) -> Iterator[Example]:
-    """The rows of a fine-tuning set, in order, but for those that repeat a benchmark's question."""
+def without_repeats(rows: Rows, index: ContaminationIndex, found: Counter[str]) -> Iterator[Example]:
+    """The rows of a fine-tuning set, in order, but for those that repeat a benchmark's question; these are counted in
+    `found`, by benchmark."""
     for some in _batches(rows):
-        found = index.find_all(_keys_of(some))
-        yield from (row for place, row in enumerate(some) if place not in found)
+        repeats = index.find_all(_keys_of(some))
+        found.update(overlap.benchmark for overlap in repeats.values())
+        yield from (row for place, row in enumerate(some) if place not in repeats)
 
 
 def _batches(rows: Rows) -> Iterator[tuple[Example, ...]]:

@@ -17,7 +17,12 @@ PATIENCE = timedelta(days=7)
 
 def is_first() -> bool:
     """Whether this process is the one that writes; true where there is only one."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return number() == 0
+
+
+def number() -> int:
+    """Which of the processes this is, from 0."""
+    return int(os.environ.get("RANK", "0"))
 
 
 def count() -> int:

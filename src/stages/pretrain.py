@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
 
-from src.cleaning.gate import Unchecked, gate, repeats, without_repeats
+from src.cleaning.gate import Unchecked, gate, without_repeats
 from src.core.records import Example, Problem
 from src.core.stage import StageContext
-from src.modeling.ranks import is_first
+from src.modeling.ranks import is_first, number
+from src.selection.candidates import RowFile
 from src.stages.packs import write_packs
 from src.stages.sft import NoSFT, SFTSet
 from src.stages.training import TrainingStage, count, start_of
@@ -58,12 +60,18 @@ class Pretrain(TrainingStage):
         if self.unchecked == "allow" or not self.benchmarks:
             return sets
         index = Decontamination().index(self.benchmarks)
+        kept: dict[str, Callable[[], Iterator[Example]]] = {}
         for name, rows in sets.items():
-            if found := repeats(rows, index):
+            file = RowFile(ctx.work / f"{name}-{number()}.rows", Example)  # making a set may cost more than reading it
+            found: Counter[str] = Counter()
+            for row in without_repeats(rows, index, found):
+                file.append(row)
+            if found:
                 told = ", ".join(f"{n} of {benchmark}" for benchmark, n in sorted(found.items()))
                 log.warning("Left out of %s: rows that repeat questions of the benchmarks (%s).", name, told)
             ctx.summary["sft_rows_left_out"] = ctx.summary.get("sft_rows_left_out", 0) + found.total()
-        return {name: partial(without_repeats, rows, index) for name, rows in sets.items()}
+            kept[name] = partial(iter, file)
+        return kept
 
 
 def _names(ctx: StageContext) -> list[str]:

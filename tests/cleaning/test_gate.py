@@ -1,10 +1,11 @@
 """No student learns from rows that nobody compared with its examination."""
 
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 
-from src.cleaning.gate import QUESTIONS, gate, repeats, without_repeats, write_checked
+from src.cleaning.gate import QUESTIONS, gate, without_repeats, write_checked
 from src.core.errors import UserError
 from src.core.records import Example
 from src.text.contamination import Decontamination
@@ -69,8 +70,9 @@ def test_rows_of_a_fine_tuning_set_that_repeat_a_question_are_left_out():
     prompts = ["## Question\nWhat is 5 + 5?\n\n## Solution\n", f"{asked} Answer briefly.", "What is 2 + 2?"]
     rows = [Example(str(n), "s", prompt, "4") for n, prompt in enumerate(prompts * 1_000)]
     index = Decontamination().index({"quiz": QUIZ, "exam": Exam(asked)})
-    assert repeats(lambda: iter(rows), index) == {"exam": 1_000, "quiz": 1_000}
-    assert list(without_repeats(lambda: iter(rows), index)) == rows[::3]
+    found = Counter()
+    assert list(without_repeats(lambda: iter(rows), index, found)) == rows[::3]
+    assert found == {"exam": 1_000, "quiz": 1_000}
 
 
 def test_a_damaged_list_is_named(tmp_path):
