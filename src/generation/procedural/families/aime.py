@@ -8,6 +8,7 @@ from typing import Any
 
 from src.generation.procedural.family import Values, family
 from src.generation.procedural.language import unreduced
+from src.generation.procedural.reading.written import product_by_parts
 
 
 @family(
@@ -27,11 +28,11 @@ def last_two_digits(a: int, n: int) -> Values | None:
     chain, value, power = [], a, 1
     for bit in f"{n:b}"[1:]:
         power, square = 2 * power, value * value
-        chain.append(f"{a}^{power}: {value} * {value} = {square}, so {square % 100}.")
+        chain.append(f"{a}^{power}: {product_by_parts(value, value)}, so {square % 100}.")
         value = square % 100
         if bit == "1":
             power, product = power + 1, value * a
-            chain.append(f"{a}^{power}: {value} * {a} = {product}, so {product % 100}.")
+            chain.append(f"{a}^{power}: {product_by_parts(value, a)}, so {product % 100}.")
             value = product % 100
     if value < 10:
         return None  # the last two digits would start with a zero

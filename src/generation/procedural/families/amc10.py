@@ -27,7 +27,7 @@ def _even_divisors_agree(v: Any) -> bool:
     steps=(
         "For an even divisor the exponent of 2 is 1 to {a}: {a} choices.",
         "The exponent of {p} is 0 to {b}: {b1} choices. The exponent of {q} is 0 to {c}: {c1} choices.",
-        "{a} * {b1} * {c1} = {answer}.",
+        "{a} * {b1} = {ab} and {ab} * {c1} = {answer}.",
     ),
     closing="There are {answer:divisor}.",
     program="""
@@ -43,7 +43,7 @@ def _even_divisors_agree(v: Any) -> bool:
 def even_divisors(a: int, b: int, c: int, p: int, q: int) -> Values | None:
     if p >= q:
         return None
-    return {"b1": b + 1, "c1": c + 1, "answer": a * (b + 1) * (c + 1)}
+    return {"b1": b + 1, "c1": c + 1, "ab": a * (b + 1), "answer": a * (b + 1) * (c + 1)}
 
 
 def _squares_agree(v: Any) -> bool:

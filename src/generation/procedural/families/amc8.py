@@ -16,7 +16,7 @@ from src.generation.procedural.language import unreduced
     wordings=("What is the last digit of {a}^{n}?", "Find the ones digit of {a}^{n}."),
     steps=(
         "The last digits of the powers of {a} repeat: {cycle}.",
-        "{n} = 4 * {turns} + {rest}, so the place in the cycle is {place}.",
+        "{n} = {turns} * 4 + {rest}, so the place in the cycle is {place}.",
         "There we find {answer}.",
     ),
     closing="The last digit is {answer}.",

@@ -30,14 +30,19 @@ def power_modulo(a: int, n: int, m: int) -> Values | None:
     chain, value, power = [], a, 1
     while 2 * power <= n:
         power *= 2
-        chain.append(f"{a}^{power}: {value} * {value} = {value * value}, remainder {value * value % m}.")
+        chain.append(f"{a}^{power}: {_product_with_rest(value, value, m)}")
         value = value * value % m
         if value == 0:
             return None
     if power < n:
-        chain.append(f"{a}^{n}: {value} * {a} = {value * a}, remainder {value * a % m}.")
+        chain.append(f"{a}^{n}: {_product_with_rest(value, a, m)}")
         value = value * a % m
     return {"chain": "\n".join(chain), "answer": value}
+
+
+def _product_with_rest(a: int, b: int, m: int) -> str:
+    product = a * b
+    return f"{a} * {b} = {product}." + (f" {product} = {product // m} * {m} + {product % m}." if product >= m else "")
 
 
 @family(
