@@ -56,7 +56,7 @@ def test_the_passage_is_cut_by_kind():
 def test_a_brief_prompt_is_the_passage_on_one_line_and_a_tag(kind):
     brief = PromptSet(form="brief", chars=40, tool_chars=40)
     text = brief.render(passage("t", "Primes are\nnumbers."), "high_school", kind)
-    assert text == "Primes are numbers.\n" + ("[high_school code]" if kind == "tool" else "[high_school]") + "\n"
+    assert text == "Primes are numbers. [high_school]\n" + ("[any code]" if kind == "tool" else "[any]") + "\n"
 
 
 def test_marks_inside_a_passage_are_left_alone():

@@ -23,6 +23,8 @@ from src.text.arithmetic import check_arithmetic
         ("2^10 = 1024 and (-3)^2 = 9", 2),
         ("7 + 8 = \\boxed{15}", 1),
         ("Then 5 * 6 = 30 = 3 * 10.", 1),
+        ("43 = 10 * 4 + 3, so the place is 3.", 1),
+        ("For m = 1: 9 = 15 / 4 * 2. This is incorrect.", 0),
         ("2x + 3 = 7, so x = 2.", 0),
         ("1 + 2 + ... + 9 = 45", 0),
         ("101_2 = 5 and 17 mod 5 = 2", 0),
@@ -48,6 +50,7 @@ def test_what_holds_or_cannot_be_read_is_not_wrong(text, checked):
         ("100 / 3 = 33.43", "100 / 3 = 33.43"),
         ("2 / 3 ≈ 2", "2 / 3 ≈ 2"),
         ("5 * 6 = 30 = 3 * 11", "5 * 6 = 30 = 3 * 11"),
+        ("17 = 4 * 11 + 3, so the place in the cycle is 3.", "17 = 4 * 11 + 3"),
     ],
 )
 def test_the_first_wrong_statement_is_quoted(text, wrong):

@@ -14,7 +14,7 @@ from src.generation.procedural.reading.written import product_by_parts
 @family(
     "aime",
     topics="power modular digit remainder last hundred exponent residue congruence order mod ring cyclic",
-    numbers={"a": [n for n in range(3, 100) if n % 10], "n": (4, 5, 6, 8, 9, 10, 12, 16, 17, 18, 20)},
+    numbers={"a": [n for n in range(2, 112) if n % 10], "n": (3, 4, 5, 6, 7, 8, 9, 10, 12, 16)},
     wordings=(
         "Find the remainder when {a}^{n} is divided by 100.",
         "What number do the last two digits of {a}^{n} form?",
