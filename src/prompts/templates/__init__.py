@@ -62,9 +62,11 @@ def tool_examples() -> tuple[str, ...]:
 
 @cache
 def everything() -> str:
-    """All text that a prompt can be made of, for its hash."""
+    """All text that a prompt can be made of, the brief form included, for its hash."""
     files = sorted((*FOLDER.glob("*.md"), *FOLDER.glob("*.jsonl")))
-    return "\n".join((json.dumps(LEVELS), *(f"{path.name}\n{path.read_text(encoding='utf-8')}" for path in files)))
+    short = [brief(stage, kind, passage) for stage in ("", "stage") for kind in ("cot", "tool") for passage in ("", "p")]
+    texts = (f"{path.name}\n{path.read_text(encoding='utf-8')}" for path in files)
+    return "\n".join((json.dumps(LEVELS), *short, *texts))
 
 
 @cache
