@@ -44,9 +44,11 @@ def full(stage: str, kind: str, passage: str, example: str) -> str:
 
 
 def brief(stage: str, kind: str, passage: str) -> str:
-    """A prompt for a very small model: the passage and the stage on one line, then a tag, next to where the model begins
-    to write. The tag tells words from a program alone, as the shipped base has read it: with the stage inside, it wrote
-    no program for any of 48 such prompts, with the stage before it for 45."""
+    """A prompt for a very small model: passage and stage on one line, then a tag, next to where the model begins to write.
+
+    The tag tells a program from words and no more, as the shipped base has read it: with the stage inside, it wrote a
+    program for none of 48 prompts that asked for one, with the stage before it for 45.
+    """
     line = " ".join([*passage.split(), *([f"[{stage}]"] if stage else [])])
     tag = "[any code]" if kind == "tool" else "[any]"
     return f"{line}\n{tag}\n" if line else f"{tag}\n"
@@ -64,7 +66,7 @@ def tool_examples() -> tuple[str, ...]:
 def everything() -> str:
     """All text that a prompt can be made of, the brief form included, for its hash."""
     files = sorted((*FOLDER.glob("*.md"), *FOLDER.glob("*.jsonl")))
-    short = [brief(stage, kind, passage) for stage in ("", "stage") for kind in ("cot", "tool") for passage in ("", "p")]
+    short = [brief(stage, kind, "passage") for stage in ("", "stage") for kind in ("cot", "tool")]
     texts = (f"{path.name}\n{path.read_text(encoding='utf-8')}" for path in files)
     return "\n".join((json.dumps(LEVELS), *short, *texts))
 
