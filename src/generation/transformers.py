@@ -20,7 +20,7 @@ class TransformersGenerator(Generator):
     """Options of the fallback engine.
 
     model: a Hugging Face folder or name; None when the stage brings the model.
-    batch_size: texts written at a time, fewer where a GPU has no memory for theirs; None: 64, on a GPU 4,096. It shifts
+    batch_size: texts written at a time, fewer where there is no memory for theirs; None: 256, on a GPU 4,096. It shifts
         logits by rounding alone (about 1e-6 in float32), so it changes a text only where two tokens all but tie; in
         half precision that is not so rare.
     device: "auto" takes the GPU where there is one.

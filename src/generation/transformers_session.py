@@ -27,10 +27,14 @@ if TYPE_CHECKING:
     from src.generation.transformers import TransformersGenerator
 
 UNLIMITED = 1 << 30
-BATCH_SIZES = {"cuda": 4_096}  # 64 elsewhere: a GPU reads the weights as fast for thousands of texts as for one
+# A GPU reads the weights as fast for thousands of texts as for one. On a CPU core the shipped base writes 1,860 tokens/s
+# in batches of 64, 2,370 in batches of 256, 2,490 in batches of 512 (vLLM there: 2,020, once it has begun).
+BATCH_SIZES = {"cuda": 4_096}
+BATCH_SIZE = 256
 BATCHES_SORTED = 16  # batches of requests are read at once and sorted by length, so that few places are padding
 ENDED_SHARE = 1 / 8  # of a batch: when so many of its texts have ended, their places are given up
 MEMORY_SHARE = 0.6  # of what is free on a GPU once the model is there, for keys and values
+HOST_MEMORY = 1 << 30  # bytes for keys and values where a CPU writes
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ class TransformersSession(Session):
 
     def __init__(self, options: TransformersGenerator, model: str):
         self._device = _device(options.device)
-        self._batch_size = options.batch_size or BATCH_SIZES.get(self._device.type, 64)
+        self._batch_size = options.batch_size or BATCH_SIZES.get(self._device.type, BATCH_SIZE)
         if self._device.type == "cpu":
             use_threads(model)
         self._model, self._tokenizer = _load(model, options.dtype, self._device)
@@ -233,8 +237,6 @@ def _end_tokens(model: Any, tokenizer: Any) -> set[int]:
 
 
 def _room_for_tokens(model: Any, device: torch.device) -> int:
-    """How many tokens, of all texts together, a GPU can keep in mind."""
-    if device.type != "cuda":
-        return UNLIMITED
-    free, _ = torch.cuda.mem_get_info(device)
-    return int(MEMORY_SHARE * free) // cache_bytes(model.config, model.dtype.itemsize)
+    """How many tokens, of all texts together, are kept in mind."""
+    memory = int(MEMORY_SHARE * torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else HOST_MEMORY
+    return memory // cache_bytes(model.config, model.dtype.itemsize)

@@ -44,7 +44,7 @@ def full(stage: str, kind: str, passage: str, example: str) -> str:
 
 
 def brief(stage: str, kind: str, passage: str) -> str:
-    """A prompt for a very small model: passage and stage on one line, then a tag, just before the model begins to write.
+    """A prompt for a very small model: passage and stage on one line, then a tag, just before what it writes.
 
     The tag tells a program from words and no more, as the shipped base has read it: with the stage inside, it wrote a
     program for none of 48 prompts that asked for one, with the stage before it for 45.
