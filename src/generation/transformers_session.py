@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from src.generation.transformers import TransformersGenerator
 
 UNLIMITED = 1 << 30
-# A GPU reads the weights as fast for thousands of texts as for one. On a CPU core the shipped base writes 1,860 tokens/s
-# in batches of 64, 2,370 in batches of 256, 2,490 in batches of 512 (vLLM there: 2,020, once it has begun).
+# A GPU reads the weights as fast for thousands of texts as for one. On a CPU core the shipped base writes 1,860
+# tokens/s in batches of 64, 2,370 in batches of 256, 2,490 in batches of 512 (vLLM there: 2,020, once it has begun).
 BATCH_SIZES = {"cuda": 4_096}
 BATCH_SIZE = 256
 BATCHES_SORTED = 16  # batches of requests are read at once and sorted by length, so that few places are padding
