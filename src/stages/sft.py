@@ -106,9 +106,11 @@ class Reading(SFTSet):
 
 @dataclass(frozen=True)
 class SeveralSFT(SFTSet):
-    """Sets read one after the other; a recipe with phases can weigh them by their names here."""
+    """Sets read one after the other; a recipe with phases can weigh them by their names here, or, `together`, all of
+    them as "sft"."""
 
     sets: dict[str, SFTSet]
+    together: bool = False
 
     def __post_init__(self) -> None:
         if not self.sets or any(name.startswith("corpus") for name in self.sets):
@@ -118,7 +120,7 @@ class SeveralSFT(SFTSet):
         return chain.from_iterable(each.examples() for each in self.sets.values())
 
     def corpora(self) -> dict[str, Callable[[], Iterator[Example]]]:
-        return {name: each.examples for name, each in self.sets.items()}
+        return super().corpora() if self.together else {name: each.examples for name, each in self.sets.items()}
 
 
 @dataclass(frozen=True)
