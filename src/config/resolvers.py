@@ -2,6 +2,7 @@
 
 `${choice:selector}`: the option chosen for a group, to name the arms of a study by what they differ in.
 `${installed:module,option,other}`: an option for machines that have a package, and one for those that have not.
+`${writer:model}`: the generator of texts for a model: vLLM where it is installed, but not for the smallest ones.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import OmegaConf
+
+SMALLEST = ("base_1m", "llama_1m", "llama_4m", "small", "tiny")
 
 
 def choice(group: str, *, _root_: Any) -> str:
@@ -24,7 +27,13 @@ def installed(module: str, option: str, other: str) -> str:
     return option if find_spec(module) else other
 
 
+def writer(model: str) -> str:
+    """A model of a million parameters has written its texts with transformers before vLLM has begun."""
+    return "transformers" if model in SMALLEST else installed("vllm", "vllm", "transformers")
+
+
 def register() -> None:
+    OmegaConf.register_new_resolver("writer", writer, replace=True)
     OmegaConf.register_new_resolver("installed", installed, replace=True)
     OmegaConf.register_new_resolver("choice", choice, replace=True)
 
