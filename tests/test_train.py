@@ -17,6 +17,7 @@ BEFORE_SELECTION = ["corpus", "prompts", "distill_1", "evaluate_base", "synthesi
 NODES = [*BEFORE_SELECTION, "distill_2", "synthesizer_2", "generate", "clean", "pretrain", "evaluate"]
 CORNER = [
     "tracker=none",
+    "generator@synthesis=vllm",
     "passages.limit=150",
     "round_1.calls=50",
     "round_2.calls=15",

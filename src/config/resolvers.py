@@ -2,7 +2,7 @@
 
 `${choice:selector}`: the option chosen for a group, to name the arms of a study by what they differ in.
 `${installed:module,option,other}`: an option for machines that have a package, and one for those that have not.
-`${writer:model}`: the generator of texts for a model: vLLM where it is installed, but not for the smallest ones.
+`${writer:model,synthesizer}`: what writes their texts: vLLM where it is installed, but not for the smallest models.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import OmegaConf
 
 SMALLEST = ("base_1m", "llama_1m", "llama_4m", "small", "tiny")
+AS_THE_STUDENT = ("small", "tiny")  # synthesizers whose model is the student's
 
 
 def choice(group: str, *, _root_: Any) -> str:
@@ -27,9 +28,10 @@ def installed(module: str, option: str, other: str) -> str:
     return option if find_spec(module) else other
 
 
-def writer(model: str) -> str:
+def writer(model: str, synthesizer: str) -> str:
     """A model of a million parameters has written its texts with transformers before vLLM has begun."""
-    return "transformers" if model in SMALLEST else installed("vllm", "vllm", "transformers")
+    smallest = model in SMALLEST and synthesizer in AS_THE_STUDENT
+    return "transformers" if smallest else installed("vllm", "vllm", "transformers")
 
 
 def register() -> None:

@@ -17,7 +17,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 GROUPED = "grouped"
-FIRST_ROOM = 256  # places beyond the prompt; when they are used up, there is a quarter more of all
+FIRST_ROOM, SPARE = 256, 1.25  # places beyond the prompt; when they are used up, there is a quarter more of all
 
 
 class RoomyLayer(DynamicLayer):
@@ -33,7 +33,7 @@ class RoomyLayer(DynamicLayer):
         start = self.get_seq_length()
         end = start + key_states.shape[2]
         if end > self._rooms[0].shape[2]:
-            self._rooms = [_grown(room, start, end + end // 4) for room in self._rooms]
+            self._rooms = [_grown(room, start, int(SPARE * end)) for room in self._rooms]
         for room, new in zip(self._rooms, (key_states, value_states), strict=True):
             room[:, :, start:end] = new
         self.keys, self.values = (room[:, :, :end] for room in self._rooms)

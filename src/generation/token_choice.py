@@ -21,6 +21,9 @@ def choose(
     likes; read for a repetition penalty alone. seeds: (texts,); place: how many tokens each has written. What is drawn
     for a text depends on its logits, its seed and its place, and on no other text.
     """
+    if logits.device.type == "mps":  # has no float64
+        found = choose(logits.cpu(), seen.cpu(), sampling, seeds.cpu(), place)
+        return found.to(logits.device)
     logits = logits.float()
     if sampling.repetition_penalty != 1:
         logits = penalised(logits, seen, sampling.repetition_penalty)

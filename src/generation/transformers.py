@@ -1,4 +1,4 @@
-"""Text by plain transformers: for machines that vLLM does not run on, and for small tests."""
+"""Text by plain transformers: for the smallest models, and for machines that vLLM does not run on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TransformersGenerator(Generator):
-    """Options of the fallback engine.
+    """Options of this engine.
 
     model: a Hugging Face folder or name; None when the stage brings the model.
     batch_size: texts written at a time, fewer where there is no memory for theirs; None: 256, on a GPU 4,096. It shifts

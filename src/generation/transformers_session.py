@@ -1,4 +1,4 @@
-"""The live fallback engine: batches of texts, each with a random stream of its own.
+"""The live engine of plain transformers: batches of texts, each with a random stream of its own.
 
 All texts of a batch are written on the device, a token each a step; once a step the device tells which may have ended,
 and those alone are decoded.
@@ -7,7 +7,7 @@ and those alone are decoded.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from src.core.errors import UserError
 from src.core.memory import release
 from src.core.threads import use_threads
 from src.generation.base import Completion, Request, Sampling, Session, refused
-from src.generation.decoding_cache import attend_in_groups, cache_bytes, roomy_cache
+from src.generation.decoding_cache import FIRST_ROOM, SPARE, attend_in_groups, cache_bytes, roomy_cache
 from src.generation.precision import on_cpu
 from src.generation.stop_strings import completing, cut
 from src.generation.token_choice import choose
@@ -31,10 +31,11 @@ UNLIMITED = 1 << 30
 # tokens/s in batches of 64, 2,370 in batches of 256, 2,490 in batches of 512 (vLLM there: 2,020, once it has begun).
 BATCH_SIZES = {"cuda": 4_096}
 BATCH_SIZE = 256
-BATCHES_SORTED = 16  # batches of requests are read at once and sorted by length, so that few places are padding
+BATCHES_SORTED = 4  # batches of requests are read at once and sorted by length, so that few places are padding
 ENDED_SHARE = 1 / 8  # of a batch: when so many of its texts have ended, their places are given up
 MEMORY_SHARE = 0.6  # of what is free on a GPU once the model is there, for keys and values
 HOST_MEMORY = 1 << 30  # bytes for keys and values where a CPU writes
+DRAWING = 40  # bytes for each word of the vocabulary while a text's next token is drawn
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class TransformersSession(Session):
         self._longest = min(options.max_model_len or longest, longest)
         self._ends = _end_tokens(self._model, self._tokenizer)
         self._may_end: dict[tuple[str, ...], torch.Tensor] = {}
-        self._room = _room_for_tokens(self._model, self._device)
+        self._room = _room(self._model, self._device)
         asks = inspect.signature(self._model.forward).parameters
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in asks else {}
 
@@ -150,8 +151,8 @@ class TransformersSession(Session):
         """Texts of similar length, longest prompts first: as many as `batch_size` and the device's memory allow."""
         texts = sorted(texts, key=lambda text: -len(text.prompt))
         while texts:
-            longest = len(texts[0].prompt) + max(text.limit for text in texts[: self._batch_size])
-            n = max(1, min(self._batch_size, self._room // longest))
+            new = max(FIRST_ROOM, *(text.limit for text in texts[: self._batch_size]))
+            n = max(1, min(self._batch_size, self._room(len(texts[0].prompt) + new)))
             yield texts[:n]
             texts = texts[n:]
 
@@ -192,7 +193,7 @@ class TransformersSession(Session):
         """(vocabulary,), bool: the tokens that may end a text with these stop strings."""
         if stops not in self._may_end:
             table = completing(self._tokenizer, stops, vocabulary)
-            table[sorted(self._ends)] = True
+            table[[end for end in sorted(self._ends) if end < vocabulary]] = True
             self._may_end[stops] = table.to(self._device)
         return self._may_end[stops]
 
@@ -236,7 +237,9 @@ def _end_tokens(model: Any, tokenizer: Any) -> set[int]:
     return {token for token in (*ends, tokenizer.eos_token_id) if token is not None}
 
 
-def _room_for_tokens(model: Any, device: torch.device) -> int:
-    """How many tokens, of all texts together, are kept in mind."""
+def _room(model: Any, device: torch.device) -> Callable[[int], int]:
+    """How many texts of so many tokens each are written at a time."""
     memory = int(MEMORY_SHARE * torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else HOST_MEMORY
-    return memory // cache_bytes(model.config, model.dtype.itemsize)
+    a_token = cache_bytes(model.config, model.dtype.itemsize) * SPARE
+    a_draw = DRAWING * model.config.get_text_config().vocab_size
+    return lambda tokens: int(memory / (tokens * a_token + a_draw))

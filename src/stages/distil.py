@@ -43,7 +43,7 @@ class Distil(Stage):
     """
 
     kind: ClassVar[str] = "distil"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     teacher: Generator
     calls: int

@@ -43,15 +43,18 @@ class NoSFT(SFTSet):
 @dataclass(frozen=True)
 class ProceduralSFT(SFTSet):
     """`n` problems built and solved by the procedural families that training may see, drawn by `seed`; a
-    `tool_share` of them is solved by a program. `size`: which corner of the families' space."""
+    `tool_share` of them is solved by a program. `size`: which corner of the families' space. Then `reading` problems of
+    those that the shipped base has read, so that what it could is not forgotten."""
 
     n: int = 2_000
     seed: int = 0
     tool_share: float = 0.0
     size: Size = FULL
+    reading: int = 0
 
     def __post_init__(self) -> None:
         at_least(self, 1, "n")
+        at_least(self, 0, "reading")
         if not 0 <= self.tool_share <= 1:
             raise ValueError(f"tool_share must lie in [0, 1], not {self.tool_share}")
 
@@ -66,6 +69,8 @@ class ProceduralSFT(SFTSet):
         for problem in drawn:
             prompt, response = format_pretraining(problem)
             yield Example(problem.id, "procedural SFT", prompt, response)
+        if self.reading:
+            yield from Reading(self.reading, self.seed, tool_share=0.0, written_share=0.0).examples()
 
 
 @dataclass(frozen=True)
@@ -106,11 +111,9 @@ class Reading(SFTSet):
 
 @dataclass(frozen=True)
 class SeveralSFT(SFTSet):
-    """Sets read one after the other; a recipe with phases can weigh them by their names here, or, `together`, all of
-    them as "sft"."""
+    """Sets read one after the other; a recipe with phases can weigh them by their names here."""
 
     sets: dict[str, SFTSet]
-    together: bool = False
 
     def __post_init__(self) -> None:
         if not self.sets or any(name.startswith("corpus") for name in self.sets):
@@ -120,7 +123,7 @@ class SeveralSFT(SFTSet):
         return chain.from_iterable(each.examples() for each in self.sets.values())
 
     def corpora(self) -> dict[str, Callable[[], Iterator[Example]]]:
-        return super().corpora() if self.together else {name: each.examples for name, each in self.sets.items()}
+        return {name: each.examples for name, each in self.sets.items()}
 
 
 @dataclass(frozen=True)

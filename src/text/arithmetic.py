@@ -49,14 +49,14 @@ _LABEL = re.compile(r"[=≈]\s*$")  # before "6 = 25 + 5 = 30": the end of "for 
 _CONTINUES = re.compile(r"[-+]\s|\+|[-+]?\s*[)]")  # "1 + 2 + ... + 9 = 45"
 _AFTER = re.compile(
     r"[A-Za-z]|\s*(?:[b-zB-Z](?![A-Za-z])|[(\[{\\^_!:*/+=≈<>≤≥]|-\s*[\w(]|\.\.\.|(?:or|if)\b|\d)|\.[\\\d]"
-    r"|[,;]?\s*(?:with|and|leaving)?\s*(?:a|the)?\s*(?:remainder|rem|mod|R|r)\b"
+    r"|\s*\?|[,;]?\s*(?:with|and|leaving)?\s*(?:a|the)?\s*(?:remainder|rem|mod|R|r)\b"
 )
 _ROUNDED = re.compile(r"\bround|\bwhole\b|\bnearest\b|\bfloor\b|\bceil|[⌊⌈]", re.IGNORECASE)
 _RESULT = re.compile(rf"[-+(\s]*(?:{_NUMBER})[)\s]*(?:/\s*[-(\s]*(?:{_NUMBER})[)\s]*)?")
 _TOKEN = re.compile(rf"\s*(\*\*|[-+*/^()]|{_NUMBER})")
 _OPERATED = re.compile(r"\d%?[ )]*[-+*/^]")
 _SIGN = re.compile(r"([=≈])")
-_DIVIDED = re.compile(r"\d+ ?\* ?\d+ ?\+ ?\d+")  # "29 = 4 * 7 + 1": a division with its rest
+_DIVIDED = re.compile(r"(\d{1,18}) ?\* ?(\d{1,18}) ?\+ ?(\d{1,18})")
 _PAIR = re.compile(r"(\d{1,18}) ?([-+*/]) ?(\d{1,18})")  # what most sides are that are no bare number
 
 
@@ -124,8 +124,8 @@ def _holds(statement: str, rounds: bool) -> bool | None:
     one cannot be worked out. `rounds`: the text speaks of rounding, so a whole number may stand for one near it."""
     parts = _SIGN.split(statement)
     sides = [side.strip() for side in parts[::2]]
-    divided = len(sides) == 2 and sides[0].isdecimal() and _DIVIDED.fullmatch(sides[1])
-    if not any(map(_OPERATED.search, sides)) or not (divided or any(map(_RESULT.fullmatch, sides[1:]))):
+    a_result = any(map(_RESULT.fullmatch, sides[1:])) or _is_division(sides)
+    if not any(map(_OPERATED.search, sides)) or not a_result:
         return None
     if sides[-1].endswith("%") and "%" not in "".join(sides[:-1]) and _value(sides[-2]) == _value(sides[-1][:-1]):
         sides[-1] = sides[-1][:-1]  # "100 - 60 = 40%": the sign is a unit
@@ -137,6 +137,14 @@ def _holds(statement: str, rounds: bool) -> bool | None:
         for a, b, left, right, sign in zip(values, values[1:], sides, sides[1:], parts[1::2])
         if a is not None and b is not None
     )
+
+
+def _is_division(sides: list[str]) -> bool:
+    """With its rest, which is smaller than what is divided by: "29 = 4 * 7 + 1"."""
+    if len(sides) != 2 or not sides[0].isdecimal() or not (match := _DIVIDED.fullmatch(sides[1])):
+        return False
+    a, b, rest = map(int, match.groups())
+    return rest < max(a, b)
 
 
 def _agree(a: Number, b: Number, left: str, right: str, about: bool) -> bool:

@@ -10,8 +10,8 @@ MODELS = Path(__file__).parents[2] / "conf" / "model"
 @pytest.mark.parametrize(("has_vllm", "other"), [(True, "vllm"), (False, "transformers")])
 def test_the_smallest_models_write_with_transformers_and_others_with_vllm_where_it_is(monkeypatch, has_vllm, other):
     monkeypatch.setattr(resolvers, "find_spec", lambda name: object() if has_vllm else None)
-    assert {resolvers.writer(model) for model in resolvers.SMALLEST} == {"transformers"}
-    assert resolvers.writer("smollm2_135m") == resolvers.writer("hf") == other
+    assert {resolvers.writer(model, "tiny") for model in resolvers.SMALLEST} == {"transformers"}
+    assert resolvers.writer("smollm2_135m", "tiny") == resolvers.writer("base_1m", "deepseekmath_7b") == other
 
 
 def test_the_smallest_models_are_options():
