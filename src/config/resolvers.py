@@ -14,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import OmegaConf
 
-SMALLEST = ("base_1m", "llama_1m", "llama_4m", "small", "tiny")
+SMALLEST = ("base_1m", "llama_1m", "small", "tiny")
 AS_THE_STUDENT = ("small", "tiny")  # synthesizers whose model is the student's
 
 
