@@ -28,6 +28,7 @@ from src.config.build import build
 from src.core import stopping
 from src.core.console import labelled
 from src.core.errors import UserError
+from src.core.processes import cores
 from src.core.progress import Progress
 from src.core.secrets import hide_secrets
 from src.core.stage import PROGRESS, Artifact, Stage, StageContext
@@ -119,7 +120,7 @@ def main_of_several(spec: Path, processes: int, nodes: int, rendezvous: str | No
     if nodes > 1:
         id = json.loads(spec.read_text())["id"]
         where = [f"--nnodes={nodes}", "--rdzv-backend=c10d", f"--rdzv-endpoint={rendezvous}", f"--rdzv-id={id}"]
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // processes)))
     os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(stopping.SAVING_SECONDS))
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the ranks' own words are enough
     try:

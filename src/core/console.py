@@ -1,8 +1,9 @@
-"""Whose line it is, where parallel jobs write to one terminal."""
+"""What reaches the terminal: whose line it is where parallel jobs write, and none of a library's own."""
 
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
@@ -41,3 +42,12 @@ def labelled(label: str) -> Iterator[None]:
         stack.enter_context(redirect_stdout(out))
         stack.enter_context(redirect_stderr(error))
         yield
+
+
+def quiet_transformers() -> None:
+    """Transformers' own bars and advice off: our progress says what happens."""
+    import transformers
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()

@@ -16,10 +16,11 @@ def use_threads(model: str | Path, threads: int | None = None) -> None:
     """
     import torch
 
-    if threads := threads or (1 if _is_small(Path(model)) else None):
+    if threads := threads or (1 if is_small(Path(model)) else None):
         torch.set_num_threads(threads)
 
 
-def _is_small(model: Path) -> bool:
+def is_small(model: Path) -> bool:
+    """Whether a folder holds a model whose threads would wait for each other."""
     weights = [file.stat().st_size for file in model.glob("*.safetensors")]
     return bool(weights) and sum(weights) < SMALL

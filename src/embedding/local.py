@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from src.core.checks import at_least
+from src.core.console import quiet_transformers
 from src.core.errors import require
 from src.core.fingerprint import not_in_key
 from src.embedding.base import Embedder, normalised
@@ -38,9 +39,7 @@ class TransformersEmbedder(Embedder):
         import torch
         from transformers import AutoModel, AutoTokenizer
 
-        from src.modeling.loading import quiet
-
-        quiet()
+        quiet_transformers()
         tokenizer, model = AutoTokenizer.from_pretrained(path), AutoModel.from_pretrained(path, dtype=torch.float32)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         model = model.to(device).eval()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from queue import SimpleQueue
 
+from src.core.processes import cores
 from src.evaluation.isolation import Isolation, Programs, isolation_for
 from src.evaluation.sandbox import Execution, Sandbox
 
@@ -22,7 +22,7 @@ class ProgramPool:
 
     def __init__(self, programs: Programs = "isolated", workers: int | None = None, seconds: float = 5.0):
         self.programs, self.seconds = programs, seconds
-        self.workers = workers or min(8, os.cpu_count() or 1)
+        self.workers = workers or min(8, cores())
         self.ended: Counter[str] = Counter()
         self._free: SimpleQueue[Sandbox] = SimpleQueue()
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from src.core.console import quiet_transformers
 from src.core.errors import UserError
 from src.core.memory import release
 from src.core.threads import use_threads
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from src.generation.transformers import TransformersGenerator
 
 UNLIMITED = 1 << 30
-# A GPU reads the weights as fast for thousands of texts as for one. On a CPU core the shipped base writes 1,860
-# tokens/s in batches of 64, 2,370 in batches of 256, 2,490 in batches of 512 (vLLM there: 2,020, once it has begun).
-BATCH_SIZES = {"cuda": 4_096}
-BATCH_SIZE = 256
 BATCHES_SORTED = 4  # batches of requests are read at once and sorted by length, so that few places are padding
 ENDED_SHARE = 1 / 8  # of a batch: when so many of its texts have ended, their places are given up
 MEMORY_SHARE = 0.6  # of what is free on a GPU once the model is there, for keys and values
@@ -116,7 +113,7 @@ class TransformersSession(Session):
 
     def __init__(self, options: TransformersGenerator, model: str):
         self._device = _device(options.device)
-        self._batch_size = options.batch_size or BATCH_SIZES.get(self._device.type, BATCH_SIZE)
+        self._batch_size = options.batch
         if self._device.type == "cpu":
             use_threads(model)
         self._model, self._tokenizer = _load(model, options.dtype, self._device)
@@ -218,6 +215,7 @@ def _device(name: str) -> torch.device:
 def _load(name: str, dtype: str, device: torch.device) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    quiet_transformers()
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
         dtype = on_cpu(dtype) if device.type == "cpu" else dtype

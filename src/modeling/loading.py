@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from src.core.console import quiet_transformers
 from src.core.errors import UserError
 from src.core.records import content_id
 from src.modeling.recipe import LoRA, Recipe
@@ -21,17 +21,8 @@ if TYPE_CHECKING:
 WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
 
 
-def quiet() -> None:
-    """Transformers' own bars and advice off: our progress says what happens."""
-    import transformers
-
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-
-
 def _load(what: str, base: str | Path, load: Any, **options: Any) -> Any:
-    quiet()
+    quiet_transformers()
     try:
         return load(str(base), **options)
     except (OSError, ValueError) as error:

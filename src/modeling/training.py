@@ -18,6 +18,7 @@ import pytorch_lightning as pl
 import torch
 
 from src.core import stopping
+from src.core.console import quiet_transformers
 from src.core.progress import Progress
 from src.core.records import Example, content_id
 from src.core.threads import use_threads
@@ -93,7 +94,7 @@ def train(
     Raises UserError on an unusable model, on data that leaves no row, and when packed documents see each other.
     """
     options = lightning_options(trainer, recipe)
-    loading.quiet()
+    quiet_transformers()
     corpora = _as_corpora(examples)
     config, tokenizer = loading.load_config(base), loading.load_tokenizer(base)
     limit = loading.longest_row(config, recipe)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from fractions import Fraction
 from functools import lru_cache
 from importlib.metadata import version
-from multiprocessing import get_context
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from src.core.processes import cores, helpers
 from src.evaluation.grading.arithmetic import UndefinedError, evaluate, sample, variables
 from src.evaluation.grading.comparison import letters, same
 from src.evaluation.grading.reading import read
@@ -21,6 +19,9 @@ from src.puzzles.chains import REASONS as CHAIN_REASONS
 from src.puzzles.chains import solves_chain
 from src.puzzles.expressions import solves
 from src.text.answers import MAX_ANSWER_CHARS, AnswerType
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 GRADER = 2  # raise it when the same two texts may get another verdict than before
 
@@ -138,7 +139,7 @@ class Grader:
     """
 
     def __init__(self, workers: int | None = None):
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or cores()
         self._pool: ProcessPoolExecutor | None = None
 
     def grade(self, gold: str, answer: str | None, answer_type: AnswerType = "math") -> Verdict:
@@ -156,7 +157,7 @@ class Grader:
         if self.workers == 1 or len(pairs) < MANY:
             return [grade(*pair) for pair in pairs]
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"))
+            self._pool = helpers(self.workers)
         try:
             return list(self._pool.map(_grade_pair, pairs, chunksize=CHUNK))
         except BrokenProcessPool:  # somebody killed a process: what it had is graded here

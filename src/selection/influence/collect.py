@@ -6,10 +6,8 @@ A candidate's row depends on nothing but itself, so any number of processes, bat
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from src.core.processes import cores, helpers
 from src.core.progress import Progress
 from src.core.records import Example
 from src.modeling.loading import load_tokenizer
@@ -117,10 +116,9 @@ def collect(loaded: LoadedCheckpoint, candidates: ById, workers: int, bar: Progr
 
 def _collect_apart(job: Job, todo: View[Example], workers: int, bar: Progress) -> None:
     """The same, each process with a model and a shard of its own; windows go to whoever is free."""
-    fresh = multiprocessing.get_context("spawn")
-    number = fresh.Value("i", 0)
+    number = multiprocessing.get_context("spawn").Value("i", 0)
     windows = _windows(len(todo), min(WINDOW, -(-len(todo) // (2 * workers))))
-    with ProcessPoolExecutor(workers, fresh, initializer=_open, initargs=(job, todo, workers, number)) as pool:
+    with helpers(workers, _open, (job, todo, workers, number)) as pool:
         try:
             for done in as_completed([pool.submit(_settle, window) for window in windows]):
                 bar.advance(done.result())
@@ -133,22 +131,15 @@ _mine: tuple[LoadedCheckpoint, GradientStore, View[Example]] | None = None
 
 
 def _open(job: Job, todo: View[Example], workers: int, number: Any) -> None:
-    """Once in each process; it ends with its parent, however that ended."""
+    """Once in each process."""
     global _mine
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     with number.get_lock():
         me, number.value = number.value, number.value + 1
     if torch.cuda.is_available() and job.trainer.device != "cpu":
         torch.cuda.set_device(me % torch.cuda.device_count())
-    threads = job.trainer.threads or max(1, (os.cpu_count() or 1) // workers)
+    threads = job.trainer.threads or max(1, cores() // workers)
     loaded = LoadedCheckpoint(replace(job, trainer=replace(job.trainer, threads=threads))).__enter__()  # never left
     _mine = loaded, GradientStore(job.folder, job.sketch.dimension, shard=str(me)), todo
-
-
-def _end_with_parent() -> None:
-    if parent := multiprocessing.parent_process():
-        parent.join()
-        os._exit(1)
 
 
 def _settle(window: slice) -> int:

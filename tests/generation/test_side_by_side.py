@@ -1,0 +1,80 @@
+import os
+import signal
+
+import pytest
+
+from src.core.errors import UserError
+from src.generation import side_by_side
+from src.generation.base import Request, Sampling
+from src.generation.side_by_side import SideBySide
+from src.generation.transformers import TransformersGenerator
+from src.generation.transformers_session import TransformersSession
+
+OPTIONS = TransformersGenerator(dtype="float32", device="cpu", batch_size=8, workers=2)
+
+
+def requests(n):
+    return [Request(f"r{i}", "ab " * (1 + i % 7), i, Sampling(max_tokens=3 + i % 5)) for i in range(n)]
+
+
+@pytest.fixture(scope="module")
+def session(tiny_llama, tmp_path_factory):
+    with OPTIONS.open(tiny_llama, tmp_path_factory.mktemp("cache")) as session:
+        yield session
+
+
+@pytest.mark.slow
+def test_two_processes_write_what_one_writes(session, tiny_llama, monkeypatch):
+    monkeypatch.setattr(side_by_side, "FEW", 10)
+    with OPTIONS.alone(tiny_llama) as alone:
+        expected = {c.id: c for c in alone.stream(requests(150))}
+    found = list(session.stream(requests(150)))
+    assert len(found) == 150
+    assert {c.id: c for c in found} == expected
+
+
+def test_a_few_requests_start_no_process(tiny_llama, tmp_path):
+    with OPTIONS.open(tiny_llama, tmp_path) as session:
+        assert len(list(session.stream(requests(5)))) == 5
+        assert list(session.stream([])) == []
+        assert session._pool is None
+
+
+def test_small_models_take_the_cores_there_are(tiny_llama, tmp_path, monkeypatch):
+    monkeypatch.setattr("src.generation.transformers.cores", lambda: 3)
+    free = TransformersGenerator(device="cpu")
+    with free.open(tiny_llama, tmp_path) as session:
+        assert isinstance(session, SideBySide)
+        assert session._count == 3
+    monkeypatch.setattr("src.generation.transformers.is_small", lambda folder: False)
+    with free.open(tiny_llama, tmp_path) as session:
+        assert isinstance(session, TransformersSession)
+
+
+def test_batches_are_of_like_length_and_share_out_what_is_left(tiny_llama):
+    session = SideBySide(OPTIONS, tiny_llama, 2)
+    batches = list(session._batches([], iter(requests(75))))
+    assert sorted(r.id for batch in batches for r in batch) == sorted(r.id for r in requests(75))
+    assert [len(batch) for batch in batches] == [8] * 8 + [6, 5]
+    lengths = [len(r.prompt) for batch in batches[:8] for r in batch]
+    assert lengths == sorted(lengths, reverse=True)
+
+
+@pytest.mark.slow
+def test_a_model_that_does_not_load_is_told_as_in_one_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(side_by_side, "FEW", 2)
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    with SideBySide(OPTIONS, str(tmp_path), 2) as session, pytest.raises(UserError, match="could not load the model"):
+        list(session.stream(requests(20)))
+
+
+@pytest.mark.slow
+def test_a_lost_process_is_one_clear_error(tiny_llama, monkeypatch):
+    monkeypatch.setattr(side_by_side, "FEW", 2)
+    with SideBySide(OPTIONS, tiny_llama, 2) as session:
+        stream = session.stream(requests(400))
+        next(stream)
+        for process in session._processes()._processes.values():
+            os.kill(process.pid, signal.SIGKILL)
+        with pytest.raises(UserError, match=r"was lost[\s\S]*workers=1"):
+            list(stream)
