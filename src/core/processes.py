@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -19,12 +20,12 @@ def cores() -> int:
 
 
 def helpers(
-    count: int, begin: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
+    count: int, begin: Callable[..., None] | None = None, arguments: tuple[Any, ...] = (), fork: bool = False
 ) -> ProcessPoolExecutor:
-    """So many fresh processes, each of which first calls `begin`. They end with this one, however it ended, and leave
-    Ctrl-C to it."""
-    fresh = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(count, fresh, initializer=_begin, initargs=(begin, arguments))
+    """So many processes, each of which first calls `begin`. They end with this one, however it ended, and leave Ctrl-C
+    to it. A fork spares them 4 s of imports; it is for programs whose libraries work with one thread."""
+    how = "fork" if fork and sys.platform == "linux" else "spawn"
+    return ProcessPoolExecutor(count, multiprocessing.get_context(how), initializer=_begin, initargs=(begin, arguments))
 
 
 def _begin(begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:

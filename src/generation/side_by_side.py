@@ -11,9 +11,10 @@ from typing import Protocol
 
 from src.core.errors import UserError
 from src.core.processes import helpers
+from src.core.threads import use_threads
 from src.generation.base import Completion, Request, Session
 
-FEW = 128  # requests that are written before other processes have begun, which takes 4 s
+FEW = 128  # requests that are written before other processes have begun
 WINDOW = 4  # times what all processes are given at once: read together and sorted by length
 
 
@@ -76,7 +77,11 @@ class SideBySide(Session):
 
     def _processes(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            self._pool = helpers(self._count, _begin, (self._options, self._model))
+            import torch
+
+            use_threads(self._model)
+            fork = torch.get_num_threads() == 1
+            self._pool = helpers(self._count, _begin, (self._options, self._model), fork)
         return self._pool
 
 

@@ -23,7 +23,6 @@ def session(tiny_llama, tmp_path_factory):
         yield session
 
 
-@pytest.mark.slow
 def test_two_processes_write_what_one_writes(session, tiny_llama, monkeypatch):
     monkeypatch.setattr(side_by_side, "FEW", 10)
     with OPTIONS.alone(tiny_llama) as alone:
@@ -60,7 +59,6 @@ def test_batches_are_of_like_length_and_share_out_what_is_left(tiny_llama):
     assert lengths == sorted(lengths, reverse=True)
 
 
-@pytest.mark.slow
 def test_a_model_that_does_not_load_is_told_as_in_one_process(tmp_path, monkeypatch):
     monkeypatch.setattr(side_by_side, "FEW", 2)
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
@@ -68,7 +66,6 @@ def test_a_model_that_does_not_load_is_told_as_in_one_process(tmp_path, monkeypa
         list(session.stream(requests(20)))
 
 
-@pytest.mark.slow
 def test_a_lost_process_is_one_clear_error(tiny_llama, monkeypatch):
     monkeypatch.setattr(side_by_side, "FEW", 2)
     with SideBySide(OPTIONS, tiny_llama, 2) as session:
