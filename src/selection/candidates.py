@@ -1,4 +1,4 @@
-"""Candidates on disk: whatever their texts weigh and however many there are, memory holds some bytes of each.
+"""Candidates, walked along in an order that is theirs alone.
 
 A selector takes any sequence of examples. What it is given is read row by row from a file, so it should walk along the
 candidates, or ask for some of them, and never make a list of all.
@@ -6,87 +6,14 @@ candidates, or ask for some of them, and never make a list of all.
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import os
 import sys
-from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from heapq import nsmallest
-from pathlib import Path
-from typing import Any, BinaryIO, Generic, TypeVar, overload
 
 import numpy as np
 
 from src.core.records import Example, seed_from
-
-Row = TypeVar("Row")
-
-
-class Rows(Sequence[Row], Generic[Row]):
-    """A sequence that is read when it is asked for; a slice of it is a list."""
-
-    def at(self, number: int) -> Row:
-        """The row of that number, from 0 on."""
-        raise NotImplementedError
-
-    @overload
-    def __getitem__(self, at: int) -> Row: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[Row]: ...
-    def __getitem__(self, at: int | slice) -> Row | list[Row]:
-        found = range(len(self))[at]
-        return self.at(found) if isinstance(found, int) else [self.at(number) for number in found]
-
-
-class RowFile(Rows[Row]):
-    """Rows of a record class in a file of JSON lines, which begins empty. In memory: 8 bytes a row, where it ends.
-
-    Sent to another process it can be read there, not added to.
-    """
-
-    def __init__(self, path: Path, record: type[Row]):
-        self.path, self.record = path, record
-        self._ends = array("Q")
-        self._file: BinaryIO = path.open("w+b")
-
-    def append(self, row: Row) -> int:
-        """Add a row; its number."""
-        values = [getattr(row, field.name) for field in dataclasses.fields(self.record)]  # type: ignore[arg-type]
-        size = self._file.write(json.dumps(values).encode() + b"\n")
-        self._ends.append((self._ends[-1] if self._ends else 0) + size)
-        return len(self._ends) - 1
-
-    def at(self, number: int) -> Row:
-        start = self._ends[number - 1] if number else 0
-        self._file.flush()
-        return self.record(*json.loads(os.pread(self._file.fileno(), self._ends[number] - start, start)))
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    def __getstate__(self) -> dict[str, Any]:
-        self._file.flush()
-        return {**self.__dict__, "_file": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._file = self.path.open("rb")
-
-
-@dataclass(frozen=True, eq=False)
-class View(Rows[Row]):
-    """Some rows of a sequence, in an order of its own."""
-
-    rows: Sequence[Row]
-    numbers: np.ndarray
-
-    def at(self, number: int) -> Row:
-        return self.rows[int(self.numbers[number])]
-
-    def __len__(self) -> int:
-        return len(self.numbers)
+from src.core.row_files import Rows, View
 
 
 class ById(Rows[Example]):

@@ -11,9 +11,9 @@ from typing import ClassVar
 
 from src.cleaning.gate import Unchecked, gate, without_repeats
 from src.core.records import Example, Problem
+from src.core.row_files import RowFile
 from src.core.stage import StageContext
 from src.modeling.ranks import is_first, number
-from src.selection.candidates import RowFile
 from src.stages.packs import write_packs
 from src.stages.sft import NoSFT, SFTSet
 from src.stages.training import TrainingStage, count, start_of

@@ -15,12 +15,12 @@ import numpy as np
 from src.core.errors import UserError
 from src.core.fingerprint import not_in_key
 from src.core.records import Example, Generation, Passage, Prompt, Score, write_table
+from src.core.row_files import RowFile, View
 from src.core.stage import Stage, StageContext
 from src.core.store import write_json
 from src.modeling.sources import ModelSource
 from src.modeling.trainer import Trainer
 from src.selection.base import Reference, Selector
-from src.selection.candidates import RowFile, View
 from src.selection.fidelity import report, samples
 from src.selection.ranking import Ranking
 from src.selection.rules import choose

@@ -59,7 +59,8 @@ class ProceduralSFT(SFTSet):
             raise ValueError(f"tool_share must lie in [0, 1], not {self.tool_share}")
 
     def identity(self) -> dict[str, str]:
-        return {"families": families_digest()}
+        read = Reading().identity() if self.reading else {}
+        return {"families": families_digest(), **read}
 
     def examples(self) -> Iterator[Example]:
         from src.generation.procedural.sets import training_problems
@@ -93,7 +94,9 @@ class Reading(SFTSet):
                 raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
 
     def identity(self) -> dict[str, str]:
-        return {"families": families_digest()}
+        from src.prompts import templates
+
+        return {"families": families_digest(), "prompt": content_id(*templates.brief_forms())}
 
     def examples(self) -> Iterator[Example]:
         from src.generation.procedural.reading import reading_problems

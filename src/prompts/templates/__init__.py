@@ -66,9 +66,13 @@ def tool_examples() -> tuple[str, ...]:
 def everything() -> str:
     """All text that a prompt can be made of, the brief form included, for its hash."""
     files = sorted((*FOLDER.glob("*.md"), *FOLDER.glob("*.jsonl")))
-    short = [brief(stage, kind, "passage") for stage in ("", "stage") for kind in ("cot", "tool")]
     texts = (f"{path.name}\n{path.read_text(encoding='utf-8')}" for path in files)
-    return "\n".join((json.dumps(LEVELS), *short, *texts))
+    return "\n".join((json.dumps(LEVELS), *brief_forms(), *texts))
+
+
+def brief_forms() -> list[str]:
+    """The brief form of a passage, for a hash."""
+    return [brief(stage, kind, "passage") for stage in ("", "stage") for kind in ("cot", "tool")]
 
 
 @cache

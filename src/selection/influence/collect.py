@@ -18,11 +18,12 @@ from torch import Tensor
 from src.core.processes import cores, helpers
 from src.core.progress import Progress
 from src.core.records import Example
+from src.core.row_files import View
 from src.modeling.loading import load_tokenizer
 from src.modeling.optimizer_checkpoints import OptimizerCheckpoint
 from src.modeling.recipe import Recipe
 from src.modeling.trainer import Trainer
-from src.selection.candidates import ById, View
+from src.selection.candidates import ById
 from src.selection.influence.adam import Direction, Moments
 from src.selection.influence.gradients import PerSampleGradients, Reduction
 from src.selection.influence.projection import Sketch

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.core.records import Example
+from src.core.row_files import View
 from src.selection.base import Reference
-from src.selection.candidates import ById, View
+from src.selection.candidates import ById
 
 if TYPE_CHECKING:
     from src.modeling.optimizer_checkpoints import OptimizerCheckpoint
