@@ -9,6 +9,7 @@ when the checker's own kernel accepted the proof and no axiom stands behind it.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -115,3 +116,8 @@ def split_arrows(formula: str, arrow: str = "->") -> Sequence[str]:
             parts.append(formula[start:place].strip())
             start = place + len(arrow)
     return [*parts, formula[start:].strip()]
+
+
+def bracketed(part: str, quantifier: re.Pattern[str], arrow: str = "->") -> str:
+    """A part of a formula, in brackets where what follows would be read into it: behind an arrow or a quantifier."""
+    return f"({part})" if len(split_arrows(part, arrow)) > 1 or quantifier.search(part) else part

@@ -29,6 +29,7 @@ from src.checking.base import (
     CheckerSession,
     Task,
     Verdict,
+    bracketed,
     split_arrows,
 )
 from src.checking.pool import PooledSession
@@ -48,8 +49,10 @@ FORBIDDEN = re.compile(
     r"(?<![\w.\'])(?:sorry|admit|axiom|constant|opaque|unsafe|partial|native_decide|implemented_by|extern|import|namespace"
     r"|section|end|theorem|lemma|example|def|abbrev|instance|structure|class|inductive|attribute|local|scoped|variable"
     r"|universe|notation|infixl?|infixr|prefix|postfix|macro|macro_rules|syntax|elab|elab_rules|initialize|run_cmd|run_tac"
-    r"|set_option|open|export|mutual|deriving|private|protected|noncomputable|dbg_trace|trace|IO)(?![\w\'])|#|@\["
+    r"|by_elab|run_elab|run_meta|simproc|alias|eval%|set_option|open|export|mutual|deriving|private|protected"
+    r"|noncomputable|dbg_trace|trace|IO)(?![\w\'])|#|@\["
 )
+_QUANTIFIER = re.compile(r"[∀∃λ]|\b(?:fun|let|if|match|have)\b")
 _FORMULA = re.compile(r"∀ ([^,]+), (.*)", re.DOTALL)
 _DEPENDS = re.compile(r"depends on axioms: \[(.*)\]", re.DOTALL)
 
@@ -101,7 +104,7 @@ class Lean(Checker):
         )
 
     def written(self, statement: Statement) -> str:
-        body = " → ".join([*statement.hypotheses, statement.conclusion])
+        body = " → ".join([*(bracketed(part, _QUANTIFIER, "→") for part in statement.hypotheses), statement.conclusion])
         return f"∀ {statement.variables}, {body}" if statement.variables else body
 
     def formula(self, task: Task) -> str:

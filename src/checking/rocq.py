@@ -12,7 +12,7 @@ from itertools import count
 from subprocess import DEVNULL, run
 from typing import ClassVar
 
-from src.checking.base import Checker, CheckerSession, Task, split_arrows
+from src.checking.base import Checker, CheckerSession, Task, bracketed, split_arrows
 from src.checking.pool import PooledSession
 from src.checking.toplevel import Toplevel
 from src.core.checks import at_least
@@ -32,6 +32,7 @@ LOOKED_AT, LOOKED_AT_CHARS = (
     20_000,
 )  # proofs whose assumptions are looked at together; their length: a pipe holds it
 FILE_BYTES, PROCESSES = 1 << 20, 64
+_QUANTIFIER = re.compile(r"\b(?:forall|exists|fun|let|if|match)\b")
 _FORMULA = re.compile(r"forall (\w[\w ]*: \w+|(?:\([\w ]+: \w+\) ?)+), (.*)", re.DOTALL)
 _numbers = count()
 
@@ -77,7 +78,7 @@ class Rocq(Checker):
         return PooledSession(self, self.workers, lambda: Toplevel(self.command(), self.preamble(), self.seconds))
 
     def written(self, statement: Statement) -> str:
-        body = " -> ".join([*map(_bracketed, statement.hypotheses), statement.conclusion])
+        body = " -> ".join([*(bracketed(part, _QUANTIFIER) for part in statement.hypotheses), statement.conclusion])
         return f"forall {statement.variables}, {body}" if statement.variables else body
 
     def read(self, formula: str) -> Statement | None:
@@ -106,11 +107,6 @@ class Rocq(Checker):
     def preamble(self) -> list[str]:
         libraries = " ".join(self.libraries)
         return [f"From Coq Require Import {libraries}.", f"Open Scope {self.scope}."]
-
-
-def _bracketed(hypothesis: str) -> str:
-    """A hypothesis with an arrow or a quantifier of its own needs brackets."""
-    return f"({hypothesis})" if len(split_arrows(hypothesis)) > 1 or hypothesis.startswith("forall") else hypothesis
 
 
 @cache

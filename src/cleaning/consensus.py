@@ -18,7 +18,7 @@ import numpy as np
 from src.evaluation.grading import grade
 from src.text.boxed import boxed
 
-_LABELS = (r"\(([a-h])\)", r"(?:^|\s)([a-h])\)", r"\((i{1,3}|iv|vi{0,3})\)", r"(?:^|\n)\s*(\d)[.)]\s")
+_LABELS = (r"(?<!\w)\(([a-h])\)", r"(?:^|\s)([a-h])\)", r"\((i{1,3}|iv|vi{0,3})\)", r"(?:^|\n)\s*(\d)[.)]\s")
 _ASKED = re.compile(r"\?(?=\W|$)")
 
 

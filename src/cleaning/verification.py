@@ -8,6 +8,7 @@ from typing import Literal
 
 from src.cleaning.consensus import camps
 from src.core.checks import at_least
+from src.core.hub import model_identity
 from src.evaluation.grading import grade
 from src.evaluation.isolation import Programs, isolation_for
 from src.generation.base import Generator, Sampling
@@ -38,6 +39,10 @@ class Votes:
         at_least(self, 1, "samples")
         if not 0 < self.least <= 1:
             raise ValueError(f"least must lie in (0, 1], not {self.least}")
+
+    def identity(self) -> dict[str, str]:
+        """What the model is now, where it is named here."""
+        return model_identity(self.model)
 
     def decide(self, answer: str, given_answers: Sequence[str]) -> str:
         """VOTES, WRONG or, where too few of the answers that the samples gave agree on anything, UNCHECKED."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 from src.core.errors import UserError, require
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 SECONDS = 10.0
+SMALL = 1 << 28  # bytes of a file that is read for its hash
+MODEL_FILES = {".json", ".safetensors", ".bin", ".model"}
 _unreachable: list[str] = []  # why the hub cannot be reached: asked once by a process
 
 
@@ -66,3 +70,35 @@ def _cached(repo: str, kind: str, revision: str | None) -> str | None:
             return file.read().strip()
     except OSError:
         return None
+
+
+def model_identity(model: str | None) -> dict[str, str]:
+    """What a model that is named by a folder or by a hub name is now, for a key: its files, or its commit. Empty where
+    there is none, or nobody knows: whoever opens it says so."""
+    if model is None:
+        return {}
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return files_identity(folder)
+    try:
+        return {"commit": commit(model, "model")} if looks_like_hub_name(model) else {}
+    except UserError:
+        return {}
+
+
+def looks_like_hub_name(model: str) -> bool:
+    """One slash at most, and no beginning of a path: "org/model"."""
+    return not model.startswith((".", "/", "~")) and model.count("/") <= 1
+
+
+def files_identity(folder: Path) -> dict[str, str]:
+    """Of each file of a model's folder that changes what the model says the hash or, of a big one, size and time."""
+    return {path.name: _fingerprint(path) for path in sorted(folder.iterdir()) if path.suffix in MODEL_FILES}
+
+
+def _fingerprint(path: Path) -> str:
+    stat = path.stat()
+    if stat.st_size > SMALL:
+        return f"{stat.st_size} bytes of {stat.st_mtime_ns}"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,6 +13,7 @@ from src.core.checks import at_least
 from src.core.console import quiet_transformers
 from src.core.errors import require
 from src.core.fingerprint import not_in_key
+from src.core.hub import model_identity
 from src.embedding.base import Embedder, normalised
 from src.generation.models import local_model
 
@@ -32,6 +33,10 @@ class TransformersEmbedder(Embedder):
 
     def __post_init__(self) -> None:
         at_least(self, 1, "max_tokens", "batch_rows")
+
+    def identity(self) -> dict[str, str]:
+        """What the model is now."""
+        return model_identity(self.model)
 
     def embed(self, texts: Sequence[str], cache: Path) -> np.ndarray:
         """Raises UserError where the folder holds no model."""
@@ -68,6 +73,10 @@ class VLLMEmbedder(Embedder):
     def preflight(self) -> None:
         """Raises UserError when vLLM is not installed."""
         require("vllm", "embedder=vllm")
+
+    def identity(self) -> dict[str, str]:
+        """What the model is now."""
+        return model_identity(self.model)
 
     def embed(self, texts: Sequence[str], cache: Path) -> np.ndarray:
         """Raises UserError where the folder holds no model."""

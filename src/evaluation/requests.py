@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -108,7 +109,8 @@ def collect(
 ) -> dict[str, Answer]:
     """The answers by request id. Those in the journal are not asked again; the engine starts only if any is missing.
 
-    A request that failed is answered with "error" and stays out of the journal, so that another try asks it again.
+    A request that failed for good is answered with "error". Raises UserError where one failed that another time may
+    spare: it stays out of the journal, so that the same command asks for it again.
     """
     wanted = {request.id: Dialogue(request, planned.way) for planned in plan for request in planned.requests}
     answers = {id: Answer(**row) for id, row in journal.rows() if id in wanted}
@@ -121,9 +123,22 @@ def collect(
                 if answer.finish_reason != "error":
                     journal.append(id, {name: getattr(answer, name) for name in Answer.__slots__})
                 progress.advance()
+    raise_if_lost((dialogue.lost for dialogue in missing if dialogue.lost), len(wanted))
     for id in wanted.keys() - answers.keys():  # an engine that drops requests is not let off silently
         answers[id] = Answer("", "error", 0)
     return answers
+
+
+def raise_if_lost(reasons: Iterable[str], asked: int) -> None:
+    """Raises UserError for texts that could not be had now: a finished evaluation is never asked again."""
+    found = Counter(reason.partition(":")[0] for reason in reasons)
+    if found:
+        most = ", ".join(f"{n} x {reason}" for reason, n in found.most_common(3))
+        raise UserError(
+            f"{found.total()} of {asked} answers are not to be had now: {most}.",
+            "The same command again asks for these alone. Where a server fails at them for good, engine.max_retries=0 "
+            "gives them up.",
+        )
 
 
 class Dialogue:
@@ -133,12 +148,14 @@ class Dialogue:
         self.id, self.request, self.way = request.id, request, way
         self.text, self.programs = way.opening, 0
         self.tokens, self.prompt_tokens, self.seconds = 0, 0, 0.0
+        self.lost: str | None = None  # why it failed, where another time may spare it
 
     def hear(self, completion: Completion, pool: ProgramPool) -> Future[Execution] | str:
         """Take in what the model wrote: the program's end to wait for, or the reason why the answer ends here."""
         self.text += completion.text
         self.tokens += completion.completion_tokens
         self.prompt_tokens += completion.prompt_tokens
+        self.lost = completion.error or "unknown error" if completion.transient else None
         if not self.way.programs or completion.finish_reason != "stop":
             return completion.finish_reason
         if self.way.opening and not self.programs:  # the closing fence was the stop string

@@ -58,6 +58,10 @@ class Beginning:
     def share(self) -> float:
         return 0.0 if self.wrong or not self.tried else self.right / self.tried
 
+    def is_known(self, rollouts: int) -> bool:
+        """Whether more continuations would say nothing new, or as many as are wanted have been tried."""
+        return self.wrong or self.ended or self.tried >= rollouts
+
 
 @dataclass
 class Beginnings:
@@ -66,7 +70,8 @@ class Beginnings:
     found: dict[Steps, Beginning] = field(default_factory=dict)
 
     def add(self, text: str, right: bool, given: Steps = ()) -> None:
-        """A solution, or the text that followed a given beginning."""
+        """A solution, or the text that followed a given beginning. This says nothing of the beginnings before that one:
+        it was asked for because the one given was reached, so they would be told of what went on longest most often."""
         steps = (*given, *steps_of(text))
         wrong = False
         for n in range(1, len(steps) + 1):
@@ -76,20 +81,22 @@ class Beginnings:
                 wrong = self.found[steps[:n]].wrong
             beginning = self.found.setdefault(steps[:n], Beginning(wrong=wrong))
             beginning.ended = BOX in steps[n - 1]
-            beginning.add(right)
+            if n >= len(given):
+                beginning.add(right)
             if beginning.ended:
                 return
 
     def wanting(self, rollouts: int) -> Iterator[tuple[Steps, int]]:
         """Beginnings of which too little is known, and how many continuations they want."""
         for steps, beginning in list(self.found.items()):
-            if not beginning.wrong and not beginning.ended and beginning.tried < rollouts:
+            if not beginning.is_known(rollouts):
                 yield steps, rollouts - beginning.tried
 
 
-def rows_of(question_id: str, question: str, found: Beginnings, tested: bool) -> Iterator[Step]:
-    """A row for every beginning."""
-    for steps, beginning in found.found.items():
+def rows_of(question_id: str, question: str, found: Beginnings, tested: bool, rollouts: int = 1) -> Iterator[Step]:
+    """A row for every beginning of which enough is known: not for those first met in the continuation of another."""
+    known = ((steps, beginning) for steps, beginning in found.found.items() if beginning.is_known(rollouts))
+    for steps, beginning in known:
         source = "arithmetic" if beginning.wrong else "rollouts"
         id = content_id("step", question_id, *steps)
         yield Step(id, question_id, question, list(steps), beginning.share, source, tested)

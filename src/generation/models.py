@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from src.core.errors import UserError
+from src.core.hub import looks_like_hub_name
 
 
 def local_model(model: str | None, who: str) -> str:
@@ -19,7 +20,7 @@ def local_model(model: str | None, who: str) -> str:
         return str(path)
     if path.exists():
         raise UserError(f"{path} holds no model: there is no config.json in it.", "Is the folder complete?")
-    if model.startswith((".", "/", "~")) or model.count("/") > 1:
+    if not looks_like_hub_name(model):
         raise UserError(f"There is no model at {path}.", "Give a Hugging Face folder, or a name on the hub.")
     return model
 

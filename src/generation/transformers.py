@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from src.core.checks import at_least
 from src.core.fingerprint import not_in_key
+from src.core.hub import model_identity
 from src.core.machine import cuda_devices
 from src.core.processes import cores
 from src.core.threads import is_small
@@ -46,8 +47,8 @@ class TransformersGenerator(Generator):
         at_least(self, 1, "batch_size", "workers", "max_model_len")
 
     def identity(self) -> dict[str, str]:
-        """How tokens are drawn from a seed: the same seed wrote other texts before."""
-        return {"draws": "counter-based"}
+        """What the model is now, and how tokens are drawn from a seed: the same seed wrote other texts before."""
+        return {"draws": "counter-based", **model_identity(self.model)}
 
     @property
     def name(self) -> str:

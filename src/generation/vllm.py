@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from src.core.checks import at_least
 from src.core.errors import require
 from src.core.fingerprint import not_in_key
+from src.core.hub import model_identity
 from src.generation.base import Generator
 from src.generation.models import local_model, model_name
 
@@ -53,6 +54,10 @@ class VLLMGenerator(Generator):
             raise ValueError(f"gpu_memory_utilization must lie in (0, 1], not {self.gpu_memory_utilization}")
         if self.kv_cache_gb <= 0:
             raise ValueError(f"kv_cache_gb must be above 0, not {self.kv_cache_gb}")
+
+    def identity(self) -> dict[str, str]:
+        """What the model is now, where it is named here."""
+        return model_identity(self.model)
 
     @property
     def name(self) -> str:

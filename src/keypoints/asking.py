@@ -33,7 +33,7 @@ COMPOSE = """You are a mathematics teacher. Below are {n} sets of key points, ea
 
 {sets}
 
-Write one new problem, different from those above, that cannot be solved without all {n} of these selected \
+Write one new problem, different from those above, that cannot be solved without all {needed} of these selected \
 {what}:
 {selected}
 
@@ -79,7 +79,7 @@ def compose_prompt(sets: Sequence[Demonstration], selected: Sequence[str], with_
     """Ask for a question that needs all that is selected: the sets' key points or, without these, their topics."""
     shown = "\n\n".join(_set(n, each, with_key_points, solved=False) for n, each in enumerate(sets, start=1))
     what = "key points" if with_key_points else "topics"
-    return COMPOSE.format(n=len(sets), sets=shown, what=what, selected=_listed(selected))
+    return COMPOSE.format(n=len(sets), needed=len(selected), sets=shown, what=what, selected=_listed(selected))
 
 
 def rate_prompt(question: str, key_points: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ The weights of the next topic, after those drawn so far:
     a          M[a]
     ..., a, b  M[a] * M[b], elementwise
 
-The first topic of a draw may come again only where its diagonal says so.
+Of two or three topics the first may come again only where its diagonal says so.
 """
 
 from __future__ import annotations

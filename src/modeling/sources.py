@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,7 @@ from typing import ClassVar
 from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.fingerprint import not_in_key
-from src.core.hub import commit
+from src.core.hub import commit, files_identity
 from src.modeling.ranks import one_at_a_time
 from src.modeling.shape import Shape
 
@@ -208,8 +207,7 @@ class Pretrained(ModelSource):
 def weights_and_tokenizer(folder: Path) -> dict[str, str]:
     """A fingerprint of each file of a model folder that changes what the model says. Raises UserError without one."""
     _check_folder(folder)
-    files = [p for p in sorted(folder.iterdir()) if p.suffix in {".json", ".safetensors", ".bin", ".model"}]
-    return {path.name: _fingerprint(path) for path in files}
+    return files_identity(folder)
 
 
 def _check_folder(folder: Path) -> None:
@@ -221,11 +219,3 @@ def _check_folder(folder: Path) -> None:
             f"There is no model in {folder}: {problem}.",
             "Name a folder written by `save_pretrained`, or a model on the Hugging Face hub.",
         )
-
-
-def _fingerprint(path: Path, small: int = 1 << 28) -> str:
-    stat = path.stat()
-    if stat.st_size > small:
-        return f"{stat.st_size} bytes of {stat.st_mtime_ns}"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

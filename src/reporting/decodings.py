@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from statistics import fmean
 from typing import Any
 
 from src.core.intervals import Estimate, holm
@@ -24,11 +25,12 @@ from src.reporting.table import Cell, Column, Table, sources
 from src.reporting.text import duration, interval, listed, number, p_value, percent, points, short, signed_interval
 
 SHOWN_TREES, SHOWN_NODES = 3, 40
+MEAN_OF_ANSWERS = "Independent"  # its accuracy is what one answer reaches, so what one answer takes stands beside it
 
 
 @dataclass(frozen=True)
 class DecodingArm:
-    """One decoding at one size. All but the accuracies is by question."""
+    """One decoding at one size. All but the accuracies is by question; of plain samples, by answer."""
 
     arm: Arm
     decoding: str
@@ -89,6 +91,7 @@ class Decodings:
     claims: tuple[Claim, ...] = ()
     trees: tuple[ShownTree, ...] = ()
     shown: str = ""
+    left_out: tuple[str, ...] = ()  # arms whose operations nobody knows
 
     def __bool__(self) -> bool:
         return len(self.arms) > 1
@@ -106,6 +109,8 @@ class Decodings:
         found += [_sentence(claim) for claim in made]
         if left := len(self.claims) - len(made):
             found.append(f"In the other {left} comparisons at no more operations, no difference can be claimed.")
+        if self.left_out:
+            found.append(f"Left out, for the size of a model is not known: {listed(self.left_out)}.")
         return found
 
     @property
@@ -117,7 +122,8 @@ class Decodings:
         rows = [(*_cells(a, a in self.frontier), *_against(claims.get(id(a)))) for a in self.arms]
         note = (
             "Accuracy with its 95 % interval over questions; the oracle picks a right candidate where there is one. "
-            "FLOPs: 2 N a token read or written by a model with N working parameters, a question's prompt once. "
+            "FLOPs: 2 N a token read or written by a model with N working parameters, a question's prompt once; of "
+            "plain samples, whose accuracy is their mean, for one of them. "
             "Frontier arms in bold; p is corrected for all comparisons of the table (Holm)."
         )
         return Table(tuple(columns), tuple(rows), note)
@@ -132,7 +138,9 @@ def decodings(study: Study) -> Decodings:
     found.sort(key=lambda a: (a.flops, a.arm.name))
     job = next((arm.arm.complete[0] for arm in reversed(found) if _has_trees(arm.arm.complete[0])), None)
     trees = tuple(islice(_trees(job), SHOWN_TREES)) if job else ()
-    return Decodings(tuple(found), _claims(found, names), trees, job.label if job else "")
+    known = {a.arm.name for a in found}
+    left_out = tuple(arm.name for arm in study.arms if arm.complete and arm.name not in known)
+    return Decodings(tuple(found), _claims(found, names), trees, job.label if job else "", left_out)
 
 
 def frontier(arms: Sequence[DecodingArm]) -> tuple[DecodingArm, ...]:
@@ -162,13 +170,15 @@ def _arm(arm: Arm, names: Sequence[str]) -> DecodingArm | None:
     if accuracy is None or not rows or any(row["flops"] is None for row in rows):
         return None
     asked = sum(row["questions"] for row in rows)
+    if rows[0]["decoding"] == MEAN_OF_ANSWERS:
+        asked *= rows[0]["samples"]
     speeds = [speed for job in arm.complete for speed in _speeds(job) if speed["benchmark"] in names]
     return DecodingArm(
         arm,
         rows[0]["decoding"],
         rows[0]["samples"],
         accuracy,
-        sum(row["oracle"] * row["questions"] for row in rows) / asked,
+        fmean(fmean(row["oracle"] for row in rows if row["benchmark"] == name) for name in names),
         sum(row["flops"] for row in rows) / asked,
         sum(row["generated_tokens"] for row in rows) / asked,
         sum(row["scored_tokens"] for row in rows) / asked,
@@ -266,7 +276,7 @@ def plot(found: Decodings) -> Plot | None:
                 axes.plot([a.flops, a.flops], [low, high], color=colour, linewidth=0.8, alpha=0.6)
         for a in found.frontier:
             axes.plot(a.flops, 100 * a.accuracy.mean, "o", markersize=10, markerfacecolor="none", markeredgecolor=INK)
-        ceiling = [a for a in found.arms if a.scored == 0 and a.generated > 0]
+        ceiling = [a for a in found.arms if a.scored == 0 and a.generated > 0 and a.decoding != MEAN_OF_ANSWERS]
         axes.plot([a.flops for a in ceiling], [100 * a.oracle for a in ceiling], "--", color=QUIET, label="oracle")
         axes.set_xscale("log")
         axes.set_xlabel("FLOPs a question")

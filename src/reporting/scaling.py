@@ -56,23 +56,27 @@ class Trend:
 def trend(study: Study) -> Trend | None:
     """The fit, where at least three arms differ in one positive number and share seeds and questions."""
     option = _option(study)
-    arms = [arm for arm in study.arms if arm.complete]
+    arms = _paired([arm for arm in study.arms if arm.complete])
     if option is None or len(arms) < 3:
         return None
     label, x = _amounts(option, arms)
-    seeds = set.intersection(*({job.seed for job in arm.complete} for arm in arms))
-    jobs = [[job for job in arm.complete if job.seed in seeds] for arm in arms]
     names = primary(study.complete)
     found = [arm_accuracy(arm, names) for arm in arms]
     known = [estimate for estimate in found if estimate]
-    if not seeds or len(known) < len(arms) or len(set(x)) < 3 or min(x) <= 0:
+    if len(known) < len(arms) or len(set(x)) < 3 or min(x) <= 0:
         return None
-    slope = _slope(jobs, np.log2(x), names)
+    slope = _slope([arm.complete for arm in arms], np.log2(x), names)
     if slope is None:
         return None
     middle = float(np.mean([e.mean for e in known])) - slope.mean * float(np.mean(np.log2(x)))
     at = sources(job.manifest("evaluate") for arm in arms for job in arm.complete)
     return Trend(label, tuple(arms), tuple(x), tuple(known), slope, middle, at)
+
+
+def _paired(arms: Sequence[Arm]) -> list[Arm]:
+    """The arms with the seeds that all of them share; none where they share none."""
+    seeds = set.intersection(*({job.seed for job in arm.complete} for arm in arms)) if arms else set()
+    return [Arm(arm.name, tuple(job for job in arm.complete if job.seed in seeds)) for arm in arms if seeds]
 
 
 def _option(study: Study) -> str | None:

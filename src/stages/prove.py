@@ -97,7 +97,7 @@ class ExamineProver(Stage):
     """
 
     kind: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     heavy: ClassVar[bool] = True
 
     checker: Checker

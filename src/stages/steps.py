@@ -38,7 +38,7 @@ class StepData(Stage):
 
     names: of the benchmarks to take questions from, of those that are there; null: all that have a training part.
     questions: in all; solutions: to each; rollouts: continuations of each partial solution, other solutions that begin
-        with it included.
+        with it included; those that are first met in a continuation are continued no further, and told of no more.
     references: worked solutions of training questions, these and others, whose steps are good ones; none is written
         for them.
     temperature: of what is written; max_tokens: of a text, where it is not its benchmark's.
@@ -47,7 +47,7 @@ class StepData(Stage):
     """
 
     kind: ClassVar[str] = "steps"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     heavy: ClassVar[bool] = True
 
     benchmarks: dict[str, Benchmark]
@@ -179,7 +179,7 @@ class StepData(Stage):
         worked = {question.id: question for question in self._worked()}
         for id, question in (questions | worked).items():
             tested, text = seed_from("tested", id) < self.tested * 2**31, full_text(question)
-            own = {row.id: row for row in rows_of(id, text, found.get(id, Beginnings()), tested)}
+            own = {row.id: row for row in rows_of(id, text, found.get(id, Beginnings()), tested, self.rollouts)}
             if id in worked:
                 own |= {row.id: row for row in reference_rows(id, text, question.solution or "", tested)}
             for row in (*own.values(), *planted(own.values(), self.planted)):

@@ -44,7 +44,7 @@ class Theorems(Stage):
     """
 
     kind: ClassVar[str] = "theorems"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     checker: Checker
     n: int

@@ -26,6 +26,7 @@ from src.core.stage import StageContext
 from src.core.store import write_json
 from src.evaluation.program_pool import ProgramPool
 from src.generation.base import Request
+from src.generation.budget import dollars
 from src.stages.asking import Ask, Asking
 from src.text.answers import extract_answer
 
@@ -115,8 +116,17 @@ def _vote(ctx: StageContext, how: Verification, votes: Votes, rows: OpenRows) ->
     asking.all(
         _asks(rows, wanted, votes), total=total, start=lambda: votes.generator.open(model=votes.model, cache=ctx.cache)
     )
-    answered = groupby(asking.answers(), lambda pair: pair[0].prompt_id)
-    given = {id: _answers_in(texts) for id, texts in answered}
+    asking.settle(total, most_failed=1.0, tallied=False)  # a problem without votes stays, unchecked
+    given: dict[str, list[str]] = {}
+    tokens = np.zeros(2, int)  # of prompts, of texts
+    for id, group in groupby(asking.answers(), lambda pair: pair[0].prompt_id):
+        texts = list(group)
+        given[id] = _answers_in(texts)
+        tokens += [sum(prompt for _, prompt in texts), sum(text.tokens for text, _ in texts)]
+    bill = dollars(votes.generator, int(tokens[0]), int(tokens[1]), asking.cached_tokens)
+    if bill:
+        ctx.summary |= {"calls": total, "prompt_tokens": int(tokens[0]), "completion_tokens": int(tokens[1])}
+        ctx.summary["dollars"] = bill
     for numbers, table in rows.read(wanted, ["id", "answer"]):
         for row, id, answer in zip(numbers.tolist(), *(column.to_pylist() for column in table.columns), strict=True):
             verdict = votes.decide(answer, given.get(id, [])) if answer else UNCHECKED

@@ -120,7 +120,7 @@ def rational_equation(rng: Random) -> Theorem:
 
 
 def absolute_value(rng: Random) -> Theorem:
-    a = rng.randint(1, 30)
+    a = rng.randint(1, 900)
     statement = Statement("x : Z", (f"Z.abs x = {a}",), f"x = {a} \\/ x = -{a}")
     return Theorem(f"Let |x| = {a}. What can the integer x be?", statement, "intros; lia.", (f"x = {a}", (-a,)))
 
@@ -134,7 +134,7 @@ def three_numbers(rng: Random) -> Theorem:
 
 
 def even_number(rng: Random) -> Theorem:
-    a = 2 * rng.randint(1, 20)
+    a = 2 * rng.randint(1, 450)
     statement = Statement("x : Z", ("(2 | x)",), f"(4 | {a} * x)")
     proof = f"intros x [k H]; exists ({a // 2} * k); lia."
     return Theorem(

@@ -52,11 +52,11 @@ class Posed:
 def posed_problems(
     n: int, seed: int, error_rate: float = 0.0, part: Part = "training", split: Split = "seen"
 ) -> list[Posed]:
-    """`n` different problems, of the families in turns; an `error_rate` of them with a fault, each kind as often as the
-    others. A hash of the statement without its fault says whether it is for exams or for training, so the two parts
-    share none. Raises UserError where the families hold too few."""
+    """`n` different problems, of the families in turns; an `error_rate` of them with a fault, of the kinds that a
+    family can have. A hash of the statement without its fault says whether it is for exams or for training, so the two
+    parts share none. Raises UserError where the families hold too few."""
     families = [family for family in FAMILIES if family.split == split]
-    found: dict[str, Posed] = {}
+    found: dict[Statement, Posed] = {}  # by what was meant: whatever the error rate, the same are drawn
     idle = 0
     for number in count():
         if len(found) == n:
@@ -68,9 +68,8 @@ def posed_problems(
         idle += 1
         if (seed_from("part", theorem.statement) % EXAM_ONE_IN == 0) != (part == "exam"):
             continue
-        row = _posed(family.name, theorem, rng, error_rate)
-        if row.id not in found:
-            found[row.id], idle = row, 0
+        if theorem.statement not in found:
+            found[theorem.statement], idle = _posed(family.name, theorem, rng, error_rate), 0
     raise AssertionError("count() has no end")
 
 
@@ -80,9 +79,13 @@ def _posed(family: str, theorem: Theorem, rng: Random, error_rate: float) -> Pos
         kinds = [kind for kind in FAULTS if _can_have(theorem, kind)]
         fault = rng.choice(kinds)
         statement, negation = _with_fault(theorem, fault, rng)
-    id = content_id(family, statement.variables, *statement.hypotheses, statement.conclusion)
+    id = content_id(family, fault, *_parts(theorem.statement), *_parts(statement))
     parts = (statement.variables, list(statement.hypotheses), statement.conclusion)
     return Posed(id, family, theorem.text, *parts, None if fault else proof, negation, fault)
+
+
+def _parts(statement: Statement) -> tuple[str, ...]:
+    return statement.variables, *statement.hypotheses, statement.conclusion
 
 
 def _can_have(theorem: Theorem, fault: str) -> bool:

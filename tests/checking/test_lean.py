@@ -127,7 +127,7 @@ CHEATS = [
     "set_option debug.skipKernelTC true in trivial", "trivial\n#eval 1", "trivial\n\naxiom a : False",
     "trivial\nmacro \"omega\" : tactic => `(tactic| sorry)", "trivial\nnotation \"ℤ\" => Bool",
     "trivial\n@[simp] theorem t : False := t", "trivial\nimport Cheat", "trivial\nunsafe def f : Nat := f",
-    "trivial\nlocal instance : Inhabited False := ⟨f⟩",
+    "trivial\nlocal instance : Inhabited False := ⟨f⟩", "exact by_elab do Lean.addDecl bad", "trivial\nrun_meta bad",
 ]  # fmt: skip
 
 
@@ -155,6 +155,11 @@ PARTS = st.sampled_from(["x = y", "0 < x", "(x > 0 → y > 0)", "3 ∣ x", "x = 
 def test_a_formula_is_read_as_it_was_written(hypotheses, conclusion):
     statement, lean = Statement("x y : ℤ", tuple(hypotheses), conclusion), Lean("somewhere")
     assert lean.read(lean.written(statement)) == statement
+
+
+def test_a_hypothesis_that_reaches_on_stands_in_brackets():
+    statement = Statement("x : Nat", ("∀ y, y > x", "a → b"), "x = 0")
+    assert Lean("somewhere").written(statement) == "∀ x : Nat, (∀ y, y > x) → (a → b) → x = 0"
 
 
 def test_what_is_missing_is_told(tmp_path, monkeypatch):

@@ -176,3 +176,8 @@ def test_a_formula_is_read_as_it_was_written(hypotheses, conclusion):
     statement = Statement("x y : Z", tuple(hypotheses), conclusion)
     assert Rocq().read(Rocq().written(statement)) == statement
     assert refusal_of_formula(Rocq().written(statement)) is None
+
+
+def test_a_hypothesis_that_reaches_on_stands_in_brackets():
+    statement = Statement("x : Z", ("exists y : Z, y = x", "x > 0 -> x > 1", "x = 2"), "x > 0")
+    assert Rocq().written(statement) == "forall x : Z, (exists y : Z, y = x) -> (x > 0 -> x > 1) -> x = 2 -> x > 0"

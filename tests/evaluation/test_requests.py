@@ -1,5 +1,6 @@
 import pytest
 
+from src.core.errors import UserError
 from src.core.journal import Journal
 from src.core.progress import Progress
 from src.evaluation.benchmark import FileBenchmark
@@ -121,3 +122,17 @@ def ids(**options):
 @pytest.mark.parametrize("options", [{"seed": 1}, {"asked_of": "another engine"}, {"max_tokens": 9}])
 def test_answers_of_another_seed_engine_or_length_are_not_taken_for_these(options):
     assert ids() == ids() and not ids() & ids(**options)
+
+
+def test_what_another_time_may_spare_is_asked_again(pool, tmp_path):
+    class Throttled(Script):
+        def stream(self, requests):
+            for number, completion in enumerate(super().stream(requests)):
+                failed = Completion(completion.id, "", "error", error="throttled: 429", transient=True)
+                yield completion if number else failed
+
+    with pytest.raises(UserError, match="1 of 2 answers are not to be had now: 1 x throttled"):
+        ask(Throttled("\\boxed{4}"), pool, tmp_path, "corpus")
+    again = Script("\\boxed{42}")
+    assert [answer.text for answer in ask(again, pool, tmp_path, "corpus")] == ["\\boxed{42}", "\\boxed{4}"]
+    assert len(again.asked) == 1

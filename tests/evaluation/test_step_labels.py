@@ -38,6 +38,22 @@ def test_continuations_count_for_all_that_they_follow():
     assert found.found["3 + 4 = 7.", "7 * 2 = 14."].share == 1
 
 
+def test_a_continuation_says_nothing_of_what_stands_before_the_beginning_it_was_asked_for():
+    """Every other continuation of the first step is right at once; the others ramble on, and are continued again and
+    again. The first step's share stays a half."""
+    found = beginnings((RIGHT, True), (LONG_WAY, False))
+    for n in range(9):
+        found.add(f"Now {n}.\nSo \\boxed{{9}}.", False, ("3 + 4 = 7.", "Double it."))
+    assert found.found["3 + 4 = 7.",].share == 0.5
+    assert found.found["3 + 4 = 7.", "Double it."].tried == 10
+
+
+def test_rows_are_of_beginnings_of_which_enough_is_known():
+    found = beginnings((RIGHT, True), (SLIP, False))
+    rows = list(rows_of("q", "What?", found, False, rollouts=2))
+    assert [(len(row.steps), row.share) for row in rows] == [(1, 0.5), (3, 1.0), (2, 0.0), (3, 0.0)]
+
+
 def test_only_open_beginnings_without_a_slip_want_continuations():
     wanting = dict(beginnings((RIGHT, True), (SLIP, False)).wanting(3))
     assert wanting == {("3 + 4 = 7.",): 1, ("3 + 4 = 7.", "7 * 2 = 14."): 2}

@@ -59,3 +59,15 @@ def test_worked_problems_hold_proofs_of_statements_and_of_negations():
 def test_more_than_there_are_is_told():
     with pytest.raises(UserError, match="different exam statements exist"):
         posed_problems(100_000, seed=0, part="exam")
+
+
+def test_an_exam_asks_each_untaught_family_alike():
+    asked = Counter(row.family for row in posed_problems(60, seed=0, part="exam", split="unseen"))
+    assert len(asked) == 3
+    assert min(asked.values()) >= 15
+
+
+def test_the_same_problems_are_drawn_whatever_the_error_rate():
+    right, faulty = posed_problems(150, seed=0), posed_problems(150, seed=0, error_rate=0.5)
+    assert [row.text for row in right] == [row.text for row in faulty]
+    assert sum(row.statement != other.statement for row, other in zip(right, faulty, strict=True)) > 40

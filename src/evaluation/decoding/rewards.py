@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from src.core.hub import model_identity
 from src.evaluation.prompting import CORPUS_PROMPT
 from src.modeling.shape import Shape
 from src.modeling.sources import weights_and_tokenizer
@@ -93,8 +94,8 @@ class RewardModel:
         return Path(self.model).expanduser().is_dir() or self.model.startswith(("/", ".", "~"))
 
     def identity(self) -> dict[str, str]:
-        """The files of a local folder."""
-        return weights_and_tokenizer(Path(self.place)) if self._is_path else {}
+        """The files of a local folder, or the commit on the hub."""
+        return weights_and_tokenizer(Path(self.place)) if self._is_path else model_identity(self.model)
 
     def size(self) -> Shape | None:
         return Shape.of_folder(Path(self.place)) if self._is_path else None

@@ -103,7 +103,7 @@ class LikelihoodScorer(PackedScorer):
     def score(self, partials: Sequence[Partial]) -> list[Scores]:
         """A step behind the model's last position gets no reward above 0: nothing can be said of it."""
         steps = [(number, n) for number, p in enumerate(partials) for n in range(p.first, len(p.steps))]
-        rows = self._encoded([self._before_and_after(partials[number], n) for number, n in steps])
+        rows = self._encoded([self._before_and_after(partials[number], n) for number, n in steps]) if steps else []
         rewards = [[0.0] * (len(p.steps) - p.first) for p in partials]
         read = [0] * len(partials)
         fit = [(at, row, places) for at, (row, places) in enumerate(rows) if places]

@@ -17,7 +17,7 @@ from src.evaluation.decoding.rewards import Scores, StepScorer
 from src.evaluation.decoding.tree import Draft, Node, Tree
 from src.evaluation.decoding.trees import TreeSearch
 from src.evaluation.decoding.whole import rounded
-from src.evaluation.requests import Answer, PlannedQuestion
+from src.evaluation.requests import Answer, PlannedQuestion, raise_if_lost
 from src.generation.base import Completion, Request, Session
 
 SCORED_AT_ONCE = 256
@@ -74,6 +74,8 @@ class _Search:
         self.clock = time.monotonic()
         self.stack = ExitStack()
         self.scorer: StepScorer | None = None
+        self.lost: list[str] = []  # why texts failed that another time may spare
+        self.heard = 0
 
     def run(self) -> None:
         with self.stack:
@@ -88,10 +90,14 @@ class _Search:
             for completion in self._conversation(session):
                 draft, request = self.asked.pop(completion.id)
                 self._lap([draft.tree])
+                self.heard += 1
+                if completion.transient:
+                    self.lost.append(completion.error or "unknown error")
                 if completion.finish_reason != "error":
                     self.resources.journal.append(request.id, {name: getattr(completion, name) for name in KEPT})
                 self.arrived.append((draft, completion))
                 self._hear_all()
+        raise_if_lost(self.lost, self.heard)
 
     def _conversation(self, session: Session) -> Iterator[Completion]:
         while True:

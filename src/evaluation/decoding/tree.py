@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from src.core.records import content_id, seed_from
 from src.evaluation.decoding.base import Candidate, Compute
 from src.evaluation.decoding.rewards import Partial, Scores
-from src.evaluation.decoding.whole import value_of
+from src.evaluation.decoding.whole import NOTHING, value_of
 from src.evaluation.prompting import full_text
 from src.evaluation.requests import Answer, PlannedQuestion
 from src.generation.base import Completion, Request
@@ -104,7 +104,8 @@ class Draft:
             state = "open"
         path = (*self.parent.path, self.child)
         text = self.parent.text + self.text
-        return Node(path, text, steps, tokens, self.parent.rewards, self.parent.value, state)
+        value = self.parent.value if steps else NOTHING
+        return Node(path, text, steps, tokens, self.parent.rewards, value, state)
 
 
 @dataclass(eq=False)
@@ -175,11 +176,12 @@ class Tree:
         self.waiting -= 1
 
     def candidates(self) -> list[Candidate]:
-        """The complete answers, in the order of their paths; else the best of what met a limit."""
+        """The complete answers, in the order of their paths; else the best of what has a reward of its own, and where
+        nothing has, of what met a limit."""
         answers = [node for node in self.nodes if node.state == "answer"]
         leaves = [node for node in self.nodes if node.path]
         if not answers and leaves:
-            answers = [max(leaves, key=lambda node: (node.value, node.path))]
+            answers = [max(leaves, key=lambda node: (node.state != "cut", node.value, node.path))]
         return [
             Candidate(
                 Answer(node.text.rstrip(), "stop" if node.state == "answer" else "length", node.tokens),

@@ -36,14 +36,15 @@ class Frontier(ABC):
 
 
 class BeamFrontier(Frontier):
-    """The `width` best of each level; answers take their places in it."""
+    """The `width` best of each level; answers take their places in it, what met a limit does not: it has no reward."""
 
     def __init__(self, width: int):
         self.width = width
         self.level: list[Node] = []
 
     def push(self, nodes: Sequence[Node]) -> None:
-        self.level = sorted(nodes, key=lambda node: (-node.value, node.path))[: self.width]
+        rewarded = (node for node in nodes if node.state != "cut")
+        self.level = sorted(rewarded, key=lambda node: (-node.value, node.path))[: self.width]
 
     def pop(self) -> list[Node]:
         level, self.level = self.level, []

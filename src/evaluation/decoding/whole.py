@@ -19,10 +19,11 @@ from src.evaluation.requests import Answer, PlannedQuestion, answers_of, collect
 Aggregate = Literal["product", "mean", "min", "last"]
 DIGITS = 4  # of a reward: the last digits of a float depend on what else was computed beside it
 SCORED_AT_ONCE = 256
+NOTHING = 0.0  # the value of an answer without a step: nothing was written, or the request failed
 
 
 def value_of(rewards: Sequence[float], aggregate: Aggregate) -> float:
-    """The value of a path from its steps' rewards; 1 for a path without steps."""
+    """The value of a path from its steps' rewards; 1 for that to a root, which has none."""
     if not rewards:
         return 1.0
     match aggregate:
@@ -81,8 +82,8 @@ class RewardedAnswers(WholeAnswers, Rewarded):
         ids = [_score_id(Partial(question, steps_of(c.answer.text))) for c in decoded.candidates]
         compute.scored = sum(scores[id].tokens for id in dict.fromkeys(ids))
         valued = [
-            Candidate(candidate.answer, value_of(scores[id].rewards, self.aggregate))
-            for id, candidate in zip(ids, decoded.candidates, strict=True)
+            Candidate(candidate.answer, value_of(rewards, self.aggregate) if rewards else NOTHING)
+            for rewards, candidate in zip((scores[id].rewards for id in ids), decoded.candidates, strict=True)
         ]
         return Decoded(tuple(valued), compute)
 

@@ -192,6 +192,44 @@ def test_a_step_that_fails_is_left_out():
     assert [candidate.answer.finish_reason for candidate in nothing.candidates] == ["error"]
 
 
+def test_what_another_time_may_spare_ends_no_search(tmp_path):
+    class Throttled(Walks):
+        def write(self, request):
+            if len(self.asked) == 3:
+                return Completion(request.id, "", "error", error="throttled: 429", transient=True)
+            return super().write(request)
+
+    with pytest.raises(UserError, match=r"1 of \d+ answers are not to be had now: 1 x throttled"):
+        decode(Levin(samples=4), plan_of(2), Throttled(), folder=tmp_path)
+    again, undisturbed = decode(Levin(samples=4), plan_of(2), folder=tmp_path), decode(Levin(samples=4), plan_of(2))
+    assert [(each.candidates, each.nodes) for each in again] == [(each.candidates, each.nodes) for each in undisturbed]
+
+
+@pytest.mark.parametrize("options", [Beam(samples=4), Levin(samples=4), Forest(samples=8, forest=2, tree="beam")])
+def test_a_draft_that_meets_its_limit_ends_no_search(options):
+    class Rambles(Walks):
+        def write(self, request):
+            if len(self.asked) % 4 == 1:
+                return Completion(request.id, "and so on ", "length", 2, 5)
+            return super().write(request)
+
+    found = decode(options, plan_of(3, 2), Rambles())
+    assert {candidate.answer.finish_reason for each in found for candidate in each.candidates} == {"stop"}
+
+
+@pytest.mark.parametrize("options", [Beam(samples=4), Levin(samples=4)])
+def test_an_answer_without_a_step_is_chosen_for_no_other(options):
+    class Silent(Walks):
+        def write(self, request):
+            if len(self.asked) == 1:
+                return Completion(request.id, "", "stop", 2, 1)
+            return super().write(request)
+
+    (found,) = decode(options, plan_of(1), Silent())
+    keys = ["1"] * len(found.candidates)
+    assert found.candidates[options.choose(keys, found.candidates)].answer.text
+
+
 def test_requests_that_the_engine_drops_end_no_search():
     class Drops(Walks):
         def stream(self, requests):

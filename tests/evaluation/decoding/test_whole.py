@@ -4,6 +4,7 @@ from src.evaluation.decoding.base import Candidate, Compute
 from src.evaluation.decoding.trees import Beam, Forest, Levin
 from src.evaluation.decoding.whole import BestOfN, Independent, Majority, WeightedMajority, value_of
 from src.evaluation.requests import Answer
+from src.generation.base import Completion
 from src.modeling.shape import Shape
 from tests.evaluation.decoding.synthetic import Shares, Walks, plan_of, resources
 
@@ -43,6 +44,21 @@ def test_in_a_forest_each_tree_has_one_vote():
 def test_a_path_s_value(aggregate, value):
     assert value_of([0.5, 0.5], aggregate) == value
     assert value_of([], aggregate) == 1.0
+
+
+def test_an_empty_answer_is_worth_nothing(tmp_path):
+    class Silent(Walks):
+        def write(self, request):
+            if len(self.asked) % 2:
+                return Completion(request.id, "", "stop" if len(self.asked) % 4 == 1 else "error")
+            return super().write(request)
+
+    with resources(tmp_path, Silent(2), Shares()) as found:
+        decoding = BestOfN(samples=8)
+        (decoded,) = decoding.decode(plan_of(1, 8), found)
+    values = {candidate.answer.text: candidate.value for candidate in decoded.candidates}
+    assert values[""] == 0 and len(values) > 1
+    assert decoded.candidates[decoding.choose([None] * 8, decoded.candidates)].answer.text
 
 
 def test_all_whole_answer_decodings_see_the_same_answers_and_score_them_once(tmp_path):
