@@ -129,6 +129,11 @@ class Stage(ABC):
         """What running it costs, for `plan=true`: any of calls, tokens, dollars, gpu_hours, disk_gb. Empty: little."""
         return {}
 
+    @property
+    def uncounted(self) -> str:
+        """What the estimate leaves out, because nobody can count it before the run; "" where that is nothing."""
+        return ""
+
     def check_inputs(self, inputs: Mapping[str, Upstream]) -> None:  # noqa: B027  most stages take what they get
         """Raise UserError where it is known before the run that these inputs cannot serve this stage."""
 

@@ -49,7 +49,7 @@ def plan_of_jobs(jobs: Sequence[PlannedJob]) -> Iterator[str]:
     if len(jobs) > 1:
         to_do = [node for node in before.values() if _state(node, jobs[0].store, ()) == TO_DO]
         cost = _words(_total(node.stage.estimate() for node in to_do)) or "no cost"
-        yield f"All {len(jobs)} jobs: {len(before)} nodes, {len(to_do)} to do. Estimate: {cost}"
+        yield f"All {len(jobs)} jobs: {len(before)} nodes, {len(to_do)} to do. Estimate: {cost}{_without(to_do)}"
 
 
 def plan_lines(nodes: Sequence[Node], store: Store, before: Collection[str] = ()) -> Iterator[str]:
@@ -62,12 +62,19 @@ def plan_lines(nodes: Sequence[Node], store: Store, before: Collection[str] = ()
     for node in nodes:
         inputs = ", ".join(dict.fromkeys(n.name for n in node.inputs.values()))
         arrow = f"<- {inputs}" if inputs else ""
-        cost = _words(costs.get(node.key, {}))
+        cost = _words(costs.get(node.key, {})) or (node.stage.uncounted if node.key in costs else "")
         yield f"{node.name:<14} {node.key[:8]}  {states[node.key]:<7} {arrow:<42} {cost}".rstrip()
     reused, shared, left = (list(states.values()).count(state) for state in (REUSED, SHARED, TO_DO))
     middle = f"{shared} shared with the jobs above, " if shared else ""
     total = _words(_total(costs.values())) or "no cost"
-    yield f"{len(nodes)} nodes: {reused} reused, {middle}{left} to do. Estimate: {total}"
+    without = _without([node for node in nodes if node.key in costs])
+    yield f"{len(nodes)} nodes: {reused} reused, {middle}{left} to do. Estimate: {total}{without}"
+
+
+def _without(nodes: Sequence[Node]) -> str:
+    """Which nodes have costs that no total can hold."""
+    names = dict.fromkeys(node.name for node in nodes if node.stage.uncounted)
+    return f". Not counted, for it depends on how many rows come so far: {', '.join(names)}" if names else ""
 
 
 def _left_out_lines(nodes: Sequence[Node]) -> Iterator[str]:

@@ -50,11 +50,16 @@ class AsksTeacher(Stage):
         """What the procedural teacher is told that it is asked for."""
 
     def estimate(self) -> dict[str, float]:
-        """`dollars` is what it costs if every text is as long as it may be; empty where `calls` is None."""
+        """`dollars` is what it costs if every text is as long as it may be; empty where `calls` is None, see
+        `uncounted`."""
         if self.calls is None:
             return {}
         cost = dollars(self.teacher, self.calls * self.tokens_a_prompt, self.calls * self.sampling.max_tokens)
         return {"calls": self.calls, **({"dollars": cost} if cost else {})}
+
+    @property
+    def uncounted(self) -> str:
+        return "a call or more for each row" if self.calls is None else ""
 
     def ask(self, prompt: Prompt, id: str, text: str, **context: str) -> Ask:
         """A request for `text`, with what a teacher that reads no prose needs to know."""

@@ -12,3 +12,14 @@ def test_a_plan_counts_what_a_sweep_shares_once(tmp_path):
     assert [line.split()[0] for line in lines if " shared" in line] == [node.name for node in two[:5]]
     assert total.startswith("9 nodes: 0 reused, 5 shared with the jobs above, 4 to do. Estimate: ")
     assert "calls" not in total
+
+
+def test_what_no_total_can_hold_is_told(tmp_path):
+    nodes = list(nodes_of(composed("method=kpdds")).values())
+    *lines, total = plan_lines(nodes, Store(tmp_path))
+    assert [line.split()[0] for line in lines if "a call or more for each row" in line] == [
+        "key_points",
+        "rating",
+        "answers",
+    ]
+    assert total.endswith("Not counted, for it depends on how many rows come so far: key_points, rating, answers")
