@@ -286,3 +286,10 @@ def test_every_option_says_what_it_is_and_stays_small():
         lines = path.read_text().splitlines()
         assert any(line.startswith("# ") and "@package" not in line for line in lines[:2]), f"{path}: no opening line"
         assert len(lines) <= 45, f"{path} is {len(lines)} lines long"
+
+
+@pytest.mark.parametrize(
+    ("method", "taught"), [("puzzle", "puzzle"), ("prover", "theorems"), ("kpdds", "procedural_seen")]
+)
+def test_a_study_claims_of_what_its_method_teaches(method, taught):
+    assert composed([f"method={method}"]).primary == [taught]
