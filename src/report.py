@@ -8,9 +8,10 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from src.config.overrides import exit_on_user_error, run_command
+from src.config.overrides import exit_on_user_error
 from src.core import stopping
 from src.core.errors import UserError
+from src.pipeline.command import run_command
 from src.reporting import summary_lines, write_report
 from src.reporting.collect import collect, studies
 
@@ -31,9 +32,11 @@ def report(config: DictConfig) -> None:
     from src.reporting.quotes import quoted
     from src.reporting.report import write_record
 
-    outputs = Path(config.outputs)
+    outputs = Path(config.outputs).expanduser()
     if config.quotes:
-        path = Path(config.quotes)
+        path = Path(config.quotes).expanduser()
+        if not path.is_file():
+            raise UserError(f"There is no file '{path}'.", "quotes takes a Markdown file: quotes=README.md")
         path.write_text(quoted(path.read_text(encoding="utf-8"), path.parent), encoding="utf-8")
         return print(path)
     if OmegaConf.is_missing(config, "study"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from src.core.errors import UserError
-from src.stage import spelled_out
+from src.stage import main, spelled_out
 from tests.generation.tiny import write_tiny_llama
 
 ROOT = Path(__file__).parents[1]
@@ -26,8 +26,11 @@ ROOT = Path(__file__).parents[1]
             ["stage=clean", "rows=[a.parquet,b.parquet]", "reader=parquet", "name='a'"],
         ),
         (["clean", "rows=x", "reader=parquet", "name=n"], ["stage=clean", "rows=x", "reader=parquet", "name=n"]),
+        (["-m", "outputs=o", "clean", "rows=x"], ["-m", "outputs=o", "stage=clean", "rows=x"]),
+        (["clean", "--help"], ["stage=clean", "--help"]),
+        (["--help", "clean", "selector"], ["--help", "stage=clean", "selector"]),
+        (["--help", "selector"], ["--help", "selector"]),
         (["--help"], ["--help"]),
-        ([], []),
     ],
 )
 def test_a_command_is_spelled_out(typed, meant):
@@ -37,6 +40,38 @@ def test_a_command_is_spelled_out(typed, meant):
 def test_a_stage_that_there_is_not_is_told():
     with pytest.raises(UserError, match=r"no stage 'claen' to run alone\.\n.*There are: clean, consensus, evaluate"):
         spelled_out(["claen", "rows=x"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ([], "No stage is named.\n  -> Name one: python -m src.stage clean rows=FILES"),
+        (["rows=my.jsonl"], "No stage is named.\n  -> Name one: python -m src.stage clean rows=my.jsonl"),
+        (["--cfg", "job"], "No stage is named."),
+        (
+            ["clean"],
+            "Which rows is the stage 'clean' to read?\n  -> Name a file or a glob: python -m src.stage clean rows=",
+        ),
+    ],
+)
+def test_what_is_lacking_is_asked_for_in_words_that_can_be_typed(typed, told):
+    with pytest.raises(UserError) as error:
+        spelled_out(typed)
+    assert str(error.value).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        (["--help"], "One stage on rows of your own"),
+        (["clean", "--help"], "clean.share  float  = 1.0"),
+        (["--help", "clean"], "reading.form  problems|prompts|predictions  required  (chosen: problems)"),
+    ],
+)
+def test_help_needs_no_rows(typed, shown, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["src.stage", *typed])
+    main(typed)
+    assert shown in capsys.readouterr().out
 
 
 def test_a_folder_that_datasets_saved_is_read_by_its_files(tmp_path):
@@ -84,6 +119,12 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def results_of(exported, stage, name):
+    """The folder of the only results of that name."""
+    (found,) = (exported / "outputs/stages" / stage).glob(f"{name}-*")
+    return found
+
+
 FIELDS = ("fields.question=q", "fields.solution=a")
 
 
@@ -92,7 +133,7 @@ FIELDS = ("fields.question=q", "fields.solution=a")
 def test_rows_are_cleaned_and_compared_with_a_benchmark(exported, file):
     exam = ("benchmark=[jsonl]", f"benchmark.jsonl.path={exported}/exam.jsonl")
     run(exported, "clean", f"rows={exported}/{file}", *FIELDS, *exam, f"name={file.replace('.', '_')}")
-    results = exported / "outputs/stages/clean" / file.replace(".", "_")
+    results = results_of(exported, "clean", file.replace(".", "_"))
     kept, left = lines(results / "kept.jsonl"), lines(results / "left_out.jsonl")
     assert len(kept) == 10
     assert [row["reason"] for row in left] == ["contaminated by jsonl"]
@@ -103,7 +144,7 @@ def test_rows_are_cleaned_and_compared_with_a_benchmark(exported, file):
 def test_rows_are_ranked(exported):
     words = ("selector=loss", "model=hf", f"model.name={exported}/model", "selector.max_length=200")
     run(exported, "select", f"rows={exported}/mine.jsonl", *FIELDS, *words)
-    results = exported / "outputs/stages/select/mine"
+    results = results_of(exported, "select", "mine")
     ranking, skipped = lines(results / "ranking.jsonl"), lines(results / "skipped.jsonl")
     assert [row["rank"] for row in ranking] == list(range(1, 12))
     assert [row["overall"] for row in ranking] == sorted((row["overall"] for row in ranking), reverse=True)
@@ -116,7 +157,7 @@ def test_prompts_are_continued(exported):
     engine = ("generator@synthesis=transformers", "model=hf", f"model.name={exported}/model")
     most = ("generate.sampling.cot.max_tokens=8",)
     run(exported, "generate", f"rows={exported}/mine.jsonl", "fields.text=q", *engine, *most)
-    texts = lines(exported / "outputs/stages/generate/mine/texts.jsonl")
+    texts = lines(results_of(exported, "generate", "mine") / "texts.jsonl")
     assert len(texts) == 12
     assert {row["place"].rpartition(":")[2] for row in texts} == {str(n) for n in range(1, 13)}
     assert all(0 < row["tokens"] <= 8 for row in texts)
@@ -129,22 +170,32 @@ def test_a_model_is_trained_on_rows(exported):
     (model,) = (exported / "outputs/store/pretrain").glob("*/model")
     assert (model / "model.safetensors").exists()
     assert str(model) in said
-    packs = lines(exported / "outputs/stages/pretrain/mine/packs.jsonl")
+    packs = lines(results_of(exported, "pretrain", "mine") / "packs.jsonl")
     assert {row["place"].rpartition(" ")[2] for row in packs} == {str(n) for n in range(1, 13) if n != 5}
 
 
+def write_answers(path, rows):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps({"gold": gold, "prediction": given}) + "\n" for gold, given in rows))
+
+
 @pytest.mark.slow
-def test_answers_are_graded(exported):
+def test_answers_are_graded_and_each_file_has_its_own_accuracy(exported):
     rows = [("3", "So it is \\boxed{3}."), ("1/2", "The answer is 0.5"), ("7", "\\boxed{8}"), ("7", "I do not know.")]
-    text = "".join(json.dumps({"gold": gold, "prediction": given}) + "\n" for gold, given in rows)
-    (exported / "answers.jsonl").write_text(text)
-    run(exported, "evaluate", f"rows={exported}/answers.jsonl")
-    graded = lines(exported / "outputs/stages/evaluate/answers/graded.jsonl")
-    assert {row["place"].rpartition(":")[2]: row["correct"] for row in graded} == {
+    write_answers(exported / "answers.jsonl", rows)
+    write_answers(exported / "other" / "answers.jsonl", rows[:2])
+    said = run(exported, "evaluate", f"rows={exported}/answers.jsonl")
+    assert "answers: 50.0 % of 4 answers are right" in said
+    (first,) = (exported / "outputs/stages/evaluate").iterdir()
+    said = run(exported, "evaluate", f"rows={exported}/other/answers.jsonl")
+    assert "answers: 100.0 % of 2 answers are right" in said and "50.0" not in said
+    (second,) = {*(exported / "outputs/stages/evaluate").iterdir()} - {first}
+    assert [len(lines(folder / "graded.jsonl")) for folder in (first, second)] == [4, 2]
+    assert {row["place"].rpartition(":")[2]: row["correct"] for row in lines(first / "graded.jsonl")} == {
         "1": True,
         "2": True,
         "3": False,
         "4": False,
     }
-    page = (exported / "outputs/reports/evaluate/index.html").read_text()
-    assert "50.0" in page
+    page = (exported / "outputs/reports" / f"evaluate-{first.name}" / "index.html").read_text()
+    assert "50.0" in page and "No arm shares" not in page
