@@ -29,7 +29,7 @@ def report(config: DictConfig) -> None:
     """
     from src.core.workspace import build_workspace
     from src.reporting.outcomes import benchmarks
-    from src.reporting.quotes import quoted
+    from src.reporting.quotes import has_quotes, quoted
     from src.reporting.report import write_record
 
     outputs = Path(config.outputs).expanduser()
@@ -37,6 +37,11 @@ def report(config: DictConfig) -> None:
         path = Path(config.quotes).expanduser()
         if not path.is_file():
             raise UserError(f"There is no file '{path}'.", "quotes takes a Markdown file: quotes=README.md")
+        if not has_quotes(path.read_text(encoding="utf-8")):
+            raise UserError(
+                f"'{path}' quotes no record.",
+                "Put two lines where a figure is to stand: <!-- from experiments/demo.md: Answer --> and <!-- end -->",
+            )
         path.write_text(quoted(path.read_text(encoding="utf-8"), path.parent), encoding="utf-8")
         return print(path)
     if OmegaConf.is_missing(config, "study"):

@@ -24,6 +24,7 @@ from src.core import stopping
 from src.core.command import command_line
 from src.core.errors import UserError
 from src.core.records import content_id
+from src.corpus.files import format_of
 from src.pipeline.command import run_or_plan
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-READERS = {".parquet": "parquet", ".arrow": "arrow"}
 SHOWS_ALL = {"--cfg", "-c"}
 KEY_DIGITS = 8  # of what a folder of results and a study are called
 
@@ -71,14 +71,23 @@ def spelled_out(words: Sequence[str]) -> list[str]:
         _check_named(given, bare, stages, command.runs)
     if "rows" not in given:
         return spelled
-    path = Path(given["rows"].strip("[]'\"").split(",")[0])
+    path = Path(given["rows"].strip("[]'\"").split(",")[0].strip("'\" ")).expanduser()
     name = path.name.partition(".")[0]
+    if (path / "dataset_dict.json").exists():
+        splits = sorted(folder.name for folder in path.iterdir() if (folder / "dataset_info.json").exists())
+        names = " or ".join(f"rows={path}/{split}" for split in splits)
+        raise UserError(f"'{path}' holds a data set for each of its splits.", f"Name one of them: {names}")
     if (path / "dataset_info.json").exists():  # a folder that `datasets` saved
         spelled[spelled.index(f"rows={given['rows']}")] = f"rows='{path}/*.arrow'"
         path = path / "data.arrow"
-    spelled += [f"reader={READERS.get(path.suffix, 'jsonl')}"] if "reader" not in given else []
+    spelled += [f"reader={format_of(_first(path))}"] if "reader" not in given else []
     spelled += [f"name='{name}'"] if "name" not in given and not glob.has_magic(name) else []
     return spelled
+
+
+def _first(path: Path) -> Path:
+    """Of a glob, the first file that it finds."""
+    return next((Path(found) for found in glob.iglob(str(path))), path)  # noqa: PTH207
 
 
 def _check_named(given: Mapping[str, str], bare: Sequence[str], stages: Sequence[str], runs: bool) -> None:

@@ -63,7 +63,6 @@ def test_what_is_lacking_is_asked_for_in_words_that_can_be_typed(typed, told):
 @pytest.mark.parametrize(
     ("typed", "shown"),
     [
-        (["--help"], "One stage on rows of your own"),
         (["clean", "--help"], "clean.share  float  = 1.0"),
         (["--help", "clean"], "reading.form  problems|prompts|predictions  required  (chosen: problems)"),
     ],
@@ -79,6 +78,27 @@ def test_a_folder_that_datasets_saved_is_read_by_its_files(tmp_path):
     (tmp_path / "mine" / "dataset_info.json").write_text("{}")
     words = spelled_out(["clean", f"rows={tmp_path}/mine"])
     assert words == ["stage=clean", f"rows='{tmp_path}/mine/*.arrow'", "reader=arrow", "name='mine'"]
+
+
+def test_a_folder_of_splits_is_told_with_each_of_them(tmp_path):
+    (tmp_path / "dataset_dict.json").write_text("{}")
+    for split in ("test", "train"):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "dataset_info.json").write_text("{}")
+    with pytest.raises(UserError, match=f"Name one of them: rows={tmp_path}/test or rows={tmp_path}/train"):
+        spelled_out(["clean", f"rows={tmp_path}"])
+
+
+@pytest.mark.slow
+def test_the_command_s_own_help_needs_no_stage():
+    done = subprocess.run([sys.executable, "-m", "src.stage", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.startswith("One stage on rows of your own") and done.returncode == 0
+
+
+@pytest.mark.parametrize(("name", "start"), [("a.pq", b""), ("b.jsonl", b"PAR1")])
+def test_parquet_is_known_by_its_name_or_its_first_bytes(tmp_path, name, start):
+    (tmp_path / name).write_bytes(start)
+    assert "reader=parquet" in spelled_out(["clean", f"rows={tmp_path}/{name}"])
 
 
 QUESTIONS = [

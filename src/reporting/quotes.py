@@ -19,16 +19,16 @@ from src.core.errors import UserError
 _BLOCK = re.compile(r"(?P<begin><!-- from (?P<record>\S+): (?P<what>[^\n]+?) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
 
+def has_quotes(text: str) -> bool:
+    """Whether there is a block to fill."""
+    return _BLOCK.search(text) is not None
+
+
 def quoted(text: str, root: Path) -> str:
     """`text` with every block as its record has it; the records' paths are from `root`.
 
-    Raises UserError where a record, or what is quoted from it, is not there, and for a text that quotes nothing.
+    Raises UserError where a record, or what is quoted from it, is not there.
     """
-    if not _BLOCK.search(text):
-        raise UserError(
-            "The text quotes no record.",
-            "Mark where a figure is to stand, in two lines: <!-- from experiments/demo.md: Answer --> and <!-- end -->",
-        )
     return _BLOCK.sub(lambda block: f"{block['begin']}{_found(block, root)}\n{block['end']}", text)
 
 

@@ -19,7 +19,7 @@ def test_nothing_runs_after_a_mistake():
     ("config", "names", "told"),
     [
         ("evaluate", ["every"], "every = null\n      only each n-th question of every benchmark"),
-        ("evaluate", ["engine.seed_"], "did you mean"),
+        ("evaluate", ["engine.seed_"], "no such option of"),
         ("report", ["baseline"], "baseline = null\n      the arm that the others are compared with"),
         ("config", ["model=hf", "seed"], "seed = 0\n      of the student's training"),
         ("config", ["+experiment=ablation_rounds"], "Question: Does a second round of distillation"),
