@@ -93,7 +93,7 @@ def _options_with(group: str, field: str) -> list[str]:
 
 def _class_of(file: Path) -> type | None:
     """The class that an option file names, itself or by the file that it builds on."""
-    node = OmegaConf.load(file) if file.is_file() else {}
+    node: Any = OmegaConf.load(file) if file.is_file() else {}
     if target := node.get("_target_"):
         return _located(str(target))
     first = next(iter(node.get("defaults") or ()), None)
@@ -102,8 +102,8 @@ def _class_of(file: Path) -> type | None:
 
 def _located(target: str) -> type | None:
     module, _, name = target.rpartition(".")
-    found = getattr(importlib.import_module(module), name)
-    return found if dataclasses.is_dataclass(found) else None
+    found: Any = getattr(importlib.import_module(module), name)
+    return found if isinstance(found, type) and dataclasses.is_dataclass(found) else None
 
 
 def meanings(kind: type) -> dict[str, str]:
