@@ -2,7 +2,14 @@ import sys
 
 import pytest
 
+from src.config import resolvers, schema
 from src.pipeline.command import run_command, run_or_plan
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    schema.register()
+    resolvers.register()
 
 
 def never():
