@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -89,8 +90,17 @@ def programs_option() -> str:
     return "programs=skip"
 
 
+def arguments(words: Sequence[str]) -> argparse.Namespace:
+    """What the command was asked. Ends the program for --help, and for a word that it does not know."""
+    parser = argparse.ArgumentParser(prog="python -m src.doctor", description=(__doc__ or "").partition(": `")[0] + ".")
+    parser.add_argument("--brief", action="store_true", help="only what is wrong")
+    parser.add_argument("--programs", action="store_true", help="the option of a run on a machine without isolation")
+    return parser.parse_args(words)
+
+
 if __name__ == "__main__":
-    if "--programs" in sys.argv:
+    asked = arguments(sys.argv[1:])
+    if asked.programs:
         print(programs_option())
     else:
-        sys.exit(main("--brief" in sys.argv))
+        sys.exit(main(asked.brief))

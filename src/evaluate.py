@@ -16,11 +16,12 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from src.config import resolvers
-from src.config.overrides import CONF, exit_on_user_error, run_command
+from src.config.overrides import CONF, exit_on_user_error
 from src.core import stopping
 from src.core.command import command_line
 from src.core.errors import UserError
 from src.core.secrets import hide_secrets
+from src.pipeline.command import run_command
 
 MODEL = "model="
 
@@ -43,7 +44,7 @@ def run(config: DictConfig) -> None:
     from src.pipeline.evaluations import Evaluations, evaluation_node, model_label
     from src.reporting.evaluated import table, write_leaderboard
 
-    evaluations = Evaluations(Path(config.outputs))
+    evaluations = Evaluations(Path(config.outputs).expanduser())
     if config.compare:
         print(compare(*((name, evaluations.find(name)[1]) for name in two(config.compare))))
     elif config.disagreements:

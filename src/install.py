@@ -86,7 +86,13 @@ def remove_broken_companions() -> None:
 
 
 def main(extras: Sequence[str]) -> None:
-    """Install, and say what was left out."""
+    """Install, and say what was left out. Raises SystemExit for an extra that there is not."""
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    if unknown := [extra for extra in extras if extra not in known]:
+        raise SystemExit(
+            f"There is no extra {', '.join(unknown)}; there are: {', '.join(known)}.\n"
+            "  -> make install EXTRA=cpu, or EXTRA=gpu with an NVIDIA card; EXTRA=cpu,scale adds more"
+        )
     print(f"Installing for {platform.system()} {platform.machine()}: some two minutes on a fast network", flush=True)
     for step in steps(extras, has_nvcc=shutil.which("nvcc") is not None):
         if not take(step):

@@ -8,9 +8,10 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from src.config.overrides import exit_on_user_error, run_command
+from src.config.overrides import exit_on_user_error
 from src.core import stopping
 from src.core.errors import UserError
+from src.pipeline.command import run_command
 from src.reporting import summary_lines, write_report
 from src.reporting.collect import collect, studies
 
@@ -28,12 +29,19 @@ def report(config: DictConfig) -> None:
     """
     from src.core.workspace import build_workspace
     from src.reporting.outcomes import benchmarks
-    from src.reporting.quotes import quoted
+    from src.reporting.quotes import has_quotes, quoted
     from src.reporting.report import write_record
 
-    outputs = Path(config.outputs)
+    outputs = Path(config.outputs).expanduser()
     if config.quotes:
-        path = Path(config.quotes)
+        path = Path(config.quotes).expanduser()
+        if not path.is_file():
+            raise UserError(f"There is no file '{path}'.", "quotes takes a Markdown file: quotes=README.md")
+        if not has_quotes(path.read_text(encoding="utf-8")):
+            raise UserError(
+                f"'{path}' quotes no record.",
+                "Put two lines where a figure is to stand: <!-- from experiments/demo.md: Answer --> and <!-- end -->",
+            )
         path.write_text(quoted(path.read_text(encoding="utf-8"), path.parent), encoding="utf-8")
         return print(path)
     if OmegaConf.is_missing(config, "study"):

@@ -124,7 +124,7 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--yes", action="store_true", help="prune: remove, not only show")
     parser.add_argument("--outputs", type=Path, default=Path("outputs"), help="outputs=DIR means the same")
     given = parser.parse_args([f"--{word}" if word.startswith("outputs=") else word for word in words])
-    found = stored(given.outputs)
+    found = stored(given.outputs.expanduser())
     lines = {
         "overview": lambda: overview(found),
         "list": lambda: (item.line() for item in sorted(found, key=lambda item: -item.bytes)),

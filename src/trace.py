@@ -38,7 +38,7 @@ def main(words: list[str]) -> None:
     )
     arguments = parser.parse_args([f"--{word}" if word.startswith("outputs=") else word for word in words])
     try:
-        for line in trace(arguments.outputs, arguments.id):
+        for line in trace(arguments.outputs.expanduser(), arguments.id):
             print(line)
         sys.stdout.flush()
     except UserError as error:

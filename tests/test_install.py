@@ -76,6 +76,13 @@ def test_what_must_be_there_ends_the_installation_with_the_words_of_pip(monkeypa
         installed(monkeypatch, Pip("-e"), ["cpu"])
 
 
+def test_an_extra_that_there_is_not_installs_nothing(monkeypatch):
+    fake = Pip()
+    with pytest.raises(SystemExit, match="There is no extra gup; there are: cpu, gpu, "):
+        installed(monkeypatch, fake, ["cpu", "gup"])
+    assert fake.asked == []
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("extras", EXTRAS, ids=",".join)
 def test_every_extra_can_be_resolved(extras, tmp_path):

@@ -1,4 +1,4 @@
-"""Every command in the README composes and preflights as printed."""
+"""Every command that the pages print composes as printed."""
 
 import re
 import shlex
@@ -6,22 +6,30 @@ from pathlib import Path
 
 import pytest
 
+from src import evaluate, stage
 from src.config import resolvers, schema
 from src.config.mistakes import Mistakes
 from src.config.overrides import CommandLine, compose_command
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
-COMMANDS = re.findall(r"^python -m src\.train (.*?)(?:\s{2,}#.*)?$", README, re.MULTILINE)
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "CONTRIBUTING.md", "experiments/README.md")
+PRINTED = re.compile(r"^ *python -m src\.(train|stage|evaluate|report) (.*?)(?:\s{2,}#.*)?$", re.MULTILINE)
+COMMANDS = list(dict.fromkeys(found for page in PAGES for found in PRINTED.findall((ROOT / page).read_text())))
+CONFIGS = {"train": "config"}  # others are called as their command
+SPELLED_OUT = {"stage": stage.spelled_out, "evaluate": evaluate.spelled_out}
 
 
-def test_there_are_commands():
-    assert len(COMMANDS) >= 6
+def test_there_are_commands_of_every_kind():
+    assert {program for program, _ in COMMANDS} == {"train", "stage", "evaluate", "report"}
+    assert len(COMMANDS) >= 20
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_options_of_a_printed_command_exist(command):
+@pytest.mark.parametrize(("program", "command"), COMMANDS)
+def test_the_options_of_a_printed_command_exist(program, command):
     schema.register()
     resolvers.register()
     mistakes = Mistakes()
-    compose_command(CommandLine.parse(shlex.split(command)), "config", mistakes)
-    assert mistakes == []
+    words = SPELLED_OUT.get(program, list)(shlex.split(command))
+    sweeps = program in ("train", "stage")
+    compose_command(CommandLine.parse(words), CONFIGS.get(program, program), mistakes, sweeps=sweeps)
+    assert [line for line in mistakes if "is not installed" not in line] == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from src.core.errors import UserError
-from src.stage import spelled_out
+from src.stage import main, spelled_out
 from tests.generation.tiny import write_tiny_llama
 
 ROOT = Path(__file__).parents[1]
@@ -26,8 +26,11 @@ ROOT = Path(__file__).parents[1]
             ["stage=clean", "rows=[a.parquet,b.parquet]", "reader=parquet", "name='a'"],
         ),
         (["clean", "rows=x", "reader=parquet", "name=n"], ["stage=clean", "rows=x", "reader=parquet", "name=n"]),
+        (["-m", "outputs=o", "clean", "rows=x"], ["-m", "outputs=o", "stage=clean", "rows=x"]),
+        (["clean", "--help"], ["stage=clean", "--help"]),
+        (["--help", "clean", "selector"], ["--help", "stage=clean", "selector"]),
+        (["--help", "selector"], ["--help", "selector"]),
         (["--help"], ["--help"]),
-        ([], []),
     ],
 )
 def test_a_command_is_spelled_out(typed, meant):
@@ -39,11 +42,63 @@ def test_a_stage_that_there_is_not_is_told():
         spelled_out(["claen", "rows=x"])
 
 
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ([], "No stage is named.\n  -> Name one: python -m src.stage clean rows=FILES"),
+        (["rows=my.jsonl"], "No stage is named.\n  -> Name one: python -m src.stage clean rows=my.jsonl"),
+        (["--cfg", "job"], "No stage is named."),
+        (
+            ["clean"],
+            "Which rows is the stage 'clean' to read?\n  -> Name a file or a glob: python -m src.stage clean rows=",
+        ),
+    ],
+)
+def test_what_is_lacking_is_asked_for_in_words_that_can_be_typed(typed, told):
+    with pytest.raises(UserError) as error:
+        spelled_out(typed)
+    assert str(error.value).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        (["clean", "--help"], "clean.share  float  = 1.0"),
+        (["--help", "clean"], "reading.form  problems|prompts|predictions  required  (chosen: problems)"),
+    ],
+)
+def test_help_needs_no_rows(typed, shown, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["src.stage", *typed])
+    main(typed)
+    assert shown in capsys.readouterr().out
+
+
 def test_a_folder_that_datasets_saved_is_read_by_its_files(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "dataset_info.json").write_text("{}")
     words = spelled_out(["clean", f"rows={tmp_path}/mine"])
     assert words == ["stage=clean", f"rows='{tmp_path}/mine/*.arrow'", "reader=arrow", "name='mine'"]
+
+
+def test_a_folder_of_splits_is_told_with_each_of_them(tmp_path):
+    (tmp_path / "dataset_dict.json").write_text("{}")
+    for split in ("test", "train"):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "dataset_info.json").write_text("{}")
+    with pytest.raises(UserError, match=f"Name one of them: rows={tmp_path}/test or rows={tmp_path}/train"):
+        spelled_out(["clean", f"rows={tmp_path}"])
+
+
+@pytest.mark.slow
+def test_the_command_s_own_help_needs_no_stage():
+    done = subprocess.run([sys.executable, "-m", "src.stage", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.startswith("One stage on rows of your own") and done.returncode == 0
+
+
+@pytest.mark.parametrize(("name", "start"), [("a.pq", b""), ("b.jsonl", b"PAR1")])
+def test_parquet_is_known_by_its_name_or_its_first_bytes(tmp_path, name, start):
+    (tmp_path / name).write_bytes(start)
+    assert "reader=parquet" in spelled_out(["clean", f"rows={tmp_path}/{name}"])
 
 
 QUESTIONS = [
@@ -84,6 +139,12 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def results_of(exported, stage, name):
+    """The folder of the only results of that name."""
+    (found,) = (exported / "outputs/stages" / stage).glob(f"{name}-*")
+    return found
+
+
 FIELDS = ("fields.question=q", "fields.solution=a")
 
 
@@ -92,7 +153,7 @@ FIELDS = ("fields.question=q", "fields.solution=a")
 def test_rows_are_cleaned_and_compared_with_a_benchmark(exported, file):
     exam = ("benchmark=[jsonl]", f"benchmark.jsonl.path={exported}/exam.jsonl")
     run(exported, "clean", f"rows={exported}/{file}", *FIELDS, *exam, f"name={file.replace('.', '_')}")
-    results = exported / "outputs/stages/clean" / file.replace(".", "_")
+    results = results_of(exported, "clean", file.replace(".", "_"))
     kept, left = lines(results / "kept.jsonl"), lines(results / "left_out.jsonl")
     assert len(kept) == 10
     assert [row["reason"] for row in left] == ["contaminated by jsonl"]
@@ -103,7 +164,7 @@ def test_rows_are_cleaned_and_compared_with_a_benchmark(exported, file):
 def test_rows_are_ranked(exported):
     words = ("selector=loss", "model=hf", f"model.name={exported}/model", "selector.max_length=200")
     run(exported, "select", f"rows={exported}/mine.jsonl", *FIELDS, *words)
-    results = exported / "outputs/stages/select/mine"
+    results = results_of(exported, "select", "mine")
     ranking, skipped = lines(results / "ranking.jsonl"), lines(results / "skipped.jsonl")
     assert [row["rank"] for row in ranking] == list(range(1, 12))
     assert [row["overall"] for row in ranking] == sorted((row["overall"] for row in ranking), reverse=True)
@@ -116,7 +177,7 @@ def test_prompts_are_continued(exported):
     engine = ("generator@synthesis=transformers", "model=hf", f"model.name={exported}/model")
     most = ("generate.sampling.cot.max_tokens=8",)
     run(exported, "generate", f"rows={exported}/mine.jsonl", "fields.text=q", *engine, *most)
-    texts = lines(exported / "outputs/stages/generate/mine/texts.jsonl")
+    texts = lines(results_of(exported, "generate", "mine") / "texts.jsonl")
     assert len(texts) == 12
     assert {row["place"].rpartition(":")[2] for row in texts} == {str(n) for n in range(1, 13)}
     assert all(0 < row["tokens"] <= 8 for row in texts)
@@ -129,22 +190,32 @@ def test_a_model_is_trained_on_rows(exported):
     (model,) = (exported / "outputs/store/pretrain").glob("*/model")
     assert (model / "model.safetensors").exists()
     assert str(model) in said
-    packs = lines(exported / "outputs/stages/pretrain/mine/packs.jsonl")
+    packs = lines(results_of(exported, "pretrain", "mine") / "packs.jsonl")
     assert {row["place"].rpartition(" ")[2] for row in packs} == {str(n) for n in range(1, 13) if n != 5}
 
 
+def write_answers(path, rows):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps({"gold": gold, "prediction": given}) + "\n" for gold, given in rows))
+
+
 @pytest.mark.slow
-def test_answers_are_graded(exported):
+def test_answers_are_graded_and_each_file_has_its_own_accuracy(exported):
     rows = [("3", "So it is \\boxed{3}."), ("1/2", "The answer is 0.5"), ("7", "\\boxed{8}"), ("7", "I do not know.")]
-    text = "".join(json.dumps({"gold": gold, "prediction": given}) + "\n" for gold, given in rows)
-    (exported / "answers.jsonl").write_text(text)
-    run(exported, "evaluate", f"rows={exported}/answers.jsonl")
-    graded = lines(exported / "outputs/stages/evaluate/answers/graded.jsonl")
-    assert {row["place"].rpartition(":")[2]: row["correct"] for row in graded} == {
+    write_answers(exported / "answers.jsonl", rows)
+    write_answers(exported / "other" / "answers.jsonl", rows[:2])
+    said = run(exported, "evaluate", f"rows={exported}/answers.jsonl")
+    assert "answers: 50.0 % of 4 answers are right" in said
+    (first,) = (exported / "outputs/stages/evaluate").iterdir()
+    said = run(exported, "evaluate", f"rows={exported}/other/answers.jsonl")
+    assert "answers: 100.0 % of 2 answers are right" in said and "50.0" not in said
+    (second,) = {*(exported / "outputs/stages/evaluate").iterdir()} - {first}
+    assert [len(lines(folder / "graded.jsonl")) for folder in (first, second)] == [4, 2]
+    assert {row["place"].rpartition(":")[2]: row["correct"] for row in lines(first / "graded.jsonl")} == {
         "1": True,
         "2": True,
         "3": False,
         "4": False,
     }
-    page = (exported / "outputs/reports/evaluate/index.html").read_text()
-    assert "50.0" in page
+    page = (exported / "outputs/reports" / f"evaluate-{first.name}" / "index.html").read_text()
+    assert "50.0" in page and "No arm shares" not in page

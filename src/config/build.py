@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from src.config.mistakes import BROKEN, Mistakes, did_you_mean
-from src.core.errors import UserError
+from src.core.errors import HERE, UserError
 
 
 def build(node: Mapping[str, Any], path: str = "config") -> Any:
@@ -60,7 +60,7 @@ def bind_class(target: type, options: Mapping[str, Any], path: str, mistakes: Mi
     try:
         return target(**values)
     except (ValueError, UserError) as error:
-        return mistakes.add(path, str(error))
+        return mistakes.add(path, str(error).replace(HERE, path))
 
 
 def convert(value: Any, annotation: Any, path: str, mistakes: Mistakes) -> Any:

@@ -8,12 +8,17 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import json
 import re
 import textwrap
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
+from pathlib import Path
 from typing import Any
+
+from omegaconf import OmegaConf
 
 from src.config.mistakes import did_you_mean
 from src.config.overrides import CONF
@@ -23,10 +28,17 @@ WIDTH = 118
 Feeds = Mapping[str, Sequence[type]]  # the stages that a section's options go to
 
 
-def explain(name: str, config: Mapping[str, Any], feeds: Feeds) -> Iterator[str]:
+def explain(
+    name: str,
+    config: Mapping[str, Any],
+    feeds: Feeds,
+    chosen_from: Mapping[str, str] | None = None,
+    config_name: str = "config",
+) -> Iterator[str]:
     """Lines about a group ("corpus", "generator@teacher"), a section ("distil") or an option ("trainer.threads").
 
-    config: composed; a component is described as it is chosen there. Raises UserError for a name that nothing has.
+    config: composed; a component is described as it is chosen there. chosen_from: the group that fills a section.
+    config_name: the file whose comments say what a single option is. Raises UserError for a name that nothing has.
     """
     group, _, place = name.partition("@")
     path = (place or group).split(".")
@@ -34,10 +46,7 @@ def explain(name: str, config: Mapping[str, Any], feeds: Feeds) -> Iterator[str]
     if choices:
         yield f"{name}=..."
         for choice in choices:
-            comment = next(
-                line for line in choice.read_text().splitlines() if line[:2] == "# " and "@package" not in line
-            )
-            yield from _columns([f"  {choice.stem}"], comment[2:], indent=24)
+            yield from _columns([f"  {choice.stem}"], comment_of(choice), indent=24)
     described = False
     for kind in _types_at(path, config, feeds):
         described = True
@@ -47,14 +56,54 @@ def explain(name: str, config: Mapping[str, Any], feeds: Feeds) -> Iterator[str]
         described = True
         known = {field.name for kind in kinds for field in _fields(kind)}
         if path[-1] not in known:
-            raise UserError(f"{name}: no such option of {kinds[0].__name__}{did_you_mean(path[-1], known)}")
+            group = (chosen_from or {}).get(path[0], path[0]) if len(path) == 2 else ""
+            others = [option for option in _options_with(group.partition("@")[0], path[-1]) if group]
+            where = f"{group}={others[0]}" if others else ""
+            raise UserError(
+                f"{name}: no such option of {kinds[0].__name__}{did_you_mean(path[-1], known)}",
+                f"{', '.join(others)} have it: --help {where} {'.'.join(path)}" if others else "",
+            )
         for kind in (kind for kind in kinds if path[-1] in {field.name for field in _fields(kind)}):
             yield from _component(kind, ".".join(path[:-1]), _value_at(path[:-1], config), only=path[-1])
     if not (described or choices):
         if path[0] not in config:
             groups = [folder.name for folder in CONF.iterdir() if folder.is_dir()]
             raise UserError(f"{name}: no such group or option{did_you_mean(path[0], {*map(str, config), *groups})}")
-        yield f"{name}: {_value_at(path, config)!r}"
+        line = f"{name} = {_word(_value_at(path, config))}"
+        yield from _columns([line], _beside(path, CONF / f"{config_name}.yaml"), indent=6)
+
+
+def comment_of(file: Path) -> str:
+    """What an option file opens with: its first paragraph of comments."""
+    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if "@package" not in line]
+    return " ".join(line[2:].strip() for line in takewhile(lambda line: line.startswith("# "), lines))
+
+
+def _beside(path: Sequence[str], file: Path) -> str:
+    """The comment behind a single option in the file that holds it."""
+    found = re.search(rf"^{re.escape(path[0])}: .*?\s# (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found and len(path) == 1 else ""
+
+
+def _options_with(group: str, field: str) -> list[str]:
+    """The choices of a group whose class has that field."""
+    files = sorted((CONF / group).glob("*.yaml")) if group else []
+    return [file.stem for file in files if (kind := _class_of(file)) and field in {f.name for f in _fields(kind)}]
+
+
+def _class_of(file: Path) -> type | None:
+    """The class that an option file names, itself or by the file that it builds on."""
+    node: Any = OmegaConf.load(file) if file.is_file() else {}
+    if target := node.get("_target_"):
+        return _located(str(target))
+    first = next(iter(node.get("defaults") or ()), None)
+    return _class_of(file.with_name(f"{first}.yaml")) if isinstance(first, str) and first != "_self_" else None
+
+
+def _located(target: str) -> type | None:
+    module, _, name = target.rpartition(".")
+    found: Any = getattr(importlib.import_module(module), name)
+    return found if isinstance(found, type) and dataclasses.is_dataclass(found) else None
 
 
 def meanings(kind: type) -> dict[str, str]:
@@ -117,6 +166,8 @@ def _word(value: Any) -> str:
         return f"{type(value).__name__}()"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, str) and (not value.isprintable() or value != value.strip()):
+        return json.dumps(value, ensure_ascii=False)
     return "null" if value is None else f"[{', '.join(map(_word, value))}]" if isinstance(value, tuple) else str(value)
 
 

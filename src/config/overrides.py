@@ -6,9 +6,11 @@ composed here first; where that fails, the overrides are tried one after the oth
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 import tempfile
+import typing
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,9 +25,9 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import ConfigCompositionException, HydraException
+from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -35,6 +37,7 @@ from src.core.errors import UserError
 CONF = Path(__file__).parents[2] / "conf"
 PLUGINS = ("joblib", "submitit_slurm", "submitit_local", "ray", "optuna")  # of the extra "scale"
 ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError)  # of a composition
+ONE_EACH = "type the command once for each value"
 LOOK = "Nothing was computed. `--help` lists the groups, `--help NAME` what an option means, `--cfg job` all values."
 
 
@@ -54,13 +57,20 @@ class CommandLine:
 
     @classmethod
     def parse(cls, words: Sequence[str]) -> CommandLine:
-        args = get_args_parser().parse_intermixed_args(list(words))
-        flags = list(words)
+        words = [_from_home(word) for word in words]
+        args = get_args_parser().parse_intermixed_args(words)
+        flags = words.copy()
         for override in args.overrides:
             flags.remove(override)
         asks = (args.help, args.hydra_help, args.cfg, args.info, args.shell_completion, args.experimental_rerun)
         named = args.help and bool(args.overrides)
         return cls(flags, [_may_add(word) for word in args.overrides], args.multirun, not any(asks), named)
+
+
+def _from_home(word: str) -> str:
+    """`outputs=~/x` in full: a shell leaves a ~ behind an equals sign as it is, and a folder would be called so."""
+    key, _, value = word.partition("=")
+    return f"{key}={Path(value).expanduser()}" if key == "outputs" and value.startswith("~") else word
 
 
 def _may_add(word: str) -> str:
@@ -78,17 +88,6 @@ class Composed:
     jobs: list[DictConfig]
     sweep: bool = False
     open_sweep: bool = False
-
-
-def run_command(run: Callable[[], Any], words: Sequence[str], config_name: str) -> None:
-    """Run a Hydra entry point, after composing it once to name all mistakes."""
-    command = CommandLine.parse(words)
-    with exit_on_user_error():
-        if command.runs:
-            mistakes = Mistakes()
-            compose_command(command, config_name, mistakes)
-            mistakes.raise_if_any(LOOK)
-    start(run, command)
 
 
 def start(run: Callable[[], Any], command: CommandLine) -> None:
@@ -109,13 +108,16 @@ def exit_on_user_error() -> Iterator[None]:
         raise SystemExit(str(error)) from None
 
 
-def compose_command(command: CommandLine, config_name: str, mistakes: Mistakes) -> Composed:
-    """Every job of the command. What cannot be composed is noted in `mistakes`, and the rest composed without it."""
+def compose_command(command: CommandLine, config_name: str, mistakes: Mistakes, sweeps: bool = True) -> Composed:
+    """Every job of the command. What cannot be composed is noted in `mistakes`, and the rest composed without it.
+
+    sweeps: whether the command may have several jobs.
+    """
     parsed = list(_parsed(command.overrides, mistakes))
     if mistakes:
         return Composed([])
     with _hydra() as loader:
-        return _Composer(loader, config_name, command.overrides, mistakes).command(command, parsed)
+        return _Composer(loader, config_name, mistakes, sweeps).command(command, parsed)
 
 
 @contextmanager
@@ -133,21 +135,14 @@ def _hydra() -> Iterator[ConfigLoader]:
 class _Composer:
     """Composes jobs; what goes wrong is noted in `mistakes`."""
 
-    def __init__(self, loader: ConfigLoader, config_name: str, words: Sequence[str], mistakes: Mistakes):
-        self.loader, self.config_name, self.words, self.mistakes = loader, config_name, words, mistakes
+    def __init__(self, loader: ConfigLoader, config_name: str, mistakes: Mistakes, sweeps: bool):
+        self.loader, self.config_name, self.mistakes, self.sweeps = loader, config_name, mistakes, sweeps
         self._with_groups: dict[tuple[tuple[str, ...], RunMode], DictConfig] = {}
 
     @cached_property
     def known(self) -> DictConfig:
-        """What there is to choose: the configuration without overrides, but for a choice that it cannot do without."""
-        try:
-            return self._load([])
-        except ConfigCompositionException as error:
-            lacking = re.match(r"You must specify '(\S+)'", str(error))
-            chosen = [word for word in self.words if lacking and word.startswith(f"{lacking[1]}=")]
-            if not chosen:
-                raise
-            return self._load(chosen)
+        """What there is to choose: the configuration without overrides."""
+        return self._load([])
 
     def command(self, command: CommandLine, parsed: Sequence[Override]) -> Composed:
         for override in parsed:
@@ -157,6 +152,9 @@ class _Composer:
         if not _writable(whole, self.mistakes):
             return Composed([])
         sweep = command.multirun or whole.hydra.mode == RunMode.MULTIRUN
+        if sweep and not self.sweeps:
+            self.mistakes.add("-m", f"this command has no sweeps; {ONE_EACH}")
+            return Composed([])
         if not sweep:
             return Composed([self.job(command.overrides) if swept else whole])
         if "basic_sweeper" not in whole.hydra.sweeper._target_:
@@ -187,9 +185,9 @@ class _Composer:
                     right.append(word)
                 except ERRORS as found:
                     wrong.add(_root(word))
-                    _note(_reworded(word, found, base), self.mistakes)
+                    _note(_reworded(word, found, base, self.sweeps), self.mistakes)
             if len(self.mistakes) == before:  # together they do not fit
-                _note(_reworded("", error, base), self.mistakes)
+                _note(_reworded("", error, base, self.sweeps), self.mistakes)
             return base
 
     def _load(self, words: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
@@ -222,9 +220,8 @@ class _Composer:
             return
         key = override.get_key_element()
         if isinstance(self.known.hydra.runtime.choices.get(key), str):
-            names = ",".join(map(str, value))
-            words = f"{key} takes one option, no list; a sweep tries several: -m {key}={names}"
-            self.mistakes.add(str(override.input_line), words)
+            several = f"a sweep tries several: -m {key}={','.join(map(str, value))}" if self.sweeps else ONE_EACH
+            self.mistakes.add(str(override.input_line), f"{key} takes one option, no list; {several}")
 
 
 def arms(overrides: Sequence[str], config: DictConfig) -> list[list[str]]:
@@ -281,7 +278,7 @@ def _writable(config: DictConfig, mistakes: Mistakes) -> bool:
         return False
 
 
-def _reworded(word: str, error: Exception, known: DictConfig) -> str:
+def _reworded(word: str, error: Exception, known: DictConfig, sweeps: bool) -> str:
     """Hydra's error about one override, in the words of this project and with what to type instead."""
     text, word = str(error), word.removeprefix("++")
     key, value = word.lstrip("+~").split("=")[0], word.partition("=")[2]
@@ -316,7 +313,13 @@ def _reworded(word: str, error: Exception, known: DictConfig) -> str:
         options = [path.stem for path in (CONF / key.split("@")[0]).glob("*.yaml")]
         return f"{word}: no such option{did_you_mean(value, options)}"
     if "Ambiguous value" in text:
-        return f"{word}: several values are a sweep with -m, or one list in brackets: {key}=[{value}]"
+        ways = ["several values are a sweep with -m" if sweeps else f"this takes one value; {ONE_EACH}"]
+        if _takes_list(key, known):
+            ways = [
+                *(ways if sweeps else ()),
+                f"{'one list' if sweeps else 'a list stands'} in brackets: {key}=[{value}]",
+            ]
+        return f"{word}: {', or '.join(ways)}"
     if "Could not override" in text or "does not exist" in text:
         return _unknown(key, known)
     if mounts := [str(g) for g in known.hydra.runtime.choices if str(g).endswith(f"@{key}")]:
@@ -325,9 +328,25 @@ def _reworded(word: str, error: Exception, known: DictConfig) -> str:
     problem = (str(getattr(cause, "msg", None) or cause).strip() or type(cause).__name__).splitlines()[0]
     if "nterpolation" in type(cause).__name__:
         return f"{getattr(cause, 'full_key', None) or word}: refers to what is not there: {problem}"
-    if "does not support merging" in problem or "Cannot merge" in problem or "is not a" in problem:
+    if "is not a valid bool" in problem:
+        return f"{word}: {key} takes true or false"
+    if "." in key and ("does not support merging" in problem or "Cannot merge" in problem or "is not a" in problem):
         return f"{word}: '{key.rpartition('.')[0]}' is a value and has no options"
     return f"{word}: {problem}" if word else problem
+
+
+def _takes_list(key: str, known: DictConfig) -> bool:
+    """Whether the option's value is a list, as its default or its type says; of a group, whether it takes several."""
+    if _names_group(key):
+        return not isinstance(known.hydra.runtime.choices.get(key), str)
+    if isinstance(OmegaConf.select(known, key, throw_on_missing=False), ListConfig):
+        return True
+    place, _, name = key.rpartition(".")
+    module, _, kind = str(OmegaConf.select(known, f"{place}._target_") if place else "").rpartition(".")
+    if not module:
+        return False
+    hint = typing.get_type_hints(getattr(importlib.import_module(module), kind)).get(name)
+    return any(typing.get_origin(part) in (tuple, list) for part in (hint, *typing.get_args(hint)))
 
 
 def _unknown(dotted: str, config: Any) -> str:

@@ -18,6 +18,9 @@ PIP_LINES = {
 }
 
 
+HERE = "<section>"  # in the words of a component: where its options stand, which only the configuration knows
+
+
 class UserError(CompactHydraException):
     """Something the user can mend. Args: what went wrong and where; `mend`: what to do about it."""
 

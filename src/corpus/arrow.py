@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from src.core.errors import UserError
 from src.corpus.files import FileReader, RawRow, find_files
@@ -13,6 +14,16 @@ from src.corpus.parquet import check_columns
 @dataclass(frozen=True)
 class ArrowReader(FileReader):
     """Files in Arrow's streaming format."""
+
+    def field_names(self) -> Iterator[tuple[Path, list[str]]]:
+        import pyarrow as pa
+
+        for path in find_files(self.files):
+            try:
+                with pa.ipc.open_stream(pa.memory_map(str(path))) as stream:
+                    yield path, stream.schema.names
+            except (pa.ArrowException, OSError):  # told when the file is read
+                continue
 
     def rows(self, columns: Sequence[str]) -> Iterator[RawRow]:
         import pyarrow as pa

@@ -28,6 +28,11 @@ class Reader(ABC):
     def read(self) -> Iterator[Passage | BadRow]:
         """Yield every row, holding a few in memory. Raises UserError when the source as a whole cannot be read."""
 
+    def check(self, place: str) -> None:
+        """Raises UserError for what can be seen to be wrong before anything is read in full. place: where the reader's
+        options stand in the configuration, for what to type."""
+        return None
+
     def size_hint(self) -> int | None:
         """How many passages there are at most, known without reading them; None: nobody knows."""
         return None

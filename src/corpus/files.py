@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -45,6 +46,17 @@ class FileReader(Reader):
     def rows(self, columns: Sequence[str]) -> Iterator[RawRow]:
         """Every row of the files, of which the named top-level fields are needed."""
 
+    def field_names(self) -> Iterator[tuple[Path, list[str]]]:
+        """Each file with the names of its fields; of JSON Lines, those that its first rows have. A file whose fields
+        cannot be told is left out."""
+        return iter(())
+
+    def check(self, place: str) -> None:
+        wanted = Fields(self.text).columns()
+        for path, there in self.field_names():
+            if lacking := absent(wanted, there):
+                raise lacking_fields(path, lacking, there, f"{place}.text={near(lacking[0], there)}")
+
     def read(self) -> Iterator[Passage | BadRow]:
         fields = self.fields()
         for place, source, content in self.rows(fields.columns()):
@@ -55,6 +67,31 @@ class FileReader(Reader):
 
     def identity(self) -> dict[str, str]:
         return hash_files(find_files(self.files))
+
+
+def absent(wanted: Iterable[str], there: Sequence[str]) -> list[str]:
+    """The top-level fields that none of the names is, or begins with behind a dot. Without any names nothing is."""
+    return [w for w in wanted if there and not any(name == w or name.startswith(f"{w}.") for name in there)]
+
+
+def near(name: str, there: Sequence[str]) -> str:
+    """The name that was probably meant; NAME where none is near."""
+    return next(iter(get_close_matches(name, there, n=1)), "NAME")
+
+
+def lacking_fields(path: Path, lacking: Sequence[str], there: Sequence[str], options: str) -> UserError:
+    """options: what to type instead."""
+    names = " and ".join(f"'{name}'" for name in lacking)
+    return UserError(f"'{path}' has no field {names}.", f"It has: {', '.join(there)}. Name them: {options}")
+
+
+def format_of(path: Path) -> str:
+    """The reader of `conf/reader` that fits a file: by its first bytes, else by its suffix."""
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(4) == b"PAR1":
+                return "parquet"
+    return {".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow"}.get(path.suffix.lower(), "jsonl")
 
 
 def as_patterns(files: Iterable[str] | str) -> tuple[str, ...]:
@@ -98,12 +135,22 @@ def _expand(pattern: str) -> list[Path]:
 
 def _nothing(pattern: str, path: Path) -> UserError:
     if path.is_dir():
-        return UserError(
-            f"'{pattern}' is a folder, not a file.", f"Name its files by a glob, for example {pattern}/*.jsonl"
-        )
+        return UserError(f"'{pattern}' is a folder, not a file.", _files_of(pattern.rstrip("/"), path))
     problem = f"No file matches '{pattern}'." if glob.has_magic(str(path)) else f"There is no file '{pattern}'."
     folder = path.parent
     if not folder.is_dir():
         return UserError(problem, f"The folder '{folder}' does not exist; paths are relative to {Path.cwd()}")
-    near = get_close_matches(path.name, [p.name for p in folder.iterdir()], n=1)
-    return UserError(problem, f"Did you mean '{folder / near[0]}'?" if near else f"Paths are relative to {Path.cwd()}")
+    stems = {p.stem: p.name for p in sorted(folder.iterdir())}  # any file of the same suffix would look alike
+    names = [stems[stem] for stem in get_close_matches(path.stem, stems, n=1)]
+    return UserError(
+        problem, f"Did you mean '{folder / names[0]}'?" if names else f"Paths are relative to {Path.cwd()}"
+    )
+
+
+def _files_of(pattern: str, folder: Path) -> str:
+    """What to type for the files of a folder: a glob of the suffix that most have, there or one folder below."""
+    for below in ("", "*/"):
+        suffixes = Counter("".join(p.suffixes[-2:]) for p in folder.glob(f"{below}*") if p.is_file() and p.suffix)
+        if data := {suffix: n for suffix, n in suffixes.items() if suffix not in (".json", ".md", ".txt")} or suffixes:
+            return f"Name its files by a glob: '{pattern}/{below}*{max(data, key=lambda suffix: data[suffix])}'"
+    return "It holds no files; name another."

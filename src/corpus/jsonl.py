@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -14,6 +15,7 @@ from src.corpus.base import BadRow
 from src.corpus.files import FileReader, RawRow, find_files
 
 SKIP_BYTES = 1 << 20
+LOOKED_AT = 20  # rows, to tell which fields a file has
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,13 @@ class JsonlReader(FileReader):
         for path in find_files(self.files):
             with path.open("rb") as file:
                 if file.read(4) == b"PAR1":
-                    raise UserError(f"'{path}' is a Parquet file.", f"corpus=parquet corpus.files={path}")
+                    mend = f"corpus=parquet corpus.files={path}; of src.stage: reader=parquet rows={path}"
+                    raise UserError(f"'{path}' is a Parquet file.", mend)
+
+    def field_names(self) -> Iterator[tuple[Path, list[str]]]:
+        for path in find_files(self.files):
+            first = (_parse(line, "") for _, line in islice(read_lines(path, self.max_line_bytes), LOOKED_AT) if line)
+            yield path, list(dict.fromkeys(name for row in first if isinstance(row, Mapping) for name in row))
 
     def rows(self, columns: Sequence[str]) -> Iterator[RawRow]:
         for path in find_files(self.files):

@@ -29,6 +29,10 @@ class Mixture(Reader):
             if not 0 < share <= 1:
                 raise ValueError(f"the share of '{name}' must lie in (0, 1], not {share}")
 
+    def check(self, place: str) -> None:
+        for name, reader in self.readers.items():
+            reader.check(f"{place}.readers.{name}")
+
     def size_hint(self) -> int | None:
         sizes = [reader.size_hint() for reader in self.readers.values()]
         return None if None in sizes else sum(size for size in sizes if size is not None)

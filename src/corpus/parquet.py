@@ -28,6 +28,16 @@ class ParquetReader(FileReader):
         except (pa.ArrowException, OSError):  # told when the file is read
             return None
 
+    def field_names(self) -> Iterator[tuple[Path, list[str]]]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        for path in find_files(self.files):
+            try:
+                yield path, pq.read_schema(path).names
+            except (pa.ArrowException, OSError):  # told when the file is read
+                continue
+
     def rows(self, columns: Sequence[str]) -> Iterator[RawRow]:
         for path in find_files(self.files):
             for number, row in enumerate(_rows(path, list(columns)), start=1):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from src.core.checks import at_least
-from src.core.errors import UserError
+from src.core.errors import HERE, UserError
 from src.core.fingerprint import not_in_key
 from src.generation.base import Generator, Sampling
 from src.generation.budget import Budget, Price
@@ -113,8 +113,8 @@ class OpenAIGenerator(Generator):
         if self.budget.max_dollars is not None and self.price is None and self.model not in self.prices:
             raise ValueError(
                 f"budget.max_dollars is set, and there is no price of {self.model}: look it up, and type for example "
-                "'teacher.price={prompt: 2.5, completion: 10}' (dollars for a million tokens; quotes and all), or "
-                "budget.max_dollars=null for a server that costs nothing"
+                f"'{HERE}.price={{prompt: 2.5, completion: 10}}' (dollars for a million tokens; quotes and all), or "
+                f"{HERE}.budget.max_dollars=null for a server that costs nothing"
             )
 
     @property

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.config.build import build
+from src.config.build import bind_class, build
+from src.config.mistakes import Mistakes
 from src.core.errors import UserError
 from src.core.stage import Artifact
 from src.core.store import Store
@@ -56,12 +58,18 @@ def evaluation_node(config: Mapping[str, Any]) -> Node:
         options["model"] = None
     else:
         options["model"] = config["model"]
-    stage: Evaluate = build(
-        {"_target_": "src.stages.evaluate.Evaluate", "engine": engine, "label": label, **options}, "evaluate"
-    )
+    mistakes = Mistakes()
+    stage: Evaluate = bind_class(Evaluate, {"engine": engine, "label": label, **options}, "evaluate", mistakes)
+    mistakes[:] = [_as_typed(line) for line in mistakes]
+    mistakes.raise_if_any("Nothing was computed.")
     _check_model(stage.model)
     stage.check_inputs({})
     return _checked(Node("evaluate", stage))
+
+
+def _as_typed(mistake: str) -> str:
+    """The stage's own paths of its options as the command has them."""
+    return re.sub(r"\bevaluate\.(benchmarks\b)?", lambda found: "benchmark" if found[1] else "", mistake)
 
 
 def _check_model(model: ModelSource | None) -> None:

@@ -67,7 +67,7 @@ class Graph:
             self.sections.add(section)
             self.feeds.setdefault(section, []).append(kind)
             options.update(self.config[section] or {})
-            homes.update({name: f"{section}.{name}" for name in self.config[section] or {}})
+            homes.update({name: self._home(section, name) for name in self.config[section] or {}})
         for name, path in mounts.items():
             self.sections.add(path.split(".")[0])
             options[name], homes[name] = reduce(getitem, path.split("."), self.config), path
@@ -77,6 +77,13 @@ class Graph:
             if (line := _at_home(mistake, sections[0], homes)) not in self.mistakes:
                 self.mistakes.append(line)
         return built
+
+    def _home(self, section: str, name: str) -> str:
+        """Where an option is typed: a component that the section refers to has a section of its own."""
+        value = self.config[section][name]
+        if isinstance(value, Mapping) and "_target_" in value:
+            return next((key for key, node in self.config.items() if node == value), f"{section}.{name}")
+        return f"{section}.{name}"
 
     def add(self, name: str, stage: Stage, **inputs: Node | None) -> Node:
         """Add a node, fed by those inputs that are there. A stage that another node runs already, with the same
@@ -104,7 +111,7 @@ def _at_home(mistake: str, section: str, homes: Mapping[str, str]) -> str:
     for name, home in homes.items():
         inner = f"{section}.{name}"
         if mistake.startswith(inner) and mistake[len(inner)] in ".[:":
-            return home + mistake[len(inner) :]
+            return home + mistake[len(inner) :].replace(f"{inner}.", f"{home}.")
         if mistake.startswith(f"{section}: {name} "):  # refused by the stage as a whole, which says which option
             return home + mistake[len(section) :]
     return mistake

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -54,7 +55,7 @@ class Job:
         self.compute = bind(self.config["compute"], "compute", mistakes)
         self.tracker = bind(self.config["tracker"], "tracker", mistakes)
         self.nodes = self._draw(cfg, mistakes)
-        self.outputs = Path(self.config["outputs"]).absolute()
+        self.outputs = Path(self.config["outputs"]).expanduser().absolute()
         self.store = Store(self.outputs / "store")
         self.study, self.name, self.seed = (self.config[k] for k in ("study", "name", "seed"))
         _check_folder_name("study", self.study)
@@ -180,13 +181,18 @@ def _number() -> int:
     return 0 if OmegaConf.is_missing(job, "num") else int(job.num)
 
 
-def plain_config(cfg: DictConfig, resolve: bool = True) -> dict[str, Any]:
-    """The configuration as plain values, every `${...}` resolved, or left as it is written."""
+def plain_config(cfg: DictConfig, resolve: bool = True, only: str | None = None) -> dict[str, Any]:
+    """The configuration as plain values, every `${...}` resolved, or left as it is written. only: one section of it."""
+    wanted = [str(key) for key in cfg if key != "hydra"] if only is None else [only]
     try:
-        plain = OmegaConf.to_container(
-            OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]), resolve=resolve
-        )
+        masked = OmegaConf.masked_copy(cfg, wanted)
+        masked._set_parent(cfg._get_parent() if only is None else cfg)
+        plain = OmegaConf.to_container(masked, resolve=resolve)
     except OmegaConfBaseException as error:
+        if lacking := re.search(r"Missing mandatory value: (\S+)", str(error)):
+            raise UserError(
+                f"{lacking[1]} has no value, and others refer to it.", f"Give one: {lacking[1]}=..."
+            ) from None
         raise UserError(f"The configuration does not resolve: {error}", "Look at it with --cfg job.") from None
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from src.config.explain import explain
+from src.config.explain import comment_of, explain
 from src.config.mistakes import ConfigError, Mistakes
-from src.config.overrides import LOOK, CommandLine, compose_command
+from src.config.overrides import CONF, LOOK, CommandLine, compose_command
 from src.core.errors import UserError
 from src.pipeline.graph import draw
 from src.pipeline.job import Job, plain_config
@@ -48,18 +49,48 @@ def check_command(command: CommandLine, config_name: str) -> list[Job]:
 
 
 def explain_command(command: CommandLine, config_name: str) -> Iterator[str]:
-    """Lines about each name behind `--help`; `group=option` is described as if it were chosen."""
+    """Lines about each name behind `--help`; `group=option` is described as if it were chosen, and a method, a stage or
+    an experiment by what it brings."""
     mistakes = Mistakes()
     chosen = [word for word in command.overrides if "=" in word]
-    names = [word.removeprefix("++").partition("=")[0] for word in command.overrides]
     composed = compose_command(CommandLine([], chosen, multirun=False, runs=True), config_name, mistakes)
     mistakes.raise_if_any(LOOK)
-    (config,) = composed.jobs
+    config = composed.jobs[0]  # of an experiment, the first: its arms are told from the sweep
     with _as_hydra_config(config):
-        plain = plain_config(config)
+        plain = _plain_where_it_can_be(config)
     feeds = draw(plain, Mistakes()).feeds if "method" in plain else {}
-    for name in names:
-        yield from explain(name, plain, feeds)
+    chosen_from = {str(key).rpartition("@")[2]: str(key) for key in config.hydra.runtime.choices}
+    for word in command.overrides:
+        name, _, option = word.lstrip("+~").partition("=")
+        if name == "experiment" and option:
+            yield from _explain_experiment(option, plain, config)
+            continue
+        yield from explain(name, plain, feeds, chosen_from, config_name)
+        if name in ("method", "stage") and option:
+            for section in feeds:
+                yield from ("", *explain(section, plain, feeds, chosen_from, config_name))
+
+
+def _plain_where_it_can_be(config: DictConfig) -> dict[str, Any]:
+    """As `plain_config`; a section that refers to an option without a value stays as it is written."""
+    plain = plain_config(config, resolve=False)
+    for section in plain:
+        try:
+            plain[section] = plain_config(config, only=section)[section]
+        except UserError:
+            continue
+    return plain
+
+
+def _explain_experiment(name: str, plain: Mapping[str, Any], config: DictConfig) -> Iterator[str]:
+    """What it asks, and the arms of its sweep."""
+    yield f"+experiment={name}"
+    yield f"  {comment_of(CONF / 'experiment' / f'{name}.yaml')}"
+    if plain.get("question"):
+        yield f"  Question: {plain['question']}"
+    for option, values in (config.hydra.sweeper.get("params") or {}).items():
+        yield f"  Sweep over {option}: {values}"
+    yield f"  Plan and cost: python -m src.train +experiment={name} plan=true"
 
 
 def _check_machine(jobs: Sequence[Job]) -> None:

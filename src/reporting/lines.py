@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from src.core.stage import Artifact
+from src.reporting.text import percent, plural
 from src.text.parsing import ParsedProblem, parse_generation
 
 Line = dict[str, Any]
@@ -30,6 +31,15 @@ def write_lines(made: Sequence[Artifact], folder: Path) -> Iterator[Path]:
         yield path
     if (result.path / "model").is_dir():
         yield result.path / "model"
+
+
+def accuracy_lines(result: Artifact) -> Iterator[str]:
+    """How many of the user's answers are right, a line a file; none where no answers were graded."""
+    if _kind(result) == "evaluate":
+        for row in json.loads((result.path / "accuracy.json").read_text(encoding="utf-8")):
+            right, low, high = (percent(row[name]) for name in ("accuracy", "low", "high"))
+            answers = plural(row["n"], "answer")
+            yield f"{row['benchmark']}: {right} % of {answers} are right (95 % interval {low} to {high})"
 
 
 def _kind(artifact: Artifact) -> str:

@@ -19,6 +19,11 @@ from src.core.errors import UserError
 _BLOCK = re.compile(r"(?P<begin><!-- from (?P<record>\S+): (?P<what>[^\n]+?) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
 
+def has_quotes(text: str) -> bool:
+    """Whether there is a block to fill."""
+    return _BLOCK.search(text) is not None
+
+
 def quoted(text: str, root: Path) -> str:
     """`text` with every block as its record has it; the records' paths are from `root`.
 

@@ -46,6 +46,9 @@ class Corpus(Stage):
             raise ValueError(f"min_chars must lie between 0 and chars ({self.chars}), not {self.min_chars}")
         at_least(self, 1, "limit")
 
+    def check_inputs(self, inputs: Mapping[str, Upstream]) -> None:
+        self.reader.check("corpus")
+
     def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
         try:
             bounds = [bound for bound in (self.limit, self.reader.size_hint()) if bound is not None]

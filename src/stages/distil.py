@@ -80,7 +80,7 @@ class Distil(Stage):
         return max(1, round(self.share * self.calls))
 
     def check_inputs(self, inputs: Mapping[str, Upstream]) -> None:
-        check_enough(inputs["prompts"].rows, self.asked, "The teacher is to be asked")
+        check_enough(inputs["prompts"], self.asked, "The teacher is to be asked")
 
     def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
         return self.asked

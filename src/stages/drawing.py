@@ -9,6 +9,8 @@ from itertools import islice
 
 from src.core.errors import UserError
 from src.core.records import Prompt, content_id
+from src.core.stage import Upstream
+from src.stages.prompts import Prompts
 
 IN_HEAP = 10_000
 
@@ -16,14 +18,25 @@ IN_HEAP = 10_000
 FEW = 4  # times as many prompts as there are: no mistake that anybody makes on purpose
 
 
-def check_enough(there: int | None, wanted: int, what: str) -> None:
+def check_enough(prompts: Upstream, wanted: int, what: str) -> None:
     """Raises UserError where many more prompts are to be drawn than there can be. A few too many is no mistake: then
     all of them are taken, as with a small corpus of one's own."""
-    if there is not None and wanted > FEW * there:
+    if prompts.rows is not None and wanted > FEW * prompts.rows:
+        more = _enough_a_passage(prompts, wanted)
         raise UserError(
-            f"{what} for {wanted:,} prompts, and the corpus gives {there:,} at most.",
-            "Give a larger corpus or more prompts a passage (prompts.per_passage=8), or ask for fewer.",
+            f"{what} for {wanted:,} prompts, and the corpus gives {prompts.rows:,} at most.",
+            f"Give a larger corpus{f', more prompts a passage (prompts.per_passage={more})' if more else ''}, "
+            f"or ask for {FEW * prompts.rows:,} at most.",
         )
+
+
+def _enough_a_passage(prompts: Upstream, wanted: int) -> int | None:
+    """The least number of prompts a passage that would do; None where the prompt set has not so many stages."""
+    stage, rows = prompts.stage, prompts.rows or 0
+    if not isinstance(stage, Prompts) or not (passages := rows // stage.per_passage):
+        return None
+    needed = -(-wanted // (FEW * passages))
+    return needed if needed <= len(stage.prompt_set.drawn_stages) else None
 
 
 def draw(prompts: Callable[[], Iterator[Prompt]], n: int | None, seed: int) -> Iterator[Prompt]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, TextIO
 
 from src.core.errors import UserError
 from src.core.records import Generation, Passage, Prediction, Problem, Prompt, content_id, write_table
-from src.core.stage import Stage, StageContext
+from src.core.stage import Stage, StageContext, Upstream
 from src.corpus.base import BadRow
 from src.corpus.fields import Fields
-from src.corpus.files import FileReader
+from src.corpus.files import FileReader, absent, lacking_fields, near
 from src.stages.corpus import BadRows
 from src.text.boxed import last_boxed
 from src.text.parsing import format_response, question_in
@@ -26,6 +26,7 @@ PARTS: dict[Form, tuple[str, ...]] = {
     "predictions": ("gold", "prediction"),
 }
 FURTHER = ("stage", "kind")
+NO_OBJECT = "not an object with fields"  # a reason of the readers that tells of no field
 
 
 class Row(NamedTuple):
@@ -77,6 +78,14 @@ class Rows(Stage):
         for name in self.fields:
             self._field(name)
 
+    def check_inputs(self, inputs: Mapping[str, Upstream]) -> None:
+        """Raises UserError for a file that lacks a field, with all that it lacks and those that it has."""
+        for path, there in self.reader.field_names():
+            lacking = {part: absent(self._field(part).columns(), there) for part in self.fields}
+            if names := list(dict.fromkeys(name for each in lacking.values() for name in each)):
+                options = [f"fields.{part}={near(part, there)}" for part, each in lacking.items() if each]
+                raise lacking_fields(path, names, there, " ".join(options))
+
     def run(self, ctx: StageContext) -> None:
         read = ctx.work / "rows.jsonl"  # the user's files are read once: they might change
         with (
@@ -88,11 +97,7 @@ class Rows(Stage):
             kept = write_table(ctx.out / "passages", Passage, passages)
         bad.report()
         if not kept:
-            reasons = ", ".join(f"{n:,} x {reason}" for reason, n in ctx.tally.rejected.most_common(3))
-            raise UserError(
-                f"No row can be read: {reasons or 'the files are empty'}.",
-                f"Say where the rows hold their parts: fields.{PARTS[self.form][0]}=NAME",
-            )
+            raise self._nothing_kept(ctx)
         if self.form == "predictions":
             write_table(ctx.out / "predictions", Prediction, map(_prediction, _rows(read)))
             return
@@ -100,6 +105,16 @@ class Rows(Stage):
         if self.form == "problems":
             write_table(ctx.out / "generations", Generation, map(_generation, _rows(read)))
             write_table(ctx.out / "problems", Problem, map(_problem, _rows(read)))
+
+    def _nothing_kept(self, ctx: StageContext) -> UserError:
+        """Why there is no row, and what mends that: the files, or where in the rows the parts are looked for."""
+        reasons = ctx.tally.rejected.most_common()
+        if not reasons:
+            return UserError(f"There is no row in {', '.join(self.reader.files)}.", "Name a file that holds rows.")
+        problem = f"No row can be read: {', '.join(f'{n:,} x {reason}' for reason, n in reasons[:3])}."
+        if any("field" in reason for reason, _ in reasons if reason != NO_OBJECT):
+            return UserError(problem, f"Say where the rows hold their parts: fields.{PARTS[self.form][0]}=NAME")
+        return UserError(problem, "A row is one JSON object on one line; other files: reader=parquet or reader=arrow")
 
     def _kept(self, ctx: StageContext, bad: BadRows, advance: Callable[[], None], file: TextIO) -> Iterator[Row]:
         """The rows that have all their parts, each written into `file`; the others are tallied and listed."""

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from src.config.explain import explain, meanings
+from src.config.explain import comment_of, explain, meanings
 from src.core.errors import UserError
 from src.modeling.trainer import Trainer
 from src.stages.distil import Distil
@@ -58,6 +58,29 @@ def test_a_group_lists_its_choices_and_every_field():
 def test_a_section_is_described_by_the_stage_that_it_feeds():
     assert "distil.pilot  int|null  = null" in lines("distil")
     assert "distil.sampling.cot.max_tokens  int  = 512  (chosen: 9)" in lines("distil.sampling.cot")
+
+
+def test_a_choice_is_told_by_the_whole_of_its_comment(tmp_path):
+    (tmp_path / "x.yaml").write_text("# @package _global_\n# First, and\n# second.\nkey: 1 # third\n# fourth\n")
+    assert comment_of(tmp_path / "x.yaml") == "First, and second."
+
+
+@dataclass
+class Ends:
+    """Where an answer ends. end: a text."""
+
+    end: str = "\n"
+
+
+def test_a_default_is_shown_as_it_is_typed():
+    assert '  ends.end  str  = "\\n"' in list(explain("ends", {"ends": {}}, {"ends": [Ends]}))
+
+
+def test_an_option_of_another_choice_is_told_with_that_choice():
+    config = {"teacher": {"_target_": "src.generation.procedural.generator.ProceduralGenerator"}}
+    with pytest.raises(UserError) as error:
+        list(explain("teacher.price", config, {}, {"teacher": "generator@teacher"}))
+    assert "openai, " in error.value.mend and "--help generator@teacher=anthropic teacher.price" in error.value.mend
 
 
 @pytest.mark.parametrize(("name", "near"), [("trainer.thread", "'threads'"), ("trainr", "'trainer'")])

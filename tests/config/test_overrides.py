@@ -1,12 +1,13 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from src.config import overrides, resolvers, schema
 from src.config.mistakes import Mistakes
-from src.config.overrides import CommandLine, compose_command, run_command
+from src.config.overrides import CommandLine, compose_command
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +62,21 @@ def test_an_option_of_another_method_is_none():
         (["teacher=openai"], ["teacher=openai: teacher is filled by a group: generator@teacher=openai"]),
         (["generator=openai"], ["generator=openai: a generator is chosen for a place: generator@synthesis=openai or"]),
         (["seed=abc"], ["seed=abc: Value 'abc' of type 'str' could not be converted to Integer"]),
-        (["seed=1,2"], ["seed=1,2: several values are a sweep with -m, or one list in brackets: seed=[1,2]"]),
+        (["seed=1,2"], ["seed=1,2: several values are a sweep with -m$"]),
+        (["clean=basic,off"], ["clean=basic,off: several values are a sweep with -m$"]),
+        (
+            ["benchmark=gsm8k,math"],
+            ["benchmark=gsm8k,math: several values are a sweep with -m, or one list in brackets:"],
+        ),
+        (
+            ["corpus=jsonl", "corpus.files=a,b"],
+            ["corpus.files=a,b: several values are a sweep with -m, or one list in brackets: corpus.files=[a,b]"],
+        ),
+        (["primary=a,b"], ["primary=a,b: several values are a sweep with -m, or one list in brackets: primary=[a,b]"]),
+        (
+            ["plan=maybe", "verbose=yess"],
+            ["plan=maybe: plan takes true or false", "verbose=yess: verbose takes true or false"],
+        ),
         (["study", "=", "mine"], ["study = mine: no blanks around '=': write key=value"]),
         (
             ["corpus.files=a=b"],
@@ -77,7 +92,7 @@ def test_every_mistake_is_named_with_what_to_type_instead(words, expected):
     _, found = composed(*words)
     assert len(found) == len(expected)
     for line, start in zip(found, expected):
-        assert line.startswith(start)
+        assert f"{line}$".startswith(start)
 
 
 def test_a_text_with_an_equals_sign_is_taken_in_the_quotes_that_are_advised():
@@ -123,13 +138,30 @@ def test_a_broken_option_file_is_named(monkeypatch, tmp_path, text, words):
     assert words in mistake
 
 
-def test_nothing_runs_after_a_mistake():
-    def run():
-        raise AssertionError("ran")
+@pytest.mark.parametrize("words", [["-m", "model.name=x"], ["seed=1,2", "-m"], ["hydra.mode=MULTIRUN"]])
+def test_a_command_without_sweeps_refuses_them(words):
+    mistakes = Mistakes()
+    compose_command(CommandLine.parse(words), "evaluate", mistakes, sweeps=False)
+    assert mistakes == ["-m: this command has no sweeps; type the command once for each value"]
 
-    with pytest.raises(SystemExit) as end:
-        run_command(run, ["sed=1"], "config")
-    assert "sed: no such option" in str(end.value)
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("seed=1,2", "seed=1,2: this takes one value; type the command once for each value"),
+        ("benchmark=gsm8k,math", "benchmark=gsm8k,math: a list stands in brackets: benchmark=[gsm8k,math]"),
+        ("compare=A,B", "compare=A,B: a list stands in brackets: compare=[A,B]"),
+    ],
+)
+def test_several_values_are_told_by_what_the_option_takes(word, told):
+    mistakes = Mistakes()
+    compose_command(CommandLine.parse([word]), "evaluate", mistakes, sweeps=False)
+    assert mistakes == [told]
+
+
+def test_a_folder_in_ones_home_is_meant_where_the_shell_leaves_it():
+    command = CommandLine.parse(["outputs=~/x", "seed=1"])
+    assert command.overrides == [f"outputs={Path.home()}/x", "seed=1"]
 
 
 @pytest.mark.skipif(not shutil.which("bwrap"), reason="needs bubblewrap to make a read-only world")

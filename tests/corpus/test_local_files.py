@@ -11,6 +11,7 @@ import pytest
 from src.core.errors import UserError
 from src.core.records import Passage
 from src.corpus.base import BadRow
+from src.corpus.files import find_files
 from src.corpus.jsonl import JsonlReader
 from src.corpus.parquet import ParquetReader
 
@@ -115,6 +116,22 @@ def test_missing_files_are_named_with_the_nearest_one(tmp_path):
         JsonlReader(f"{tmp_path}/*.txt").identity()
     with pytest.raises(UserError, match="is a folder"):
         list(JsonlReader(str(tmp_path)).read())
+
+
+def test_a_folder_is_told_with_a_glob_of_what_it_holds(tmp_path):
+    (tmp_path / "README.md").write_text("x")
+    for name in ("a.parquet", "b.parquet"):
+        (tmp_path / name).write_text("x")
+    with pytest.raises(UserError) as error:
+        find_files(str(tmp_path))
+    assert error.value.mend == f"Name its files by a glob: '{tmp_path}/*.parquet'"
+
+
+def test_a_file_of_the_same_suffix_alone_is_not_what_was_meant(tmp_path):
+    (tmp_path / "kept.jsonl").write_text("")
+    with pytest.raises(UserError, match="Paths are relative") as error:
+        find_files(f"{tmp_path}/my.jsonl")
+    assert "Did you mean" not in str(error.value)
 
 
 def test_identity_follows_content_not_place(tmp_path):

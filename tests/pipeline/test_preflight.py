@@ -111,13 +111,29 @@ def test_prompts_that_leave_no_room_are_told_before_the_teacher_is_paid(tmp_path
 def test_far_too_few_prompts_are_told(tmp_path):
     (told,) = missing(graph(texts(tmp_path, 9), calls=400), Store(tmp_path))
     assert "asked for 400 prompts, and the corpus gives 10 at most" in told
+    assert told.endswith("-> Give a larger corpus, or ask for 40 at most.")
+
+
+def test_more_prompts_a_passage_are_advised_where_they_suffice(tmp_path):
+    (told,) = missing(graph(texts(tmp_path, 9), calls=80), Store(tmp_path))
+    assert told.endswith("more prompts a passage (prompts.per_passage=2), or ask for 40 at most.")
+
+
+def test_a_field_that_no_row_has_is_told_with_those_that_there_are(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"body": "x", "title": "y"}\n' * 9)
+    told = missing(graph(path, calls=2), Store(tmp_path))
+    assert f"'{path}' has no field 'text'.\n  -> It has: body, title. Name them: corpus.text=NAME" in told
 
 
 def test_parquet_given_as_json_lines(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b"PAR1 and so on")
     (told,) = missing(graph(path, calls=2), Store(tmp_path))
-    assert told == f"'{path}' is a Parquet file.\n  -> corpus=parquet corpus.files={path}"
+    assert told == (
+        f"'{path}' is a Parquet file.\n  -> corpus=parquet corpus.files={path}; "
+        f"of src.stage: reader=parquet rows={path}"
+    )
 
 
 def test_a_missing_card(monkeypatch, tmp_path):

@@ -1,0 +1,55 @@
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from src.core.errors import UserError
+from src.core.stage import StageContext
+from src.corpus.jsonl import JsonlReader
+from src.corpus.parquet import ParquetReader
+from src.stages.rows import Rows
+
+FIELDS = {"gold": "gold", "prediction": "prediction"}
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_all_fields_that_are_lacking_are_told_before_anything_is_read(tmp_path, kind):
+    path = tmp_path / f"rows.{kind}"
+    row = {"golden": "3", "output": "4"}
+    if kind == "jsonl":
+        path.write_text(json.dumps(row) + "\n")
+    else:
+        pq.write_table(pa.Table.from_pylist([row]), path)
+    reader = JsonlReader(str(path)) if kind == "jsonl" else ParquetReader(str(path))
+    with pytest.raises(UserError) as error:
+        Rows(reader, "predictions", FIELDS).check_inputs({})
+    assert error.value.problem == f"'{path}' has no field 'gold' and 'prediction'."
+    assert error.value.mend == "It has: golden, output. Name them: fields.gold=golden fields.prediction=NAME"
+
+
+def test_a_field_that_only_some_rows_have_is_there(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"gold": "3"}\n{"gold": "3", "prediction": {"text": "4"}}\n')
+    Rows(JsonlReader(str(path)), "predictions", {**FIELDS, "prediction": "prediction.text"}).check_inputs({})
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "mend"),
+    [
+        ("", "There is no row in ", "Name a file that holds rows."),
+        ("hello\n", "No row can be read: 1 x invalid JSON.", "A row is one JSON object on one line"),
+        ("[1]\n", "No row can be read: 1 x not an object with fields.", "A row is one JSON object on one line"),
+        ('{"gold": 3, "prediction": "x"}\n', "No row can be read: 1 x field 'gold' is int", "fields.gold=NAME"),
+    ],
+)
+def test_why_there_is_no_row_is_told(tmp_path, text, problem, mend):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(text)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "work").mkdir()
+    with pytest.raises(UserError) as error:
+        Rows(JsonlReader(str(path)), "predictions", FIELDS).run(
+            StageContext(tmp_path / "out", tmp_path / "work", {}, tmp_path / "cache")
+        )
+    assert error.value.problem.startswith(problem) and mend in error.value.mend
