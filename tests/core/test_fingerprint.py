@@ -32,6 +32,7 @@ LEFT_OUT = {
     "OpenAIGenerator.account": "who pays does not change what is said",
     "OpenAIGenerator.budget": "a budget stops a stage, it does not change its rows",
     "TransformersGenerator.batch_size": "how many texts are written at a time: each has its own seed",
+    "TransformersGenerator.workers": "who writes a text: each has its own seed",
     "VLLMGenerator.max_num_seqs": "how many sequences are interleaved: each has its own seed",
     "VLLMGenerator.tensor_parallel_size": "how many cards hold the engine",
     "VLLMGenerator.gpu_memory_utilization": "room for the engine's cache",
