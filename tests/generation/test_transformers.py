@@ -75,7 +75,7 @@ def test_texts_of_any_length_outgrow_the_first_room(tiny_llama, tmp_path, monkey
 def test_a_gpu_without_room_writes_fewer_texts_at_a_time(tiny_llama, tmp_path, monkeypatch):
     asked = [Request(f"r{i}", "x" * (i + 1), i, Sampling(max_tokens=20)) for i in range(9)]
     sizes = []
-    with TransformersGenerator(dtype="float32").open(tiny_llama, tmp_path) as session:
+    with TransformersGenerator(dtype="float32").alone(tiny_llama) as session:
         texts = {c.id: c for c in session.stream(asked)}
         monkeypatch.setattr(session, "_room", lambda tokens: 900 // tokens)
         write = session._write
