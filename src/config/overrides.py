@@ -328,10 +328,12 @@ def _reworded(word: str, error: Exception, known: DictConfig, sweeps: bool) -> s
     problem = (str(getattr(cause, "msg", None) or cause).strip() or type(cause).__name__).splitlines()[0]
     if "nterpolation" in type(cause).__name__:
         return f"{getattr(cause, 'full_key', None) or word}: refers to what is not there: {problem}"
+    parent = key.rpartition(".")[0]
+    unmergeable = "does not support merging" in problem or "Cannot merge" in problem
+    if parent and (unmergeable or getattr(cause, "full_key", None) == parent):
+        return f"{word}: '{parent}' is a value and has no options"
     if "is not a valid bool" in problem:
         return f"{word}: {key} takes true or false"
-    if "." in key and ("does not support merging" in problem or "Cannot merge" in problem or "is not a" in problem):
-        return f"{word}: '{key.rpartition('.')[0]}' is a value and has no options"
     return f"{word}: {problem}" if word else problem
 
 
