@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from abc import abstractmethod
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +20,9 @@ Row = TypeVar("Row")
 class Rows(Sequence[Row], Generic[Row]):
     """A sequence that is read when it is asked for; a slice of it is a list."""
 
+    @abstractmethod
     def at(self, number: int) -> Row:
         """The row of that number, from 0 on."""
-        raise NotImplementedError
 
     @overload
     def __getitem__(self, at: int) -> Row: ...

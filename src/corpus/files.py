@@ -87,11 +87,14 @@ def lacking_fields(path: Path, lacking: Sequence[str], there: Sequence[str], opt
 
 def format_of(path: Path) -> str:
     """The reader of `conf/reader` that fits a file: by its first bytes, else by its suffix."""
-    if path.is_file():
-        with path.open("rb") as file:
-            if file.read(4) == b"PAR1":
-                return "parquet"
+    if path.is_file() and is_parquet(path):
+        return "parquet"
     return {".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow"}.get(path.suffix.lower(), "jsonl")
+
+
+def is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
 
 
 def as_patterns(files: Iterable[str] | str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import IO, Any, cast
 
 from src.core.errors import UserError
 from src.corpus.base import BadRow
-from src.corpus.files import FileReader, RawRow, find_files
+from src.corpus.files import FileReader, RawRow, find_files, is_parquet
 
 SKIP_BYTES = 1 << 20
 LOOKED_AT = 20  # rows, to tell which fields a file has
@@ -40,10 +40,9 @@ class JsonlReader(FileReader):
     def preflight(self) -> None:
         """Raises UserError for a file in another format."""
         for path in find_files(self.files):
-            with path.open("rb") as file:
-                if file.read(4) == b"PAR1":
-                    mend = f"corpus=parquet corpus.files={path}; of src.stage: reader=parquet rows={path}"
-                    raise UserError(f"'{path}' is a Parquet file.", mend)
+            if is_parquet(path):
+                mend = f"corpus=parquet corpus.files={path}; of src.stage: reader=parquet rows={path}"
+                raise UserError(f"'{path}' is a Parquet file.", mend)
 
     def field_names(self) -> Iterator[tuple[Path, list[str]]]:
         for path in find_files(self.files):

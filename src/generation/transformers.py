@@ -59,15 +59,19 @@ class TransformersGenerator(Generator):
         """A GPU reads the weights as fast for thousands of texts as for one. On a CPU core the shipped base writes
         1,860 tokens/s in batches of 64, 2,370 in batches of 256, 2,490 in batches of 512 (vLLM there: 2,020, once it
         has begun)."""
-        on_gpu = self.device == "cuda" or (self.device == "auto" and cuda_devices() > 0)
-        return self.batch_size or (4_096 if on_gpu else 256)
+        return self.batch_size or (4_096 if self._place == "cuda" else 256)
+
+    @property
+    def _place(self) -> str:
+        return self.device if self.device != "auto" else "cuda" if cuda_devices() else "cpu"
 
     def open(self, model: str | None, cache: Path) -> Session:
         """Raises UserError when the model cannot be found or loaded."""
         path = local_model(model or self.model, "generator=transformers")
-        on_cpu = self.device == "cpu" or (self.device == "auto" and not cuda_devices())
-        workers = self.workers or (cores() if on_cpu and is_small(Path(path)) else 1)
-        return SideBySide(self, path, workers) if on_cpu and workers > 1 else self.alone(path)
+        if self._place != "cpu":
+            return self.alone(path)
+        workers = self.workers or (cores() if is_small(Path(path)) else 1)
+        return SideBySide(self, path, workers) if workers > 1 else self.alone(path)
 
     def alone(self, model: str) -> TransformersSession:
         """The session of this process."""
