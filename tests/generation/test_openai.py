@@ -346,7 +346,7 @@ class TestBudget:
         assert Ledger(tmp_path / "ledger.sqlite").spent("default").calls == 2
 
     def test_a_limit_in_dollars_wants_a_price(self):
-        with pytest.raises(ValueError, match=r"no price of teacher: .*'teacher\.price=\{prompt: "):
+        with pytest.raises(ValueError, match=r"no price of teacher: .*'<section>\.price=\{prompt: "):
             OpenAIGenerator(model="teacher", budget=Budget(max_dollars=1))
 
 
