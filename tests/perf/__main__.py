@@ -34,6 +34,7 @@ BENCHES = (
     "cleaning",
     "puzzles",
     "checking",
+    "search",
 )
 BUSY = 0.5
 
