@@ -8,14 +8,16 @@ request gets the same answer anywhere.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import cast
 
 from src.core.errors import UserError
+from src.core.fingerprint import not_in_key
 from src.core.records import seed_from
 from src.generation.base import Completion, Generator, Request, Session
+from src.generation.budget import Price
 from src.generation.procedural.family import Kind, Slice
 from src.generation.procedural.size import FULL, Size, families_digest
 from src.generation.procedural.topics import words_of
@@ -34,6 +36,7 @@ class ProceduralGenerator(Generator):
     solution the slip runs through the steps; in a tool solution the box disagrees with the (true) output.
     `slip_rate`: the share of texts with an error in the tasks of key-point-driven synthesis, which checks them itself.
     `size`: which corner of the families' space it writes; the whole by default.
+    `price`: what another teacher would charge for as many tokens; None: nothing. So methods are compared in dollars.
 
     `Sampling` plays no part, `max_tokens` neither: problems are short by design (about 60 to 150 words). Tokens are
     counted as words between blanks. One core writes about 8,000 worked and 6,000 tool solutions a second, checks and
@@ -43,6 +46,7 @@ class ProceduralGenerator(Generator):
     error_rate: float = 0.0
     slip_rate: float = 0.15
     size: Size = FULL
+    price: Price | None = field(default=None, metadata=not_in_key("what a call costs does not change what it says"))
 
     def __post_init__(self) -> None:
         for name in ("error_rate", "slip_rate"):
@@ -55,6 +59,10 @@ class ProceduralGenerator(Generator):
 
     def identity(self) -> dict[str, str]:
         return {"families": families_digest()}
+
+    def dollars(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
+        """At the `price` of another teacher."""
+        return self.price.of(prompt_tokens, completion_tokens, cached_tokens) if self.price else 0.0
 
     def open(self, model: str | None, cache: Path) -> Session:
         return _Teacher(self)

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.core.errors import UserError
+from src.core.fingerprint import left_out
 from src.generation.base import Request
+from src.generation.budget import Price, dollars
 from src.generation.procedural.generator import ProceduralGenerator, words_of, write
 from src.generation.procedural.size import Size
 from src.prompts.sets import STAGES
@@ -127,6 +129,12 @@ def test_the_error_rate_is_the_share_of_wrong_answers():
     assert 150 < len(differ) < 250
     assert all(r.text.split("[Solution]")[0] == w.text.split("[Solution]")[0] for r, w in differ)
     assert complete(*requests, error_rate=0.2) == wrong
+
+
+def test_a_price_tells_what_another_teacher_would_have_charged():
+    priced = ProceduralGenerator(price=Price(prompt=2.5, completion=10))
+    assert dollars(priced, 1_000_000, 100_000) == 3.5 and dollars(ProceduralGenerator(), 1_000_000, 100_000) == 0
+    assert dict(left_out(priced)).keys() == {"price"}  # no other text, no other key
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.5])
