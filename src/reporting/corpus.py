@@ -84,20 +84,25 @@ def corpus(manifest: Manifest | None) -> Corpus:
 
 
 def corpora(study: Study) -> Table:
-    """Arm by arm, where the arms read different corpora: how much was kept, verified and covered."""
+    """Arm by arm, where the arms read different corpora: how much was kept, how right and how diverse it is."""
     found = [(arm, m) for arm in study.arms if (m := _of_arm(arm))]
     if len({m.key for _, m in found}) < 2:
         return EMPTY_TABLE
     rows = []
     for arm, manifest in found:
-        at, counts, share = (manifest,), manifest.counts, manifest.metrics.get("verified_share")
-        covered = len({(cell.source, cell.stage, cell.topic) for cell in _cells(manifest)})
+        at, counts, cells = (manifest,), manifest.counts, _cells(manifest)
+        verified, steps_hold = (manifest.metrics.get(f"{name}_share") for name in ("verified", "arithmetic"))
+        covered, topics = len({(c.source, c.stage, c.topic) for c in cells}), len({c.topic for c in cells})
+        repeated = sum(n for reason, n in counts.rejected.items() if "duplicate" in reason)
         rows.append(
             (
                 Cell(arm.name),
                 Cell(number(counts.kept), sources=at),
                 Cell(percent(counts.kept / counts.entered) if counts.entered else "", sources=at),
-                Cell(percent(share), sources=at) if share is not None else EMPTY,
+                Cell(percent(verified), sources=at) if verified is not None else EMPTY,
+                Cell(percent(steps_hold), sources=at) if steps_hold is not None else EMPTY,
+                Cell(percent(repeated / counts.entered) if counts.entered else "", sources=at),
+                Cell(number(topics), sources=at) if topics else EMPTY,
                 Cell(number(covered), sources=at) if covered else EMPTY,
             )
         )
@@ -106,6 +111,11 @@ def corpora(study: Study) -> Table:
         Column("Problems"),
         Column("Kept %", hint="of what was written"),
         Column("Verified %", hint="answers that a program, or other solutions, arrive at too"),
+        Column(
+            "Steps hold %", hint="problems kept for which no more than arithmetic can be checked, and all of it holds"
+        ),
+        Column("Repeated %", hint="of what was written: the same question, or nearly the same, was there already"),
+        Column("Topics", hint="distinct ones, told by the questions' terms"),
         Column("Cells", hint="combinations of source, stage and topic that have a problem"),
     )
     return Table(columns, tuple(rows)).without_empty_columns()

@@ -52,7 +52,13 @@ METRICS: dict[str, dict[str, float]] = {
     "distil": {"calls": 320, "dollars": 0.0, "prompt_tokens": 96_000, "completion_tokens": 41_000},
     "select": {"gradient_size": 135_168, "scored_exactly": 64},
     "generate": {"tokens": 410_000, "tokens_per_second": 8_400},
-    "clean": {"verified_share": 0.1, "verdict/program": 226, "verdict/arithmetic": 1500, "verdict/unchecked": 535}
+    "clean": {
+        "verified_share": 0.1,
+        "arithmetic_share": 0.6634,
+        "verdict/program": 226,
+        "verdict/arithmetic": 1500,
+        "verdict/unchecked": 535,
+    }
     | {f"verified/stage/{stage}": 0.1 for stage in STAGES},
 }
 TOPICS = ("arithmetic", "algebra", "number theory", "geometry", "counting and probability", "calculus")
