@@ -77,6 +77,13 @@ def load_model(
     return _load("model", base, AutoModelForCausalLM.from_pretrained, **options)
 
 
+def load_base(base: str | Path, attention: str, dtype: torch.dtype) -> Any:
+    """The same without a head, whose last hidden states are what it gives."""
+    from transformers import AutoModel
+
+    return _load("model", base, AutoModel.from_pretrained, dtype=dtype, attn_implementation=attention)
+
+
 def with_weights(base: str | Path, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> Any:
     """The model of that configuration with these weights, which are not copied."""
     from transformers import AutoModelForCausalLM

@@ -79,8 +79,8 @@ def test_a_default_is_shown_as_it_is_typed():
 def test_an_option_of_another_choice_is_told_with_that_choice():
     config = {"teacher": {"_target_": "src.generation.procedural.generator.ProceduralGenerator"}}
     with pytest.raises(UserError) as error:
-        list(explain("teacher.price", config, {}, {"teacher": "generator@teacher"}))
-    assert "openai, " in error.value.mend and "--help generator@teacher=anthropic teacher.price" in error.value.mend
+        list(explain("teacher.budget", config, {}, {"teacher": "generator@teacher"}))
+    assert "openai, " in error.value.mend and "--help generator@teacher=anthropic teacher.budget" in error.value.mend
 
 
 @pytest.mark.parametrize(("name", "near"), [("trainer.thread", "'threads'"), ("trainr", "'trainer'")])

@@ -19,7 +19,7 @@ def table(base: Path, examples: list[Example], recipe: Any, folder: Path, limit:
     return tokenize([Corpus("all", lambda: examples)], loading.load_tokenizer(base), recipe, limit, folder)
 
 
-def metaspace_tokenizer() -> Any:
+def metaspace_tokenizer(*texts: str) -> Any:
     """In the way of SentencePiece, as Mistral's: every text begins with a mark, as if a space stood before it."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -29,7 +29,7 @@ def metaspace_tokenizer() -> Any:
     made.decoder = decoders.Metaspace()
     special = ["<unk>", "<s>", "</s>", *(f"<0x{i:02X}>" for i in range(256))]
     made.train_from_iterator(
-        ["Add 1 and 2. So 3. 10 = 4 + 6"] * 9, trainers.BpeTrainer(vocab_size=300, special_tokens=special)
+        [*texts, "Add 1 and 2. So 3. 10 = 4 + 6"] * 9, trainers.BpeTrainer(vocab_size=300, special_tokens=special)
     )
     return PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", eos_token="</s>", pad_token="</s>")
 

@@ -32,7 +32,7 @@ def test_nothing_runs_after_a_mistake():
         ("config", ["+experiment=ablation_rounds"], "Question: Does a second round of distillation"),
         ("config", ["+experiment=ablation_rounds"], "Sweep over rounds: 2,1"),
         ("config", ["method=direct"], "distil.pilot  int|null  = null"),
-        ("config", ["teacher.price"], "--help generator@teacher=anthropic teacher.price"),
+        ("config", ["teacher.budget"], "--help generator@teacher=anthropic teacher.budget"),
         ("config", ["generator@teacher=anthropic", "teacher.price"], "dollars for a million tokens of this model"),
     ],
 )

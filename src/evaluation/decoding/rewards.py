@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from src.evaluation.decoding.scorer import PackedScorer
 
 LABELS = ("+", "-")
-Judge = Literal["labels", "likelihood"]
+Judge = Literal["labels", "likelihood", "classes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,15 @@ class StepScorer(ABC):
 
 @dataclass(frozen=True)
 class RewardModel:
-    """A causal language model that rewards steps.
+    """A language model that rewards steps.
 
     judge: by "labels" it says after each step whether it is a good one: the reward is the probability of the first
-      label where only the two labels can follow (Wang et al. 2023, arXiv 2312.08935). By "likelihood" it says what it
-      would have written itself: the probability that it gives the step's least likely token.
+      label where only the two labels can follow (Wang et al. 2023, arXiv 2312.08935). By "classes" a head of its own
+      says so, of whose two classes the second is the good one (Zhang et al. 2025, arXiv 2501.07301). By "likelihood" it
+      says what it would have written itself: the probability that it gives the step's least likely token.
     model: a Hugging Face folder or name; the folder of a stage `reward` will do.
-    prompt: what stands before the steps, with {question}; step: how one step stands there, with {step}.
+    prompt: what stands before the steps, with {question}; step: how one step stands there, with {step}, its last token
+      being where the reward is read; between: what stands between two steps.
     labels: of a good and of a bad step, one token each.
     batch_tokens: read at once.
     """
@@ -70,6 +72,7 @@ class RewardModel:
     model: str
     prompt: str = CORPUS_PROMPT
     step: str = "{step}\n"
+    between: str = ""
     labels: tuple[str, str] = LABELS
     batch_tokens: int = 8_192
     judge: Judge = "labels"
@@ -102,13 +105,16 @@ class RewardModel:
 
     def text(self, question: str, steps: Sequence[str]) -> str:
         """What the model reads; a label would be next."""
-        return self.prompt.replace("{question}", question) + "".join(self.step.replace("{step}", s) for s in steps)
+        written = self.between.join(self.step.replace("{step}", step) for step in steps)
+        return self.prompt.replace("{question}", question) + written
 
     def open(self) -> PackedScorer:
-        """Raises UserError where the model cannot be loaded, or a label is no single token of it."""
-        from src.evaluation.decoding.scorer import LabelScorer, LikelihoodScorer
+        """Raises UserError where the model cannot be loaded, a label is no single token of it, or it has no classes."""
+        from src.evaluation.decoding.scorer import ClassScorer, LabelScorer, LikelihoodScorer
 
-        return LabelScorer(self) if self.judge == "labels" else LikelihoodScorer(self)
+        scorers: dict[Judge, Callable[[RewardModel], PackedScorer]]
+        scorers = {"labels": LabelScorer, "classes": ClassScorer, "likelihood": LikelihoodScorer}
+        return scorers[self.judge](self)
 
 
 def steps_of(text: str, delimiter: str = "\n") -> tuple[str, ...]:

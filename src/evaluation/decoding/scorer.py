@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +15,7 @@ from src.core.memory import release
 from src.core.threads import use_threads
 from src.evaluation.decoding.rewards import Partial, RewardModel, Scores, StepScorer
 from src.modeling.attention import Documents, choose
+from src.modeling.classifier import load_classifier
 from src.modeling.loading import load_config, load_model, load_tokenizer
 from src.modeling.rows import encode_prompts, encode_responses
 
@@ -37,7 +39,10 @@ class PackedScorer(StepScorer):
         if on_cpu:
             use_threads(options.place)
         dtype = torch.float32 if on_cpu else torch.bfloat16
-        self._model: Any = load_model(options.place, self._attention, dtype).to(self._device).eval()
+        self._model: Any = self._load(options.place, dtype).to(self._device).eval()
+
+    def _load(self, place: str, dtype: torch.dtype) -> Any:
+        return load_model(place, self._attention, dtype)
 
     def close(self) -> None:
         del self._model
@@ -45,7 +50,8 @@ class PackedScorer(StepScorer):
 
     @torch.inference_mode()
     def _logits(self, rows: Sequence[tuple[list[int], list[int]]]) -> torch.Tensor:
-        """Of the tokens that follow each row's places, row after row: (places, vocabulary), in float32."""
+        """What the model says at each row's places, row after row, in float32: of the tokens that follow, (places,
+        vocabulary); or of its classes, (places, classes)."""
         lengths = [len(row) for row, _ in rows]
         starts = np.cumsum([0, *lengths[:-1]])
         places = np.concatenate([start + np.array(at) for start, (_, at) in zip(starts, rows, strict=True)])
@@ -60,12 +66,12 @@ class PackedScorer(StepScorer):
         return logits.float()
 
 
-class LabelScorer(PackedScorer):
+class StepReader(PackedScorer):
     """Reads all steps of a solution at once."""
 
-    def __init__(self, options: RewardModel):
-        super().__init__(options)
-        self._labels = label_tokens(self._tokenizer, options)
+    @abstractmethod
+    def _good(self, logits: torch.Tensor) -> torch.Tensor:
+        """The rewards (places,) from what the model says at the places."""
 
     def score(self, partials: Sequence[Partial]) -> list[Scores]:
         """A step behind the model's last position gets no reward above 0: nothing can be said of it."""
@@ -90,10 +96,31 @@ class LabelScorer(PackedScorer):
         return [Scores(tuple(each), n) for each, n in zip(rewards, read, strict=True)]
 
     def _pass(self, rows: Sequence[tuple[list[int], list[int]]]) -> list[list[float]]:
-        """For each row of tokens the probability of the good label after each of its places, of the two labels."""
-        good = self._logits(rows)[:, list(self._labels)].softmax(-1)[:, 0].tolist()
+        """For each row of tokens the reward at each of its places."""
+        good = self._good(self._logits(rows)).tolist()
         ends = np.cumsum([0, *(len(at) for _, at in rows)])
         return [good[start:end] for start, end in pairwise(ends)]
+
+
+class LabelScorer(StepReader):
+    """The probability of the good label, of the two labels."""
+
+    def __init__(self, options: RewardModel):
+        super().__init__(options)
+        self._labels = label_tokens(self._tokenizer, options)
+
+    def _good(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits[:, list(self._labels)].softmax(-1)[:, 0]
+
+
+class ClassScorer(StepReader):
+    """The probability of the second class, of the two classes of a head."""
+
+    def _load(self, place: str, dtype: torch.dtype) -> Any:
+        return load_classifier(place, self._attention, dtype, classes=2)
+
+    def _good(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits.softmax(-1)[:, 1]
 
 
 class LikelihoodScorer(PackedScorer):

@@ -1,11 +1,17 @@
+from pathlib import Path
+
 import pytest
 import torch
 
 from src.core.errors import UserError
 from src.evaluation.decoding.rewards import Partial, RewardModel, steps_of
+from src.evaluation.decoding.scorer import label_tokens
+from src.modeling.classifier import load_classifier
 from src.modeling.loading import load_model, load_tokenizer
 from src.modeling.rows import encode_prompts, encode_responses
 from tests.generation.tiny import write_tiny_llama
+from tests.modeling.test_classifier import with_layers
+from tests.modeling.test_rows import metaspace_tokenizer
 
 PARTIALS = [
     Partial("What is 1 + 1?", ("It is 1 + 1.", "So 2.")),
@@ -60,6 +66,33 @@ def test_a_likelihood_is_that_of_the_step_s_least_likely_token(folder, batch_tok
         expected = [least_likely(folder, partial.question, each) for each in steps]
         assert scores.rewards == pytest.approx([value for value, _ in expected], abs=1e-6)
         assert scores.tokens == sum(read for _, read in expected)
+
+
+def test_a_head_s_reward_is_its_second_class_at_the_end_of_each_step(folder, tmp_path):
+    """Written as published ones are, with a separator that only stands between steps."""
+    options = {"step": "{step}#", "between": "\n", "judge": "classes"}
+    with_layers(Path(folder), tmp_path / "prm", 64, 2)
+    model = RewardModel(str(tmp_path / "prm"), **options)
+    assert model.text("Why?", ["One.", "Two."]).endswith("One.#\nTwo.#")
+    tokenizer = load_tokenizer(folder)
+    classifier = load_classifier(str(tmp_path / "prm"), "eager", torch.float32, classes=2)
+    with model.open() as scorer:
+        found = scorer.score(PARTIALS)
+    for partial, scores in zip(PARTIALS, found, strict=True):
+        (ids,) = encode_prompts(tokenizer, [model.text(partial.question, partial.steps)])
+        ends = [n for n, token in enumerate(tokenizer.convert_ids_to_tokens(ids)) if token == "#"][
+            -len(partial.steps) :
+        ]
+        with torch.no_grad():
+            logits = classifier(input_ids=torch.tensor([ids]), logits_to_keep=torch.tensor(ends)).logits[0]
+        assert scores.rewards == pytest.approx(logits.softmax(-1)[partial.first :, 1].tolist(), abs=1e-5)
+
+
+def test_labels_behind_a_space_are_found_in_a_tokenizer_that_marks_beginnings():
+    """Math-Shepherd's are " +" and " -", tokens of Mistral's tokenizer that no text begins with."""
+    tokenizer = metaspace_tokenizer("+", "-")
+    good, bad = label_tokens(tokenizer, RewardModel("m", labels=(" +", " -")))
+    assert tokenizer.convert_ids_to_tokens([good, bad]) == ["\u2581+", "\u2581-"]
 
 
 def test_what_the_model_cannot_read_is_worth_nothing(folder):
