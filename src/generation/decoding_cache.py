@@ -40,10 +40,11 @@ class RoomyLayer(DynamicLayer):
         return self.keys, self.values
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep these texts, moved to the front of the same memory."""
+        """Keep these texts, moved to the front of the same memory; in memory of their own where they become more."""
         filled = self.get_seq_length()
         for i, room in enumerate(self._rooms):
-            kept = room[: len(indices)]
+            more = len(indices) > len(room)
+            kept = room.new_empty(len(indices), *room.shape[1:]) if more else room[: len(indices)]
             kept[:, :, :filled] = room[indices, :, :filled]
             self._rooms[i] = kept
         self.keys, self.values = (room[:, :, :filled] for room in self._rooms)

@@ -61,11 +61,12 @@ class SideBySide(Session):
             self._pool.shutdown(cancel_futures=True)
 
     def _batches(self, first: list[Request], rest: Iterator[Request]) -> Iterator[list[Request]]:
-        """Requests with prompts of similar length, the longest of a window in front; the last ones in equal parts."""
+        """Requests with prompts of similar length, the longest of a window in front and those of one prompt together;
+        the last ones in equal parts."""
         full = self._options.batch * self._count
         while window := first + list(islice(rest, WINDOW * full - len(first))):
             first = []
-            window.sort(key=lambda request: -len(request.prompt))
+            window.sort(key=lambda request: (-len(request.prompt), request.prompt))
             size = min(self._options.batch, -(-len(window) // self._count))
             for start in range(0, len(window), size):
                 yield window[start : start + size]

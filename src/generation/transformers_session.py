@@ -47,19 +47,23 @@ class _Text:
 class _Batch:
     """Texts that are written together, and where they are: tensors of one row a text, on the device.
 
-    tokens: (texts, places), the prompts, padded on the left with their first tokens. mask: (texts, places so far).
-    written: (texts, most that one may write). kinds: which row of `may_end` holds for each text. live: the rows of
-    texts that have not ended.
+    prompts: (distinct prompts, places), padded on the left with their first tokens: each is read once, however many
+    texts go on from it. prompt_of: (texts,), the row of each text's own. tokens: (texts, places), the prompts of all.
+    mask: (texts, places so far). written: (texts, most that one may write). kinds: which row of `may_end` holds for
+    each text. live: the rows of texts that have not ended.
     """
 
     def __init__(self, texts: Sequence[_Text], device: torch.device):
         self.texts = list(texts)
         self.live = set(range(len(texts)))
         width = max(len(text.prompt) for text in texts)
-        gaps = [width - len(text.prompt) for text in texts]
-        rows = [text.prompt[:1] * gap + text.prompt for gap, text in zip(gaps, texts, strict=True)]
-        self.tokens = torch.tensor(rows).to(device)
-        self.mask = torch.tensor([[0] * gap + [1] * (width - gap) for gap in gaps]).to(device)
+        row_of = {prompt: row for row, prompt in enumerate(dict.fromkeys(tuple(text.prompt) for text in texts))}
+        gaps = [width - len(prompt) for prompt in row_of]
+        padded = [[*prompt[:1] * gap, *prompt] for gap, prompt in zip(gaps, row_of, strict=True)]
+        self.prompts = torch.tensor(padded).to(device)
+        self.prompts_mask = torch.tensor([[0] * gap + [1] * (width - gap) for gap in gaps]).to(device)
+        self.prompt_of = torch.tensor([row_of[tuple(text.prompt)] for text in texts]).to(device)
+        self.tokens, self.mask = self.prompts[self.prompt_of], self.prompts_mask[self.prompt_of]
         self.limits = torch.tensor([text.limit for text in texts]).to(device)
         self.seeds = torch.tensor([text.request.seed for text in texts]).to(device)
         self.written = self.tokens.new_zeros(len(texts), max(text.limit for text in texts))
@@ -145,8 +149,9 @@ class TransformersSession(Session):
         release()
 
     def _batches(self, texts: list[_Text]) -> Iterator[list[_Text]]:
-        """Texts of similar length, longest prompts first: as many as `batch_size` and the device's memory allow."""
-        texts = sorted(texts, key=lambda text: -len(text.prompt))
+        """Texts of similar length, longest prompts first and those of one prompt together: as many as `batch_size` and
+        the device's memory allow."""
+        texts = sorted(texts, key=lambda text: (-len(text.prompt), text.prompt))
         while texts:
             new = max(FIRST_ROOM, *(text.limit for text in texts[: self._batch_size]))
             n = max(1, min(self._batch_size, self._room(len(texts[0].prompt) + new)))
@@ -171,7 +176,10 @@ class TransformersSession(Session):
     @torch.inference_mode()
     def _write(self, batch: _Batch) -> Iterator[Completion]:
         cache = roomy_cache(self._model.config)
-        logits = self._step(batch.tokens, batch.mask, cache)
+        logits = self._step(batch.prompts, batch.prompts_mask, cache)
+        if len(batch.prompts) < len(batch.texts):
+            logits = logits[batch.prompt_of]
+            cache.batch_select_indices(batch.prompt_of)
         may_end = torch.stack([self._ending(stops, logits.shape[-1]) for stops in batch.stops])
         for place in count():
             batch.choose(logits, place)

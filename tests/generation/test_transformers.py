@@ -64,6 +64,21 @@ def test_samplings_that_meet_in_a_batch_do_not_mix(session, sampling):
     assert {id: together[id] for id in alone} == alone
 
 
+def test_a_prompt_is_read_once_for_all_texts_that_go_on_from_it(tiny_llama, tmp_path, monkeypatch):
+    """Three prompts, seven texts of each, as of the steps that a search draws for three nodes."""
+    asked = [
+        Request(f"r{i}", "abc" * (1 + i % 3), i, Sampling(max_tokens=4 + i, repetition_penalty=1.2)) for i in range(21)
+    ]
+    with TransformersGenerator(dtype="float32", workers=1).open(tiny_llama, tmp_path) as one:
+        alone = {c.id: c for request in asked for c in one.stream([request])}
+        read, step = [], one._step
+        monkeypatch.setattr(
+            one, "_step", lambda tokens, *rest: (read.append(tuple(tokens.shape)), step(tokens, *rest))[1]
+        )
+        assert {c.id: c for c in one.stream(asked)} == alone
+    assert read[:2] == [(3, max(c.prompt_tokens for c in alone.values())), (21, 1)]
+
+
 def test_texts_of_any_length_outgrow_the_first_room(tiny_llama, tmp_path, monkeypatch):
     asked = [Request(f"r{i}", "xyz" * (i + 1), i, Sampling(max_tokens=60 + i)) for i in range(5)]
     with TransformersGenerator(dtype="float32").open(tiny_llama, tmp_path) as roomy:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
-from src.core.errors import require
 from src.core.journal import Journal
 from src.core.progress import Progress
 from src.core.records import seed_from
@@ -27,7 +27,8 @@ from src.evaluation.decoding.whole import Independent
 from src.evaluation.program_pool import ProgramPool
 from src.evaluation.prompting import Protocol
 from src.evaluation.requests import PlannedQuestion, RequestPlanner
-from src.generation.base import Sampling, Session
+from src.generation.base import Generator, Sampling, Session
+from src.generation.transformers import TransformersGenerator
 from src.generation.vllm import VLLMGenerator
 from src.modeling.sources import Shipped
 from tests.perf.measure import Aim, Comparison, Options, in_turns, seconds
@@ -50,7 +51,13 @@ class Free(StepScorer):
 
 
 def run(options: Options) -> list[Comparison]:
-    require("vllm", "the search bench")
+    engines: dict[str, Generator] = {"transformers": TransformersGenerator(workers=1)}
+    if find_spec("vllm"):
+        engines["vllm"] = VLLMGenerator(max_num_seqs=AT_ONCE)
+    return [found for name, engine in engines.items() for found in on_engine(name, engine, options)]
+
+
+def on_engine(name: str, engine: Generator, options: Options) -> list[Comparison]:
     model = str(Shipped("base_1m").folder)
     benchmarks = {"dev": ProceduralBenchmark(split="dev", n=options.size(128, 16), max_tokens=128)}
     questions = {name: list(benchmark.questions()) for name, benchmark in benchmarks.items()}
@@ -61,8 +68,8 @@ def run(options: Options) -> list[Comparison]:
     def plan(decoding: Decoding) -> list[PlannedQuestion]:
         return RequestPlanner(Protocol(), decoding.planned, sampling).plan(model, benchmarks, questions)
 
-    with VLLMGenerator(max_num_seqs=AT_ONCE).open(model, options.scratch) as session:
-        scratch = Scratch(options.scratch, session)
+    with engine.open(model, options.scratch) as session:
+        scratch = Scratch(options.scratch / name, session)
         reward = RewardModel(model, judge="likelihood")
         sides = {
             "search": lambda: scratch.tokens_per_second(beam, plan(beam), lambda: nullcontext(Free())),
@@ -70,13 +77,12 @@ def run(options: Options) -> list[Comparison]:
             "rewarded search": lambda: scratch.tokens_per_second(beam, plan(beam), reward.open),
         }
         speed = in_turns(options.rounds, sides)
-    size = f"{len(questions['dev'])} questions x {SAMPLES} samples, {AT_ONCE} texts at a time, a beam {WIDTH} wide"
+    size = f"{len(questions['dev'])} questions x {SAMPLES} samples, a beam {WIDTH} wide"
     shared = "rewards by a model of the same size on the same processor"
+    samples, rewarded = speed["samples"], speed["rewarded search"]
     return [
-        Comparison("search", "tokens/s", speed["search"], speed["samples"], "plain samples", Aim(0.8), size),
-        Comparison(
-            "with rewards", "tokens/s", speed["rewarded search"], speed["samples"], "plain samples", None, shared
-        ),
+        Comparison(f"search, {name}", "tokens/s", speed["search"], samples, "plain samples", Aim(0.8), size),
+        Comparison(f"with rewards, {name}", "tokens/s", rewarded, samples, "plain samples", None, shared),
     ]
 
 
