@@ -139,7 +139,7 @@ def _latex(text: str) -> str:
         text = _DOUBLED.sub(r"\\", text)  # escaped twice, as in JSON
     text = _JOINED_COMMA.sub(JOINED, text)
     text = _DEGREES.sub(r"\\circ ", text)
-    text = _SILENT.sub("", text).replace("\\!", "").replace("\\%", "%")
+    text = _SILENT.sub("", text).replace("\\!", "").replace("\\%", "%").replace("{:}", ":")
     text = _ANGLE_MEASURE.sub("", _SYNONYM.sub(lambda m: _SYNONYMS[m[1]], text))
     text = _ROWS.sub(_listed, text) if "\\begin" in text else text
     text = _NUMBER_SETS.sub(lambda m: f"\\{m[1] or m[2]} ", text)
