@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from src.core.errors import UserError
 from src.core.records import Prediction, read_table
 from src.core.stage import Artifact
 from src.generation.base import Completion, Generator, Session
+from tests.generation.loopback import serving
 from tests.generation.tiny import write_tiny_llama
 
 ROOT = Path(__file__).parents[1]
@@ -292,3 +294,37 @@ def test_a_real_model_from_start_to_end(tmp_path, questions):
     (folder,) = (tmp_path / "out" / "evaluations").glob("tiny-*")
     assert len(list(read_table(folder / "predictions", Prediction))) == 4
     assert json.loads((folder / "accuracy.json").read_text())[0]["mean_tokens"] > 0
+
+
+@pytest.mark.slow
+def test_a_served_model_is_examined_and_a_killed_examination_goes_on(tmp_path, questions):
+    """Any OpenAI-compatible model; SIGKILL in the middle, the same command again: the same predictions, and no answer
+    asked for twice but those that were under way."""
+    benchmark = ["benchmark=[jsonl]", f"benchmark.jsonl.path={questions}", "prompting=chat", "samples=2"]
+    words = ["generator@engine=vllm_server", "engine.model=served", "engine.concurrency=4", "temperature=1", *benchmark]
+
+    def predictions(out):
+        (folder,) = (out / "evaluations").glob("served-*")
+        return sorted(map(repr, read_table(folder / "predictions", Prediction)))
+
+    def examined(server, out):
+        code, printed, told = command(*words, f"engine.base_url={server.url}", f"outputs={out}")
+        assert code == 0, told
+        assert "| jsonl | all | 20 |" in printed
+
+    with serving(lambda n, body: "slow") as server:
+        line = [sys.executable, "-m", "src.evaluate", *words, f"engine.base_url={server.url}"]
+        killed = subprocess.Popen([*line, f"outputs={tmp_path}/killed"], cwd=ROOT, start_new_session=True)
+        until = time.monotonic() + 300
+        while server.answered.total() < 12:
+            assert killed.poll() is None and time.monotonic() < until
+            time.sleep(0.05)
+        killed.kill()
+        killed.wait()
+        examined(server, tmp_path / "killed")
+        asked_twice = sum(times > 1 for times in server.answered.values())
+    assert len(server.answered) == 40
+    assert asked_twice <= 8
+    with serving() as server:
+        examined(server, tmp_path / "whole")
+    assert predictions(tmp_path / "killed") == predictions(tmp_path / "whole")

@@ -241,6 +241,7 @@ class TableBenchmark(Benchmark):
 
     A value with braces is a template over the row ("{Body} {Question}"), else the name of one field.
     answer_from: how the gold answer lies in its field: as it is, in the last box, after "####", or as its first number.
+        Where the field is a list, each of its members is asked for.
     keep: only rows whose fields have these values.
     """
 
@@ -274,6 +275,8 @@ class TableBenchmark(Benchmark):
 
     def _question(self, row: Row) -> Question:
         choices = row.strings(self.fields["choices"]) if "choices" in self.fields else None
+        if choices and len(choices) > len(LETTERS):
+            raise row.error(f"there are {len(choices)} choices, and {len(LETTERS)} letters", "Leave the row out.")
         stage, subject = (row.text(self.fields[k]) if k in self.fields else "" for k in ("stage", "subject"))
         worked = row.text(self.fields["solution"]) if "solution" in self.fields else None
         return Question(
@@ -289,19 +292,20 @@ class TableBenchmark(Benchmark):
         name = self.fields["answer"]
         if self.answer_type == "choice":
             return _letter(row, name, choices)
-        text = row.text(name)
+        golds = [self._answer_in(text) for text in row.texts(name)]
+        if not all(golds):
+            raise row.error(f"no answer can be read from the field '{name}'", "Check `answer_from`, or mend the row.")
+        return ", ".join(gold for gold in golds if gold)  # all of several, as a list
+
+    def _answer_in(self, text: str) -> str | None:
         match self.answer_from:
             case "boxed":
-                gold = last_boxed(text)
+                return last_boxed(text)
             case "hashes":
-                gold = text.rpartition("####")[2].strip() if "####" in text else None
+                return text.rpartition("####")[2].strip() if "####" in text else None
             case "number":
-                gold = first_number(text)
-            case _:
-                gold = text
-        if not gold:
-            raise row.error(f"no answer can be read from the field '{name}'", "Check `answer_from`, or mend the row.")
-        return gold
+                return first_number(text)
+        return text
 
 
 def _letter(row: Row, name: str, choices: list[str] | None) -> str:

@@ -43,17 +43,17 @@ class Row:
 
     def text(self, name: str) -> str:
         """A field, or a template over fields, as text; whole floats are written as integers (145.0 -> "145")."""
+        return ", ".join(self.texts(name))
+
+    def texts(self, name: str) -> list[str]:
+        """As `text`, and each member of a field that is a list."""
         if "{" in name:
-            return _SLOT.sub(lambda slot: self.text(slot[1]), name).strip()
+            return [_SLOT.sub(lambda slot: self.text(slot[1]), name).strip()]
         value = self.value(name)
-        if isinstance(value, list) and value:  # several gold answers: the first counts
-            value = value[0]
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        text = str(value).strip()
-        if not text:
+        texts = [_written(one) for one in (value if isinstance(value, list) else [value])]
+        if not texts or not all(texts):
             raise self.error(f"the field '{name}' is empty", "Mend or remove the row.")
-        return text
+        return texts
 
     def strings(self, name: str) -> list[str]:
         """A field that holds choices: a list, or {"text": [...]} as the hub's multiple-choice sets have it."""
@@ -63,6 +63,10 @@ class Row:
         if not isinstance(value, list) or not value:
             raise self.error(f"the field '{name}' holds no list of choices", "Correct the benchmark's `fields`.")
         return [str(choice).strip() for choice in value]
+
+
+def _written(value: Any) -> str:
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
 def place_of(folder: str | None, file: str, origin: str = "") -> Path:

@@ -61,7 +61,7 @@ class Evaluate(Stage):
     """
 
     kind: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     heavy: ClassVar[bool] = True
 
     benchmarks: dict[str, Benchmark]

@@ -29,7 +29,7 @@ _THOUGHTS_END = "</think>"
 _TURN_END = re.compile(r"<\|(?:im_start|im_end|eot_id|end_of_text|endoftext|end|user|assistant)\|>|</s>")
 _NEXT_QUESTION = re.compile(r"\n\s{0,3}(?:#{1,4}\s|\*\*)?(?:Question|Problem|Human|User|Instruction|Q)\b[^\n:]{0,12}:")
 _HASHES = re.compile(r"(?:^|\n|(?<=\s))####[ \t]*([^\n]{1,400})")
-_HEADING = re.compile(r"[*_\s]*[A-Za-z]")
+_HEADING = re.compile(r"[*_\s]*(?:[0-9]{1,2}[.):]\s{1,3})?[*_]*[A-Za-z]")
 _ANNOUNCED = re.compile(
     r"(?:\banswers?(?![a-z])|答案)(?:\s{1,3}(?:to|for|of)\s[^.:\n]{1,60}?)?[\s*_]{0,4}(?:\bis\b|\bare\b|[:：=]|是|为)[\s*_:：]{0,6}"
     r"|\bfinal answer[*_ ]{0,4}\n\s{0,3}",
@@ -57,10 +57,16 @@ _FILLER = re.compile(
 _JOINS = re.compile(r"[\s,;&.]*(?:(?:and|or)\b[\s,]*)?")
 _BETWEEN = re.compile(r"\\(?:text|mathrm|mbox)\s*\{([^{}]{0,60})\}")
 _SIDES = re.compile(  # "160 - 72 =" of "160 - 72 = 24": sides without letters, but for LaTeX's commands
-    r"(?:(?:[-+*/^.,:%$()\[\]{}0-9 \t×÷−–·]|\\[a-zA-Z]+|\\[,;:!%$])++=)+"
+    r"(?:(?:[-+*/^.,:%$()\[\]{}0-9 \t×÷−–·]|\\[a-zA-Z]+|\\[,;:!%$]|(?<=[0-9)\s])[xX](?=\s?[$(0-9]))++=)+"
 )
-_INFIX = re.compile(r"[0-9)}%]\s*(?:[-+*/^×÷−·]|\\(?:times|cdot|div)(?![a-zA-Z]))\s*\S")
-_BARE_LATEX = re.compile(r"(?:(?:=|\bis|\bare|:)\s{1,3}|^)([^=\n]{0,200}\\[a-zA-Z]{2,}[^=\n]{0,300})$")
+_INFIX = re.compile(r"[0-9)}%]\s*(?:[-+*/^×÷−·xX]|\\(?:times|cdot|div)(?![a-zA-Z]))\s*\S")
+_BEFORE_LATEX = re.compile(r"(?:=|:|\b(?:is|are|be|equals?|get|gives?|obtain|have))\s{1,3}")
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+_LATEX = re.compile(r"\\[a-zA-Z]{2,}")
+_COUNTED = r"-?(?:[0-9][0-9.,/]*[0-9]|[0-9])"
+_LISTED = re.compile(
+    rf"\bare:?\s{{1,3}}({_COUNTED}(?:,\s{{1,3}}{_COUNTED})*,?\s{{1,3}}(?:and|or)\s{{1,3}}{_COUNTED})[.!]?$"
+)
 _OPERATOR = re.compile(r"[+\-*/×÷−·]")
 _ARITHMETIC = re.compile(r"[0-9(][0-9+\-*/()×÷−· ]*+")
 _OPTION = re.compile(
@@ -70,6 +76,7 @@ _LETTER = re.compile(
     r"\(([A-Z])\)|(?<![A-Za-z0-9'’$\\({_^])(?:([A-HJ-P])(?=[).:,;*]|\s*$)(?!['’])|([B-HJ-P])(?=\s))|^\W{0,8}([A-P])(?:[).:]|\W{0,8}$)",
     re.M,
 )
+_LONE_LETTER = re.compile(r"\W{0,8}([a-p])\W{0,8}")
 _CHOSEN = re.compile(
     r"\b(?:(?:is|choose|pick|select)\s{1,3}(?=[A-P]\s{1,3}(?:because|since|as|and|for)\b)"  # "it is A because"
     r"|(?:options?|choices?)\s{1,3}(?:is\s{1,3})?[*(]{0,3})([A-Z])(?![A-Za-z0-9])"
@@ -252,6 +259,8 @@ def _result(answer: str) -> str:
 
 def _closing(text: str) -> str | None:
     """What the last line comes to, where nothing marks the answer: its last formula or number."""
+    if _cut_off_in_box(text):
+        return None
     if _is_bare(text):
         return text.strip()
     if whole := _MATH.fullmatch(text.strip()):
@@ -269,10 +278,24 @@ def _closing(text: str) -> str | None:
         while first and _JOINS.fullmatch(line[formulas[first - 1].end() : formulas[first].start()]):
             first -= 1
         return _run_of(formulas[first:], line)
-    bare = _BARE_LATEX.search(line.rstrip(" .")) if "\\" in line and not ("$" in line or "\\boxed" in line) else None
-    if bare and not _PROSE.search(_BETWEEN.sub(" ", bare[1])):
-        return bare[1]
+    if "\\" in line and not ("$" in line or "\\boxed" in line) and (bare := _bare_latex(line.rstrip(" ."))):
+        return bare
     return _plain(number) if number else last_number(text)
+
+
+def _bare_latex(line: str) -> str | None:
+    """The formula that a line ends with, whole: "\\frac{5}{14}" of "the probability is \\frac{5}{14}"."""
+    for start in (0, *(match.end() for match in _BEFORE_LATEX.finditer(line))):
+        piece = line[start:]
+        if _LATEX.search(piece) and not _WORD.search(_BETWEEN.sub(" ", piece)):
+            return piece
+    return None
+
+
+def _cut_off_in_box(text: str) -> bool:
+    """Does the text end inside its last box, which nothing closes?"""
+    start = text.rfind("\\boxed{")
+    return start >= 0 and not re.search(r"[$\n]|\\[\])]", text[start:])
 
 
 def _is_bare(text: str) -> bool:
@@ -306,7 +329,8 @@ def _number(text: str) -> str | None:
 def _math(text: str) -> str | None:
     marked = _marked(text)
     if marked is None:
-        return _closing(text)
+        listed = _LISTED.search(text.rstrip()[-PIECE_CHARS:])
+        return listed[1] if listed else _closing(text)
     answer = _result(marked)
     prose = [w for w in _PROSE.findall(_BETWEEN.sub(" ", answer)) if w not in ("and", "or")]
     if len(prose) > 3 and "\\" not in answer and (number := last_number(answer)):
@@ -329,8 +353,8 @@ def _choice(text: str) -> str | None:
         return _option_in(re.sub(r"\\(?:text|textbf|mathrm|mathbf)\b|[{}$\\]", " ", answer), strict=True) or answer
     if announced is not None:
         return _stated(text[announced:][:PIECE_CHARS])
-    last = _last(_LETTER.finditer(text))
-    return next(letter for letter in last.groups() if letter) if last else None
+    last = _last(_LETTER.finditer(text)) or _LONE_LETTER.fullmatch(text)
+    return next(letter for letter in last.groups() if letter).upper() if last else None
 
 
 def _option_in(piece: str, strict: bool = False) -> str | None:

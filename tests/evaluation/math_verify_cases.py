@@ -22,6 +22,7 @@ REASONS = {  # by a piece of the gold or of the prediction: why we hold to our v
     "1,22": "a comma between digits may separate two answers: it is never read as a decimal point",
     "2,74": "a comma between digits may separate two answers: it is never read as a decimal point",
     "0,111": "a comma between digits may separate two answers: it is never read as a decimal point",
+    "{1,3}": "braces are those of a set, which has no order",
     " \n 9 \n ": "9 is the answer, however its formula is broken into lines",
     r"1 + \frac{1}{\mathrm{e}}": "1 - 1/e is not 1 + 1/e",
     r"W(n) = -1": "the box is not closed: the answer may have been cut off",

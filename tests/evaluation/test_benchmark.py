@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from src.config import build as config
 from src.core.errors import UserError
 from src.evaluation.benchmark import Benchmark, FileBenchmark, HubBenchmark, ProceduralBenchmark, ReasoningGym
+from src.evaluation.grading import grade
 from src.evaluation.requests import load_questions
 from src.generation.procedural.size import Size
 from src.prompts.sets import STAGES
@@ -155,11 +156,38 @@ def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path, name):
     assert FileBenchmark(path=str(tmp_path / name), fields=FIELDS).questions()[0].gold == "1"
 
 
+@pytest.mark.parametrize(
+    ("answer", "changes", "gold"),
+    [
+        (["2", "3"], {}, "2, 3"),
+        ([2.0], {}, "2"),
+        (["$(1,2)$", "$(2,1)$"], {}, "$(1,2)$, $(2,1)$"),
+        (["So #### 4", "So #### 5"], {"answer_from": "hashes"}, "4, 5"),
+    ],
+)
+def test_all_of_several_gold_answers_count(table, answer, changes, gold):
+    [question] = table({"q": "?", "a": answer}, **changes).questions()
+    assert question.gold == gold
+    assert grade(question.gold, gold).correct
+
+
+def test_one_of_several_gold_answers_is_not_enough(table):
+    [question] = table({"q": "?", "a": ["$2$", "$3$"]}).questions()
+    assert grade(question.gold, "3 or 2").correct
+    assert not grade(question.gold, "2").correct
+
+
 def test_more_choices_than_ten(table):
     choices = [f"choice {n}" for n in range(12)]
     fields = {**FIELDS, "choices": "c"}
     question = table({"q": "?", "a": "L", "c": choices}, fields=fields, answer_type="choice").questions()[0]
     assert (question.gold, len(question.choices)) == ("L", 12)
+
+
+def test_more_choices_than_letters_are_refused(table):
+    row = {"q": "?", "a": "B", "c": [str(n) for n in range(27)]}
+    with pytest.raises(UserError, match="there are 27 choices, and 26 letters"):
+        table(row, fields={**FIELDS, "choices": "c"}, answer_type="choice").questions()
 
 
 def test_what_cannot_be_had_from_the_hub_is_named(monkeypatch):

@@ -4,7 +4,7 @@ r"""Grading: is the answer the gold answer?
 
 Both sides are read into one typed value each (`reading`: a number, a quantity with its unit, a set, an interval, an
 equation, ...) and compared by the rules of their types (`comparison`). Rational numbers are compared exactly, other
-numbers to 40 digits, formulas by their values at sample points (Schwartz, "Fast probabilistic algorithms for
+numbers to 90 digits, formulas by their values at sample points (Schwartz, "Fast probabilistic algorithms for
 verification of polynomial identities", 1980). Nothing is simplified and every step is bounded, so no answer can hang
 or crash the grader.
 """

@@ -1,4 +1,4 @@
-"""Trees worked out: exactly where the result is rational, else to 60 digits. Every step is bounded."""
+"""Trees worked out: exactly where the result is rational, else to 130 digits. Every step is bounded."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import mpmath
 
 from src.evaluation.grading.expressions import Tree
 
-DIGITS = 60
+DIGITS = 130
 LARGEST_BITS = 200_000  # of a number: 60,000 digits
 MAX_STEPS, MAX_TERMS = 20_000, 2_000
 
 mp = mpmath.MPContext()
 mp.dps = DIGITS
-_TINY = mp.mpf(10) ** -45
-_NEARLY_ZERO = mp.mpf(10) ** -50
-_WITHIN = mp.mpf(10) ** -40
+_TINY = mp.mpf(10) ** -100
+_NEARLY_ZERO = mp.mpf(10) ** -110
+_WITHIN = mp.mpf(10) ** -90
 
 Value = Any  # Fraction, mpf, mpc, or a matrix of them: a tuple of rows
 
@@ -30,8 +30,12 @@ class UndefinedError(ArithmeticError):
     """There is no value: a division by zero, too large a number, too many steps, a function that is not known."""
 
 
+class TooLongError(UndefinedError):
+    """Too many steps, wherever the tree is worked out."""
+
+
 def equal(one: Value, other: Value) -> bool:
-    """Rational values exactly; others to 40 digits."""
+    """Rational values exactly; others to 90 digits."""
     if isinstance(one, tuple) or isinstance(other, tuple):
         return _shape(one) == _shape(other) and all(equal(a, b) for a, b in zip(_cells(one), _cells(other)))
     if isinstance(one, Fraction) and isinstance(other, Fraction):
@@ -111,7 +115,7 @@ class _Evaluation:
     def value(self, tree: Tree) -> Value:
         self.steps += 1
         if self.steps > MAX_STEPS:
-            raise UndefinedError("too many steps")
+            raise TooLongError("too many steps")
         match tree:
             case ("num", number):
                 return number
@@ -273,6 +277,8 @@ def _whole_root(number: int, degree: int) -> int | None:
 
 
 def _call(name: str, arguments: list[Value]) -> Value:
+    if name == "det" and len(arguments) == 1 and isinstance(arguments[0], tuple):
+        return _determinant(arguments[0])
     if any(isinstance(argument, tuple) for argument in arguments):
         raise UndefinedError("a function of a matrix")
     if name in _EXACT:
@@ -284,6 +290,19 @@ def _call(name: str, arguments: list[Value]) -> Value:
     if result is None:
         raise UndefinedError(f"nothing is known of {name}")
     return Fraction(0) if abs(result) < _NEARLY_ZERO and name in _VANISHING else result
+
+
+def _determinant(matrix: Value) -> Value:
+    """By minors of the first row."""
+    if len(matrix) != len(matrix[0]) or len(matrix) > 6:
+        raise UndefinedError("a determinant of what is not square, or too large")
+    if len(matrix) == 1:
+        return matrix[0][0]
+    total: Value = Fraction(0)
+    for place, cell in enumerate(matrix[0]):
+        minor = tuple((*row[:place], *row[place + 1 :]) for row in matrix[1:])
+        total = _add(total, _multiply(_multiply(Fraction((-1) ** place), cell), _determinant(minor)))
+    return total
 
 
 def _sqrt(x: Value) -> Value:

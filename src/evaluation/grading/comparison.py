@@ -12,7 +12,7 @@ from src.evaluation.grading.arithmetic import UndefinedError, evaluate, sample, 
 from src.evaluation.grading.identity import same_equation, same_expression
 from src.evaluation.grading.inequalities import same_inequality
 from src.evaluation.grading.reals import spans_of
-from src.evaluation.grading.units import UnreadableError, agree
+from src.evaluation.grading.units import UnreadableError, agree, as_money
 from src.evaluation.grading.values import (
     Clock,
     Collection,
@@ -79,7 +79,7 @@ def letters(text: str) -> str:
 
 def _unwrapped(value: Value) -> Value:
     """A collection of one is that one; so is a list of one value in several spellings: 1/2 or 0.5."""
-    while isinstance(value, Collection) and value.kind != "sequence" and _is_one(value):
+    while isinstance(value, Collection) and value.kind != "sequence" and _is_one(value) and not _of_sets(value):
         value = value.items[0]
     return value
 
@@ -87,6 +87,11 @@ def _unwrapped(value: Value) -> Value:
 def _is_one(collection: Collection) -> bool:
     first, *others = collection.items
     return not others or (collection.kind == "list" and len(others) < 3 and all(same(first, other) for other in others))
+
+
+def _of_sets(value: Collection) -> bool:
+    """A set of a set, as {{}}, is not that set."""
+    return value.kind == "set" and all(isinstance(item, Reals) for item in value.items)
 
 
 def _same_named(gold: Value, answer: Value) -> bool:
@@ -114,11 +119,22 @@ def _same_system(gold: Value, answer: Value) -> bool:
         )
     system, other = (gold, answer) if isinstance(gold, System) else (answer, gold)
     assert isinstance(system, System)
-    if not isinstance(other, Collection) or other.kind not in ("tuple", "list", "printed", "square"):
+    if not isinstance(other, Collection) or other.kind in ("sequence", "range", "to"):
+        return False
+    if other.kind in ("set", "list") and _are_roots(system):
+        values = Collection(tuple(value for _, value in system.values), "list")
+        return same(values, answer) if system is gold else same(gold, values)
+    if other.kind == "set" or any(isinstance(item, Named) for item in other.items):
         return False
     by_name = sorted(system.values, key=lambda pair: _natural(pair[0]))
     orders = (Collection(tuple(value for _, value in order), "tuple") for order in (system.values, by_name))
     return any(same(values, answer) if system is gold else same(gold, values) for values in orders)
+
+
+def _are_roots(system: System) -> bool:
+    """x_1 and x_2 are the two solutions of an equation: which is the first, nobody says."""
+    letters = {re.sub(r"_[0-9]+$", "", name) for name, _ in system.values}
+    return len(letters) == 1 and not letters & {name for name, _ in system.values}
 
 
 def _natural(name: str) -> list[tuple[bool, int, str]]:
@@ -128,11 +144,12 @@ def _natural(name: str) -> list[tuple[bool, int, str]]:
 
 def _same_quantity(gold: Value, answer: Value) -> bool:
     if isinstance(gold, Quantity) and isinstance(answer, Quantity):
-        if not agree(gold.unit, answer.unit):
+        units = as_money(gold.unit, answer.unit), as_money(answer.unit, gold.unit)
+        if not agree(*units):
             return False
         one, other = gold.amount, answer.amount
-        if gold.unit.powers and answer.unit.powers and gold.unit.factor != answer.unit.factor:
-            one, other = (_scaled(q.amount, q.unit.factor) for q in (gold, answer))
+        if all(unit.powers for unit in units) and units[0].factor != units[1].factor:
+            one, other = (_scaled(q.amount, unit.factor) for q, unit in zip((gold, answer), units))
         return same(one, other)
     quantity, other_value = (gold, answer) if isinstance(gold, Quantity) else (answer, gold)
     assert isinstance(quantity, Quantity)

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple
 
 from src.core.processes import cores, helpers
-from src.evaluation.grading.arithmetic import UndefinedError, evaluate, sample, variables
+from src.evaluation.grading.arithmetic import TooLongError, UndefinedError, evaluate, sample, variables
 from src.evaluation.grading.comparison import letters, same
 from src.evaluation.grading.reading import read
 from src.evaluation.grading.spelling import plain
@@ -23,7 +23,7 @@ from src.text.answers import MAX_ANSWER_CHARS, AnswerType
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
-GRADER = 2  # raise it when the same two texts may get another verdict than before
+GRADER = 3  # raise it when the same two texts may get another verdict than before
 
 CORRECT = ("string", "number", "symbol")
 WRONG = ("different", "unparsable", "no answer", "limit", *CHAIN_REASONS)
@@ -102,6 +102,8 @@ def _has_no_value(value: Value) -> bool:
         try:
             evaluate(value.tree, lambda name: sample(name, point))  # noqa: B023 - called at once
             return False
+        except TooLongError:
+            return True
         except UndefinedError:
             pass
     return True

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from src.evaluation.grading.arithmetic import (
+    TooLongError,
     UndefinedError,
     equal,
     evaluate,
@@ -26,6 +27,7 @@ from src.evaluation.grading.values import Equation, Expression
 RELATIVE = Fraction(1, 10_000)  # between decimals, as the published harnesses have it
 DIGITS, FLOAT_DIGITS = 4, 10
 POINTS, ENOUGH = 12, 3
+WHOLE_NAMES = frozenset("ijklmnpqKMN")  # what is rounded down, n/2, is of a whole number if it has such a name
 
 
 def same_expression(gold: Expression, answer: Expression) -> bool:
@@ -34,6 +36,13 @@ def same_expression(gold: Expression, answer: Expression) -> bool:
         return True
     if _letter(gold) and _letter(gold) == _letter(answer):
         return True
+    try:
+        return _same_at_points(gold, answer)
+    except TooLongError:
+        return False
+
+
+def _same_at_points(gold: Expression, answer: Expression) -> bool:
     if not variables(gold.tree) and not variables(answer.tree):
         values = _at(gold.tree, answer.tree, 0)
         return values is not None and _same_value(*values, gold, answer)
@@ -130,8 +139,13 @@ def _cleared(tree: Tree) -> tuple[Tree, Tree]:
 
 def proportional(one: Tree, other: Tree, positive: bool = False) -> bool:
     """Is one difference the other times a constant? Then both vanish together."""
-    if variables(one) != variables(other):
+    try:
+        return variables(one) == variables(other) and _proportional_at_points(one, other, positive)
+    except TooLongError:
         return False
+
+
+def _proportional_at_points(one: Tree, other: Tree, positive: bool) -> bool:
     factor: Any = None
     found = 0
     for point in range(POINTS):
@@ -155,9 +169,15 @@ def _quotient(one: Any, other: Any) -> Any:
 
 
 def _at(one: Tree, other: Tree, point: int) -> tuple[Any, Any] | None:
-    whole = holds(one, "series", "floor", "ceil", "gcd", "lcm", "remainder") or holds(other, "series")
-    draw = whole_sample if whole else sample
+    whole = any(holds(tree, "series", "gcd", "lcm", "remainder") for tree in (one, other))
+    rounded = any(holds(tree, "floor", "ceil") for tree in (one, other))
+
+    def draw(name: str) -> Fraction:
+        return whole_sample(name, point) if whole or (rounded and name in WHOLE_NAMES) else sample(name, point)
+
     try:
-        return evaluate(one, lambda name: draw(name, point)), evaluate(other, lambda name: draw(name, point))
+        return evaluate(one, draw), evaluate(other, draw)
+    except TooLongError:
+        raise
     except UndefinedError:
         return None

@@ -55,7 +55,7 @@ def _holds_at(trees: list[Tree], inequality: Inequality, place: Any) -> bool:
             return False
         if not is_real(value):
             return False
-        zero = equal(value, Fraction(0)) or abs(inexact(value)) < 1e-40
+        zero = equal(value, Fraction(0)) or abs(inexact(value)) < 1e-90
         if (zero and sign != "<=") or (not zero and value > 0 and sign != "!="):
             return False
     return True

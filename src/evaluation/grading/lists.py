@@ -13,17 +13,17 @@ def collected(values: list[Value], connectors: set[str]) -> Value:
         return _joined(values, connectors)  # type: ignore[arg-type]
     if "comma" not in connectors and (total := compound(values)):
         return total
-    if pairs := [_entry(value) for value in values]:
+    if pairs := [entry(value) for value in values]:
         values = pairs if None not in pairs else values  # type: ignore[assignment]
     if all(isinstance(value, Named) for value in values):
-        return _system(values)  # type: ignore[arg-type]
+        return _system(values, connectors)  # type: ignore[arg-type]
     first = values[0]
     if isinstance(first, Named) and not any(isinstance(value, Named | Reals | Words) for value in values[1:]):
         return Named(first.name, Collection(flattened([first.value, *values[1:]]), "list"))
     return Collection(flattened(values), "list")
 
 
-def _entry(value: Value) -> Named | None:
+def entry(value: Value) -> Named | None:
     """`x: 1` of a solution that SymPy prints as a dictionary."""
     if (
         isinstance(value, Ratio)
@@ -48,9 +48,9 @@ def _joined(values: list[Reals], connectors: set[str]) -> Value:
     return Reals(union(span for value in values for span in value.spans), name)
 
 
-def _system(values: list[Named]) -> Value:
+def _system(values: list[Named], connectors: set[str]) -> Value:
     names = [value.name for value in values]
-    if len(set(names)) == len(names):
+    if len(set(names)) == len(names) and "or" not in connectors:
         return System(tuple((value.name, value.value) for value in values))
     if len(set(names)) == 1:
         return Named(names[0], Collection(flattened(value.value for value in values), "list"))

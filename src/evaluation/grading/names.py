@@ -9,11 +9,11 @@ from src.evaluation.grading.brackets import Tokens
 from src.evaluation.grading.units import UNITS
 
 _ATOM = r"(?:[A-Za-z]|[a-z]{2,7})'*(?:_[0-9A-Za-z]+)?|[A-Z](?:[A-Z]'*(?:_?[0-9])?){1,5}"
-_ONE_NAME = rf"\|?(?:{_ATOM})\|?(?:\([A-Za-z0-9,.]*\))?"
+_ONE_NAME = rf"\|?(?:[fghFGH]\^-1(?=\()|{_ATOM})\|?(?:\([A-Za-z0-9,.]*\))?"
 _NAME = re.compile(
-    rf"{_ONE_NAME}(?:[:/]{_ONE_NAME})*|(?:sin|cos|tan)\(?(?:{_ATOM})\)?|\((?:{_ATOM})(?:[,;](?:{_ATOM}))+\)"
+    rf"{_ONE_NAME}(?:[:/]{_ONE_NAME})*|(?:sin|cos|tan|det)\(?(?:{_ATOM})\)?|\((?:{_ATOM})(?:[,;](?:{_ATOM}))+\)"
 )
-_ARGUMENTS = re.compile(r"\([A-Za-z](?:,[A-Za-z])*\)")
+_ARGUMENTS = re.compile(r"\([a-z](?:,[a-z])*\)")  # of a function: f(x); P(A) is no P(B)
 
 
 def name_of(tokens: Tokens) -> str | None:

@@ -28,10 +28,11 @@ def measured(tokens: Tokens) -> Value:
             if not (token in money and (place < 2 or place == len(tokens) - 1))
         ]
         tokens = [*rest, *money[:1]]
+    tokens = _powers_without_braces(tokens)
     start = _unit_start(tokens)
     if start is None:
         return _amount(tokens)
-    if later := [i for i in range(start, len(tokens)) if tokens[i].kind == "num" and tokens[i - 1].value != "^"]:
+    if later := [i for i in range(start, len(tokens)) if tokens[i].kind == "num" and not _is_power(tokens, i)]:
         total = compound([measured(tokens[: later[0]]), measured(tokens[later[0] :])])
         if total is None:
             raise UnreadableError("a number among the words")
@@ -48,7 +49,8 @@ def measured(tokens: Tokens) -> Value:
         amount = Expression(("*", amount.tree, ("num", scale)), amount.decimal, amount.digits)
     if unit.is_silent:
         return amount
-    return Quantity(amount, unit, _product(tokens) if len(tokens) == start + 1 else None)
+    letters = all(token.kind != "word" for token in tokens[start:])
+    return Quantity(amount, unit, _product(tokens) if letters else None)
 
 
 def _is_money(word: str) -> bool:
@@ -71,22 +73,46 @@ def _unit_start(tokens: Tokens) -> int | None:
             return None
         if kinds[place] in ("word", "circ") or (kinds[place] == "percent" and place == len(tokens) - 1):
             return place
-        alone = token.kind == "name" and token.spaced and token.value in UNITS and not unknowns(tokens[:place])
-        if (
-            alone
-            and tokens[place - 1].kind in ("num", "close")
-            and all(t.kind in ("name", "word", "op", "num") for t in tokens[place:])
-        ):
-            return place
+        spaced = token.spaced and not unknowns(tokens[:place]) and tokens[place - 1].kind in ("num", "close")
+        if spaced and (token.kind == "frac" or (token.kind == "name" and token.value in UNITS)):
+            rest = tokens[place:] if token.kind == "name" else tokens[place + 1 :]
+            if all(_is_of_units(rest, at, token.kind) for at in range(len(rest))):
+                return place
     return None
+
+
+def _is_of_units(tokens: Tokens, place: int, first: str) -> bool:
+    """May the token stand in a unit that begins with a letter, as in 2 m 50 cm, or with a fraction of units?"""
+    token = tokens[place]
+    if token.kind == "num":
+        return first == "name" or (place > 0 and _is_power(tokens, place))
+    return token.kind in ("op", "word") or token.value in UNITS or token.value in ("{", "}", "(", ")")
+
+
+def _is_power(tokens: Tokens, place: int) -> bool:
+    """Is the number at `place` an exponent, with its sign or without?"""
+    before = place - 1 if tokens[place - 1].value != "-" else place - 2
+    return tokens[before].value == "^"
+
+
+def _powers_without_braces(tokens: Tokens) -> Tokens:
+    """`cm^2` for `cm^{2}`, `s^-1` for `s^{-1}`."""
+    kept = list(tokens)
+    for place in range(len(tokens) - 3, 0, -1):
+        if kept[place].value != "^" or kept[place + 1].value != "{":
+            continue
+        end = place + 3 if kept[place + 2].kind == "num" else place + 4 if kept[place + 2].value == "-" else 0
+        if end and end < len(kept) and kept[end - 1].kind == "num" and kept[end].value == "}":
+            del kept[end], kept[place + 1]
+    return kept
 
 
 def _unit_parts(tokens: Tokens) -> list[tuple[str, int]]:
     parts: list[tuple[str, int]] = []
     for place, token in enumerate(tokens):
-        before = tokens[place - 1] if place else None
-        if before is not None and before.value == "^" and token.kind == "num" and parts:
-            parts[-1] = (parts[-1][0], int(token.value.value))
+        if token.kind == "num" and place and parts and _is_power(tokens, place):
+            sign = -1 if tokens[place - 1].value == "-" else 1
+            parts[-1] = (parts[-1][0], sign * int(token.value.value))
         elif token.kind == "circ":
             parts.append(("degree", 1))
         elif token.kind == "percent":
@@ -97,15 +123,23 @@ def _unit_parts(tokens: Tokens) -> list[tuple[str, int]]:
                 parts[-1] = (temperature, 1)
             else:
                 parts.append((token.value, 1))
-        elif token.kind == "op" and (token.value in "/*^" or (token.value == "-" and _is_hyphen(tokens, place))):
+        elif token.kind == "op" and (token.value in "/*^" or _is_hyphen(tokens, place)):
             parts += [("per", 1)] if token.value == "/" else []
-        elif token.value not in ("{", "}", "(", ")"):
+        elif token.value == "}" and place + 1 < len(tokens) and tokens[place + 1].value == "{":
+            parts.append(("per", 1))  # between the halves of a fraction
+        elif token.value not in ("{", "}", "(", ")") and token.kind != "frac":
             raise UnreadableError("no unit")
     return parts
 
 
 def _is_hyphen(tokens: Tokens, place: int) -> bool:
-    return place > 0 and [token.kind for token in tokens[place - 1 : place + 2 : 2]] == ["word", "word"]
+    """The minus of an exponent, or what joins two words."""
+    if tokens[place].value != "-" or not place:
+        return False
+    return tokens[place - 1].value == "^" or [token.kind for token in tokens[place - 1 : place + 2 : 2]] == [
+        "word",
+        "word",
+    ]
 
 
 def _amount(tokens: Tokens) -> Value:

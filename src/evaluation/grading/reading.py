@@ -5,28 +5,25 @@ What cannot be read as mathematics is `Words`; nothing is dropped from it and no
 
 from __future__ import annotations
 
-import re
-from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 
 from src.evaluation.grading.brackets import Tokens, bare, closing, groups, outer_kinds, split, two, usual_brackets
 from src.evaluation.grading.expressions import Tree, parse
-from src.evaluation.grading.lists import collected, flattened
+from src.evaluation.grading.lists import collected, entry, flattened
 from src.evaluation.grading.names import name_of, unknowns
-from src.evaluation.grading.quantities import expression_of, measured
-from src.evaluation.grading.reals import EVERYTHING, combined, linear, spans_of, union
+from src.evaluation.grading.phrases import phrase
+from src.evaluation.grading.quantities import Both, expression_of, measured
+from src.evaluation.grading.reals import EVERYTHING, combined, is_infinite, linear, spans_of, union
 from src.evaluation.grading.spelling import plain
 from src.evaluation.grading.tokens import Token, UnreadableError, tokenize
 from src.evaluation.grading.values import (
-    Clock,
     Collection,
     Equation,
     Expression,
     Inequality,
     Kind,
     Named,
-    Numeral,
     Ratio,
     Reals,
     Residue,
@@ -36,21 +33,6 @@ from src.evaluation.grading.values import (
     Words,
 )
 
-_NUMBER_WORDS = {
-    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
-    "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "twenty": 20,
-}  # fmt: skip
-_CLOCK = re.compile(r"([0-9]{1,2})(?::([0-5][0-9]))?\s*(?:([ap])\s?\.?\s?m\.?)?", re.I)
-_NUMERAL = re.compile(
-    r"\(?\s*([0-9][0-9A-Fa-f]*|[A-Fa-f][0-9A-Fa-f]+)\s*\)?\s*"
-    r"(?:_\s*\{?\s*\(?\s*(?:base\s*)?([0-9]{1,2}|[a-z]+)\s*\)?\s*\}?"
-    r"|,?\s*\(?\s*(?:in )?base[ -]\s*([0-9]{1,2}|[a-z]+)\s*\)?)",
-)
-_RANGE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(-| to )([0-9]+(?:\.[0-9]+)?)")
-_NO_SOLUTION = re.compile(
-    r"(?:there (?:is|are) )?no (?:real |such |integer )*(?:solutions?|roots?|numbers?)(?: exists?)?|empty set", re.I
-)
-_ALL_REALS = re.compile(r"(?:the )?(?:set of )?(?:all )?(?:the )?real(?:s| numbers?)|all reals", re.I)
 _FLIPPED = {">": "<", ">=": "<="}
 
 
@@ -59,31 +41,10 @@ def read(text: str) -> Value:
     """The value that the text of an answer states."""
     spelled = plain(text)
     try:
-        return _special(spelled) or _Reader("\\" not in spelled).value(usual_brackets(tokenize(spelled)))
+        value = phrase(spelled, read)
+        return value or _Reader("\\" not in spelled).value(usual_brackets(tokenize(spelled)))
     except (UnreadableError, RecursionError):
         return Words(spelled)
-
-
-def _special(text: str) -> Value | None:
-    """What is no formula: times, numerals, ranges, words for sets and small numbers."""
-    if (match := _CLOCK.fullmatch(text)) and (match[2] or match[3]):
-        return Clock(int(match[1]), int(match[2] or 0), match[3].lower() if match[3] else None)
-    if (match := _NUMERAL.fullmatch(text)) and (base := _base(match[2] or match[3], match[1])):
-        return Numeral(match[1].lstrip("0").upper() or "0", base)
-    if (match := _RANGE.fullmatch(text)) and (match[2] == " to " or Fraction(match[1]) < Fraction(match[3])):
-        ends = tuple(Expression(("num", Fraction(end)), "." in end) for end in match.group(1, 3))
-        return Collection(ends, "range" if match[2] == "-" else "to")
-    if text.lower() in _NUMBER_WORDS:
-        return Expression(("num", Fraction(_NUMBER_WORDS[text.lower()])))
-    if _NO_SOLUTION.fullmatch(text):
-        return Reals(())
-    return Reals(EVERYTHING) if _ALL_REALS.fullmatch(text) else None
-
-
-def _base(text: str, digits: str) -> int | None:
-    base = _NUMBER_WORDS.get(text) if text.isalpha() else int(text)
-    letters_alone = digits.isalpha()  # ABC_16 is a numeral, A_1 a name
-    return base if base is not None and (11 if letters_alone else 2) <= base <= 36 else None
 
 
 class _Reader:
@@ -93,13 +54,22 @@ class _Reader:
         self.programmed = programmed  # in Python's or SymPy's notation, as far as one can see
 
     def value(self, tokens: Tokens) -> Value:
-        tokens = bare(tokens)
+        whole, tokens = tokens, bare(tokens)
         if not tokens:
             raise UnreadableError("there is nothing")
         if any(token.kind == "quantifier" for token in tokens):
             raise UnreadableError("a quantifier")
         parts = split(tokens, "comma", "semicolon", "or", "and")
-        return self.several(parts) if len(parts) > 1 else self.single(parts[0][1] if parts else tokens)
+        if len(parts) < 2:
+            value = self.single(parts[0][1] if parts else tokens)
+            return (entry(value) if len(tokens) < len(whole) else None) or value  # {x: 3}
+        value = self.several(parts)
+        if isinstance(value, Collection) and value.kind == "list":
+            if any(token.value == "logic" for token in tokens):
+                raise UnreadableError("a proposition")
+            if len(tokens) < len(whole) and "comma" in outer_kinds(tokens):  # {1, 2}, as programs print sets
+                return Collection(value.items, "set")
+        return value
 
     def several(self, parts: list[tuple[str, Tokens]]) -> Value:
         """Parts with the connector before each ("" before the first)."""
@@ -139,6 +109,8 @@ class _Reader:
             and tokens[0].value != "array"
         ):
             return self.constructed(tokens)
+        if tokens[0].kind == "reals" and [token.value for token in tokens[1:]] == ["(", ")"]:
+            return self.single(tokens[:1])  # EmptySet()
         return measured(tokens)
 
     def bracketed(self, opening: str, inner: Tokens, end: str) -> Value:
@@ -156,7 +128,10 @@ class _Reader:
         if {opening, end} == {"(", "]"} or {opening, end} == {"[", ")"}:
             low, high = (expression_of(part) for part in two(parts))
             return Reals(union([Span(low, high, opening == "[", end == "]")]))
-        items = flattened(self.value(part) for part in parts)
+        values = [self.value(part) for part in parts]
+        if opening == "(" and any(isinstance(value, Both) for value in values):
+            return _both_points(values)
+        items = flattened(values)
         return Collection(items, self.kind_of_brackets(opening, inner, items))
 
     def kind_of_brackets(self, opening: str, inner: Tokens, items: tuple[Value, ...]) -> Kind:
@@ -188,7 +163,8 @@ class _Reader:
         parts = [part for _, part in split(inner, "comma")]
         if name.startswith("Interval"):
             low, high = (expression_of(part) for part in two(parts))
-            low_in, high_in = name[8:] in ("", ".Ropen"), name[8:] in ("", ".Lopen")
+            low_in = name[8:] in ("", ".Ropen") and not is_infinite(low.tree)  # SymPy prints Interval(3, oo)
+            high_in = name[8:] in ("", ".Lopen") and not is_infinite(high.tree)
             return Reals(union([Span(low, high, low_in, high_in)]))
         if name in ("Union", "Or", "Intersection", "And", "Complement"):
             spans = [spans_of(self.value(part)) for part in parts]
@@ -198,6 +174,8 @@ class _Reader:
             sign = {"Eq": "=", "Ne": "!=", "Lt": "<", "Le": "<=", "Gt": ">", "Ge": ">="}[name]
             return self.relation([*left, Token("rel", sign), *right])
         kind: Kind = "set" if name in ("FiniteSet", "set") else "tuple" if name.lower() == "tuple" else "printed"
+        if not parts:
+            return Reals(())
         if len(parts) == 1 and parts[0][0].kind == "open":
             return self.value(parts[0])
         return Collection(flattened(self.value(part) for part in parts), kind)
@@ -276,6 +254,14 @@ def _for_each(name: str, value: Value, relation: Equation | None) -> Value:
     if len(names) > 1 and isinstance(value, Collection) and value.kind == "tuple" and len(value.items) == len(names):
         return System(tuple(zip(names, value.items)))
     return Named(name, value, relation)
+
+
+def _both_points(values: list[Value]) -> Value:
+    """The two points of (\\pm 1, 2). Raises UnreadableError for (\\pm 1, \\pm 2), which may be two or four."""
+    if sum(isinstance(value, Both) for value in values) > 1:
+        raise UnreadableError("two signs that may or may not go together")
+    points = (tuple(value.items[n] if isinstance(value, Both) else value for value in values) for n in (0, 1))
+    return Collection(tuple(Collection(point, "tuple") for point in points), "list")
 
 
 def _ends_with_modulus(tokens: Tokens) -> bool:

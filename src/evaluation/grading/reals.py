@@ -35,6 +35,10 @@ def _no_name(name: str) -> Fraction:
     raise UndefinedError(name)
 
 
+def is_infinite(tree: Tree) -> bool:
+    return tree in (INFINITY.tree, MINUS_INFINITY.tree)
+
+
 def point(value: Expression) -> Span:
     return Span(value, value, True, True)
 
@@ -115,12 +119,15 @@ def _starts_later(one: Span, other: Span) -> bool:
 
 
 def linear(difference: Tree, relation: str) -> tuple[str, tuple[Span, ...]] | None:
-    """The name and the spans where the difference is "<", "<=" or "!=" 0, if it is linear in one name; else None."""
+    """The name and the spans where the difference of two sides is "<", "<=" or "!=" 0, if it is linear in one name."""
     difference = flat(difference)
     names = variables(difference)
     if len(names) != 1:
         return None
     name = names.pop()
+    _, low, high = difference
+    if relation != "!=" and (low == MINUS_INFINITY.tree or high == INFINITY.tree):
+        return name, EVERYTHING  # x < oo
 
     def at(number: int) -> Any:
         return evaluate(difference, lambda _: Fraction(number))

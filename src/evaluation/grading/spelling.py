@@ -17,8 +17,10 @@ _SIGNS = {
     "≥": r" \ge ", "≠": r" \ne ", "≈": r" \approx ", "∪": r" \cup ", "∩": r" \cap ", "∈": r" \in ", "∅": r" \emptyset ",
     "ℝ": r" \R ", "ℤ": r" \Z ", "ℕ": r" \N ", "ℚ": r" \Q ", "ℂ": r" \C ", "°": r"\circ ", "º": r"\circ ", "′": "'",
     "’": "'", "…": r" \ldots ", "⋯": r" \ldots ", "∠": r" \angle ", "△": r" \triangle ", "θ": r" \theta ",
+    "Ω": r" \Omega ", "\u2126": r" \Omega ",
     "α": r" \alpha ", "β": r" \beta ", "λ": r" \lambda ", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ",
-    "⌉": r"\rceil ", "、": ", ", "。": ".", "或": " or ", "和": " and ", "∧": " and ", "∨": " or ", "\x00": "",
+    "⌉": r"\rceil ", "、": ", ", "。": ".", "或": " or ", "和": " and ", "∧": r" \land ", "∨": r" \lor ",
+    "⁄": "/", "∕": "/", "\x00": "",
     "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u3000": " ", "\u200b": "", "\ufeff": "",
 }  # fmt: skip
 _FRACTIONS = {"½": "12", "⅓": "13", "⅔": "23", "¼": "14", "¾": "34", "⅕": "15", "⅖": "25", "⅗": "35", "⅘": "45",
@@ -40,7 +42,7 @@ _JOINED_COMMA = re.compile(r"\{\s*,\s*\}|,\s*\\!\s*|\\!\s*,")
 _SPACE = re.compile(r"(?<!\\)\\(?:[,;: >]|[hv]space\*?\{[^{}]*\})|(?<!\\)\\q?quad|~|\\newline|[\s]+")
 _WRAPPED = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal|up)?|mbox|hbox|math(?:rm|bf|it|sf|tt|cal|scr|normal)|operatorname\*?|emph"
-    r"|boldsymbol|bm|overrightarrow|overleftrightarrow|vec|hat|bar|underline|tilde|widehat|boxed|fbox|color\{[a-z]+\})"
+    r"|boldsymbol|bm|overrightarrow|overleftrightarrow|vec|hat|underline|widehat|boxed|fbox|(?:text)?color\{[a-z]+\})"
     r"\s*\{([^{}]*)\}"
 )
 _NUMBER_SETS = re.compile(r"\\(?:mathbb|Bbb|mathbf)\s*(?:\{\s*([RZNQC])\s*\}|([RZNQC])(?![A-Za-z]))")
@@ -51,14 +53,25 @@ _FRACTION_NAME = re.compile(r"\\[dtc]frac(?![a-zA-Z])|\\[dt]?binom(?![a-zA-Z])")
 _MARKS = re.compile(r"^(\*{1,3}|`+|\"|“|\$+|\\\(|\\\[)(.*?)(\*{1,3}|`+|\"|”|\$+|\\\)|\\\])$", re.DOTALL)
 _WHOLE_BOX = re.compile(r"\\(?:boxed|fbox|text|mathrm)\s*\{")
 _TRAILING = re.compile(r"[.,;:\s\\]+$")
+_GOES_ON = re.compile(r",\s*\.\.\.$")
 _GLUED = re.compile(r"(?<=[0-9)\]}])\s*(or|and)(?=\s*[A-Z(\[\\0-9-])")
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ(?![a-zA-Z])\s*\}?")
 _ORDINAL = re.compile(r"(?<=[0-9])\s*(?:\^\s*)?\{?\s*(?:th|st|nd|rd)\s*\}?(?![a-zA-Z])")
 _MODULE = re.compile(r"(?<![A-Za-z.])(?:sympy|sp|np|numpy|math|S|fractions|decimal)\.(?=[A-Za-z])")
+_SYNONYMS = {"vee": r"\lor", "wedge": r"\land"}
+_SYNONYM = re.compile(r"\\(vee|wedge)(?![a-zA-Z])")
+_ANGLE_MEASURE = re.compile(r"(?<![A-Za-z])m\s*(?=\\(?:measured)?angle)")
+_ABBREVIATED = re.compile(r"\bRs\.\s*")
+_ROWS = re.compile(
+    r"(?:\\\{\s*)?\\begin\{(cases|aligned|align\*?|gathered|array)\}(?:\s*\{[lcr]*\})?(.*?)\\end\{\1\}", re.DOTALL
+)
+_BOXED_NUMBER = re.compile(r"(?:float|int)[0-9]{2}\(([^()]*)\)|(?:Decimal|mpf)\('([^'()]*)'\)")
 _PYTHON_I = re.compile(
     r"(?<![A-Za-z])I(?![A-Za-z])(?=\s*[-+*/)])|(?<=[-+*/(])(\s*)I(?![A-Za-z])|(?<=[0-9])[Ij](?![A-Za-z])"
 )
 _PYTHON_E = re.compile(r"(?<![A-Za-z])E(?=\s*(?:\*\*|\^))")
+_NUMPY = re.compile(r"\[[\[\]\s0-9.eE+-]+\]")
+_BETWEEN_CELLS = re.compile(r"(?<=[0-9.\]])\s+(?=[-0-9.\[])")
 _DOUBLED = re.compile(r"\\\\(?=[a-zA-Z]{2})")
 _LEADING = re.compile(
     r"^(?:(?:approximately|about|roughly|around|exactly|just|only|(?:the )?(?:final )?answer(?: is|:))(?![a-z])"
@@ -73,17 +86,18 @@ def plain(text: str) -> str:
     if not text.isascii():
         text = _RAISED_RUN.sub(lambda m: f"^{{{m[0].translate(_RAISED)}}}", text)
         text = _LOWERED_RUN.sub(lambda m: f"_{{{m[0].translate(_LOWERED)}}}", text)
-    text = _unwrapped(text)
+    text = _ABBREVIATED.sub("Rs ", _unwrapped(text))
+    text = _printed_array(text) if text.startswith("[") else text
     text = _latex(text) if "\\" in text or "{" in text else _program(text)
     text = _dollars(text).replace("**", "^") if "$" in text or "**" in text else text
     text = _ORDINAL.sub("", text) if "t" in text or "d" in text else text
     text = _GLUED.sub(r" \1 ", _SPACE.sub(" ", text))
-    return _LEADING.sub("", _TRAILING.sub("", text.strip())).strip()
+    return _LEADING.sub("", _trimmed(text)).strip()
 
 
 def _unwrapped(text: str) -> str:
     while True:
-        text = _TRAILING.sub("", text.strip())
+        text = _trimmed(text)
         if (box := _WHOLE_BOX.match(text)) and _closes_at_end(text, box.end()):
             text = text[box.end() : -1]
             continue
@@ -93,10 +107,21 @@ def _unwrapped(text: str) -> str:
         text = match[2]
 
 
+def _trimmed(text: str) -> str:
+    """Without what closes a sentence; the dots that say that a list goes on stay."""
+    text = text.strip()
+    return text if _GOES_ON.search(text) else _TRAILING.sub("", text)
+
+
 def _program(text: str) -> str:
     """Python and SymPy call the imaginary unit `I` or `1j`, and e `E`."""
-    text = _MODULE.sub("", text)
+    text = _BOXED_NUMBER.sub(lambda m: m[1] or m[2] or "", _MODULE.sub("", text)) if "(" in text else text
     return _PYTHON_E.sub("e", _PYTHON_I.sub(r"\1i", text)) if any(letter in text for letter in "IEj") else text
+
+
+def _printed_array(text: str) -> str:
+    """`[[1 2]\n [3 4]]`, as NumPy prints it, with commas."""
+    return _BETWEEN_CELLS.sub(", ", text) if _NUMPY.fullmatch(text) else text
 
 
 def _closes_at_end(text: str, start: int) -> bool:
@@ -114,12 +139,23 @@ def _latex(text: str) -> str:
         text = _DOUBLED.sub(r"\\", text)  # escaped twice, as in JSON
     text = _JOINED_COMMA.sub(JOINED, text)
     text = _DEGREES.sub(r"\\circ ", text)
-    text = _SILENT.sub("", text).replace("\\!", "").replace("\\%", "%")
+    text = _SILENT.sub("", text).replace("\\!", "").replace("\\%", "%").replace("{:}", ":")
+    text = _ANGLE_MEASURE.sub("", _SYNONYM.sub(lambda m: _SYNONYMS[m[1]], text))
+    text = _ROWS.sub(_listed, text) if "\\begin" in text else text
     text = _NUMBER_SETS.sub(lambda m: f"\\{m[1] or m[2]} ", text)
     before = ""
     while before != text:
         before, text = text, _WRAPPED.sub(r" \1 ", text)
     return _FRACTION_NAME.sub(_full_name, _SHORT_FRACTION.sub(_braced, text))
+
+
+def _listed(match: re.Match[str]) -> str:
+    """The rows of a system or of an aligned formula as a list; those of a matrix or of a function by cases stay."""
+    name, body = match.group(1, 2)
+    body = body.replace("&=", "=") if name == "cases" else body.replace("&", "")
+    if "&" in body or (name == "array" and not match[0].startswith("\\{")):
+        return match[0]
+    return ", ".join(row.strip(" ,") for row in body.split("\\\\") if row.strip(" ,"))
 
 
 def _full_name(match: re.Match[str]) -> str:

@@ -41,7 +41,7 @@ _COMMANDS = {
     "lt": ("rel", "<"), "gt": ("rel", ">"), "ne": ("rel", "!="), "neq": ("rel", "!="), "in": ("rel", "in"),
     "approx": ("rel", "~"), "simeq": ("rel", "~"), "equiv": ("rel", "mod="), "cong": ("rel", "~"),
     "cup": ("set", "|"), "bigcup": ("set", "|"), "cap": ("set", "&"), "setminus": ("set", "-"),
-    "backslash": ("set", "-"),    "lor": ("or", ""), "vee": ("or", ""), "land": ("and", ""), "wedge": ("and", ""),
+    "backslash": ("set", "-"), "lor": ("or", "logic"), "land": ("and", "logic"),
     "mid": ("bar", "mid"), "vert": ("bar", "|"), "lvert": ("bar", "|"), "rvert": ("bar", "|"), "colon": ("colon", ""),
     **dict.fromkeys(("ldots", "dots", "cdots", "dotsc", "dotsb", "dotsm", "dotso"), ("dots", "")),
     "circ": ("circ", ""), "degree": ("circ", ""), "prime": ("op", "'"), "dollar": ("word", "dollar"),
@@ -53,9 +53,15 @@ _COMMANDS = {
     **{letter: ("domain", letter) for letter in "ZNQC"},
     "frac": ("frac", ""), "binom": ("binom", ""),
     "choose": ("over", "binom"), "sqrt": ("root", ""), "sum": ("sum", "+"), "prod": ("sum", "*"),
-    "overline": ("line", ""), "bmod": ("mod", ""), "pmod": ("mod", ""), "mod": ("mod", ""),
+    **dict.fromkeys(("overline", "bar", "tilde", "widetilde"), ("line", "")),
+    "bmod": ("mod", ""), "pmod": ("mod", ""), "mod": ("mod", ""),
     "pounds": ("word", "gbp"), "euro": ("word", "euro"), "forall": ("quantifier", "all"),
-    "exists": ("quantifier", "some"),
+    "exists": ("quantifier", "some"), **{name: ("word", name) for name in ("dim", "deg", "rank")},
+    **dict.fromkeys(  # what stands on their two sides may not change places
+        ("to", "rightarrow", "leftarrow", "Rightarrow", "Leftarrow", "longrightarrow", "implies", "impliedby", "mapsto",
+         "subset", "subseteq", "supset", "supseteq", "subsetneq", "ll", "gg", "prec", "succ", "neg", "lnot", "notin"),
+        ("order", ""),
+    ),
 }  # fmt: skip
 _SKIPPED = words(
     "boxed fbox text textbf mathrm mathbf mathit mbox operatorname ensuremath Large large hline"
@@ -66,7 +72,7 @@ FUNCTIONS = {
         name: name
         for name in words(
             "sin cos tan cot sec csc sinh cosh tanh arcsin arccos arctan exp ln lg log sqrt min max gcd lcm re im arg"
-            " abs floor ceil sign factorial binom root cbrt"
+            " abs floor ceil sign factorial binom root cbrt det"
         )
     },
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot", "arctg": "arctan", "cosec": "csc",
@@ -88,12 +94,14 @@ _LETTERS = {
     "or": ("or", ""), "and": ("and", ""), "to": ("word", "to"), "mod": ("mod", ""), "in": ("word", "in"),
     "Reals": ("reals", "all"), "EmptySet": ("reals", "empty"), "union": ("set", "|"), "U": ("set", "U"),
 }  # fmt: skip
-_SHORT_WORDS = words("no on is so if do of up nd rd th st")  # not "at" or "be", which may be products
+_SHORT_WORDS = words("no on is so if do of up nd rd th st sq cu")  # not "at" or "be", which may be products
 _KNOWN_STARTS = sorted((n for n in {*_COMMANDS, *FUNCTIONS} if n.isalpha() and len(n) > 1), key=len, reverse=True)
 
 _NUMBER = r"(?:[0-9]+\.(?!\.)[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][+-]?[0-9]+(?![0-9A-Za-z.]))?"
 _TOKEN = re.compile(
-    rf"(?P<space>\ +)|(?P<repeating>[0-9]*\.[0-9]*\\(?:overline|dot)\s*\{{[0-9]+\}})"
+    r"(?P<space>\ +)"
+    r"|(?P<marked>\\(?:bar|overline|widetilde|tilde)\s*(?:\{\s*[A-Za-z]\s*\}|(?<=\s)[A-Za-z](?![A-Za-z])))"
+    rf"|(?P<repeating>[0-9]*\.[0-9]*\\(?:overline|dot)\s*\{{[0-9]+\}})"
     rf"|(?P<grouped>[0-9]{{1,3}}(?:(?:{JOINED}[0-9]{{3}})+|(?:\ [0-9]{{3}})+)(?![0-9])(?:\.[0-9]+)?)"
     rf"|(?P<commas>[1-9][0-9]{{0,2}}(?:,[0-9]{{3}})+(?![0-9])(?:\.[0-9]+)?)"
     rf"|(?P<number>{_NUMBER})|\\begin\{{(?P<matrix>[a-zA-Z]*matrix|array)\}}|(?P<command>\\(?:[a-zA-Z]+|.))"
@@ -103,9 +111,10 @@ _TOKEN = re.compile(
 _SIGNS = {
     **{sign: ("op", sign) for sign in "+-*/^_!'"}, ",": ("comma", ""), ";": ("semicolon", ""), ":": ("colon", ""),
     "%": ("percent", ""), "|": ("bar", "|"), "&": ("and", ""), "$": ("word", "dollar"), "€": ("word", "euro"),
-    "£": ("word", "gbp"), "¥": ("word", "yen"), "￥": ("word", "yen"), "₹": ("word", "rupee"),
+    "£": ("word", "gbp"), "¥": ("word", "yen"), "￥": ("word", "yen"), "₹": ("word", "rupee"), "¢": ("word", "cent"),
     **{sign: ("open", sign) for sign in "([{"}, ")": ("close", ")"), "]": ("close", "]"), "}": ("close", "}"),
 }  # fmt: skip
+ROMAN = re.compile("[IVX]{2,}")  # IV is neither VI nor a product
 _RELATIONS = {"==": "=", "=<": "<=", "=>": ">=", "<>": "!="}
 _CELL_BREAK = re.compile(r"\\\\|\\cr(?![a-z])")
 
@@ -131,7 +140,10 @@ def _tokens(text: str) -> Iterator[Token]:
             continue
         if kind == "matrix":
             rows, at = _matrix(text, at, piece)
-            found = [Token("matrix", rows)]
+            found = [Token("func", "det")] if "vmatrix" in piece else []
+            found += [Token("matrix", rows)]
+        elif piece == "." and before == "word":
+            found = []  # sq. ft.
         elif kind == "letters" and text[match.start() - 1 : match.start()].isdigit() and not is_unit(piece):
             found = (
                 [token for letter in piece for token in _letters(letter)] if len(piece) < 5 else list(_letters(piece))
@@ -153,6 +165,9 @@ def _token(kind: str, piece: str) -> Iterator[Token]:
         yield from _command(piece[1:])
     elif kind == "letters":
         yield from _letters(piece)
+    elif kind == "marked":
+        mark, letter = re.findall("[A-Za-z]+", piece)
+        yield Token("name", f"{letter}_{'tilde' if 'tilde' in mark else 'bar'}")  # the conjugate of z is not z
     elif kind == "foreign":
         yield Token("word", piece)
     elif kind == "rel":
@@ -203,7 +218,9 @@ def _command(name: str) -> Iterator[Token]:
 
 def _letters(run: str) -> Iterator[Token]:
     """One name, a word, or several one-letter names: "theta", "apples", "xy"."""
-    if run.partition(".")[0] in CONSTRUCTORS:
+    if ROMAN.fullmatch(run):
+        yield Token("name", run)
+    elif run.partition(".")[0] in CONSTRUCTORS:
         yield Token("call", run)
     elif run in _LETTERS:
         yield Token(*_LETTERS[run])

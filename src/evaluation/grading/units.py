@@ -35,7 +35,7 @@ _TABLE: tuple[tuple[str, Fraction | int, str], ...] = (
     ("N newton", 1, "newton"), ("J joule", 1, "joule"), ("kJ kilojoule", 1000, "joule"), ("W watt", 1, "watt"),
     ("kW kilowatt", 1000, "watt"), ("V volt", 1, "volt"), ("A amp ampere", 1, "ampere"), ("Hz hertz", 1, "hertz"),
     ("kHz", 1000, "hertz"), ("MHz", 10**6, "hertz"), ("Pa pascal", 1, "pascal"), ("kPa", 1000, "pascal"),
-    ("mol mole", 1, "mole"), ("eV", 1, "eV"), ("ohm", 1, "ohm"),
+    ("mol mole", 1, "mole"), ("eV", 1, "eV"), ("ohm Omega", 1, "ohm"),
     ("C coulomb", 1, "coulomb"), ("T tesla", 1, "tesla"), ("rpm", 1, "rpm"),
     ("percent pct percentage", 1, "percent"),
 )  # fmt: skip
@@ -45,7 +45,7 @@ for _names, _factor, _dimension in _TABLE:
         UNITS[_name] = UNITS[_name + "s"] = (Fraction(_factor), _dimension)
 UNITS["mph"] = (63_360 * _INCH / 3600, "m/s")
 UNITS["kph"] = UNITS["kmph"] = (Fraction(1000, 3600), "m/s")
-del UNITS["ins"], UNITS["hs"], UNITS["As"], UNITS["Cs"], UNITS["Ts"], UNITS["Ls"], UNITS["ls"]
+del UNITS["Omegas"], UNITS["ins"], UNITS["hs"], UNITS["As"], UNITS["Cs"], UNITS["Ts"], UNITS["Ls"], UNITS["ls"]
 
 SCALES = {
     "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12,
@@ -66,6 +66,7 @@ _VAGUE = {
     "about",
     "exactly",
     "only",
+    "sterling",
     "each",
 }
 _CONDITIONS = {
@@ -77,11 +78,15 @@ _ORDINALS = {"th", "st", "nd", "rd"}
 
 @dataclass(frozen=True)
 class Unit:
-    """A factor to base units, their powers, and the words that are no unit: "apples", "North", "even"."""
+    """A factor to base units, their powers, and the words that are no unit: "apples", "North", "even".
+
+    `money`: the currency that a word may mean as well: pounds.
+    """
 
     factor: Fraction = Fraction(1)
     powers: tuple[tuple[str, int], ...] = ()
     words: frozenset[str] = frozenset()
+    money: str | None = None
 
     @property
     def is_percent(self) -> bool:
@@ -113,7 +118,8 @@ def read_unit(parts: list[tuple[str, int]]) -> tuple[Fraction, Unit]:
             wanted = 0
         elif name not in _VAGUE and name not in _ORDINALS:
             words.add(_singular(name.casefold()))
-    return scale, Unit(factor, tuple(sorted((b, p) for b, p in powers.items() if p)), frozenset(words))
+    money = "gbp" if powers == {"kg": 1} and any(name in ("pound", "pounds") for name, _ in parts) else None
+    return scale, Unit(factor, tuple(sorted((b, p) for b, p in powers.items() if p)), frozenset(words), money)
 
 
 def _bases(dimension: str) -> list[tuple[str, int]]:
@@ -124,6 +130,13 @@ def _bases(dimension: str) -> list[tuple[str, int]]:
 
 def _singular(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def as_money(unit: Unit, other: Unit) -> Unit:
+    """The unit as a currency, where it may be one and the other is: pounds beside £."""
+    return (
+        Unit(powers=((unit.money, 1),), words=unit.words) if unit.money and other.powers == ((unit.money, 1),) else unit
+    )
 
 
 def agree(one: Unit, other: Unit) -> bool:

@@ -99,6 +99,15 @@ def test_nothing_raises(text):
     assert grade(text, "x^2+1").reason
 
 
+PRINTED = ["set", "FiniteSet", "Interval", "Union", "Matrix", "EmptySet", "Eq", "Or", "oo", "det", "array", "list", "x"]
+
+
+@given(st.lists(st.sampled_from([*PRINTED, *"()[]{},:&|<=-+ 12."]), max_size=14).map("".join))
+def test_nothing_that_looks_like_a_program_raises(text):
+    assert grade("[1,2]", text).reason
+    assert grade(text, "(1,2)").reason
+
+
 @given(st.text(alphabet="\\{}()[]$,;:frac12 ±pmsqrt^_%|=<>.!", max_size=200))
 def test_no_debris_of_formulas_raises(text):
     assert grade("(1,2)", text).reason

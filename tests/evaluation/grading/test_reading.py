@@ -52,7 +52,7 @@ def test_each_kind_has_its_type(text, kind):
         ("[1,2]", "square"),
         ("[1, 2]", "printed"),
         ("1, 2", "list"),
-        ("{1, 2}", "list"),
+        ("{1, 2}", "set"),
         (r"\{1,2\}", "set"),
     ],
 )
