@@ -14,11 +14,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
-from src.theorems.statement import Statement
+from src.theorems.statement import Declaration, Statement
 
 Status = Literal["proved", "refuted", "error", "timeout"]
+Claim = Statement | Declaration
+C = TypeVar("C", Statement, Declaration)
 
 REFUSED, ILL_FORMED, NO_PROOF = "refused", "ill-formed statement", "no proof"
 MEMORY, DIED, OUTPUT, ASSUMPTIONS = "memory", "checker died", "output", "assumptions"
@@ -45,7 +47,7 @@ class Verdict(NamedTuple):
 class Task:
     """A proof to check: of the statement, or with `negated` of its negation."""
 
-    statement: Statement
+    statement: Claim
     proof: str
     negated: bool = False
 
@@ -58,13 +60,13 @@ class CheckerSession(AbstractContextManager["CheckerSession"], ABC):
         """The verdicts, in order. Never raises for what a proof does."""
 
     @abstractmethod
-    def well_formed(self, statements: Iterable[Statement]) -> list[Verdict]:
+    def well_formed(self, statements: Iterable[Claim]) -> list[Verdict]:
         """In order, "proved" for a statement that can be stated, else an error or a timeout."""
 
     @abstractmethod
     def close(self) -> None: ...
 
-    def check(self, statement: Statement, proof: str, negated: bool = False) -> Verdict:
+    def check(self, statement: Claim, proof: str, negated: bool = False) -> Verdict:
         return self.check_all([Task(statement, proof, negated)])[0]
 
     def __exit__(self, *exc: object) -> None:
@@ -81,12 +83,16 @@ class Checker(ABC):
         """Raises UserError where the checker is not installed."""
 
     @abstractmethod
-    def written(self, statement: Statement) -> str:
+    def written(self, statement: Claim) -> str:
         """The statement as one formula of the checker's language."""
 
     @abstractmethod
     def formula(self, task: Task) -> str:
         """What a task asks to be proved: the statement or its negation."""
+
+    def goal(self, task: Task) -> Any:
+        """What a worker is told to be proved: the formula, where that says all."""
+        return self.formula(task)
 
     @abstractmethod
     def read(self, formula: str) -> Statement | None:
@@ -102,7 +108,7 @@ class Checker(ABC):
         """The proposition that is never true."""
 
 
-def contradiction(checker: Checker, statement: Statement) -> Statement:
+def contradiction(checker: Checker, statement: C) -> C:
     """The hypotheses alone, with False for a conclusion: where this is proved, they contradict each other."""
     return replace(statement, conclusion=checker.falsum)
 
