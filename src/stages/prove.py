@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from src.core.errors import UserError
 from src.core.journal import Journal
 from src.core.records import STUDENT, Prediction, Problem, content_id, seed_from, write_table
 from src.core.stage import Stage, StageContext, Upstream
+from src.evaluation.requests import Answer
 from src.generation.base import Completion, Generator, Request, Sampling, Session
 from src.stages.theorems import check_language, goal, precision_and_recall, proof_row
 from src.text.parsing import plain_prompt
@@ -32,7 +35,7 @@ class Prove(Stage):
     """
 
     kind: ClassVar[str] = "prove"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     heavy: ClassVar[bool] = True
 
     checker: Checker
@@ -73,13 +76,14 @@ class Prove(Stage):
         with Asking(ctx, self.engine, self.checker) as asking:
             for attempt in range(self.attempts):
                 left = [(row, side) for row in todo if row.id not in proofs for side in sides]
-                requests = [self._request(row, side, attempt) for row, side in left]
-                tasks = [(row, side, text) for (row, side), text in zip(left, asking.texts(requests), strict=True)]
+                answers = asking.answers([self._request(row, side, attempt) for row, side in left])
+                tasks = [(row, side, answer.text) for (row, side), answer in zip(left, answers, strict=True)]
                 verdicts = asking.check(Task(row.statement, text, side) for row, side, text in tasks)
                 for (row, side, text), verdict in zip(tasks, verdicts, strict=True):
                     if verdict.status in ("proved", "refuted") and row.id not in proofs:
                         proofs[row.id] = proof_row(self.checker, row, side, text, self.engine.name, self.round)
                 ctx.summary[f"settled_by_attempt_{attempt + 1}"] = len(proofs)
+            ctx.summary["completion_tokens"] = asking.tokens
         return {row.id: proofs[row.id] for row in todo if row.id in proofs}
 
     def _request(self, row: Posed, negated: bool, attempt: int) -> Request:
@@ -91,13 +95,14 @@ class Prove(Stage):
 @dataclass(frozen=True)
 class ExamineProver(Stage):
     """Held-out statements put to the model of the input "pretrain": of taught families, and of families that it never
-    saw. Leaves the files of an evaluation; with several samples pass@k, by the unbiased estimator.
+    saw. Leaves the files of an evaluation; with several samples pass@k, by the unbiased estimator. `cumulative` is the
+    share proved in any sample here or in an input whose name begins with "earlier".
 
     n: statements of each kind; samples: proofs of each.
     """
 
     kind: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     heavy: ClassVar[bool] = True
 
     checker: Checker
@@ -124,18 +129,34 @@ class ExamineProver(Stage):
         asked = [(name, row) for name, split in EXAMS.items() for row in self._statements(split)]
         requests = [self._request(row, sample) for _, row in asked for sample in range(self.samples)]
         with Asking(ctx, self.engine, self.checker, prover="pretrain") as asking:
-            texts = asking.texts(requests)
+            answers = asking.answers(requests)
             statements = (row.statement for _, row in asked for _ in range(self.samples))
-            verdicts = asking.check(Task(s, text) for s, text in zip(statements, texts, strict=True))
-        ctx.tally.enter(len(texts))
-        ctx.tally.keep(len(texts))
+            verdicts = asking.check(Task(s, answer.text) for s, answer in zip(statements, answers, strict=True))
+        ctx.tally.enter(len(answers))
+        ctx.tally.keep(len(answers))
         graded = []
         for place, (name, row) in enumerate(asked):
             mine = slice(place * self.samples, (place + 1) * self.samples)
-            prediction = self._prediction(name, row, texts[mine], verdicts[mine])
-            zeros = (0,) * self.samples
-            graded.append(GradedAnswer(prediction, "", zeros, tuple(map(float, zeros)), (True,) * self.samples))
+            prediction = self._prediction(name, row, [answer.text for answer in answers[mine]], verdicts[mine])
+            costs = zip(*((a.tokens, a.seconds, a.finish_reason == "stop") for a in answers[mine]), strict=True)
+            graded.append(GradedAnswer(prediction, "", *costs))
         write_results(ctx, graded, {})
+        ctx.summary["completion_tokens"] = sum(answer.tokens for answer in answers)
+        ctx.summary |= self._cumulative(ctx, [item.prediction for item in graded])
+
+    def _cumulative(self, ctx: StageContext, found: Sequence[Prediction]) -> dict[str, float]:
+        """By exam, the share of statements proved by any sample of any round up to this one."""
+        earlier = [
+            prediction
+            for name, artifact in ctx.inputs.items()
+            if name.startswith("earlier")
+            for prediction in artifact.table("predictions", Prediction)
+        ]
+        proved = {prediction.question_id for prediction in (*earlier, *found) if any(prediction.verdict)}
+        asked: dict[str, list[bool]] = defaultdict(list)
+        for prediction in found:
+            asked[prediction.benchmark].append(prediction.question_id in proved)
+        return {f"{name}/cumulative": sum(solved) / len(solved) for name, solved in asked.items()}
 
     def _statements(self, split: Split) -> list[Posed]:
         return posed_problems(self.n, self.data_seed, part="exam", split=split)
@@ -173,19 +194,28 @@ class Asking:
         self._exits = ExitStack()
         self._session: Session | None = None
         self._journal = self._exits.enter_context(Journal(ctx.work / "texts"))
-        self._known = {id: str(row["text"]) for id, row in self._journal.rows()}
+        self._known = {id: Answer(**row) for id, row in self._journal.rows()}
         self._proofs = self._exits.enter_context(checker.open())
 
-    def texts(self, requests: Sequence[Request]) -> list[str]:
-        """What the model writes for each request; "" where it failed."""
+    @property
+    def tokens(self) -> int:
+        """Of all that was written."""
+        return sum(answer.tokens for answer in self._known.values())
+
+    def answers(self, requests: Sequence[Request]) -> list[Answer]:
+        """What the model writes for each request."""
         missing = [request for request in requests if request.id not in self._known]
         with self._ctx.progress("writing proofs", total=len(requests), unit="proofs") as bar:
             bar.advance(len(requests) - len(missing))
+            clock = time.monotonic()
             for completion in self._asked(missing):
-                self._known[completion.id] = completion.text
-                self._journal.append(completion.id, {"text": completion.text})
+                before, clock = clock, time.monotonic()
+                seconds = round(clock - before, 4)
+                answer = Answer(completion.text, completion.finish_reason, completion.completion_tokens, seconds)
+                self._known[completion.id] = answer
+                self._journal.append(completion.id, {name: getattr(answer, name) for name in Answer.__slots__})
                 bar.advance()
-        return [self._known.get(request.id, "") for request in requests]
+        return [self._known[request.id] for request in requests]
 
     def check(self, tasks: Iterable[Task]) -> list[Verdict]:
         return self._proofs.check_all(tasks)

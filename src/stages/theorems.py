@@ -133,9 +133,10 @@ def _judge_filter(ctx: StageContext, name: str, rows: list[Posed], found: set[st
 
 
 def precision_and_recall(name: str, found: set[str], planted: set[str]) -> dict[str, float]:
-    """Empty where nothing is found, or nothing planted, that could be told of."""
+    """How many a filter found, how many faults of its kind were planted, and how many of these it found; the shares
+    where they are defined."""
     hits = len(found & planted)
-    told = {f"{name}/found": float(len(found))}
+    told = {f"{name}/found": float(len(found)), f"{name}/planted": float(len(planted)), f"{name}/hits": float(hits)}
     if found:
         told[f"{name}/precision"] = hits / len(found)
     if planted:

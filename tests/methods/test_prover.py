@@ -15,7 +15,8 @@ def test_rounds_of_proving_and_learning():
     }
     corpora = {"corpus": nodes["worked"], "corpus_1": nodes["prove_1"], "corpus_2": nodes["prove_2"]}
     assert nodes["prover_2"].inputs == corpora
-    assert nodes["evaluate"].inputs == {"pretrain": nodes["prover_2"]}
+    before = {"earlier_0": nodes["evaluate_0"], "earlier_1": nodes["evaluate_1"]}
+    assert nodes["evaluate"].inputs == {"pretrain": nodes["prover_2"], **before}
 
 
 def test_the_first_rounds_do_not_depend_on_how_many_there_are():
