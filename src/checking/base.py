@@ -14,13 +14,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from src.theorems.statement import Declaration, Statement
 
 Status = Literal["proved", "refuted", "error", "timeout"]
 Claim = Statement | Declaration
-C = TypeVar("C", Statement, Declaration)
 
 REFUSED, ILL_FORMED, NO_PROOF = "refused", "ill-formed statement", "no proof"
 MEMORY, DIED, OUTPUT, ASSUMPTIONS = "memory", "checker died", "output", "assumptions"
@@ -74,9 +73,12 @@ class CheckerSession(AbstractContextManager["CheckerSession"], ABC):
 
 
 class Checker(ABC):
-    """An option of the `checker` group: a frozen dataclass. language: of its statements and proofs."""
+    """An option of the `checker` group: a frozen dataclass. language: of its statements and proofs; stop: strings that
+    end a proof; refutations: proofs by which False may follow from hypotheses that contradict each other."""
 
     language: ClassVar[str]
+    stop: ClassVar[tuple[str, ...]] = ()
+    refutations: ClassVar[tuple[str, ...]]
 
     @abstractmethod
     def open(self) -> CheckerSession:
@@ -94,6 +96,10 @@ class Checker(ABC):
         """What a worker is told to be proved: the formula, where that says all."""
         return self.formula(task)
 
+    def proof_in(self, text: str) -> str:
+        """The proof in what a model wrote."""
+        return text
+
     @abstractmethod
     def read(self, formula: str) -> Statement | None:
         """The inverse of `written`; None for a text that is no such formula."""
@@ -108,7 +114,7 @@ class Checker(ABC):
         """The proposition that is never true."""
 
 
-def contradiction(checker: Checker, statement: C) -> C:
+def contradiction(checker: Checker, statement: Claim) -> Claim:
     """The hypotheses alone, with False for a conclusion: where this is proved, they contradict each other."""
     return replace(statement, conclusion=checker.falsum)
 

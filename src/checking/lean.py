@@ -42,6 +42,7 @@ from src.core.errors import UserError
 from src.core.fingerprint import not_in_key
 from src.core.processes import end_group
 from src.evaluation.isolation import Programs, bubblewrap_command, isolation_for
+from src.text.answers import extract_answer
 from src.theorems.lean import negated, signature, source
 from src.theorems.statement import Declaration, Statement
 
@@ -84,6 +85,8 @@ class Lean(Checker):
     """
 
     language: ClassVar[str] = "lean"
+    stop: ClassVar[tuple[str, ...]] = ("```",)
+    refutations: ClassVar[tuple[str, ...]] = ("omega", "linarith", "simp_all", "norm_num at *")
 
     project: str = field(metadata=not_in_key("what it holds is in identity()"))
     imports: tuple[str, ...] = ("Mathlib",)
@@ -143,6 +146,9 @@ class Lean(Checker):
         opened = _IMPORT.sub("", given.header).strip("\n")
         before = "\n".join(part for part in (self._limit(), opened, given.context) if part)
         return Goal(imports, before, signature(given), given.name, trusted=True)
+
+    def proof_in(self, text: str) -> str:
+        return extract_answer(text, "proof") or ""
 
     def read(self, formula: str) -> Statement | None:
         found = _FORMULA.fullmatch(formula.strip())

@@ -43,6 +43,8 @@ class Rocq(Checker):
     """
 
     language: ClassVar[str] = "rocq"
+    stop: ClassVar[tuple[str, ...]] = ("\n",)
+    refutations: ClassVar[tuple[str, ...]] = ("intros; lia.", "intros; lra.")
 
     libraries: tuple[str, ...] = ("ZArith", "Lia", "QArith", "Lqa", "Znumtheory")
     scope: str = "Z_scope"

@@ -63,6 +63,12 @@ def lean_files(path: Path) -> Sequence[Path]:
     return found
 
 
+def digest_of_files(path: Path) -> str:
+    """The SHA-256 over all files of a library, whatever they are called. Raises UserError where there are none."""
+    digests = (file_digest(file) for file in lean_files(path))
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
 def _entry(row: Row) -> Entry:
     statement = _first(row, STATEMENT)
     if statement is None:
@@ -111,9 +117,7 @@ class LeanBenchmark(Benchmark):
 
     def identity(self) -> dict[str, str]:
         """The digest of the copy, whatever its place. Raises UserError where there is none."""
-        place = self._place()
-        digests = (file_digest(file) for file in ([place] if place.is_file() else lean_files(place)))
-        return {"sha256": hashlib.sha256("".join(digests).encode()).hexdigest()}
+        return {"sha256": digest_of_files(self._place())}
 
     def all_questions(self) -> Iterator[Question]:
         for entry in read_library(self._place()):

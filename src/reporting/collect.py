@@ -138,9 +138,11 @@ class Job:
     def pass_at_k(self) -> dict[str, dict[str, float]]:
         """Of the student by benchmark: pass@k, and "cumulative" where earlier rounds count as well."""
         manifest = self.manifest("evaluate")
-        rows = _read_json(manifest.path / "accuracy.json") if manifest else None
+        if manifest is None:
+            return {}
+        rows = _read_json(manifest.path / "accuracy.json")
         found: dict[str, dict[str, float]] = {}
-        for row in rows if manifest and isinstance(rows, list) else ():
+        for row in rows if isinstance(rows, list) else ():
             if (row.get("group"), row.get("model")) == ("all", STUDENT):
                 figures = {name: value for name, value in row.items() if name.startswith(PASS)}
                 metric = f"{row['benchmark']}/cumulative"

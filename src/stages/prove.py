@@ -6,23 +6,30 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from src.checking.base import Checker, Task, Verdict
 from src.core.checks import at_least
 from src.core.errors import UserError
+from src.core.fingerprint import not_in_key
 from src.core.journal import Journal
 from src.core.records import STUDENT, Prediction, Problem, content_id, seed_from, write_table
 from src.core.stage import Stage, StageContext, Upstream
 from src.evaluation.requests import Answer
 from src.generation.base import Completion, Generator, Request, Sampling, Session
-from src.stages.theorems import check_language, goal, precision_and_recall, proof_row
+from src.stages.theorems import (
+    check_language,
+    goal,
+    library_identity,
+    library_rows,
+    precision_and_recall,
+    proof_row,
+)
 from src.text.parsing import plain_prompt
 from src.theorems.posed import MISSING, WRONG, Posed, Split, posed_problems
 
 SIDES = (False, True)  # the statement, and its negation
-ONE_LINE = ("\n",)
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,8 @@ class Prove(Stage):
             for attempt in range(self.attempts):
                 left = [(row, side) for row in todo if row.id not in proofs for side in sides]
                 answers = asking.answers([self._request(row, side, attempt) for row, side in left])
-                tasks = [(row, side, answer.text) for (row, side), answer in zip(left, answers, strict=True)]
+                written = (self.checker.proof_in(answer.text) for answer in answers)
+                tasks = [(row, side, text) for (row, side), text in zip(left, written, strict=True)]
                 verdicts = asking.check(Task(row.statement, text, side) for row, side, text in tasks)
                 for (row, side, text), verdict in zip(tasks, verdicts, strict=True):
                     if verdict.status in ("proved", "refuted") and row.id not in proofs:
@@ -88,7 +96,7 @@ class Prove(Stage):
 
     def _request(self, row: Posed, negated: bool, attempt: int) -> Request:
         id = content_id("prove", self.round, row.id, negated, attempt)
-        sampling = Sampling(self.temperature, max_tokens=self.max_tokens, stop=ONE_LINE)
+        sampling = Sampling(self.temperature, max_tokens=self.max_tokens, stop=self.checker.stop)
         return Request(id, plain_prompt(goal(self.checker, row, negated)), seed_from(self.data_seed, id), sampling)
 
 
@@ -98,7 +106,8 @@ class ExamineProver(Stage):
     saw. Leaves the files of an evaluation; with several samples pass@k, by the unbiased estimator. `cumulative` is the
     share proved in any sample here or in an input whose name begins with "earlier".
 
-    n: statements of each kind; samples: proofs of each.
+    n: statements of each kind; samples: proofs of each. library: theorems in Lean instead of the families'; the first
+        `n` are asked.
     """
 
     kind: ClassVar[str] = "evaluate"
@@ -112,32 +121,38 @@ class ExamineProver(Stage):
     temperature: float = 0.8
     max_tokens: int = 64
     data_seed: int = 0
+    library: str | None = field(default=None, metadata=not_in_key("its content is in identity()"))
 
     def __post_init__(self) -> None:
-        check_language(self.checker)
+        check_language(self.checker, self.library)
         at_least(self, 1, "n", "samples", "max_tokens")
         if self.samples > 1 and self.temperature == 0:
             raise ValueError(f"{self.samples} samples at temperature 0 are all the same: raise the temperature")
 
     def estimate(self) -> dict[str, float]:
-        return {"tokens": float(len(EXAMS) * self.n * self.samples * self.max_tokens)}
+        exams = 1 if self.library else len(EXAMS)
+        return {"tokens": float(exams * self.n * self.samples * self.max_tokens)}
+
+    def identity(self) -> dict[str, str]:
+        return library_identity(self.library)
 
     def run(self, ctx: StageContext) -> None:
         from src.evaluation.results import GradedAnswer
         from src.stages.evaluate import write_results
 
-        asked = [(name, row) for name, split in EXAMS.items() for row in self._statements(split)]
+        asked = self._asked()
         requests = [self._request(row, sample) for _, row in asked for sample in range(self.samples)]
         with Asking(ctx, self.engine, self.checker, prover="pretrain") as asking:
             answers = asking.answers(requests)
             statements = (row.statement for _, row in asked for _ in range(self.samples))
-            verdicts = asking.check(Task(s, answer.text) for s, answer in zip(statements, answers, strict=True))
+            texts = [self.checker.proof_in(answer.text) for answer in answers]
+            verdicts = asking.check(Task(s, text) for s, text in zip(statements, texts, strict=True))
         ctx.tally.enter(len(answers))
         ctx.tally.keep(len(answers))
         graded = []
         for place, (name, row) in enumerate(asked):
             mine = slice(place * self.samples, (place + 1) * self.samples)
-            prediction = self._prediction(name, row, [answer.text for answer in answers[mine]], verdicts[mine])
+            prediction = self._prediction(name, row, answers[mine], texts[mine], verdicts[mine])
             costs = zip(*((a.tokens, a.seconds, a.finish_reason == "stop") for a in answers[mine]), strict=True)
             graded.append(GradedAnswer(prediction, "", *costs))
         write_results(ctx, graded, {})
@@ -158,15 +173,23 @@ class ExamineProver(Stage):
             asked[prediction.benchmark].append(prediction.question_id in proved)
         return {f"{name}/cumulative": sum(solved) / len(solved) for name, solved in asked.items()}
 
-    def _statements(self, split: Split) -> list[Posed]:
-        return posed_problems(self.n, self.data_seed, part="exam", split=split)
+    def _asked(self) -> list[tuple[str, Posed]]:
+        """Each statement with the exam that it is of."""
+        if self.library:
+            return [(TAUGHT, row) for row in library_rows(self.library)[: self.n]]
+        drawn = {
+            name: posed_problems(self.n, self.data_seed, part="exam", split=split) for name, split in EXAMS.items()
+        }
+        return [(name, row) for name, rows in drawn.items() for row in rows]
 
     def _request(self, row: Posed, sample: int) -> Request:
         id = content_id("exam", row.id, sample)
-        sampling = Sampling(self.temperature, max_tokens=self.max_tokens, stop=ONE_LINE)
+        sampling = Sampling(self.temperature, max_tokens=self.max_tokens, stop=self.checker.stop)
         return Request(id, plain_prompt(goal(self.checker, row, False)), seed_from(self.data_seed, id), sampling)
 
-    def _prediction(self, name: str, row: Posed, texts: list[str], verdicts: list[Verdict]) -> Prediction:
+    def _prediction(
+        self, name: str, row: Posed, answers: list[Answer], texts: list[str], verdicts: list[Verdict]
+    ) -> Prediction:
         return Prediction(
             id=content_id(STUDENT, name, row.id),
             model=STUDENT,
@@ -175,14 +198,15 @@ class ExamineProver(Stage):
             stage=row.family,
             prompt=plain_prompt(goal(self.checker, row, False)),
             gold=row.proof or "",
-            samples=texts,
+            samples=[answer.text for answer in answers],
             extracted=list(texts),
             verdict=[verdict.status == "proved" for verdict in verdicts],
             reasons=[verdict.reason or verdict.status for verdict in verdicts],
         )
 
 
-EXAMS: dict[str, Split] = {"theorems": "seen", "theorems_unseen": "unseen"}
+TAUGHT = "theorems"
+EXAMS: dict[str, Split] = {TAUGHT: "seen", "theorems_unseen": "unseen"}
 
 
 class Asking:
