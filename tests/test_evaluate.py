@@ -328,3 +328,63 @@ def test_a_served_model_is_examined_and_a_killed_examination_goes_on(tmp_path, q
     with serving() as server:
         examined(server, tmp_path / "whole")
     assert predictions(tmp_path / "killed") == predictions(tmp_path / "whole")
+
+
+@dataclass(frozen=True)
+class Proves(Generator):
+    """An engine without a model: of four texts for a theorem one proves it, one fails, one cheats, one is no proof."""
+
+    @property
+    def name(self) -> str:
+        return "proves"
+
+    @contextmanager
+    def open(self, model, cache):
+        class Writes(Session):
+            def stream(self, requests: Iterable) -> Iterator[Completion]:
+                for number, request in enumerate(requests):
+                    assert request.prompt.endswith(":= by\n")
+                    texts = ("  omega\n", "  simp\n", "  sorry\n", "\n")
+                    yield Completion(request.id, texts[number % 4], "stop", 20, 7)
+
+        yield Writes()
+
+
+def test_theorems_in_lean_are_checked_with_pass_at_k(tmp_path, model, capsys, folder_of):
+    told = {"severity": "info", "data": "'b1' depends on axioms: [propext]"}
+    exchanges = [
+        {"cmd": "import Mathlib", "reply": {"env": 0}},
+        {"cmd": "by\n  omega", "reply": {"env": 1}},
+        {"cmd": "#print axioms b1", "reply": {"messages": [told], "env": 9}},
+        {"cmd": "by\n  simp", "reply": {"messages": [{"severity": "error", "data": "no progress"}], "env": 2}},
+    ]
+    project, theorems = tmp_path / "project", tmp_path / "miniF2F-lean4" / "MiniF2F" / "Test"
+    project.mkdir()
+    theorems.mkdir(parents=True)
+    (project / "lean-toolchain").write_text("leanprover/lean4:v4.9.0\n")
+    (project / "lake-manifest.json").write_text("{}\n")
+    (project / "exchanges.json").write_text(json.dumps(exchanges))
+    (theorems / "b1.lean").write_text("import Mathlib\n\ntheorem b1 (x : ℕ) (h : 2 * x = 8) : x = 4 := by sorry")
+    repl = f"[{sys.executable},{ROOT}/tests/checking/repl.py,{project}/exchanges.json]"
+    words = [f"model={model}", "benchmark=[minif2f]", f"benchmark_dir={tmp_path}", "samples=4", "temperature=1"]
+    lean = ["checker=lean", f"checker.project={project}", f"+checker.command={repl}", "+checker.programs=unisolated"]
+
+    def asked(*more):
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            places = [f"outputs={tmp_path}/out", "compute.isolate=false"]
+            config = compose("evaluate", overrides=[*places, *evaluate.spelled_out([*words, *more])])
+        config.engine = OmegaConf.create({"_target_": "tests.test_evaluate.Proves"})
+        evaluate.run(config)
+        return capsys.readouterr().out
+
+    with pytest.raises(UserError, match="The benchmark minif2f asks for proofs in Lean, and no checker"):
+        asked()
+    with pytest.raises(UserError, match="no checker of them is named"):
+        asked("checker=rocq")
+    assert "| minif2f | all | 1 | 25.0 | " in asked(*lean)
+    folder = folder_of("adder")
+    row = json.loads((folder / "accuracy.json").read_text())[0]
+    assert (row["pass@2"], row["pass@4"], row["mean_tokens"]) == (0.5, 1.0, 7)
+    (prediction,) = read_table(folder / "predictions", Prediction)
+    assert prediction.reasons == ["proof", "no proof", "refused", "no answer"]
+    assert "| minif2f | all | 1 | 25.0 | " in asked("regrade=adder")

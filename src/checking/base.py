@@ -14,11 +14,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
-from src.theorems.statement import Statement
+from src.theorems.statement import Declaration, Statement
 
 Status = Literal["proved", "refuted", "error", "timeout"]
+Claim = Statement | Declaration
 
 REFUSED, ILL_FORMED, NO_PROOF = "refused", "ill-formed statement", "no proof"
 MEMORY, DIED, OUTPUT, ASSUMPTIONS = "memory", "checker died", "output", "assumptions"
@@ -45,7 +46,7 @@ class Verdict(NamedTuple):
 class Task:
     """A proof to check: of the statement, or with `negated` of its negation."""
 
-    statement: Statement
+    statement: Claim
     proof: str
     negated: bool = False
 
@@ -58,13 +59,13 @@ class CheckerSession(AbstractContextManager["CheckerSession"], ABC):
         """The verdicts, in order. Never raises for what a proof does."""
 
     @abstractmethod
-    def well_formed(self, statements: Iterable[Statement]) -> list[Verdict]:
+    def well_formed(self, statements: Iterable[Claim]) -> list[Verdict]:
         """In order, "proved" for a statement that can be stated, else an error or a timeout."""
 
     @abstractmethod
     def close(self) -> None: ...
 
-    def check(self, statement: Statement, proof: str, negated: bool = False) -> Verdict:
+    def check(self, statement: Claim, proof: str, negated: bool = False) -> Verdict:
         return self.check_all([Task(statement, proof, negated)])[0]
 
     def __exit__(self, *exc: object) -> None:
@@ -72,21 +73,32 @@ class CheckerSession(AbstractContextManager["CheckerSession"], ABC):
 
 
 class Checker(ABC):
-    """An option of the `checker` group: a frozen dataclass. language: of its statements and proofs."""
+    """An option of the `checker` group: a frozen dataclass. language: of its statements and proofs; stop: strings that
+    end a proof; refutations: proofs by which False may follow from hypotheses that contradict each other."""
 
     language: ClassVar[str]
+    stop: ClassVar[tuple[str, ...]] = ()
+    refutations: ClassVar[tuple[str, ...]]
 
     @abstractmethod
     def open(self) -> CheckerSession:
         """Raises UserError where the checker is not installed."""
 
     @abstractmethod
-    def written(self, statement: Statement) -> str:
+    def written(self, statement: Claim) -> str:
         """The statement as one formula of the checker's language."""
 
     @abstractmethod
     def formula(self, task: Task) -> str:
         """What a task asks to be proved: the statement or its negation."""
+
+    def goal(self, task: Task) -> Any:
+        """What a worker is told to be proved: the formula, where that says all."""
+        return self.formula(task)
+
+    def proof_in(self, text: str) -> str:
+        """The proof in what a model wrote."""
+        return text
 
     @abstractmethod
     def read(self, formula: str) -> Statement | None:
@@ -102,7 +114,7 @@ class Checker(ABC):
         """The proposition that is never true."""
 
 
-def contradiction(checker: Checker, statement: Statement) -> Statement:
+def contradiction(checker: Checker, statement: Claim) -> Claim:
     """The hypotheses alone, with False for a conclusion: where this is proved, they contradict each other."""
     return replace(statement, conclusion=checker.falsum)
 

@@ -3,6 +3,9 @@
 The REPL reads JSON commands that a blank line ends, {"cmd": text, "env": number}, and answers {"messages":
 [{"severity", "data", ...}], "sorries": [...], "env": number}: the text is worked out in the environment of that number,
 and the answer names the new one. So each proof begins in the environment of the imports, and no proof sees another.
+
+A `Statement` becomes one formula over the checker's own imports. A `Declaration` of a library is stated as it was
+published, over its own imports, options and definitions: `theorem name binders : conclusion := by`, then the proof.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from src.checking.base import (
     ASSUMPTIONS,
@@ -27,6 +30,7 @@ from src.checking.base import (
     REFUSED,
     Checker,
     CheckerSession,
+    Claim,
     Task,
     Verdict,
     bracketed,
@@ -38,7 +42,9 @@ from src.core.errors import UserError
 from src.core.fingerprint import not_in_key
 from src.core.processes import end_group
 from src.evaluation.isolation import Programs, bubblewrap_command, isolation_for
-from src.theorems.statement import Statement
+from src.text.answers import extract_answer
+from src.theorems.lean import negated, signature, source
+from src.theorems.statement import Declaration, Statement
 
 START_SECONDS = 600.0  # Mathlib is loaded
 RECYCLE = 1_000  # proofs: the REPL keeps every environment that it has made
@@ -55,6 +61,18 @@ FORBIDDEN = re.compile(
 _QUANTIFIER = re.compile(r"[∀∃λ]|\b(?:fun|let|if|match|have)\b")
 _FORMULA = re.compile(r"∀ ([^,]+), (.*)", re.DOTALL)
 _DEPENDS = re.compile(r"depends on axioms: \[(.*)\]", re.DOTALL)
+_IMPORT = re.compile(r"^import\s+\S+$", re.MULTILINE)
+
+
+class Goal(NamedTuple):
+    """What a worker is told to be proved. imports: what its environment holds; before: options, openings and
+    definitions; claim: the theorem called `name`; trusted: it is a library's, and no model wrote any of it."""
+
+    imports: str
+    before: str
+    claim: str
+    name: str
+    trusted: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,17 +80,21 @@ class Lean(Checker):
     """Proofs by tactics in a Lake project that has the REPL, and Mathlib where `imports` ask for it.
 
     project: its folder; imports, opens: what a statement may speak of. command: starts the REPL there.
-    seconds: of wall time, for one proof; heartbeats: Lean's own limit, the same on every machine.
+    seconds: of wall time, for one proof; heartbeats: Lean's own limit, the same on every machine, unless a library sets
+        another. memory_mb: for one REPL, what it reads from files left aside.
     """
 
     language: ClassVar[str] = "lean"
+    stop: ClassVar[tuple[str, ...]] = ("```",)
+    refutations: ClassVar[tuple[str, ...]] = ("omega", "linarith", "simp_all", "norm_num at *")
 
-    project: str
+    project: str = field(metadata=not_in_key("what it holds is in identity()"))
     imports: tuple[str, ...] = ("Mathlib",)
     opens: tuple[str, ...] = ("Nat", "Real")
     command: tuple[str, ...] = ("lake", "exe", "repl")
     seconds: float = 60.0
     heartbeats: int = 400_000
+    memory_mb: int = 16_384
     programs: Programs = "isolated"
     workers: int = field(default=1, metadata=not_in_key("how many processes share the work"))
 
@@ -80,6 +102,7 @@ class Lean(Checker):
         for name in ("imports", "opens", "command"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         at_least(self, 1, "workers", "heartbeats")
+        at_least(self, 256, "memory_mb")
 
     @property
     def falsum(self) -> str:
@@ -99,17 +122,33 @@ class Lean(Checker):
 
     def open(self) -> CheckerSession:
         self.identity()
-        return PooledSession(
-            self, self.workers, lambda: Repl(self._command(), self.project, self.header(), self.seconds)
-        )
+        return PooledSession(self, self.workers, lambda: Repl(self._command(), self.project, self.seconds))
 
-    def written(self, statement: Statement) -> str:
+    def written(self, statement: Claim) -> str:
+        if isinstance(statement, Declaration):
+            return source(statement)
         body = " → ".join([*(bracketed(part, _QUANTIFIER, "→") for part in statement.hypotheses), statement.conclusion])
         return f"∀ {statement.variables}, {body}" if statement.variables else body
 
     def formula(self, task: Task) -> str:
+        if isinstance(task.statement, Declaration):
+            return source(negated(task.statement) if task.negated else task.statement)
         written = self.written(task.statement)
         return f"¬ ({written})" if task.negated else written
+
+    def goal(self, task: Task) -> Goal:
+        if not isinstance(task.statement, Declaration):
+            opens = f"\nopen {' '.join(self.opens)}" if self.opens else ""
+            imports = "\n".join(f"import {name}" for name in self.imports)
+            return Goal(imports, self._limit() + opens, f"theorem {NAME} : {self.formula(task)}", NAME)
+        given = negated(task.statement) if task.negated else task.statement
+        imports = "\n".join(_IMPORT.findall(given.header))
+        opened = _IMPORT.sub("", given.header).strip("\n")
+        before = "\n".join(part for part in (self._limit(), opened, given.context) if part)
+        return Goal(imports, before, signature(given), given.name, trusted=True)
+
+    def proof_in(self, text: str) -> str:
+        return extract_answer(text, "proof") or ""
 
     def read(self, formula: str) -> Statement | None:
         found = _FORMULA.fullmatch(formula.strip())
@@ -117,75 +156,76 @@ class Lean(Checker):
         *hypotheses, conclusion = split_arrows(body, "→")
         return Statement(variables, tuple(hypotheses), conclusion) if conclusion and all(hypotheses) else None
 
-    def header(self) -> str:
-        """What every proof stands behind."""
-        lines = [f"import {name}" for name in self.imports]
-        lines += [f"set_option maxHeartbeats {self.heartbeats}"]
-        return "\n".join([*lines, *([f"open {' '.join(self.opens)}"] if self.opens else [])])
+    def _limit(self) -> str:
+        return f"set_option maxHeartbeats {self.heartbeats}"
 
     def _command(self) -> list[str]:
         isolation = isolation_for(self.programs)
+        limited = ["prlimit", f"--data={self.memory_mb << 20}", "--core=0", *self.command]
         if isolation == "none":
-            return list(self.command)
+            return limited
         if isolation != "bubblewrap":
             raise UserError("The checker lean is isolated by bubblewrap alone.", "apt-get install bubblewrap")
         homes = (Path(self.project).expanduser(), Path(os.environ.get("ELAN_HOME", "~/.elan")).expanduser())
         binds = [part for home in homes if home.exists() for part in ("--ro-bind", str(home), str(home))]
-        return [*bubblewrap_command(), *binds, "--chdir", str(homes[0]), *self.command]
+        return [*bubblewrap_command(), *binds, "--chdir", str(homes[0]), *limited]
 
 
 class Repl:
     """One REPL, warm. A proof that it does not answer in time costs the process, and the next one starts another."""
 
-    def __init__(self, command: Sequence[str], folder: str, header: str, seconds: float):
-        self.command, self.folder, self.header, self.seconds = list(command), folder, header, seconds
+    def __init__(self, command: Sequence[str], folder: str, seconds: float):
+        self.command, self.folder, self.seconds = list(command), folder, seconds
         self._process: subprocess.Popen[bytes] | None = None
-        self._base, self._judged = 0, 0
+        self._bases: dict[str, int] = {}  # the environments of imports
+        self._judged = 0
 
-    def state(self, formula: str) -> Verdict:
-        if forbidden := FORBIDDEN.search(formula):
+    def state(self, goal: Goal) -> Verdict:
+        if not goal.trusted and (forbidden := FORBIDDEN.search(_formula(goal))):
             return Verdict("error", f"{ILL_FORMED}: {forbidden[0]}")
-        verdict, _ = self._work(f"theorem {NAME} : {formula} := by sorry", ILL_FORMED)
+        verdict, _ = self._work(goal, f"{goal.claim} := by sorry", ILL_FORMED)
         return verdict
 
-    def prove(self, formula: str, proof: str) -> Verdict:
-        for text, what in ((formula, ILL_FORMED), (proof, REFUSED)):
+    def prove(self, goal: Goal, proof: str) -> Verdict:
+        for text, what in (("" if goal.trusted else _formula(goal), ILL_FORMED), (proof, REFUSED)):
             if forbidden := FORBIDDEN.search(text):
                 return Verdict("error", f"{what}: {forbidden[0]}")
         if not proof.strip():
             return Verdict("error", f"{REFUSED}: empty")
         tactics = "\n".join(f"  {line}" for line in proof.strip("\n").splitlines())
-        verdict, reply = self._work(f"theorem {NAME} : {formula} := by\n{tactics}", NO_PROOF)
+        verdict, reply = self._work(goal, f"{goal.claim} := by\n{tactics}", NO_PROOF)
         if verdict.status != "proved":
             return verdict
         if reply.get("sorries"):
             return Verdict("error", f"{ASSUMPTIONS}: sorryAx")
-        return self._axioms(int(reply["env"]))
+        return self._axioms(goal, int(reply["env"]))
 
-    def assumptions(self, proved: Sequence[tuple[str, str]]) -> list[Verdict]:
+    def assumptions(self, proved: Sequence[tuple[Goal, str]]) -> list[Verdict]:
         """They were looked at with each proof: that is cheap in Lean."""
         return [Verdict("proved")] * len(proved)
 
-    def _axioms(self, env: int) -> Verdict:
+    def _axioms(self, goal: Goal, env: int) -> Verdict:
         """Whether the theorem of that environment depends on nothing but Lean's own axioms."""
-        verdict, reply = self._work(f"#print axioms {NAME}", ASSUMPTIONS, env)
+        verdict, reply = self._work(goal, f"#print axioms {goal.name}", ASSUMPTIONS, env)
         if verdict.status != "proved":
             return verdict
         told = " ".join(message["data"] for message in reply.get("messages", []))
-        if f"'{NAME}' does not depend on any axioms" in told:
+        if re.search(rf"'(?:[^']*\.)?{re.escape(goal.name)}' does not depend on any axioms", told):
             return Verdict("proved")
         found = _DEPENDS.search(told)
         names = {name.strip() for name in found[1].split(",")} if found else {"not seen"}
         return Verdict("proved") if names <= AXIOMS else Verdict("error", f"{ASSUMPTIONS}: {', '.join(names - AXIOMS)}")
 
-    def _work(self, text: str, what: str, env: int | None = None) -> tuple[Verdict, dict[str, Any]]:
+    def _work(self, goal: Goal, text: str, what: str, env: int | None = None) -> tuple[Verdict, dict[str, Any]]:
+        """What Lean says to a text: in the environment `env`, else in that of the goal's imports, after what stands
+        before the goal."""
         try:
-            if env is None and self._judged >= RECYCLE:
-                self.close()
-            if self._process is None:
-                self._start()
-            self._judged += env is None
-            reply = self._ask({"cmd": text, "env": self._base if env is None else env}, self.seconds)
+            if env is None:
+                if self._judged >= RECYCLE:
+                    self.close()
+                env, text = self._base(goal.imports), f"{goal.before}\n\n{text}"
+                self._judged += 1
+            reply = self._ask({"cmd": text, "env": env}, self.seconds)
         except TimeoutError:
             return Verdict("timeout"), {}
         except EOFError:
@@ -197,8 +237,29 @@ class Repl:
             return Verdict("error", f"{what}: {' '.join(errors[0].split())[:160]}"), reply
         return Verdict("proved"), reply
 
+    def _base(self, imports: str) -> int:
+        """The environment of these imports, in a REPL that lives."""
+        if self._process is None:
+            self._start()
+        if imports not in self._bases:
+            try:
+                reply = self._ask({"cmd": imports}, START_SECONDS)
+                wrong = [m["data"] for m in reply.get("messages", []) if m.get("severity") == "error"]
+                problem = " ".join(wrong) or ("" if "env" in reply else str(reply.get("message", reply)))
+            except (TimeoutError, EOFError) as error:
+                problem = repr(error)
+            if problem:
+                self.close()
+                raise UserError(
+                    f"The REPL of Lean did not take {imports.replace(chr(10), ', ') or 'no imports'}: {problem}",
+                    f"Try it in {self.folder}: {' '.join(self.command)}",
+                )
+            self._bases[imports] = int(reply["env"])
+        return self._bases[imports]
+
     def _start(self) -> None:
         self._judged = 0
+        self._bases = {}
         self._process = subprocess.Popen(
             self.command,
             cwd=Path(self.folder).expanduser(),
@@ -208,12 +269,6 @@ class Repl:
             env={name: os.environ[name] for name in ("PATH", "HOME", "ELAN_HOME") if name in os.environ},
             start_new_session=True,
         )
-        try:
-            reply = self._ask({"cmd": self.header}, START_SECONDS)
-            self._base = int(reply["env"])
-        except (TimeoutError, EOFError, KeyError) as error:
-            self.close()
-            raise UserError(f"The REPL of Lean did not start: {error!r}", f"Try it: {' '.join(self.command)}") from None
 
     def _ask(self, command: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Raises TimeoutError and EOFError, and ends the process for both."""
@@ -245,3 +300,8 @@ class Repl:
         process, self._process = self._process, None
         if process is not None:
             end_group(process)
+
+
+def _formula(goal: Goal) -> str:
+    """What a model may have written of it."""
+    return goal.claim.removeprefix(f"theorem {goal.name} :")

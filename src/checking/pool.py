@@ -5,30 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from src.checking.base import Checker, CheckerSession, Task, Verdict
-from src.theorems.statement import Statement
+from src.checking.base import Checker, CheckerSession, Claim, Task, Verdict
 
 T = TypeVar("T")
 R = TypeVar("R")
-LOOKED_AT, LOOKED_AT_CHARS = (
-    50,
-    20_000,
-)  # proofs whose assumptions are looked at together; their length: a pipe holds it
+LOOKED_AT, LOOKED_AT_CHARS = 50, 20_000  # proofs whose assumptions are looked at together; a pipe holds that length
 
 
 class Worker(Protocol):
-    """One process of a checker, used by one thread at a time; it starts when first asked."""
+    """One process of a checker, used by one thread at a time; it starts when first asked. Goals are its checker's."""
 
-    def state(self, formula: str) -> Verdict:
-        """Whether the formula can be stated."""
+    def state(self, goal: Any) -> Verdict:
+        """Whether the goal can be stated."""
 
-    def prove(self, formula: str, proof: str) -> Verdict:
+    def prove(self, goal: Any, proof: str) -> Verdict:
         """Whether the kernel accepts the proof."""
 
-    def assumptions(self, proved: Sequence[tuple[str, str]]) -> list[Verdict]:
-        """Of accepted proofs, (formula, proof) each, those that no axiom stands behind stay "proved"."""
+    def assumptions(self, proved: Sequence[tuple[Any, str]]) -> list[Verdict]:
+        """Of accepted proofs, (goal, proof) each, those that no axiom stands behind stay "proved"."""
 
     def close(self) -> None: ...
 
@@ -45,7 +41,7 @@ class PooledSession(CheckerSession):
 
     def check_all(self, tasks: Iterable[Task]) -> list[Verdict]:
         asked = list(tasks)
-        given = [(self.checker.formula(task), task.proof) for task in asked]
+        given = [(self.checker.goal(task), task.proof) for task in asked]
         distinct = list(dict.fromkeys(given))
         found = dict(zip(distinct, self._map(lambda worker, pair: worker.prove(*pair), distinct), strict=True))
         groups = list(_groups([pair for pair, verdict in found.items() if verdict.status == "proved"]))
@@ -53,11 +49,11 @@ class PooledSession(CheckerSession):
         found |= {p: v for group, verdicts in zip(groups, looked, strict=True) for p, v in zip(group, verdicts)}
         return [_of(found[pair], task.negated) for pair, task in zip(given, asked, strict=True)]
 
-    def well_formed(self, statements: Iterable[Statement]) -> list[Verdict]:
-        given = [self.checker.written(statement) for statement in statements]
+    def well_formed(self, statements: Iterable[Claim]) -> list[Verdict]:
+        given = [self.checker.goal(Task(statement, "")) for statement in statements]
         distinct = list(dict.fromkeys(given))
-        found = dict(zip(distinct, self._map(lambda worker, formula: worker.state(formula), distinct), strict=True))
-        return [found[formula] for formula in given]
+        found = dict(zip(distinct, self._map(lambda worker, goal: worker.state(goal), distinct), strict=True))
+        return [found[goal] for goal in given]
 
     def close(self) -> None:
         self._threads.shutdown(cancel_futures=True)
@@ -80,10 +76,11 @@ def _of(verdict: Verdict, negated: bool) -> Verdict:
     return Verdict("refuted") if negated and verdict.status == "proved" else verdict
 
 
-def _groups(proved: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    group: list[tuple[str, str]] = []
+def _groups(proved: Sequence[tuple[Any, str]]) -> Iterator[list[tuple[Any, str]]]:
+    group: list[tuple[Any, str]] = []
     for pair in proved:
-        if group and (len(group) == LOOKED_AT or sum(len(a) + len(b) for a, b in [*group, pair]) > LOOKED_AT_CHARS):
+        size = sum(len(str(goal)) + len(proof) for goal, proof in [*group, pair])
+        if group and (len(group) == LOOKED_AT or size > LOOKED_AT_CHARS):
             yield group
             group = []
         group.append(pair)

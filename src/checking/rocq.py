@@ -12,7 +12,7 @@ from itertools import count
 from subprocess import DEVNULL, run
 from typing import ClassVar
 
-from src.checking.base import Checker, CheckerSession, Task, bracketed, split_arrows
+from src.checking.base import Checker, CheckerSession, Claim, Task, bracketed, split_arrows
 from src.checking.pool import PooledSession
 from src.checking.toplevel import Toplevel
 from src.core.checks import at_least
@@ -27,10 +27,6 @@ PREFIXES: dict[str, Callable[[], list[str]]] = {
     "namespaces": namespaces_command,
     "none": list,
 }
-LOOKED_AT, LOOKED_AT_CHARS = (
-    50,
-    20_000,
-)  # proofs whose assumptions are looked at together; their length: a pipe holds it
 FILE_BYTES, PROCESSES = 1 << 20, 64
 _QUANTIFIER = re.compile(r"\b(?:forall|exists|fun|let|if|match)\b")
 _FORMULA = re.compile(r"forall (\w[\w ]*: \w+|(?:\([\w ]+: \w+\) ?)+), (.*)", re.DOTALL)
@@ -47,6 +43,8 @@ class Rocq(Checker):
     """
 
     language: ClassVar[str] = "rocq"
+    stop: ClassVar[tuple[str, ...]] = ("\n",)
+    refutations: ClassVar[tuple[str, ...]] = ("intros; lia.", "intros; lra.")
 
     libraries: tuple[str, ...] = ("ZArith", "Lia", "QArith", "Lqa", "Znumtheory")
     scope: str = "Z_scope"
@@ -77,7 +75,8 @@ class Rocq(Checker):
         self.identity()
         return PooledSession(self, self.workers, lambda: Toplevel(self.command(), self.preamble(), self.seconds))
 
-    def written(self, statement: Statement) -> str:
+    def written(self, statement: Claim) -> str:
+        assert isinstance(statement, Statement), "libraries are Lean's"
         body = " -> ".join([*(bracketed(part, _QUANTIFIER) for part in statement.hypotheses), statement.conclusion])
         return f"forall {statement.variables}, {body}" if statement.variables else body
 

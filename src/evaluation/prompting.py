@@ -9,6 +9,7 @@ r"""How a question is put to a model: in one of the corpus's own formats, in its
 | gsm8k_cot | some | Q: ... A: ... (Wei et al. 2022, arXiv 2201.11903) | "The answer is 5." |
 | minerva | some | Problem: ... Solution: ... (Lewkowycz et al. 2022, arXiv 2206.14858) | "Final Answer: ..." |
 | program | some | Question: ... and a Python block | what one program prints |
+| proof | none | Lean code to complete (DeepSeek-Prover-V1.5, arXiv 2408.08152) | tactics |
 | tool | none | the tool corpus | the model writes a program, reads its output, and goes on |
 
 The layouts are the published ones, to the letter; the exemplars in them are this project's own, or a file's.
@@ -32,15 +33,17 @@ if TYPE_CHECKING:
     from src.evaluation.benchmark import Benchmark
     from src.evaluation.question import Question
 
-Style = Literal["corpus", "plain", "chat", "few_shot", "gsm8k_cot", "minerva", "program", "tool"]
+Style = Literal["corpus", "plain", "chat", "few_shot", "gsm8k_cot", "minerva", "program", "tool", "proof"]
 
 CORPUS_PROMPT = "## Question\n{question}\n\n## Solution\n"
 TOOL_PROMPT = "## Question\n{question}\n\n## Code Solution\n"
 CORPUS_STOP = ("## Question",)
 TOOL_STOP = ("```output", *CORPUS_STOP)
+PROOF_PROMPT = "Complete the following Lean 4 code:\n\n```lean4\n{question}"
 PROGRAM_OPENING = "```python\n"
 PROGRAM_WISH = "Write a Python program that prints the answer.\n\n"
 BOX = "Reason step by step, and put your final answer within \\boxed{}."
+PROVE = "Prove this theorem. Give its proof by tactics in a ```lean4 block."
 BOX_LETTER = "Reason step by step, and put the letter of the right choice within \\boxed{}."
 
 
@@ -124,12 +127,14 @@ class Protocol:
             return Prompting(lambda question: corpus_prompt(full_text(question)), CORPUS_STOP)
         if style == "plain":
             return Prompting(lambda question: plain_prompt(full_text(question)), ("\n",))
+        if style == "proof":
+            return Prompting(lambda question: PROOF_PROMPT.format(question=question.text), ("```",))
         if style == "tool":
             write = lambda question: TOOL_PROMPT.format(question=full_text(question))  # noqa: E731
             return Prompting(write, TOOL_STOP, self.turns, reads_output=True)
         if style == "chat":
-            wish = BOX_LETTER if benchmark.answer_type == "choice" else BOX
-            return Prompting(self._chat_writer(model, wish))
+            wishes = {"choice": BOX_LETTER, "proof": PROVE}
+            return Prompting(self._chat_writer(model, wishes.get(benchmark.answer_type, BOX)))
         layout = LAYOUTS[style]
         before = "".join(
             layout.shown.format(

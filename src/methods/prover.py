@@ -33,7 +33,7 @@ def prover(graph: Graph) -> None:
     sound = add("filter", sift, statements=statements)
     start = base(graph, "base", "pretrain.model")
     model = add("prover_0", learn, base=start, corpus=worked)
-    add("evaluate_0", examine, pretrain=model)
+    exams = {"earlier_0": add("evaluate_0", examine, pretrain=model)}
     found: dict[str, Node] = {}
     for number in range(1, rounds + 1):
         earlier = {f"earlier_{n}": node for n, node in enumerate(found.values(), 1)}
@@ -41,4 +41,4 @@ def prover(graph: Graph) -> None:
         found[f"corpus_{number}"] = add(f"prove_{number}", of_round, statements=sound, prover=model, **earlier)
         model = add(f"prover_{number}", learn, base=start, corpus=worked, **found)
         name = "evaluate" if number == rounds else f"evaluate_{number}"
-        add(name, examine, pretrain=model)
+        exams[f"earlier_{number}"] = add(name, examine, pretrain=model, **exams)

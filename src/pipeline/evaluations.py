@@ -52,6 +52,7 @@ def evaluation_node(config: Mapping[str, Any]) -> Node:
     options = {name: config[name] for name in STAGE_OPTIONS}
     for_all = {name: config[name] for name in FOR_ALL_BENCHMARKS if config[name] is not None}
     options["benchmarks"] = {name: {**node, **for_all} for name, node in config["benchmark"].items()}
+    options["checker"] = config.get("checker")  # a group of which nothing is chosen leaves no key
     engine = dict(config["engine"])
     if "base_url" in engine:
         engine["system"] = options.pop("system") or engine.get("system")
@@ -104,7 +105,7 @@ class Evaluations:
         """Grade the answers of an evaluation again, by today's grader."""
         full, earlier = self.find(name)
         config = earlier.manifest["config"]
-        options = {option: config[option] for option in ("benchmarks", "prompting")}
+        options = {option: config.get(option) for option in ("benchmarks", "prompting", "checker")}
         stage: Regrade = build({"_target_": "src.stages.evaluate.Regrade", **options}, "regrade")
         finished: Any = _Finished("evaluation", earlier.manifest["key"])
         node = _checked(Node("regrade", stage, {"evaluation": finished}))

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from src.core.errors import UserError
+from src.core.records import STUDENT
 from src.reporting.planned import jobs_not_started
 
+PASS = "pass@"
 NO_CHOICE = {"seed", "study", "name", "plan", "outputs", "compute", "tracker", "hydra", "experiment"}
 
 
@@ -131,6 +133,22 @@ class Job:
         manifest = self.manifest("evaluate")
         rows = _read_json(manifest.path / "accuracy.json") if manifest else None
         return tuple(_pick(Accuracy, row) for row in rows) if isinstance(rows, list) else ()
+
+    @property
+    def pass_at_k(self) -> dict[str, dict[str, float]]:
+        """Of the student by benchmark: pass@k, and "cumulative" where earlier rounds count as well."""
+        manifest = self.manifest("evaluate")
+        if manifest is None:
+            return {}
+        rows = _read_json(manifest.path / "accuracy.json")
+        found: dict[str, dict[str, float]] = {}
+        for row in rows if isinstance(rows, list) else ():
+            if (row.get("group"), row.get("model")) == ("all", STUDENT):
+                figures = {name: value for name, value in row.items() if name.startswith(PASS)}
+                metric = f"{row['benchmark']}/cumulative"
+                more = {"cumulative": manifest.metrics[metric]} if metric in manifest.metrics else {}
+                found |= {row["benchmark"]: {**figures, **more}} if figures else {}
+        return found
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,10 @@ def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
         ("Beside the paper", "paper"),
         ("Accuracy", "accuracy"),
         ("Transfer: what nobody taught", "transfer"),
+        ("Pass@k", "pass_at_k"),
         ("By education stage", "stages_by_arm" if view.tables["stages_by_arm"] else "stages"),
         (f"Rows through the stages{f' of {view.shown.name}' if view.shown else ''}", "funnel"),
+        ("Filters on planted faults", "filters"),
     )
     parts += _sections(view, results)
     parts += _trees(view)

@@ -78,6 +78,8 @@ def view(study: Study, baseline: Arm) -> View:
         "stages_by_arm": tables.stages_by_arm(study, baseline),
         "stages": tables.by_stage(shown) if shown else EMPTY_TABLE,
         "funnel": tables.funnel(shown) if shown else EMPTY_TABLE,
+        "filters": tables.filters(study),
+        "pass_at_k": tables.pass_at_k(study),
         "corpora": corpora(study),
         "effort": tables.effort(study),
         "jobs": tables.jobs(study),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from src.core.intervals import Estimate, holm
 from src.core.records import BASE, STUDENT
 from src.prompts.sets import STAGES
-from src.reporting.collect import Accuracy, Arm, Job, Manifest, Study
+from src.reporting.collect import PASS, Accuracy, Arm, Job, Manifest, Study
 from src.reporting.outcomes import against_arm, arm_accuracy, benchmarks, primary
 from src.reporting.table import EMPTY, EMPTY_TABLE, UNKNOWN, Cell, Column, Table, sources
 from src.reporting.text import (
@@ -25,6 +28,8 @@ from src.reporting.text import (
     words,
 )
 from src.reporting.verdict import Contrast, Gain, gains
+
+PLANTED = "/planted"  # the end of a metric: faults that were planted for a filter
 
 
 def accuracy(study: Study, names: Sequence[str]) -> Table:
@@ -322,6 +327,56 @@ def funnel(job: Job) -> Table:
         Column("Why", numeric=False),
     )
     return Table(columns, tuple(rows))
+
+
+def pass_at_k(study: Study) -> Table:
+    """Where a question was answered several times: the share of which one of k answers is right, over an arm's jobs."""
+    found = {
+        (benchmark, arm.name): [job.pass_at_k[benchmark] for job in arm.complete if benchmark in job.pass_at_k]
+        for benchmark in dict.fromkeys(name for job in study.complete for name in job.pass_at_k)
+        for arm in study.arms
+    }
+    named = dict.fromkeys(name for jobs in found.values() for figures in jobs for name in figures)
+    names = sorted(named, key=lambda name: int(name.removeprefix(PASS)) if name.startswith(PASS) else math.inf)
+    arms = {arm.name: arm for arm in study.arms}
+    rows = []
+    for (benchmark, arm), jobs in found.items():
+        if jobs:
+            at = sources(m for job in arms[arm].complete if (m := job.manifest("evaluate")))
+            means = (fmean(known) if (known := [job[n] for job in jobs if n in job]) else None for n in names)
+            cells = (EMPTY if mean is None else Cell(percent(mean), sources=at) for mean in means)
+            rows.append((Cell(words(benchmark)), Cell(arm), *cells))
+    columns = (Column("Benchmark", numeric=False), Column("Arm", numeric=False), *(Column(f"{n} %") for n in names))
+    note = "By the unbiased estimator (arXiv 2107.03374)."
+    told = " Cumulative: proved in any sample of any round up to the arm's last." if "cumulative" in names else ""
+    return Table(columns, tuple(rows), note + told)
+
+
+def filters(study: Study) -> Table:
+    """What each filter found of the faults that were planted for it: precision and recall, over all jobs of an arm.
+    Arms that share the stage stand in one row."""
+    arms: dict[tuple[str, str, tuple[str, ...]], list[str]] = defaultdict(list)
+    made: dict[str, Manifest] = {}
+    for arm in study.arms:
+        for name in study.node_names:
+            nodes = (n for job in arm.jobs for n in job.nodes if n.name == name)
+            manifests = {n.manifest.key: n.manifest for n in nodes if n.manifest}
+            made |= manifests
+            measured = (metric for manifest in manifests.values() for metric in manifest.metrics)
+            for metric in dict.fromkeys(metric for metric in measured if metric.endswith(PLANTED)):
+                arms[name, metric.removesuffix(PLANTED), tuple(manifests)].append(arm.name)
+    rows = []
+    for (name, kind, keys), of in arms.items():
+        at = sources(made[key] for key in keys)
+        found, planted, hits = (
+            sum(made[key].metrics.get(f"{kind}/{what}", 0.0) for key in keys) for what in ("found", "planted", "hits")
+        )
+        figures = (number(found), number(planted), *(percent(hits / all) if all else "" for all in (found, planted)))
+        shared = "all" if len(of) == len(study.arms) > 1 else ", ".join(of)
+        rows.append((Cell(shared), Cell(words(name)), Cell(words(kind)), *(Cell(text, sources=at) for text in figures)))
+    named = ("Arm", "Stage", "Filter"), ("Found", "Planted", "Precision %", "Recall %")
+    columns = (*(Column(text, numeric=False) for text in named[0]), *map(Column, named[1]))
+    return Table(columns, tuple(rows), "Found: statements that a filter takes out, or would where it is switched off.")
 
 
 def _together(text: str) -> str:

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from src.checking.base import Checker
 from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.fingerprint import digest_of, not_in_key
@@ -33,6 +34,7 @@ from src.stages.training import start_of
 if TYPE_CHECKING:
     from src.evaluation.decoding import Decoded
     from src.evaluation.decoding.outcomes import GradedDecoding
+    from src.evaluation.grading import Grader
     from src.evaluation.requests import RequestPlanner
     from src.evaluation.results import GradedAnswer
 
@@ -58,6 +60,7 @@ class Evaluate(Stage):
         template, such as enable_thinking; turns: programs that a model may run for one answer, with "tool".
     programs: how they are kept apart from this machine (`src.evaluation.isolation`).
     baseline: the graph has the model that training starts from examined, too.
+    checker: of formal proofs, for benchmarks that ask for them.
     """
 
     kind: ClassVar[str] = "evaluate"
@@ -86,6 +89,7 @@ class Evaluate(Stage):
     programs: Programs = "isolated"
     baseline: bool = True
     data_seed: int = 0
+    checker: Checker | None = field(default=None, metadata=not_in_key("one that is asked is in identity()"))
     shape: Shape | None = field(
         default=None, metadata=not_in_key("how big the model is, for a plan: its name says which it is")
     )
@@ -103,7 +107,6 @@ class Evaluate(Stage):
         """Raises UserError where the model, a benchmark or a template is not to be had."""
         from src.evaluation.decoding import Resources
         from src.evaluation.decoding.outcomes import grade_decodings
-        from src.evaluation.grading import Grader
         from src.evaluation.program_pool import ProgramPool
         from src.evaluation.requests import load_questions
 
@@ -124,7 +127,7 @@ class Evaluate(Stage):
             found = self._decoding.decode(
                 plan, Resources(lambda: self.engine.open(model, ctx.cache), open_scorer, journal, bar, pool)
             )
-        with Grader() as grader:
+        with grader_of(self.checker) as grader:
             graded = grade_decodings(label, plan, found, self._decoding, self.benchmarks, grader, ctx.tally)
         write_results(ctx, [item.graded for item in graded], pool.record())
         ctx.summary |= pool.warnings()
@@ -155,7 +158,7 @@ class Evaluate(Stage):
                 "Set decoding.reward=DIR, or choose decoding=majority.",
             )
         decoding = {} if self.decoding == Independent() else {"decoding": digest_of(self.decoding)}
-        return {**self._protocol().identity(), **decoding}
+        return {**self._protocol().identity(), **decoding, **checker_identity(self.benchmarks, self.checker)}
 
     @property
     def wants_reward(self) -> bool:
@@ -254,23 +257,47 @@ class Regrade(Stage):
 
     benchmarks: dict[str, Benchmark]
     prompting: Style = "corpus"
+    checker: Checker | None = field(default=None, metadata=not_in_key("one that is asked is in identity()"))
 
     def run(self, ctx: StageContext) -> None:
-        from src.evaluation.grading import Grader
         from src.evaluation.requests import load_questions
         from src.evaluation.results import grade_answers, read_answers
 
         earlier = ctx.inputs["evaluation"]
         plan, answers = read_answers(earlier, load_questions(self.benchmarks), self.benchmarks, self.prompting)
         label = next(earlier.table("predictions", Prediction)).model
-        with Grader() as grader:
+        with grader_of(self.checker) as grader:
             graded = grade_answers(label, plan, answers, self.benchmarks, grader, ctx.tally)
         write_results(ctx, graded, {})
 
     def identity(self) -> dict[str, str]:
         from src.evaluation.grading import grader_version
 
-        return {"grader": grader_version()}
+        return {"grader": grader_version(), **checker_identity(self.benchmarks, self.checker)}
+
+
+def checker_identity(benchmarks: Mapping[str, Benchmark], checker: Checker | None) -> dict[str, str]:
+    """What a key says of the checker, where a benchmark asks for proofs. Raises UserError where none reads them."""
+    formal = [name for name, benchmark in benchmarks.items() if benchmark.answer_type == "proof"]
+    if not formal:
+        return {}
+    if checker is None or checker.language != "lean":
+        raise UserError(
+            f"The benchmark {formal[0]} asks for proofs in Lean, and no checker of them is named.",
+            "Give python -m src.evaluate checker=lean checker.project=DIR, a Lake project with the REPL and Mathlib.",
+        )
+    return {"checker": digest_of(checker)}
+
+
+def grader_of(checker: Checker | None) -> Grader:
+    """One that has proofs checked where there is a checker."""
+    from src.evaluation.grading import Grader
+
+    if checker is None:
+        return Grader()
+    from src.checking.grading import ProofGrader
+
+    return ProofGrader(checker)
 
 
 def write_results(ctx: StageContext, graded: Sequence[GradedAnswer], programs: dict[str, Any]) -> None:

@@ -34,6 +34,8 @@ class Grade(Stage):
 
     def __post_init__(self) -> None:
         at_least(self, 1, "workers")
+        if self.answer_type == "proof":
+            raise ValueError("answer_type cannot be proof: which theorem a text is to prove, a benchmark tells")
 
     def run(self, ctx: StageContext) -> None:
         scores: dict[str, list[float]] = defaultdict(list)

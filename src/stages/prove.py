@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from src.checking.base import Checker, Task, Verdict
 from src.core.checks import at_least
 from src.core.errors import UserError
+from src.core.fingerprint import not_in_key
 from src.core.journal import Journal
 from src.core.records import STUDENT, Prediction, Problem, content_id, seed_from, write_table
 from src.core.stage import Stage, StageContext, Upstream
+from src.evaluation.requests import Answer
 from src.generation.base import Completion, Generator, Request, Sampling, Session
-from src.stages.theorems import check_language, goal, precision_and_recall, proof_row
+from src.stages.theorems import (
+    check_language,
+    goal,
+    library_identity,
+    library_rows,
+    precision_and_recall,
+    proof_row,
+)
 from src.text.parsing import plain_prompt
 from src.theorems.posed import MISSING, WRONG, Posed, Split, posed_problems
 
 SIDES = (False, True)  # the statement, and its negation
-ONE_LINE = ("\n",)
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,7 @@ class Prove(Stage):
     """
 
     kind: ClassVar[str] = "prove"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     heavy: ClassVar[bool] = True
 
     checker: Checker
@@ -73,31 +83,35 @@ class Prove(Stage):
         with Asking(ctx, self.engine, self.checker) as asking:
             for attempt in range(self.attempts):
                 left = [(row, side) for row in todo if row.id not in proofs for side in sides]
-                requests = [self._request(row, side, attempt) for row, side in left]
-                tasks = [(row, side, text) for (row, side), text in zip(left, asking.texts(requests), strict=True)]
+                answers = asking.answers([self._request(row, side, attempt) for row, side in left])
+                written = (self.checker.proof_in(answer.text) for answer in answers)
+                tasks = [(row, side, text) for (row, side), text in zip(left, written, strict=True)]
                 verdicts = asking.check(Task(row.statement, text, side) for row, side, text in tasks)
                 for (row, side, text), verdict in zip(tasks, verdicts, strict=True):
                     if verdict.status in ("proved", "refuted") and row.id not in proofs:
                         proofs[row.id] = proof_row(self.checker, row, side, text, self.engine.name, self.round)
                 ctx.summary[f"settled_by_attempt_{attempt + 1}"] = len(proofs)
+            ctx.summary["completion_tokens"] = asking.tokens
         return {row.id: proofs[row.id] for row in todo if row.id in proofs}
 
     def _request(self, row: Posed, negated: bool, attempt: int) -> Request:
         id = content_id("prove", self.round, row.id, negated, attempt)
-        sampling = Sampling(self.temperature, max_tokens=self.max_tokens, stop=ONE_LINE)
+        sampling = Sampling(self.temperature, max_tokens=self.max_tokens, stop=self.checker.stop)
         return Request(id, plain_prompt(goal(self.checker, row, negated)), seed_from(self.data_seed, id), sampling)
 
 
 @dataclass(frozen=True)
 class ExamineProver(Stage):
     """Held-out statements put to the model of the input "pretrain": of taught families, and of families that it never
-    saw. Leaves the files of an evaluation; with several samples pass@k, by the unbiased estimator.
+    saw. Leaves the files of an evaluation; with several samples pass@k, by the unbiased estimator. `cumulative` is the
+    share proved in any sample here or in an input whose name begins with "earlier".
 
-    n: statements of each kind; samples: proofs of each.
+    n: statements of each kind; samples: proofs of each. library: theorems in Lean instead of the families'; the first
+        `n` are asked.
     """
 
     kind: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     heavy: ClassVar[bool] = True
 
     checker: Checker
@@ -107,45 +121,75 @@ class ExamineProver(Stage):
     temperature: float = 0.8
     max_tokens: int = 64
     data_seed: int = 0
+    library: str | None = field(default=None, metadata=not_in_key("its content is in identity()"))
 
     def __post_init__(self) -> None:
-        check_language(self.checker)
+        check_language(self.checker, self.library)
         at_least(self, 1, "n", "samples", "max_tokens")
         if self.samples > 1 and self.temperature == 0:
             raise ValueError(f"{self.samples} samples at temperature 0 are all the same: raise the temperature")
 
     def estimate(self) -> dict[str, float]:
-        return {"tokens": float(len(EXAMS) * self.n * self.samples * self.max_tokens)}
+        exams = 1 if self.library else len(EXAMS)
+        return {"tokens": float(exams * self.n * self.samples * self.max_tokens)}
+
+    def identity(self) -> dict[str, str]:
+        return library_identity(self.library)
 
     def run(self, ctx: StageContext) -> None:
         from src.evaluation.results import GradedAnswer
         from src.stages.evaluate import write_results
 
-        asked = [(name, row) for name, split in EXAMS.items() for row in self._statements(split)]
+        asked = self._asked()
         requests = [self._request(row, sample) for _, row in asked for sample in range(self.samples)]
         with Asking(ctx, self.engine, self.checker, prover="pretrain") as asking:
-            texts = asking.texts(requests)
+            answers = asking.answers(requests)
             statements = (row.statement for _, row in asked for _ in range(self.samples))
+            texts = [self.checker.proof_in(answer.text) for answer in answers]
             verdicts = asking.check(Task(s, text) for s, text in zip(statements, texts, strict=True))
-        ctx.tally.enter(len(texts))
-        ctx.tally.keep(len(texts))
+        ctx.tally.enter(len(answers))
+        ctx.tally.keep(len(answers))
         graded = []
         for place, (name, row) in enumerate(asked):
             mine = slice(place * self.samples, (place + 1) * self.samples)
-            prediction = self._prediction(name, row, texts[mine], verdicts[mine])
-            zeros = (0,) * self.samples
-            graded.append(GradedAnswer(prediction, "", zeros, tuple(map(float, zeros)), (True,) * self.samples))
+            prediction = self._prediction(name, row, answers[mine], texts[mine], verdicts[mine])
+            costs = zip(*((a.tokens, a.seconds, a.finish_reason == "stop") for a in answers[mine]), strict=True)
+            graded.append(GradedAnswer(prediction, "", *costs))
         write_results(ctx, graded, {})
+        ctx.summary["completion_tokens"] = sum(answer.tokens for answer in answers)
+        ctx.summary |= self._cumulative(ctx, [item.prediction for item in graded])
 
-    def _statements(self, split: Split) -> list[Posed]:
-        return posed_problems(self.n, self.data_seed, part="exam", split=split)
+    def _cumulative(self, ctx: StageContext, found: Sequence[Prediction]) -> dict[str, float]:
+        """By exam, the share of statements proved by any sample of any round up to this one."""
+        earlier = [
+            prediction
+            for name, artifact in ctx.inputs.items()
+            if name.startswith("earlier")
+            for prediction in artifact.table("predictions", Prediction)
+        ]
+        proved = {prediction.question_id for prediction in (*earlier, *found) if any(prediction.verdict)}
+        asked: dict[str, list[bool]] = defaultdict(list)
+        for prediction in found:
+            asked[prediction.benchmark].append(prediction.question_id in proved)
+        return {f"{name}/cumulative": sum(solved) / len(solved) for name, solved in asked.items()}
+
+    def _asked(self) -> list[tuple[str, Posed]]:
+        """Each statement with the exam that it is of."""
+        if self.library:
+            return [(TAUGHT, row) for row in library_rows(self.library)[: self.n]]
+        drawn = {
+            name: posed_problems(self.n, self.data_seed, part="exam", split=split) for name, split in EXAMS.items()
+        }
+        return [(name, row) for name, rows in drawn.items() for row in rows]
 
     def _request(self, row: Posed, sample: int) -> Request:
         id = content_id("exam", row.id, sample)
-        sampling = Sampling(self.temperature, max_tokens=self.max_tokens, stop=ONE_LINE)
+        sampling = Sampling(self.temperature, max_tokens=self.max_tokens, stop=self.checker.stop)
         return Request(id, plain_prompt(goal(self.checker, row, False)), seed_from(self.data_seed, id), sampling)
 
-    def _prediction(self, name: str, row: Posed, texts: list[str], verdicts: list[Verdict]) -> Prediction:
+    def _prediction(
+        self, name: str, row: Posed, answers: list[Answer], texts: list[str], verdicts: list[Verdict]
+    ) -> Prediction:
         return Prediction(
             id=content_id(STUDENT, name, row.id),
             model=STUDENT,
@@ -154,14 +198,15 @@ class ExamineProver(Stage):
             stage=row.family,
             prompt=plain_prompt(goal(self.checker, row, False)),
             gold=row.proof or "",
-            samples=texts,
+            samples=[answer.text for answer in answers],
             extracted=list(texts),
             verdict=[verdict.status == "proved" for verdict in verdicts],
             reasons=[verdict.reason or verdict.status for verdict in verdicts],
         )
 
 
-EXAMS: dict[str, Split] = {"theorems": "seen", "theorems_unseen": "unseen"}
+TAUGHT = "theorems"
+EXAMS: dict[str, Split] = {TAUGHT: "seen", "theorems_unseen": "unseen"}
 
 
 class Asking:
@@ -173,19 +218,28 @@ class Asking:
         self._exits = ExitStack()
         self._session: Session | None = None
         self._journal = self._exits.enter_context(Journal(ctx.work / "texts"))
-        self._known = {id: str(row["text"]) for id, row in self._journal.rows()}
+        self._known = {id: Answer(**row) for id, row in self._journal.rows()}
         self._proofs = self._exits.enter_context(checker.open())
 
-    def texts(self, requests: Sequence[Request]) -> list[str]:
-        """What the model writes for each request; "" where it failed."""
+    @property
+    def tokens(self) -> int:
+        """Of all that was written."""
+        return sum(answer.tokens for answer in self._known.values())
+
+    def answers(self, requests: Sequence[Request]) -> list[Answer]:
+        """What the model writes for each request."""
         missing = [request for request in requests if request.id not in self._known]
         with self._ctx.progress("writing proofs", total=len(requests), unit="proofs") as bar:
             bar.advance(len(requests) - len(missing))
+            clock = time.monotonic()
             for completion in self._asked(missing):
-                self._known[completion.id] = completion.text
-                self._journal.append(completion.id, {"text": completion.text})
+                before, clock = clock, time.monotonic()
+                seconds = round(clock - before, 4)
+                answer = Answer(completion.text, completion.finish_reason, completion.completion_tokens, seconds)
+                self._known[completion.id] = answer
+                self._journal.append(completion.id, {name: getattr(answer, name) for name in Answer.__slots__})
                 bar.advance()
-        return [self._known.get(request.id, "") for request in requests]
+        return [self._known[request.id] for request in requests]
 
     def check(self, tasks: Iterable[Task]) -> list[Verdict]:
         return self._proofs.check_all(tasks)

@@ -6,15 +6,17 @@ Every pattern here is linear in the text, so that 100,000 characters of babble c
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Literal
 
 from src.text.boxed import Box, boxes
 
-AnswerType = Literal["number", "math", "choice", "text", "puzzle", "chain"]
+AnswerType = Literal["number", "math", "choice", "text", "puzzle", "chain", "proof"]
 
 MAX_ANSWER_CHARS = 2_000  # the longest gold answer of MATH has 160; what is longer is no answer
+MAX_PROOF_CHARS = 20_000
 TAIL_CHARS, BOXES = 20_000, 20  # how far back a box is looked for, and among how many
 PIECE_CHARS = 600  # of what follows "the answer is"
 
@@ -67,6 +69,9 @@ _COUNTED = r"-?(?:[0-9][0-9.,/]*[0-9]|[0-9])"
 _LISTED = re.compile(
     rf"\bare:?\s{{1,3}}({_COUNTED}(?:,\s{{1,3}}{_COUNTED})*,?\s{{1,3}}(?:and|or)\s{{1,3}}{_COUNTED})[.!]?$"
 )
+_LEAN_BLOCK = re.compile(r"```(?:lean4?|tactics)[ \t]*\n((?:(?!```)[\s\S])*)")
+_STATED = re.compile(r"^(?:theorem|lemma|example|instance|(?:noncomputable )?def)\b", re.MULTILINE)
+_PROOF_OPENING = re.compile(r":=\s*by\b[ \t]*\n?")
 _OPERATOR = re.compile(r"[+\-*/×÷−·]")
 _ARITHMETIC = re.compile(r"[0-9(][0-9+\-*/()×÷−· ]*+")
 _OPTION = re.compile(
@@ -84,19 +89,20 @@ _CHOSEN = re.compile(
 
 
 def extract_answer(text: str, answer_type: AnswerType) -> str | None:
-    r"""The final answer that `text` gives, or None where it gives none (or one of more than 2,000 characters).
+    r"""The final answer that `text` gives, or None where it gives none, or one of more than MAX_ANSWER_CHARS.
 
     Thoughts, up to the last `</think>`, are cut first; an answer cut off inside its thoughts is none, and what follows
     the end of the model's turn is not its own. The last boxes win, several of one sentence as a list; then what follows
     the last "####" that is no heading; then the last "answer is"; then, by type: the closing formula or number (number,
     math), the last choice letter, the last line (text), the last arithmetic expression (puzzle), the first line (chain:
     equations). Of a calculation, "160 - 72 = 24", the answer (number, math) is what it comes to. A choice that is
-    announced after a box beats it.
+    announced after a box beats it. A proof is the tactics in the last block of Lean code, or all of a text without one.
     """
     own = _own_words(text)
     answer = _EXTRACTORS[answer_type](own) if own is not None else None
     answer = answer.strip() if answer else None
-    return answer if answer and len(answer) <= MAX_ANSWER_CHARS else None
+    longest = MAX_PROOF_CHARS if answer_type == "proof" else MAX_ANSWER_CHARS
+    return answer if answer and len(answer) <= longest else None
 
 
 def last_number(text: str) -> str | None:
@@ -397,6 +403,15 @@ def _marked_puzzle(text: str) -> str | None:
     return _first_formulas(line := text[announced:][:PIECE_CHARS].lstrip().partition("\n")[0]) or line
 
 
+def _proof(text: str) -> str | None:
+    """The tactics, whether or not the theorem is stated before them once more."""
+    blocks = _LEAN_BLOCK.findall(text[-TAIL_CHARS - MAX_PROOF_CHARS :])
+    code = blocks[-1] if blocks else next((piece for piece in text.split("```") if piece.strip()), "")
+    stated = _last(_STATED.finditer(code))
+    opening = _PROOF_OPENING.search(code, stated.end()) if stated else None
+    return textwrap.dedent(code[opening.end() :] if opening else code).strip("\n")
+
+
 _EXTRACTORS: dict[AnswerType, Callable[[str], str | None]] = {
     "number": _number,
     "math": _math,
@@ -404,4 +419,5 @@ _EXTRACTORS: dict[AnswerType, Callable[[str], str | None]] = {
     "text": _text,
     "puzzle": _puzzle,
     "chain": _first_line,
+    "proof": _proof,
 }

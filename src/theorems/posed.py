@@ -11,7 +11,7 @@ from typing import Literal
 from src.core.errors import UserError
 from src.core.records import content_id, seed_from
 from src.theorems.families import FAMILIES, Theorem
-from src.theorems.statement import Statement
+from src.theorems.statement import Declaration, Statement
 
 Part = Literal["training", "exam"]
 Split = Literal["seen", "unseen"]
@@ -31,7 +31,8 @@ class Posed:
     """A problem in words and what a writer made of it formally: a row of the table `statements`.
 
     proof: a reference proof of the statement, negation: one of its negation, where they are known. fault: what was
-    planted; "" where the statement is right.
+    planted; "" where the statement is right. name, header, context, keyword: those of a library's `Declaration`, whose
+    binders are the variables; "" where a family states the problem.
     """
 
     id: str
@@ -43,10 +44,37 @@ class Posed:
     proof: str | None
     negation: str | None
     fault: str
+    name: str = ""
+    header: str = ""
+    context: str = ""
+    keyword: str = ""
 
     @property
-    def statement(self) -> Statement:
-        return Statement(self.variables, tuple(self.hypotheses), self.conclusion)
+    def statement(self) -> Statement | Declaration:
+        if not self.name:
+            return Statement(self.variables, tuple(self.hypotheses), self.conclusion)
+        parts = (self.name, self.header, self.context, self.variables, self.conclusion)
+        return Declaration(*parts, informal=self.text, keyword=self.keyword)
+
+
+def of_library(found: Declaration, family: str, proof: str = "") -> Posed:
+    """A theorem of a library as a row, with its proof where one is told."""
+    id = content_id(found.name, found.header, found.context, found.binders, found.conclusion)
+    return Posed(
+        id=id,
+        family=family,
+        text=found.informal,
+        variables=found.binders,
+        hypotheses=[],
+        conclusion=found.conclusion,
+        proof=proof or None,
+        negation=None,
+        fault="",
+        name=found.name,
+        header=found.header,
+        context=found.context,
+        keyword=found.keyword,
+    )
 
 
 def posed_problems(

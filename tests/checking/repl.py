@@ -1,6 +1,7 @@
 """Stands for Lean's REPL in tests: answers recorded exchanges, in the form of its documentation.
 
-python repl.py EXCHANGES: a JSON list of {"cmd": beginning of a command, "reply": ..., "sleep": seconds, "die": true}.
+python repl.py EXCHANGES: a JSON list of {"cmd": part of a command, "reply": ..., "sleep": seconds, "die": true,
+"allocate": bytes}.
 """
 
 import json
@@ -26,5 +27,6 @@ for line in sys.stdin:
         sys.exit(f"no recorded answer to {command}")
     if found.get("die"):
         sys.exit(1)
+    bytearray(found.get("allocate", 0))
     time.sleep(found.get("sleep", 0))
     print(json.dumps(found["reply"], indent=1), end="\n\n", flush=True)

@@ -2,15 +2,17 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.checking.base import Task
+from src.checking.base import Task, contradiction
 from src.checking.lean import FORBIDDEN, Lean
 from src.core.errors import UserError
+from src.theorems.lean import declarations
 from src.theorems.statement import Statement
 
 REPL = Path(__file__).with_name("repl.py")
@@ -22,8 +24,12 @@ def message(severity, data):
     return {"severity": severity, **WHERE, "data": data}
 
 
+def axioms_of(name, env, told):
+    return {"cmd": f"#print axioms {name}", "env": env, "reply": {"messages": [message("info", told)], "env": 99}}
+
+
 def axioms(env, told):
-    return {"cmd": "#print axioms checked_goal", "env": env, "reply": {"messages": [message("info", told)], "env": 99}}
+    return axioms_of("checked_goal", env, told)
 
 
 EXCHANGES = [
@@ -100,11 +106,14 @@ def test_a_proof_that_does_not_end_is_ended(checker, project):
 def test_every_proof_begins_in_the_environment_of_the_imports(checker, project):
     with checker.open() as session:
         session.check_all([Task(RIGHT, "intros; omega"), Task(RIGHT, "exact trivial")])
-    header, *rest = sent(project)
-    assert header == {"cmd": "import Mathlib\nset_option maxHeartbeats 400000\nopen Nat Real"}
-    theorems = [command for command in rest if command["cmd"].startswith("theorem")]
+    imports, *rest = sent(project)
+    assert imports == {"cmd": "import Mathlib"}
+    theorems = [command for command in rest if "theorem" in command["cmd"]]
     assert [command["env"] for command in theorems] == [0, 0]
-    assert theorems[0]["cmd"] == "theorem checked_goal : ∀ x : ℤ, 2 * x + 3 = 11 → x = 4 := by\n  intros; omega"
+    assert theorems[0]["cmd"] == (
+        "set_option maxHeartbeats 400000\nopen Nat Real\n\n"
+        "theorem checked_goal : ∀ x : ℤ, 2 * x + 3 = 11 → x = 4 := by\n  intros; omega"
+    )
 
 
 def test_the_negation_is_stated_as_such(checker, project):
@@ -120,6 +129,75 @@ def test_statements_are_tried_before_they_are_proved(checker):
         )
     assert good.status == "proved"
     assert (bad.status, bad.kind) == (cheat.status, cheat.kind) == ("error", "ill-formed statement")
+
+
+(PUBLISHED,) = declarations(
+    """import Mathlib
+import Aesop
+
+set_option maxHeartbeats 0
+open Real Nat
+
+abbrev b1_solution : ℕ := sorry
+-- 4
+theorem b1 (x : ℕ) (h : 2 * x + 3 = 11) : x = b1_solution := by sorry"""
+)
+LIBRARY = [
+    {"cmd": "import Mathlib\nimport Aesop", "reply": {"env": 0}},
+    {"cmd": "by\n  omega\n  done", "reply": {"env": 1}},
+    axioms_of("b1", 1, "'b1' depends on axioms: [propext]"),
+    {"cmd": "theorem b1 : ¬ (∀ (x : ℕ) (h : 2 * x + 3 = 11), x = b1_solution) := by", "reply": {"env": 2}},
+    axioms_of("b1", 2, "'B.b1' does not depend on any axioms"),
+    {"cmd": "theorem b1 (x : ℕ) (h : 2 * x + 3 = 11) : False := by sorry", "reply": {"env": 3}},
+    {"cmd": "by\n  exact left_open", "reply": {"env": 4}},
+    axioms_of("b1", 4, "'b1' depends on axioms: [sorryAx]"),
+]
+
+
+def test_a_theorem_of_a_library_is_stated_as_it_was_published_over_its_own_imports(checker, project):
+    (project / "exchanges.json").write_text(json.dumps(LIBRARY + EXCHANGES))
+    with checker.open() as session:
+        tasks = [
+            Task(PUBLISHED, "omega\ndone"),
+            Task(PUBLISHED, "omega", negated=True),
+            Task(PUBLISHED, "exact left_open"),
+        ]
+        right, negation, open_answer = session.check_all(tasks)
+        assert (right, negation) == (("proved", ""), ("refuted", ""))
+        assert (open_answer.status, open_answer.kind) == ("error", "assumptions")
+        assert session.well_formed([contradiction(checker, PUBLISHED)])[0].status == "proved"
+        assert session.check(RIGHT, "exact trivial").status == "proved"  # over the checker's own
+    imports, first, *rest = sent(project)
+    assert imports == {"cmd": "import Mathlib\nimport Aesop"}
+    assert first == {
+        "cmd": "set_option maxHeartbeats 400000\nset_option maxHeartbeats 0\nopen Real Nat\n"
+        "abbrev b1_solution : ℕ :=\n   4\n\n"
+        "theorem b1 (x : ℕ) (h : 2 * x + 3 = 11) : x = b1_solution := by\n  omega\n  done",
+        "env": 0,
+    }
+    assert [command["cmd"] for command in rest if command["cmd"].startswith("import")] == ["import Mathlib"]
+
+
+def test_a_proof_of_a_published_theorem_may_cheat_no_better(checker, project):
+    with checker.open() as session:
+        verdicts = session.check_all(Task(PUBLISHED, cheat) for cheat in CHEATS)
+    assert {(verdict.status, verdict.kind) for verdict in verdicts} == {("error", "refused")}
+    assert not (project / "exchanges.log").exists()
+
+
+def test_imports_that_lean_does_not_find_are_told(checker, project):
+    unknown = {"messages": [message("error", "unknown module prefix 'Mathlib'")], "env": 0}
+    (project / "exchanges.json").write_text(json.dumps([{"cmd": "import Mathlib", "reply": unknown}]))
+    with checker.open() as session, pytest.raises(UserError, match="did not take import Mathlib: unknown module"):
+        session.check(RIGHT, "intros; omega")
+
+
+def test_a_proof_that_wants_more_memory_than_it_may_have_costs_no_later_one(checker, project):
+    small = replace(checker, memory_mb=512)
+    (project / "exchanges.json").write_text(json.dumps([*EXCHANGES, {"cmd": "by\n  hoard", "allocate": 4 << 30}]))
+    with small.open() as session:
+        assert session.check(RIGHT, "hoard") == ("error", "checker died")
+        assert session.check(RIGHT, "intros; omega").status == "proved"
 
 
 CHEATS = [

@@ -1,5 +1,6 @@
 import pytest
 
+from src.checking.lean import Lean
 from src.core.errors import UserError
 from tests.pipeline.composed import composed, nodes_of
 
@@ -15,7 +16,8 @@ def test_rounds_of_proving_and_learning():
     }
     corpora = {"corpus": nodes["worked"], "corpus_1": nodes["prove_1"], "corpus_2": nodes["prove_2"]}
     assert nodes["prover_2"].inputs == corpora
-    assert nodes["evaluate"].inputs == {"pretrain": nodes["prover_2"]}
+    before = {"earlier_0": nodes["evaluate_0"], "earlier_1": nodes["evaluate_1"]}
+    assert nodes["evaluate"].inputs == {"pretrain": nodes["prover_2"], **before}
 
 
 def test_the_first_rounds_do_not_depend_on_how_many_there_are():
@@ -38,3 +40,17 @@ def test_a_model_made_in_the_run_has_read_something_first():
 def test_a_checker_that_cannot_read_the_families_is_refused():
     with pytest.raises(UserError, match="must read rocq, in which the procedural families"):
         nodes_of(composed("method=prover", "checker=lean", "checker.project=somewhere"))
+
+
+def test_lean_takes_libraries_of_theorems(tmp_path):
+    (tmp_path / "lean-toolchain").write_text("leanprover/lean4:v4.9.0\n")
+    (tmp_path / "lake-manifest.json").write_text("{}\n")
+    row = '{"formal_statement": "theorem t : 1 = 1 := by sorry"}\n'
+    for name in ("worked", "theorems", "exam"):
+        (tmp_path / f"{name}.jsonl").write_text(row)
+    libraries = [f"{name}.library={tmp_path / name}.jsonl" for name in ("worked", "theorems", "exam")]
+    nodes = nodes_of(composed("method=prover", "checker=lean", f"checker.project={tmp_path}", *libraries))
+    assert nodes["worked"].stage.held_out == nodes["evaluate"].stage.library == f"{tmp_path}/exam.jsonl"
+    assert nodes["filter"].stage.attempts == Lean.refutations
+    with pytest.raises(UserError, match="library holds theorems in Lean"):
+        nodes_of(composed("method=prover", *libraries))

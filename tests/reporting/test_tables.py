@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,3 +107,48 @@ def test_the_paper_stands_beside_a_study_on_its_benchmarks(tmp_path: Path, monke
     assert [column.name for column in table.columns] == ["Model", "gsm8k %", "Source"]
     assert [cell.text for cell in table.rows[1]] == ["JiuZhang3.0-7B (Mistral)", "88.6", "README of the released code"]
     assert not beside_the_paper(Study("none", ()))
+
+
+def _made(folder: Path, stage: str, key: str, metrics: dict[str, float]) -> Node:
+    path = folder / key
+    path.mkdir(parents=True)
+    manifest = Manifest(path, stage, key, {}, Counts(), metrics, 1.0, 1.0, {}, "", False, "", "")
+    return Node(stage, stage, key, False, 1.0, manifest)
+
+
+def test_filters_tell_precision_and_recall_on_planted_faults(tmp_path: Path) -> None:
+    well_formed = {"well_formed/found": 12.0, "well_formed/planted": 10.0, "well_formed/hits": 9.0}
+    sieve = _made(tmp_path, "filter", "f0", {**well_formed, "consistent/found": 0.0, "consistent/planted": 4.0})
+    nodes = {
+        name: _made(tmp_path, "prove_1", name, {"refuted/found": 4.0, "refuted/planted": 8.0, "refuted/hits": hits})
+        for name, hits in (("one-s0", 4.0), ("one-s1", 2.0), ("two-s0", 0.0))
+    }
+    jobs = tuple(
+        Job(tmp_path, name, label=name[:3], nodes=(sieve, node), status="complete") for name, node in nodes.items()
+    )
+    found = tables.filters(Study("s", jobs))
+    assert [[cell.text for cell in row] for row in found.rows] == [
+        ["all", "filter", "well formed", "12", "10", "75.0", "90.0"],
+        ["all", "filter", "consistent", "0", "4", "", "0.0"],
+        ["one", "prove 1", "refuted", "8", "16", "75.0", "37.5"],  # of both seeds
+        ["two", "prove 1", "refuted", "4", "8", "0.0", "0.0"],
+    ]
+
+
+def test_pass_at_k_and_what_all_rounds_proved(tmp_path: Path) -> None:
+    jobs = []
+    for seed, (one, all_rounds) in enumerate(((0.5, 0.75), (0.25, 0.5))):
+        node = _made(tmp_path, "evaluate", f"e{seed}", {"theorems/cumulative": all_rounds})
+        shared = {"benchmark": "theorems", "group": "all", "n": 4, "accuracy": one, "low": 0.0, "high": 1.0}
+        rows = [{**shared, "model": "student", "pass@2": one, "pass@16": 0.5}, {**shared, "model": "base", "pass@2": 0}]
+        (tmp_path / f"e{seed}" / "accuracy.json").write_text(json.dumps(rows))
+        jobs.append(Job(tmp_path, f"a-s{seed}", label="a", nodes=(node,), status="complete"))
+    found = tables.pass_at_k(Study("s", tuple(jobs)))
+    assert [column.name for column in found.columns] == ["Benchmark", "Arm", "pass@2 %", "pass@16 %", "cumulative %"]
+    assert [[cell.text for cell in row] for row in found.rows] == [["theorems", "a", "37.5", "50.0", "62.5"]]
+    assert "any round" in found.note
+
+
+def test_one_answer_a_question_needs_no_pass_at_k(outputs: Path) -> None:
+    found = collect(outputs, "demo")
+    assert not tables.pass_at_k(found) and not tables.filters(found)

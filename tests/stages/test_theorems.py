@@ -49,7 +49,7 @@ class _Session(Session):
         for request in requests:
             self.generator.calls.append(request.id)
             text = self.generator.proofs.get(request.prompt.strip(), "intros; exact I.")
-            yield Completion(request.id, text, "stop")
+            yield Completion(request.id, text, "stop", 9, 5)
 
 
 def context(folder, **inputs):
@@ -74,7 +74,9 @@ def filtered(statements, tmp_path_factory):
 
 
 def test_each_filter_finds_what_was_planted_for_it_and_nothing_else(filtered):
-    for name in ("well_formed", "consistent"):
+    for name, fault in (("well_formed", ILL_FORMED), ("consistent", CONTRADICTORY)):
+        planted = sum(row.fault == fault for row in ROWS)
+        assert filtered.summary[f"{name}/hits"] == filtered.summary[f"{name}/planted"] == planted > 0
         assert filtered.summary[f"{name}/precision"] == filtered.summary[f"{name}/recall"] == 1.0
     kept = {row.id for row in read_table(filtered.out / "statements", Posed)}
     assert kept == {row.id for row in ROWS if row.fault not in (ILL_FORMED, CONTRADICTORY)}
@@ -105,6 +107,7 @@ def test_statements_are_proved_and_refuted_and_what_holds_is_kept(filtered, tmp_
     assert {id for id, row in proofs.items() if row.answer == "proved"} == {i for i, r in kept.items() if r.proof}
     assert {id for id, row in proofs.items() if row.answer == "refuted"} == {i for i, r in kept.items() if r.negation}
     assert ctx.summary["refuted/precision"] == 1.0
+    assert ctx.summary["completion_tokens"] == 5 * len(calls)
     settled, n = len(proofs), len(kept)
     assert len(calls) == 2 * n + 2 * (n - settled)  # both sides, and the search ends at the first proof
 
@@ -137,6 +140,15 @@ def test_exams_tell_how_many_held_out_statements_are_proved(tmp_path):
     assert next(row for row in rows if row["benchmark"] == "theorems" and row["group"] == "all")["pass@2"] == 0.5
     predictions = list(read_table(ctx.out / "predictions", Prediction))
     assert len(predictions) == 12 and all(len(p.samples) == 2 for p in predictions)
+    assert all(row["mean_tokens"] == 5 and row["finished"] == 1 for row in rows)
+    assert ctx.summary["completion_tokens"] == 24 * 5
+    assert ctx.summary["theorems/cumulative"] == 0.5
+
+    later = context(tmp_path / "later", pretrain=tmp_path, earlier_0=ctx.out)
+    others = {goal(checker, row, False): row.proof for row in seen[2:5]}
+    ExamineProver(checker, Scripted(others, []), n=6, samples=2).run(later)
+    assert later.summary["theorems/accuracy"] == 0.5
+    assert later.summary["theorems/cumulative"] == 5 / 6  # the first three before, the third to the fifth now
 
 
 def test_worked_problems_come_with_their_proofs(tmp_path):

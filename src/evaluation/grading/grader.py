@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 GRADER = 3  # raise it when the same two texts may get another verdict than before
 
-CORRECT = ("string", "number", "symbol")
+CORRECT = ("string", "number", "symbol", "proof")
 WRONG = ("different", "unparsable", "no answer", "limit", *CHAIN_REASONS)
 UNJUDGED = ("limit",)  # the answer is too large to work out: wrong as far as the score goes, and counted apart
 
@@ -56,9 +56,11 @@ def grader_version() -> str:
 
 
 def grade(gold: str, answer: str | None, answer_type: AnswerType = "math") -> Verdict:
-    """The verdict on one answer. Never raises, and ends in bounded time whatever the answer is."""
+    """The verdict on one answer. Never raises, and ends in bounded time whatever the answer is. Proofs are not for it:
+    a checker judges them (`src.checking.grading`)."""
     if answer is None or not answer.strip():
         return Verdict(False, "no answer")
+    assert answer_type != "proof", "only a checker tells what is proved"
     if len(answer) > MAX_ANSWER_CHARS:
         return Verdict(False, "unparsable")
     if answer_type == "puzzle":
