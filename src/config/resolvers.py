@@ -2,6 +2,7 @@
 
 `${choice:selector}`: the option chosen for a group, to name the arms of a study by what they differ in.
 `${installed:module,option,other}`: an option for machines that have a package, and one for those that have not.
+`${times:a,b}`: a product, of calls for example.
 `${writer:model,synthesizer}`: what writes their texts: vLLM where it is installed, but not for the smallest models.
 """
 
@@ -28,6 +29,10 @@ def installed(module: str, option: str, other: str) -> str:
     return option if find_spec(module) else other
 
 
+def times(a: int, b: int) -> int:
+    return a * b
+
+
 def writer(model: str, synthesizer: str) -> str:
     """A model of a million parameters has written its texts with transformers before vLLM has begun."""
     smallest = model in SMALLEST and synthesizer in AS_THE_STUDENT
@@ -35,6 +40,7 @@ def writer(model: str, synthesizer: str) -> str:
 
 
 def register() -> None:
+    OmegaConf.register_new_resolver("times", times, replace=True)
     OmegaConf.register_new_resolver("writer", writer, replace=True)
     OmegaConf.register_new_resolver("installed", installed, replace=True)
     OmegaConf.register_new_resolver("choice", choice, replace=True)

@@ -15,7 +15,7 @@ from src.stages.compositions import Compositions
 from src.stages.consensus import Consensus
 from src.stages.key_points import KeyPoints
 from src.stages.questions import Questions
-from src.stages.rating import Rate
+from src.stages.rating import RateQuestions
 from src.stages.seeds import Seeds
 from src.stages.topics import Topics
 
@@ -40,6 +40,6 @@ def new_problems(graph: Graph, topics: Node, seeds: Node) -> Node:
     add, stage = graph.add, graph.stage
     drawn = add("compositions", stage(Compositions, "compositions"), seeds=seeds, topics=topics)
     written = add("questions", stage(Questions, "questions", teacher="teacher"), compositions=drawn)
-    good = add("rating", stage(Rate, "rating", teacher="teacher"), questions=written)
+    good = add("rating", stage(RateQuestions, "rating", teacher="teacher"), questions=written)
     solved = add("answers", stage(Answers, "answers", teacher="teacher"), questions=good, seeds=seeds, topics=topics)
     return add("consensus", stage(Consensus, "consensus"), questions=good, answers=solved)

@@ -1,8 +1,8 @@
 """DeepSeek-Prover (arXiv 2405.14333): a model proves statements or refutes them, a checker says which proofs hold, and
 the model learns from them and tries again.
 
-worked -> prover_0;  statements -> filter;  then, round by round,
-filter + prover_(r-1) -> prove_r -> prover_r;  each prover is examined
+worked -> prover_0;  statements -> well_formed -> rating -> consistent;  then, round by round,
+consistent + prover_(r-1) -> prove_r -> prover_r;  each prover is examined
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from src.methods.shared import base
 from src.pipeline.graph import Graph, Node
 from src.stages.pretrain import Pretrain
 from src.stages.prove import ExamineProver, Prove
-from src.stages.theorems import StatementFilter, Theorems
+from src.stages.theorems import Consistent, RateStatements, Theorems, WellFormed
 
 
 def prover(graph: Graph) -> None:
@@ -23,14 +23,12 @@ def prover(graph: Graph) -> None:
     rounds = graph.option("rounds", choices=range(1, 9))
     work = stage(Theorems, "worked", checker="checker")
     pose = stage(Theorems, "theorems", checker="checker")
-    sift = stage(StatementFilter, "statement_filter", checker="checker")
     prove = stage(Prove, "prove", checker="checker")
     learn = stage(Pretrain, "pretrain", trainer="trainer")
     examine = stage(ExamineProver, "exam", checker="checker")
 
     worked = add("worked", work)
-    statements = add("statements", pose)
-    sound = add("filter", sift, statements=statements)
+    statements = filtered(graph, add("statements", pose))
     start = base(graph, "base", "pretrain.model")
     model = add("prover_0", learn, base=start, corpus=worked)
     exams = {"earlier_0": add("evaluate_0", examine, pretrain=model)}
@@ -38,7 +36,17 @@ def prover(graph: Graph) -> None:
     for number in range(1, rounds + 1):
         earlier = {f"earlier_{n}": node for n, node in enumerate(found.values(), 1)}
         of_round = prove if prove is BROKEN else replace(prove, round=number)
-        found[f"corpus_{number}"] = add(f"prove_{number}", of_round, statements=sound, prover=model, **earlier)
+        found[f"corpus_{number}"] = add(f"prove_{number}", of_round, statements=statements, prover=model, **earlier)
         model = add(f"prover_{number}", learn, base=start, corpus=worked, **found)
         name = "evaluate" if number == rounds else f"evaluate_{number}"
         exams[f"earlier_{number}"] = add(name, examine, pretrain=model, **exams)
+
+
+def filtered(graph: Graph, statements: Node) -> Node:
+    """The statements that are worth a proof; without `rating` none is rated."""
+    add, stage = graph.add, graph.stage
+    statements = add("well_formed", stage(WellFormed, "well_formed", checker="checker"), statements=statements)
+    if graph.wants("rating"):
+        rate = stage(RateStatements, "rating", checker="checker", teacher="teacher")
+        statements = add("rating", rate, statements=statements)
+    return add("consistent", stage(Consistent, "consistent", checker="checker"), statements=statements)

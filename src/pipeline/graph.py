@@ -55,6 +55,11 @@ class Graph:
             self.mistakes.add(name, f"must be one of {', '.join(map(str, choices))}, not {value}")
         return value
 
+    def wants(self, section: str) -> bool:
+        """Whether an optional section is there: null turns it off."""
+        self.sections.add(section)
+        return self.config[section] is not None
+
     def stage(self, kind: type[S], *sections: str, **mounts: str) -> S:
         """A stage whose options are the given sections merged, the later before the earlier, with the values at the
         dotted paths `mounts` in the fields of those names.

@@ -1,12 +1,13 @@
-"""Stage `rating`: raters judge new questions, and the good ones stay."""
+"""Raters judge rows, and the good ones stay. Stage `rating`: of new questions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby, islice
 from statistics import fmean
-from typing import ClassVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -19,25 +20,46 @@ from src.keypoints.records import Question, Rating
 from src.stages.asking import Ask
 from src.stages.teacher import BEYOND_CALLS, AsksTeacher
 
-HISTOGRAM = "ratings.json"  # {"edges": [21 numbers], "questions": [20 counts]} of the questions' scores
+HISTOGRAM = "ratings.json"  # {"edges": [21 numbers], table of what is rated: [20 counts]} of the rows' scores
 BINS = 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rate(AsksTeacher):
-    """Reads and writes `questions`; writes the table `ratings` and their histogram besides.
+class Rated(Protocol):
+    """What is rated: a row with an id."""
 
-    raters: ratings of each question, all of the same teacher. A question's score is the mean over its raters, of whom
-        each has given the lower of two scores: its key points are practised, and nothing in it is wrong.
-    least: the score from which a question stays. (The paper has one score of both criteria, from one rater.)
+    @property
+    def id(self) -> str: ...
+
+
+class Given(Protocol):
+    """What one rater said of a row: `id` is the row's with the rater's number, `score` lies in [0, 1]."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def score(self) -> float: ...
+
+
+Row = TypeVar("Row", bound=Rated)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate(AsksTeacher, Generic[Row]):
+    """Reads and writes a table; writes the table `ratings` and their histogram besides.
+
+    raters: ratings of each row, all of the same teacher; a row's score is their mean.
+    least: the score from which a row stays.
+
+    A subclass says which table it is, of which records, what ratings of them are, and how a rater is asked.
     """
 
-    kind: ClassVar[str] = "rating"
-    version: ClassVar[int] = 1
-    tokens_a_prompt: ClassVar[int] = 300
+    table: ClassVar[str]
+    record: ClassVar[type]
+    rating: ClassVar[type]
 
     raters: int = 1
-    least: float = 0.85
+    least: float
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -47,52 +69,83 @@ class Rate(AsksTeacher):
 
     @property
     def task(self) -> str:
-        return "rating"
+        return self.kind
+
+    @abstractmethod
+    def asked(self, row: Row) -> tuple[Prompt, str, Mapping[str, str]]:
+        """What the row comes from, what a rater is told, and what one that reads no prose needs to know."""
+
+    @abstractmethod
+    def read(self, text: Generation) -> Given | None:
+        """What a rater said; None where it cannot be read."""
 
     def run(self, ctx: StageContext) -> None:
-        source = ctx.inputs["questions"]
-        there = source.count("questions")
+        there = ctx.inputs[self.table].count(self.table)
         rated = there if self.calls is None else min(there, self.calls // self.raters)
         ctx.tally.enter(there)
         ctx.tally.reject(BEYOND_CALLS, there - rated)
-        asks = (
-            self._ask(question, rater)
-            for question in islice(source.table("questions", Question), rated)
-            for rater in range(self.raters)
-        )
+        asks = (self._ask(row, rater) for row in self._rows(ctx, rated) for rater in range(self.raters))
         texts = self.texts(ctx, asks, rated * self.raters, tallied=False)
-        write_table(ctx.out / "ratings", Rating, (r for text in texts if (r := _rating(text)) is not None))
+        write_table(ctx.out / "ratings", self.rating, (r for text in texts if (r := self.read(text)) is not None))
         scores = self._scores(ctx)
-        questions = islice(source.table("questions", Question), rated)
-        write_table(ctx.out / "questions", Question, self._kept(ctx, questions, scores))
+        write_table(ctx.out / self.table, self.record, self.kept(ctx, self._rows(ctx, rated), scores))
         counts, edges = np.histogram(list(scores.values()), bins=BINS, range=(0, 1))
-        write_json(ctx.out / HISTOGRAM, {"edges": edges.round(6).tolist(), "questions": counts.tolist()})
+        write_json(ctx.out / HISTOGRAM, {"edges": edges.round(6).tolist(), self.table: counts.tolist()})
         ctx.summary |= {"mean_score": fmean(scores.values()) if scores else 0.0}
 
-    def _scores(self, ctx: StageContext) -> dict[str, float]:
-        """By question, the mean of the ratings that could be read; ratings lie sorted by question."""
-        rows = read_table(ctx.out / "ratings", Rating)
-        by_question = groupby(rows, key=lambda rating: rating.question_id)
-        return {question: fmean(rating.score for rating in of_one) for question, of_one in by_question}
+    def reason(self, score: float | None) -> str | None:
+        """Why a row of this score is rejected; None for one that stays."""
+        if score is None:
+            return "no rating that can be read"
+        return f"rated below {self.least:g}" if score < self.least else None
 
-    def _kept(self, ctx: StageContext, questions: Iterator[Question], scores: dict[str, float]) -> Iterator[Question]:
-        for question in questions:
-            score = scores.get(question.id)
-            if score is None:
-                ctx.tally.reject("no rating that can be read")
-            elif score < self.least:
-                ctx.tally.reject(f"rated below {self.least:g}")
+    def _ask(self, row: Row, rater: int) -> Ask:
+        prompt, text, context = self.asked(row)
+        return self.ask(prompt, f"{row.id}-{rater:04d}", text, **context)
+
+    def _rows(self, ctx: StageContext, n: int) -> Iterator[Row]:
+        return islice(ctx.inputs[self.table].table(self.table, self.record), n)
+
+    def _scores(self, ctx: StageContext) -> dict[str, float]:
+        """By row, the mean of the ratings that could be read; ratings lie sorted by row."""
+        ratings = read_table(ctx.out / "ratings", self.rating)
+        by_row = groupby(ratings, key=lambda rating: row_of(rating.id))
+        return {id: fmean(rating.score for rating in of_one) for id, of_one in by_row}
+
+    def kept(self, ctx: StageContext, rows: Iterable[Row], scores: Mapping[str, float]) -> Iterable[Row]:
+        """The rows that stay; the tally counts all."""
+        for row in rows:
+            if reason := self.reason(scores.get(row.id)):
+                ctx.tally.reject(reason)
             else:
                 ctx.tally.keep()
-                yield question
-
-    def _ask(self, question: Question, rater: int) -> Ask:
-        prompt = Prompt(question.prompt_id, question.passage_id, question.stage, "cot", question.text)
-        text = rate_prompt(question.text, question.key_points)
-        context = {"question": question.text, "key_points": "\n".join(question.key_points)}
-        return self.ask(prompt, f"{question.id}-{rater:04d}", text, **context)
+                yield row
 
 
-def _rating(text: Generation) -> Rating | None:
-    scores = read_rating(text.text)
-    return Rating(text.id, text.id.rpartition("-")[0], *scores) if scores else None
+def row_of(rating: str) -> str:
+    """The id of the row that the rating of this id is of."""
+    return rating.rpartition("-")[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateQuestions(Rate[Question]):
+    """A rater has given the lower of two scores: the question's key points are practised, and nothing in it is wrong.
+    (The paper has one score of both criteria, from one rater.)"""
+
+    kind: ClassVar[str] = "rating"
+    version: ClassVar[int] = 1
+    tokens_a_prompt: ClassVar[int] = 300
+    table: ClassVar[str] = "questions"
+    record: ClassVar[type] = Question
+    rating: ClassVar[type] = Rating
+
+    least: float = 0.85
+
+    def asked(self, row: Question) -> tuple[Prompt, str, Mapping[str, str]]:
+        prompt = Prompt(row.prompt_id, row.passage_id, row.stage, "cot", row.text)
+        context = {"question": row.text, "key_points": "\n".join(row.key_points)}
+        return prompt, rate_prompt(row.text, row.key_points), context
+
+    def read(self, text: Generation) -> Rating | None:
+        scores = read_rating(text.text)
+        return Rating(text.id, row_of(text.id), *scores) if scores else None

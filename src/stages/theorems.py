@@ -1,21 +1,26 @@
-"""Stages around formal statements: `theorems` has them written, `statement_filter` lets the sound ones through."""
+"""Stages around formal statements: `theorems` has them written; `well_formed`, `statement_rating` and `consistent` let
+those through that are worth a proof."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from src.checking.base import Checker, Task, Verdict, contradiction
+from src.checking.base import Checker, CheckerSession, Task, Verdict, contradiction
 from src.core.checks import at_least
 from src.core.fingerprint import not_in_key
-from src.core.records import Problem, content_id, write_table
+from src.core.records import Generation, Problem, Prompt, content_id, write_table
 from src.core.stage import Stage, StageContext, Upstream
 from src.evaluation.theorems import digest_of_files, read_library
+from src.generation.procedural.generator import ProceduralGenerator
+from src.stages.rating import Rate, row_of
 from src.theorems.families import LANGUAGE
-from src.theorems.posed import CONTRADICTORY, ILL_FORMED, Posed, of_library, posed_problems, worked
+from src.theorems.posed import CONTRADICTORY, ILL_FORMED, TRIVIAL, Posed, of_library, posed_problems, worked
+from src.theorems.rating import StatementRating, grade_prompt, read_grade
 
 
 def proof_row(checker: Checker, row: Posed, negated: bool, proof: str, generator: str, round: int) -> Problem:
@@ -67,15 +72,15 @@ class Theorems(Stage):
     `statements`; beside it `problems`, the reference proofs where they are known.
 
     n: how many problems; after: so many others that are not these; error_rate: of the statements, with a fault: a
-    conclusion that does not follow, a hypothesis too few, hypotheses that contradict each other, or a formula that is
-    none.
+    conclusion that does not follow, a hypothesis too few, hypotheses that contradict each other, a formula that is
+    none, or a trivial statement.
     library: theorems in Lean instead of the families' (`src.evaluation.theorems.read_library`), the first `n` as they
         are: `after` and `error_rate` are for the families. A field `formal_proof` tells reference proofs.
     held_out: another library, that of the exam: what it claims is rejected here.
     """
 
     kind: ClassVar[str] = "theorems"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     checker: Checker
     n: int
@@ -117,24 +122,21 @@ class Theorems(Stage):
 
 @dataclass(frozen=True)
 class StatementFilter(Stage):
-    """Reads and writes `statements`: the well-formed ones whose hypotheses do not contradict each other.
+    """Reads and writes `statements`; those in which the checker finds a fault are left out.
 
-    A hypothesis is rejected as arXiv 2405.14333 does it: where False follows from the hypotheses. `attempts` are the
-    proofs of False that are tried; None: the checker's own. well_formed, consistent: whether each filter works. What is
-    left out stands with its reason in `rejected.jsonl`; of planted faults the summary tells each filter's precision and
-    recall.
+    reject: whether they are; either way the summary tells the filter's precision and recall on faults that were planted
+        for it. What is left out stands with its reason in `rejected.jsonl`.
     """
 
-    kind: ClassVar[str] = "statement_filter"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 1
+    fault: ClassVar[str]  # the planted one that it is for
 
     checker: Checker
-    well_formed: bool = True
-    consistent: bool = True
-    attempts: tuple[str, ...] | None = None
+    reject: bool = True
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "attempts", tuple(self.attempts or self.checker.refutations))
+    @abstractmethod
+    def faulty(self, session: CheckerSession, rows: Sequence[Posed]) -> dict[str, Verdict]:
+        """Why a statement is left out, by id."""
 
     def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
         return inputs["statements"].rows
@@ -143,34 +145,109 @@ class StatementFilter(Stage):
         rows = list(ctx.inputs["statements"].table("statements", Posed))
         ctx.tally.enter(len(rows))
         with self.checker.open() as session:
-            stated = session.well_formed(row.statement for row in rows)
-            ill = {row.id: verdict for row, verdict in zip(rows, stated, strict=True) if verdict.status != "proved"}
-            sound = [row for row in rows if row.id not in ill]
-            tried = self.attempts or ()
-            tasks = [Task(contradiction(self.checker, row.statement), proof) for row in sound for proof in tried]
-            verdicts = iter(session.check_all(tasks))
-        absurd = {
-            row.id: Verdict("error", "False follows from the hypotheses")
-            for row in sound
-            if any([next(verdicts).status == "proved" for _ in tried])
-        }
-        found = {
-            **(ill if self.well_formed else {}),
-            **(absurd if self.consistent else {}),
-        }
-        _judge_filter(ctx, "well_formed", rows, set(ill), ILL_FORMED)
-        _judge_filter(ctx, "consistent", rows, set(absurd), CONTRADICTORY)
-        kept = [row for row in rows if row.id not in found]
-        ctx.tally.keep(write_table(ctx.out / "statements", Posed, kept))
-        with (ctx.out / "rejected.jsonl").open("w", encoding="utf-8") as file:
-            for row in rows:
-                if verdict := found.get(row.id):
-                    ctx.tally.reject(verdict.kind or verdict.status)
-                    told = {"id": row.id, "formula": goal(self.checker, row, False), "reason": verdict.reason}
-                    file.write(json.dumps({**told, "fault": row.fault}) + "\n")
+            found = self.faulty(session, rows)
+        judge_filter(ctx, self.kind, rows, set(found), self.fault)
+        reasons = {id: verdict.reason or verdict.status for id, verdict in found.items()}
+        write_table(ctx.out / "statements", Posed, sift(ctx, self.checker, rows, reasons if self.reject else {}))
 
 
-def _judge_filter(ctx: StageContext, name: str, rows: list[Posed], found: set[str], fault: str) -> None:
+@dataclass(frozen=True)
+class WellFormed(StatementFilter):
+    """Leaves out what the checker cannot read as a statement."""
+
+    kind: ClassVar[str] = "well_formed"
+    fault: ClassVar[str] = ILL_FORMED
+
+    def faulty(self, session: CheckerSession, rows: Sequence[Posed]) -> dict[str, Verdict]:
+        stated = session.well_formed(row.statement for row in rows)
+        return {row.id: verdict for row, verdict in zip(rows, stated, strict=True) if verdict.status != "proved"}
+
+
+@dataclass(frozen=True)
+class Consistent(StatementFilter):
+    """Leaves out statements whose hypotheses contradict each other, as arXiv 2405.14333 does it: where False follows
+    from them. `attempts` are the proofs of False that are tried; None: the checker's own."""
+
+    kind: ClassVar[str] = "consistent"
+    fault: ClassVar[str] = CONTRADICTORY
+
+    attempts: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "attempts", tuple(self.attempts or self.checker.refutations))
+
+    def faulty(self, session: CheckerSession, rows: Sequence[Posed]) -> dict[str, Verdict]:
+        tried = self.attempts or ()
+        tasks = [Task(contradiction(self.checker, row.statement), proof) for row in rows for proof in tried]
+        verdicts = iter(session.check_all(tasks))
+        absurd = Verdict("error", "False follows from the hypotheses")
+        return {row.id: absurd for row in rows if any([next(verdicts).status == "proved" for _ in tried])}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateStatements(Rate[Posed]):
+    """Reads and writes `statements`: those whose grades are good enough. A grade is worth 0 (poor), 0.25 (fair), 0.5
+    (above average), 0.75 (good) or 1 (excellent); arXiv 2405.14333 leaves out what is fair or poor, by one rater.
+
+    checker: whose language the statements are in.
+    reject: whether what is rated below `least` is left out; either way the summary tells precision and recall on
+        trivial statements that were planted.
+    """
+
+    kind: ClassVar[str] = "statement_rating"
+    version: ClassVar[int] = 1
+    tokens_a_prompt: ClassVar[int] = 300
+    table: ClassVar[str] = "statements"
+    record: ClassVar[type] = Posed
+    rating: ClassVar[type] = StatementRating
+
+    checker: Checker
+    least: float = 0.5
+    reject: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.teacher, ProceduralGenerator) and self.checker.language != LANGUAGE:
+            raise ValueError(
+                f"teacher must read {self.checker.language}, and the procedural one reads {LANGUAGE} alone: "
+                "choose another, or set rating=null, so that no statement is rated"
+            )
+
+    def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
+        return inputs["statements"].rows
+
+    def asked(self, row: Posed) -> tuple[Prompt, str, Mapping[str, str]]:
+        formula = goal(self.checker, row, False)
+        context = {"hypotheses": "\n".join(row.hypotheses), "conclusion": row.conclusion}
+        prompt = Prompt(row.id, row.id, row.family, "plain", formula)
+        return prompt, grade_prompt(self.checker.language, formula), context
+
+    def read(self, text: Generation) -> StatementRating | None:
+        grade = read_grade(text.text)
+        return StatementRating(text.id, row_of(text.id), grade) if grade else None
+
+    def kept(self, ctx: StageContext, rows: Iterable[Posed], scores: Mapping[str, float]) -> Iterable[Posed]:
+        rows = list(rows)
+        low = {row.id: reason for row in rows if (reason := self.reason(scores.get(row.id)))}
+        judge_filter(ctx, "rating", rows, set(low), TRIVIAL)
+        return sift(ctx, self.checker, rows, low if self.reject else {})
+
+
+def sift(ctx: StageContext, checker: Checker, rows: Sequence[Posed], reasons: Mapping[str, str]) -> list[Posed]:
+    """The rows without those that have a reason against them, all counted. `rejected.jsonl` tells the others, each with
+    its reason and the fault that was planted in it."""
+    kept = [row for row in rows if row.id not in reasons]
+    ctx.tally.keep(len(kept))
+    with (ctx.out / "rejected.jsonl").open("w", encoding="utf-8") as file:
+        for row in rows:
+            if reason := reasons.get(row.id):
+                ctx.tally.reject(reason.partition(":")[0])
+                told = {"id": row.id, "formula": goal(checker, row, False), "reason": reason, "fault": row.fault}
+                file.write(json.dumps(told) + "\n")
+    return kept
+
+
+def judge_filter(ctx: StageContext, name: str, rows: Sequence[Posed], found: set[str], fault: str) -> None:
     """Precision and recall of a filter, on planted faults."""
     planted = {row.id for row in rows if row.fault == fault}
     ctx.summary |= precision_and_recall(name, found, planted)

@@ -18,11 +18,12 @@ Split = Literal["seen", "unseen"]
 
 EXAM_ONE_IN = 6  # statements
 PATIENCE = 200  # draws in a row without a new statement, after which the families count as used up
-WRONG, MISSING, CONTRADICTORY, ILL_FORMED = FAULTS = (
+WRONG, MISSING, CONTRADICTORY, ILL_FORMED, TRIVIAL = FAULTS = (
     "wrong conclusion",
     "missing hypothesis",
     "contradictory hypotheses",
     "ill-formed",
+    "trivial",
 )
 
 
@@ -132,6 +133,8 @@ def _with_fault(theorem: Theorem, fault: str, rng: Random) -> tuple[Statement, s
         left_out = rng.randrange(len(right.hypotheses))
         hypotheses = (*right.hypotheses[:left_out], *right.hypotheses[left_out + 1 :])
         return replace(right, hypotheses=hypotheses), None
+    if fault == TRIVIAL:
+        return _trivialised(right, rng), None
     if fault == CONTRADICTORY:
         name = right.variables.split()[0]
         of = "%Q" if right.variables.endswith("Q") else ""
@@ -149,6 +152,17 @@ def _refutation(right: Statement, values: tuple[int, ...]) -> str | None:
     at = " ".join(str(value) if value >= 0 else f"({value})" for value in values)
     divides = " Z.div_mod_to_equations;" if "mod" in right.conclusion else ""
     return f"intros H; specialize (H {at});{divides} lia."
+
+
+def _trivialised(right: Statement, rng: Random) -> Statement:
+    """The conclusion among the hypotheses, an equation of a term with itself, or one between numbers."""
+    if (sort := rng.randrange(3)) == 0:
+        return replace(right, hypotheses=(*right.hypotheses, right.conclusion))
+    a, b = rng.randint(1, 30), rng.randint(1, 30)
+    term = f"{right.variables.split()[0]} + {a}"
+    left, value = (term, term) if sort == 1 else (f"{a} + {b}", str(a + b))
+    conclusion = f"({left} == {value})%Q" if right.variables.endswith("Q") else f"{left} = {value}"
+    return replace(right, conclusion=conclusion)
 
 
 def _damaged(conclusion: str, rng: Random) -> str:

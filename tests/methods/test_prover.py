@@ -8,9 +8,15 @@ from tests.pipeline.composed import composed, nodes_of
 def test_rounds_of_proving_and_learning():
     nodes = nodes_of(composed("method=prover"))
     rounds = [name for number in (1, 2) for name in (f"prove_{number}", f"prover_{number}", f"evaluate_{number}")]
-    assert list(nodes) == ["worked", "statements", "filter", "prover_0", "evaluate_0", *rounds[:-1], "evaluate"]
+    assert list(nodes) == [
+        *("worked", "statements", "well_formed", "rating", "consistent"),
+        "prover_0",
+        "evaluate_0",
+        *rounds[:-1],
+        "evaluate",
+    ]
     assert nodes["prove_2"].inputs == {
-        "statements": nodes["filter"],
+        "statements": nodes["consistent"],
         "prover": nodes["prover_1"],
         "earlier_1": nodes["prove_1"],
     }
@@ -18,6 +24,31 @@ def test_rounds_of_proving_and_learning():
     assert nodes["prover_2"].inputs == corpora
     before = {"earlier_0": nodes["evaluate_0"], "earlier_1": nodes["evaluate_1"]}
     assert nodes["evaluate"].inputs == {"pretrain": nodes["prover_2"], **before}
+
+
+def test_statements_are_rated_between_the_two_filters_of_the_checker_or_not_at_all():
+    nodes, without = (nodes_of(composed("method=prover", *words)) for words in ((), ("rating=null",)))
+    assert nodes["rating"].inputs == {"statements": nodes["well_formed"]}
+    assert nodes["consistent"].inputs == {"statements": nodes["rating"]}
+    assert "rating" not in without and without["consistent"].inputs == {"statements": without["well_formed"]}
+    assert nodes["worked"].key == without["worked"].key and nodes["prover_0"].key == without["prover_0"].key
+
+
+def test_the_plan_counts_the_calls_of_all_raters():
+    nodes = nodes_of(composed("method=prover", "theorems.n=70", "rating.raters=3"))
+    assert nodes["rating"].stage.estimate() == {"calls": 210}
+
+
+def test_the_paper_has_one_rater_and_leaves_out_what_is_fair_or_poor():
+    rating = composed("method=prover", "scale=paper")["rating"]
+    assert (rating["raters"], rating["least"]) == (1, 0.5)
+
+
+def test_each_filter_can_be_made_to_count_alone():
+    for name in ("well_formed", "rating", "consistent"):
+        nodes = nodes_of(composed("method=prover", f"filters.{name}=false"))
+        rejecting = {other: nodes[other].stage.reject for other in ("well_formed", "rating", "consistent")}
+        assert rejecting == {other: other != name for other in rejecting}
 
 
 def test_the_first_rounds_do_not_depend_on_how_many_there_are():
@@ -49,8 +80,11 @@ def test_lean_takes_libraries_of_theorems(tmp_path):
     for name in ("worked", "theorems", "exam"):
         (tmp_path / f"{name}.jsonl").write_text(row)
     libraries = [f"{name}.library={tmp_path / name}.jsonl" for name in ("worked", "theorems", "exam")]
-    nodes = nodes_of(composed("method=prover", "checker=lean", f"checker.project={tmp_path}", *libraries))
+    words = ("method=prover", "checker=lean", f"checker.project={tmp_path}", *libraries)
+    with pytest.raises(UserError, match="teacher must read lean, and the procedural one reads rocq alone"):
+        nodes_of(composed(*words))
+    nodes = nodes_of(composed(*words, "rating=null"))
     assert nodes["worked"].stage.held_out == nodes["evaluate"].stage.library == f"{tmp_path}/exam.jsonl"
-    assert nodes["filter"].stage.attempts == Lean.refutations
+    assert nodes["consistent"].stage.attempts == Lean.refutations
     with pytest.raises(UserError, match="library holds theorems in Lean"):
         nodes_of(composed("method=prover", *libraries))

@@ -21,7 +21,7 @@ from src.stages.compositions import Compositions
 from src.stages.consensus import Consensus
 from src.stages.key_points import KeyPoints
 from src.stages.questions import Questions
-from src.stages.rating import Rate
+from src.stages.rating import RateQuestions
 from src.stages.seeds import Seeds
 from src.stages.topics import Topics
 from src.text.parsing import parse_generation
@@ -227,7 +227,7 @@ def rated(folder, scores, raters=1, **more):
         said = scores[int(request.id[1:4])][int(request.id[-4:])]
         return write_rating(*said) if isinstance(said, tuple) else said
 
-    Rate(**options(say, raters=raters, max_failed=1.0, **more)).run(ctx)
+    RateQuestions(**options(say, raters=raters, max_failed=1.0, **more)).run(ctx)
     return ctx
 
 
@@ -364,11 +364,11 @@ def test_a_stage_that_was_killed_asks_only_for_the_rest_and_makes_the_same_rows(
 
     found = asked(tmp_path / "asked", [question(n) for n in range(6)])
     with pytest.raises(KilledError):
-        Rate(**options(lambda request: say(request, 4))).run(context(tmp_path, questions=found))
+        RateQuestions(**options(lambda request: say(request, 4))).run(context(tmp_path, questions=found))
     again = context(tmp_path, 1, questions=found)
-    Rate(**options(say)).run(again)
+    RateQuestions(**options(say)).run(again)
     whole = context(tmp_path / "whole", questions=found)
-    Rate(**options(lambda request: write_rating(0.9, 1))).run(whole)
+    RateQuestions(**options(lambda request: write_rating(0.9, 1))).run(whole)
     assert len(asked_for) == len(set(asked_for)) == 6
     for table in ("questions", "ratings"):
         assert table_bytes(again.out / table) == table_bytes(whole.out / table)
@@ -377,7 +377,7 @@ def test_a_stage_that_was_killed_asks_only_for_the_rest_and_makes_the_same_rows(
 def test_too_many_failures_stop_the_stage(tmp_path):
     ctx = context(tmp_path, questions=asked(tmp_path / "asked", [question(0)]))
     with pytest.raises(UserError, match="1 of 1 texts could not be had from said"):
-        Rate(**options(lambda request: None)).run(ctx)
+        RateQuestions(**options(lambda request: None)).run(ctx)
 
 
 @pytest.mark.parametrize(
@@ -385,8 +385,8 @@ def test_too_many_failures_stop_the_stage(tmp_path):
     [
         (KeyPoints, {"calls": 0}),
         (KeyPoints, {"max_failed": 2}),
-        (Rate, {"raters": 0}),
-        (Rate, {"least": 1.2}),
+        (RateQuestions, {"raters": 0}),
+        (RateQuestions, {"least": 1.2}),
         (Answers, {"samples": 0}),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from src.checking.lean import Lean
 from src.core.records import Prediction, Problem, read_table
 from src.stages.prove import ExamineProver, Prove
-from src.stages.theorems import StatementFilter, Theorems, goal
+from src.stages.theorems import Consistent, Theorems, WellFormed, goal
 from src.theorems.posed import Posed
 from tests.stages.test_theorems import Scripted, context
 
@@ -70,10 +70,15 @@ def test_theorems_of_a_library_are_filtered_proved_refuted_and_asked(checker, tm
     (worked,) = read_table(posed.out / "problems", Problem)
     assert worked.question.endswith("theorem proved : 1 + 1 = 2 := by") and worked.solution == "  norm_num"
 
-    sifted = context(tmp_path / "sifted", statements=posed.out)
-    StatementFilter(checker).run(sifted)
-    sifted.tally.check()
-    assert sifted.tally.rejected == {"ill-formed statement": 1, "False follows from the hypotheses": 1}
+    stated = context(tmp_path / "stated", statements=posed.out)
+    sifted = context(tmp_path / "sifted", statements=stated.out)
+    for stage, ctx, reason in (
+        (WellFormed(checker), stated, "ill-formed statement"),
+        (Consistent(checker), sifted, "False follows from the hypotheses"),
+    ):
+        stage.run(ctx)
+        ctx.tally.check()
+        assert ctx.tally.rejected == {reason: 1}
     rows = {row.name: row for row in read_table(sifted.out / "statements", Posed)}
     assert list(rows) == ["proved", "sound", "wrong"]
     assert rows["sound"].text == "Four is less than five."

@@ -14,7 +14,7 @@ from src.core.records import Prediction, Problem, read_table, write_table
 from src.core.stage import Artifact, StageContext
 from src.generation.base import Completion, Generator, Session
 from src.stages.prove import ExamineProver, Prove
-from src.stages.theorems import StatementFilter, Theorems, goal
+from src.stages.theorems import Consistent, Theorems, WellFormed, goal
 from src.theorems.posed import CONTRADICTORY, ILL_FORMED, MISSING, WRONG, Posed, posed_problems
 
 pytestmark = [
@@ -66,32 +66,41 @@ def statements(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def filtered(statements, tmp_path_factory):
-    ctx = context(tmp_path_factory.mktemp("filter"), statements=statements)
-    StatementFilter(Rocq()).run(ctx)
-    ctx.tally.check()
-    return ctx
+def filters(statements, tmp_path_factory):
+    """What each filter of the checker makes of what the one before leaves."""
+    ran, before = {}, statements
+    for stage in (WellFormed(Rocq()), Consistent(Rocq())):
+        ran[stage.kind] = ctx = context(tmp_path_factory.mktemp("filter"), statements=before)
+        stage.run(ctx)
+        ctx.tally.check()
+        before = ctx.out
+    return ran
 
 
-def test_each_filter_finds_what_was_planted_for_it_and_nothing_else(filtered):
+@pytest.fixture(scope="module")
+def filtered(filters):
+    return filters["consistent"]
+
+
+def test_each_filter_finds_what_was_planted_for_it_and_nothing_else(filters, filtered):
     for name, fault in (("well_formed", ILL_FORMED), ("consistent", CONTRADICTORY)):
-        planted = sum(row.fault == fault for row in ROWS)
-        assert filtered.summary[f"{name}/hits"] == filtered.summary[f"{name}/planted"] == planted > 0
-        assert filtered.summary[f"{name}/precision"] == filtered.summary[f"{name}/recall"] == 1.0
+        summary, planted = filters[name].summary, sum(row.fault == fault for row in ROWS)
+        assert summary[f"{name}/hits"] == summary[f"{name}/planted"] == planted > 0
+        assert summary[f"{name}/precision"] == summary[f"{name}/recall"] == 1.0
+        rejected = [json.loads(line) for line in (filters[name].out / "rejected.jsonl").read_text().splitlines()]
+        assert {row["fault"] for row in rejected} == {fault}
+        assert all(row["reason"] for row in rejected)
     kept = {row.id for row in read_table(filtered.out / "statements", Posed)}
     assert kept == {row.id for row in ROWS if row.fault not in (ILL_FORMED, CONTRADICTORY)}
-    rejected = [json.loads(line) for line in (filtered.out / "rejected.jsonl").read_text().splitlines()]
-    assert {row["fault"] for row in rejected} == {ILL_FORMED, CONTRADICTORY}
-    assert all(row["reason"] for row in rejected)
 
 
 def test_a_filter_that_is_switched_off_still_counts_what_it_would_find(statements, tmp_path):
-    ctx = context(tmp_path, statements=statements)
-    StatementFilter(Rocq(), consistent=False).run(ctx)
-    ctx.tally.check()
-    kept = {row.fault for row in read_table(ctx.out / "statements", Posed)}
-    assert CONTRADICTORY in kept and ILL_FORMED not in kept
-    assert ctx.summary["consistent/recall"] == 1.0
+    for stage in (WellFormed(Rocq(), reject=False), Consistent(Rocq(), reject=False)):
+        ctx = context(tmp_path / stage.kind, statements=statements)
+        stage.run(ctx)
+        ctx.tally.check()
+        assert list(read_table(ctx.out / "statements", Posed)) == ROWS and not ctx.tally.rejected
+        assert ctx.summary[f"{stage.kind}/recall"] == 1.0
 
 
 def test_statements_are_proved_and_refuted_and_what_holds_is_kept(filtered, tmp_path):

@@ -6,7 +6,8 @@ from src.checking.rocq import Rocq
 from src.core.errors import UserError
 from src.core.records import read_table, write_table
 from src.theorems.families import FAMILIES
-from src.theorems.posed import FAULTS, Posed, posed_problems, worked
+from src.theorems.posed import FAULTS, TRIVIAL, Posed, posed_problems, worked
+from src.theorems.rating import is_trivial
 
 
 def formulas(rows):
@@ -71,3 +72,10 @@ def test_the_same_problems_are_drawn_whatever_the_error_rate():
     right, faulty = posed_problems(150, seed=0), posed_problems(150, seed=0, error_rate=0.5)
     assert [row.text for row in right] == [row.text for row in faulty]
     assert sum(row.statement != other.statement for row, other in zip(right, faulty, strict=True)) > 40
+
+
+def test_trivial_statements_are_those_that_were_planted():
+    rows = posed_problems(400, seed=3, error_rate=0.5)
+    rows += posed_problems(50, seed=3, error_rate=0.5, part="exam", split="unseen")
+    trivial = {row.id for row in rows if is_trivial(row.hypotheses, row.conclusion)}
+    assert trivial == {row.id for row in rows if row.fault == TRIVIAL} and len(trivial) > 20

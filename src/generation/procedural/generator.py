@@ -1,8 +1,8 @@
 """The offline teacher as a `Generator`.
 
 It reads no prompt: `Request.context` tells it the stage, the kind and the passage, or the `task` of key-point-driven
-synthesis (`tutor`). The passage's words choose the family, the request's id and seed choose the rest, so the same
-request gets the same answer anywhere.
+synthesis or of grading (`tutor`). The passage's words choose the family, the request's id and seed choose the rest, so
+the same request gets the same answer anywhere.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class ProceduralGenerator(Generator):
 
     `error_rate`: the share of problems that get a deliberately wrong answer, to try verification on. In a worked
     solution the slip runs through the steps; in a tool solution the box disagrees with the (true) output.
-    `slip_rate`: the share of texts with an error in the tasks of key-point-driven synthesis, which checks them itself.
+    `slip_rate`: the share of texts with an error in the tasks of key-point-driven synthesis, which checks them itself,
+        and of wrong grades.
     `size`: which corner of the families' space it writes; the whole by default.
     `price`: what another teacher would charge for as many tokens; None: nothing. So methods are compared in dollars.
 

@@ -1,8 +1,10 @@
-"""The offline teacher at key-point-driven synthesis: it labels, writes for given topics, rates and solves.
+"""The offline teacher at key-point-driven synthesis: it labels, writes for given topics, rates and solves. Formal
+statements it grades.
 
 It reads the question itself (`recognition`); of the prompt around it, `Request.context` says what is wanted. It errs at
 `slip_rate`: it writes questions that miss a topic or their own end, misjudges questions, and solves them wrongly, half
-the time in the arithmetic and half by misreading a number, so that no step shows it.
+the time in the arithmetic and half by misreading a number, so that no step shows it. Of statements it judges whether
+they are trivial, not whether they are true, and mistakes one for the other at the same rate.
 """
 
 from __future__ import annotations
@@ -16,10 +18,12 @@ from src.generation.procedural.size import Size
 from src.generation.procedural.topics import is_known, key_points_of, labels_of, topics_about, topics_of, words_of
 from src.keypoints.asking import write_labels, write_rating
 from src.prompts.sets import STAGES
+from src.theorems.rating import is_trivial, write_grade
 
 Context = Mapping[str, str]  # of a request
 
 GOOD, BAD = (0.88, 1.0), (0.05, 0.7)  # where scores lie of what a rater finds right, and wrong
+TRIVIAL, WORTH_PROVING = ("poor", "fair"), ("good", "excellent")  # grades that it gives
 MISREADINGS = (-3, -2, -1, 1, 2, 3)
 GIVEN_UP = "I cannot tell what is asked."
 
@@ -70,11 +74,20 @@ def solve(context: Context, rng: Random, slip_rate: float, size: Size) -> str:
     return known.family.work_out(known.story, values, "cot", values["answer"])
 
 
+def grade(context: Context, rng: Random, slip_rate: float, size: Size) -> str:
+    """Low where a formal statement holds at once."""
+    trivial = is_trivial(context.get("hypotheses", "").split("\n"), context.get("conclusion", ""))
+    if rng.random() < slip_rate:
+        trivial = not trivial
+    return write_grade(rng.choice(TRIVIAL if trivial else WORTH_PROVING))
+
+
 TASKS: Mapping[str, Callable[[Context, Random, float, Size], str]] = {
     "key_points": label,
     "question": compose,
     "rating": rate,
     "answer": solve,
+    "statement_rating": grade,
 }
 
 
