@@ -1,4 +1,4 @@
-"""The server on loopback understands the four prompts as the stages write them."""
+"""The server on loopback understands the prompts as the stages write them."""
 
 from src.generation.procedural.families import families_of
 from src.generation.procedural.family import Family
@@ -14,6 +14,7 @@ from src.keypoints.asking import (
     read_rating,
 )
 from src.text.boxed import last_boxed
+from src.theorems.rating import grade_prompt, read_grade
 from tests.generation.procedural.test_tutor import needed, told
 from tests.generation.tutor_server import say, task_of
 
@@ -44,6 +45,13 @@ def test_a_good_question_is_rated_well_and_another_is_not():
     good, bad = rate_prompt(PROBLEM.question, POINTS), rate_prompt("Why?", POINTS)
     assert task_of(good) == "rating"
     kept = [[min(read_rating(say(prompt, seed))) >= 0.85 for seed in SEEDS] for prompt in (good, bad)]
+    assert [most(each) for each in kept] == [True, False]
+
+
+def test_a_statement_worth_a_proof_is_graded_well_and_a_trivial_one_is_not():
+    good, bad = (grade_prompt("rocq", f"forall x : Z, 2 * x = 8 -> x = {n}") for n in ("4", "x"))
+    assert task_of(good) == "statement_rating"
+    kept = [[read_grade(say(prompt, seed)) in ("good", "excellent") for seed in SEEDS] for prompt in (good, bad)]
     assert [most(each) for each in kept] == [True, False]
 
 

@@ -1,10 +1,12 @@
-"""A server on loopback that answers the four prompts of key-point-driven synthesis, and embeddings, by their words."""
+"""A server on loopback that answers the four prompts of key-point-driven synthesis, that for the grade of a formal
+statement, and embeddings, by their words."""
 
 from __future__ import annotations
 
 import re
 from random import Random
 
+from src.checking.rocq import Rocq
 from src.core.records import seed_from
 from src.embedding.ngrams import NGramEmbedder
 from src.generation.procedural.size import Size
@@ -17,6 +19,7 @@ MARKS = {  # what a prompt says of its task, and where the question is
     "question": ("You are a mathematics teacher", None),
     "rating": ("You are a strict examiner", r"Problem: (.*)\n\nWrite two lines"),
     "answer": ("Solve the last problem", r"Problem: ((?:(?!Problem: )[\s\S])*)\n\nSolution:$"),
+    "statement_rating": ("You are a strict judge of formal mathematics", r"Statement:\n(.*)\n\nEnd with the line"),
 }
 
 
@@ -31,6 +34,9 @@ def say(prompt: str, seed: int) -> str:
     question = re.search(pattern, prompt, re.DOTALL if task != "answer" else 0)[1] if pattern else ""
     listed = "\n".join(re.findall(r"^- (.*)$", prompt.rpartition("selected ")[2], re.MULTILINE))
     context = {"question": question, "selected": listed, "key_points": listed}
+    if task == "statement_rating":
+        statement = Rocq().read(question)
+        context = {"hypotheses": "\n".join(statement.hypotheses), "conclusion": statement.conclusion}
     return TASKS[task](context, Random(seed_from(prompt, seed)), SLIPS, CORNER)
 
 
