@@ -108,7 +108,7 @@ class Rate(AsksTeacher, Generic[Row]):
 
     def _scores(self, ctx: StageContext) -> dict[str, float]:
         """By row, the mean of the ratings that could be read; ratings lie sorted by row."""
-        ratings = read_table(ctx.out / "ratings", self.rating)
+        ratings: Iterator[Given] = read_table(ctx.out / "ratings", self.rating)
         by_row = groupby(ratings, key=lambda rating: row_of(rating.id))
         return {id: fmean(rating.score for rating in of_one) for id, of_one in by_row}
 
