@@ -43,7 +43,7 @@ class Distil(Stage):
     """
 
     kind: ClassVar[str] = "distil"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     teacher: Generator
     calls: int
