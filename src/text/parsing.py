@@ -15,7 +15,7 @@ Generators stray from it; what can be mended without guessing is mended, and the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from src.core.records import Generation, Problem, content_id
@@ -35,9 +35,15 @@ class ParsedProblem:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why a text is no problem: a short phrase, the same for all texts of its sort."""
+    """Why a text is no problem: a short phrase, the same for all texts of its sort. `detail`: what it is in this one,
+    where a check can say."""
 
     reason: str
+    detail: str = field(default="", compare=False)
+
+    @property
+    def finding(self) -> str:
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason
 
 
 @dataclass(frozen=True, slots=True)
