@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.utils import env_override
 from hydra.errors import HydraException
 
 from src.config.mistakes import Mistakes
@@ -59,9 +59,9 @@ def _start(run: Callable[[], Any], command: CommandLine, config_name: str, sweep
     """Hand the command over to Hydra, whose own parser wants all overrides in one place, and tell its errors in words
     of ours: of a job of a sweep, when the others have run, and of a question such as --cfg."""
     sys.argv[1:] = [*command.flags, *command.overrides]
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # passed on as they are, not printed with a word about this variable
     try:
-        run()
+        with env_override({"HYDRA_FULL_ERROR": "1"}):  # passed on, not printed with a word about this variable
+            run()
     except UserError as error:
         raise SystemExit(str(error)) from None
     except HydraException as error:

@@ -59,7 +59,6 @@ def test_a_question_with_a_mistake_is_answered_in_words_of_ours(word, told, monk
         raise ConfigCompositionException("Could not override. To append to your config use +")
 
     monkeypatch.setattr(sys, "argv", ["x"])
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     with pytest.raises(SystemExit) as end:
         run_or_plan(fails, ["--cfg", "job", word], "config")
     assert told in str(end.value) and "append" not in str(end.value)
