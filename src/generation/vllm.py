@@ -77,12 +77,12 @@ class VLLMGenerator(Generator):
 
     def preflight(self) -> None:
         """Raises UserError when vLLM is not installed."""
-        require("vllm", "generator=vllm")
+        require("vllm", "The generator vllm")
 
     def open(self, model: str | None, cache: Path) -> VLLMSession:
         """Raises UserError when vLLM is not installed or the model cannot be found."""
-        path = local_model(model or self.model, "generator=vllm")
-        require("vllm", "generator=vllm")
+        path = local_model(model or self.model, "The generator vllm")
+        require("vllm", "The generator vllm")
         from src.generation.vllm_session import VLLMSession
 
         return VLLMSession(self, path)
