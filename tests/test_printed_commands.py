@@ -16,7 +16,13 @@ from tests.typed import Done, typed
 
 COMMANDS = printed_commands()
 NAMES_A_PROGRAM = ("src.evaluate", "src.report", "src.stage", "src.trace", "src.worker")  # its help is asked for
+LEAN = "checker=lean checker.project="
 TYPED_ELSEWHERE = {
+    f"src.evaluate model=PROVER benchmark=[minif2f] benchmark_dir=CLONES {LEAN}LAKE_PROJECT samples=32 temperature=1": (
+        "tests/test_evaluate.py"
+    ),
+    f"src.evaluate model=DIR benchmark=[minif2f] {LEAN}DIR samples=32 temperature=1": "tests/test_evaluate.py",
+    f"src.evaluate {LEAN}DIR": "tests/test_evaluate.py",
     "src.install cpu,scale": "tests/test_install.py",
     "src.modeling.shipping outputs/runs/base/main-s0 base_1m": "tests/modeling/test_shipped.py",
     "src.worker spec.json": "tests/pipeline/test_runner.py",
