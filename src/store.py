@@ -59,7 +59,7 @@ def stored(outputs: Path) -> list[Stored]:
 def _users(runs: Path) -> dict[str, set[str]]:
     """The studies that use each key. A damaged record raises: to guess would remove what it may name."""
     users: dict[str, set[str]] = defaultdict(set)
-    for path in runs.glob("*/*/run.json"):
+    for path in (*runs.glob("*/*/run.json"), *runs.glob("*/*/earlier/*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
         for key in [*record["planned"].values(), *(node["key"] for node in record["nodes"])]:
             users[key].add(record["study"])

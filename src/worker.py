@@ -12,12 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import multiprocessing
 import os
 import resource
 import signal
 import sys
-import threading
 import time
 from contextlib import nullcontext
 from functools import partial
@@ -28,7 +26,7 @@ from src.config.build import build
 from src.core import stopping
 from src.core.console import labelled
 from src.core.errors import UserError
-from src.core.processes import cores
+from src.core.processes import cores, end_with_parent
 from src.core.progress import Progress
 from src.core.secrets import hide_secrets
 from src.core.stage import PROGRESS, Artifact, Stage, StageContext
@@ -74,21 +72,6 @@ def peak_memory_mb() -> float:
 def _rank() -> int:
     """Under torchrun, which of its processes this is; the first one speaks for all."""
     return int(os.environ.get("RANK", 0))
-
-
-def end_with_parent(parent: int | None = None) -> None:
-    """A worker whose launcher was killed must not go on writing: the same command may be running again.
-
-    parent: the launcher's process id, where it may have died before this process could look. A fork's parent is the
-    fork server, which lives as long as the forks do; its `parent_process` is the launcher."""
-    parent, launcher = parent or os.getppid(), multiprocessing.parent_process()
-
-    def watch() -> None:
-        while os.getppid() == parent and (launcher is None or launcher.is_alive()):
-            time.sleep(0.3)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def main(spec: Path) -> int:

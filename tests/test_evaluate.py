@@ -237,6 +237,7 @@ def test_a_folder_or_an_option(words, spelled):
     assert evaluate.spelled_out(words) == spelled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -257,6 +258,7 @@ def test_a_mistake_is_told_plainly(words, expected):
         assert part in told
 
 
+@pytest.mark.slow
 def test_a_bad_row_is_told_by_benchmark_file_and_row(tmp_path, model):
     (tmp_path / "gsm8k.jsonl").write_text(
         '{"question": "1?", "answer": "#### 1"}\n{"question": "2?", "answer": null}\n'

@@ -80,6 +80,7 @@ def test_launchers_of_plugins_may_be_typed(words):
     assert mistakes_in(words) == []
 
 
+@pytest.mark.slow
 def test_a_wrong_option_of_a_launcher_is_found():
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     (mistake,) = mistakes_in(["hydra/launcher=joblib", "hydra.launcher.njobs=1"])

@@ -24,6 +24,7 @@ def test_there_are_commands_of_every_kind():
     assert len(COMMANDS) >= 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "command"), COMMANDS)
 def test_the_options_of_a_printed_command_exist(program, command):
     schema.register()

@@ -62,6 +62,15 @@ def test_prune_shows_first_and_removes_when_told_to_what_no_study_uses(tmp_path,
     assert "Every artifact is used" in told(capsys, "prune", "--yes", f"outputs={tmp_path}")
 
 
+def test_what_an_earlier_job_of_the_same_name_made_is_kept(tmp_path, capsys):
+    filled(tmp_path)
+    record(tmp_path, "a", "other-s0", {"clean": "left"})
+    path = tmp_path / "runs/a/other-s0/run.json"
+    (path.parent / "earlier").mkdir()
+    path.rename(path.parent / "earlier" / "x.json")
+    assert {item.path.name: item.studies for item in stored(tmp_path)}["left"] == ("a",)
+
+
 def test_what_a_job_is_making_is_kept(tmp_path, capsys):
     put(tmp_path, "pretrain", "new.partial", 3)
     with FileLock(tmp_path / "store" / "pretrain" / ".new.lock"):

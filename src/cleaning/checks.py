@@ -17,6 +17,7 @@ from src.text.quality import Rules, prose
 from src.text.spelling import comparison_key
 
 WRONG_ARITHMETIC = "wrong arithmetic"
+CONTAMINATED = "contaminated by"  # and the benchmark's name
 
 Read = tuple[Generation, ParsedProblem | Rejection]
 
@@ -64,8 +65,8 @@ class Checks:
             return read
         if self.rules and (reason := self.rules.reason(read, row.stage)):
             return Rejection(reason)
-        if self.arithmetic and row.kind != "tool" and check_arithmetic(prose(read.solution)).wrong:
-            return Rejection(WRONG_ARITHMETIC)
+        if self.arithmetic and row.kind != "tool" and (wrong := check_arithmetic(prose(read.solution)).wrong):
+            return Rejection(WRONG_ARITHMETIC, wrong)
         return read
 
 
@@ -75,7 +76,7 @@ def _compared(rows: list[Read], index: ContaminationIndex | None) -> list[Read]:
     asked = [(place, read.question) for place, (_, read) in enumerate(rows) if isinstance(read, ParsedProblem)]
     places = [place for place, _ in asked]
     found = index.find_all([comparison_key(question) for _, question in asked])
-    refused = {places[n]: Rejection(f"contaminated by {overlap.benchmark}") for n, overlap in found.items()}
+    refused = {places[n]: Rejection(f"{CONTAMINATED} {overlap.benchmark}") for n, overlap in found.items()}
     return [(row, refused.get(place, read)) for place, (row, read) in enumerate(rows)]
 
 
@@ -92,8 +93,8 @@ def _run(rows: list[Read], pool: ProgramPool) -> Iterator[Read]:
         if run is None or isinstance(read, Rejection):
             yield row, read
         elif run.wrong:
-            yield row, Rejection(run.wrong)
+            yield row, Rejection(run.wrong, f"it printed {run.printed!r}" if run.printed else "")
         elif read.answer is not None and not answers(run.printed, read.answer):
-            yield row, Rejection(OTHER_ANSWER)
+            yield row, Rejection(OTHER_ANSWER, f"it printed {run.printed!r}, and {read.answer!r} is boxed")
         else:
             yield row, read

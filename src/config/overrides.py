@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import importlib
 import re
-import sys
 import tempfile
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,9 +67,9 @@ class CommandLine:
 
 
 def _from_home(word: str) -> str:
-    """`outputs=~/x` in full: a shell leaves a ~ behind an equals sign as it is, and a folder would be called so."""
-    key, _, value = word.partition("=")
-    return f"{key}={Path(value).expanduser()}" if key == "outputs" and value.startswith("~") else word
+    """`model.name=~/x` in full: a shell leaves a ~ behind an equals sign as it is, and Hydra cannot read it."""
+    key, equals, value = word.partition("=")
+    return f"{key}={Path(value).expanduser()}" if equals and value.startswith("~/") else word
 
 
 def _may_add(word: str) -> str:
@@ -88,12 +87,6 @@ class Composed:
     jobs: list[DictConfig]
     sweep: bool = False
     open_sweep: bool = False
-
-
-def start(run: Callable[[], Any], command: CommandLine) -> None:
-    """Hand the command over to Hydra, whose own parser wants all overrides in one place."""
-    sys.argv[1:] = [*command.flags, *command.overrides]
-    run()
 
 
 @contextmanager
@@ -268,7 +261,7 @@ def _writable(config: DictConfig, mistakes: Mistakes) -> bool:
     """Hydra would make the folder of a run, and fail with a traceback."""
     if "outputs" not in config:
         return True
-    folder = Path(config.outputs).absolute()
+    folder = Path(config.outputs).expanduser().absolute()
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
         with tempfile.TemporaryFile(dir=there):

@@ -3,12 +3,14 @@
 `${choice:selector}`: the option chosen for a group, to name the arms of a study by what they differ in.
 `${installed:module,option,other}`: an option for machines that have a package, and one for those that have not.
 `${times:a,b}`: a product, of calls for example.
+`${home:folder}`: a folder with its ~ in full, for what Hydra makes itself.
 `${writer:model,synthesizer}`: what writes their texts: vLLM where it is installed, but not for the smallest models.
 """
 
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -39,8 +41,14 @@ def writer(model: str, synthesizer: str) -> str:
     return "transformers" if smallest else installed("vllm", "vllm", "transformers")
 
 
+def home(folder: str) -> str:
+    """A shell leaves the ~ of `outputs=~/x` as it is, and so does an option file."""
+    return str(Path(folder).expanduser())
+
+
 def register() -> None:
     OmegaConf.register_new_resolver("times", times, replace=True)
+    OmegaConf.register_new_resolver("home", home, replace=True)
     OmegaConf.register_new_resolver("writer", writer, replace=True)
     OmegaConf.register_new_resolver("installed", installed, replace=True)
     OmegaConf.register_new_resolver("choice", choice, replace=True)

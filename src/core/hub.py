@@ -77,18 +77,20 @@ def model_identity(model: str | None) -> dict[str, str]:
     there is none, or nobody knows: whoever opens it says so."""
     if model is None:
         return {}
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return files_identity(folder)
+    if (folder := model_folder(model)) is not None:
+        return files_identity(folder) if folder.is_dir() else {}
     try:
-        return {"commit": commit(model, "model")} if looks_like_hub_name(model) else {}
+        return {"commit": commit(model, "model")}
     except UserError:
         return {}
 
 
-def looks_like_hub_name(model: str) -> bool:
-    """One slash at most, and no beginning of a path: "org/model"."""
-    return not model.startswith((".", "/", "~")) and model.count("/") <= 1
+def model_folder(name: str) -> Path | None:
+    """The folder that a model's name is, there or not; None for a name on the hub, which has one slash at most and does
+    not begin like a path ("org/model")."""
+    folder = Path(name).expanduser()
+    hub_name = not name.startswith((".", "/", "~")) and name.count("/") <= 1
+    return folder if folder.is_dir() or not hub_name else None
 
 
 def files_identity(folder: Path) -> dict[str, str]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
@@ -30,15 +31,24 @@ def helpers(
 
 def _begin(begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     if begin:
         begin(*arguments)
 
 
-def _end_with_parent() -> None:
-    if parent := multiprocessing.parent_process():
-        parent.join()
+def end_with_parent(parent: int | None = None) -> None:
+    """A process whose parent was killed must not go on writing: the same command may be running again.
+
+    parent: the parent's process id, where it may have died before this process could look. A fork's parent is the fork
+    server, which lives as long as the forks do; its `parent_process` is the one that asked for it."""
+    parent, asking = parent or os.getppid(), multiprocessing.parent_process()
+
+    def watch() -> None:
+        while os.getppid() == parent and (asking is None or asking.is_alive()):
+            time.sleep(0.3)
         os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

@@ -36,7 +36,7 @@ class WandbTracker(Tracker):
     def start(self, study: str, name: str, id: str, config: Mapping[str, Any], folder: Path) -> TrackerRun:
         """Raises UserError when wandb is not installed, or when tracker.mode=online was asked for without a login."""
         require("wandb", "tracker=wandb")
-        if self.mode == "online" and not _logged_in():
+        if self.mode == "online" and not logged_in():
             raise UserError(
                 "tracker.mode=online needs a login at Weights & Biases.",
                 "Run `wandb login` or set WANDB_API_KEY; tracker.mode=offline and tracker=none need none.",
@@ -51,7 +51,7 @@ class WandbTracker(Tracker):
     def _mode(self) -> str:
         if self.mode != "auto":
             return self.mode
-        return os.environ.get("WANDB_MODE") or ("online" if _logged_in() else "offline")
+        return os.environ.get("WANDB_MODE") or ("online" if logged_in() else "offline")
 
     def _connect(self, mode: str, id: str, options: dict[str, Any]) -> Backend:
         import wandb
@@ -165,7 +165,7 @@ def _flat(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]
             yield f"{path}{key}", value
 
 
-def _logged_in() -> bool:
+def logged_in() -> bool:
     """Without importing wandb's client: it would ask the network."""
     netrc = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
     return bool(os.environ.get("WANDB_API_KEY")) or (netrc.exists() and "wandb" in netrc.read_text(errors="replace"))

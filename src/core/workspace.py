@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from src.core.errors import UserError, require
+from src.core.wandb_run import logged_in
 
 
 def build_workspace(
@@ -19,12 +20,14 @@ def build_workspace(
         nodes: by name the kind of stage, in the order of their work.
 
     Raises:
-        UserError: `wandb-workspaces` is not installed, or `project` is not of the form entity/project.
+        UserError: `wandb-workspaces` is not installed, nobody is logged in, or `project` is not entity/project.
     """
     require("wandb_workspaces", "workspace=entity/project")
     entity, _, name = project.partition("/")
     if not entity or not name or "/" in name:
         raise UserError(f"workspace={project} does not name a project.", "Say workspace=entity/project.")
+    if not logged_in():
+        raise UserError("A workspace is built at Weights & Biases, and nobody is logged in.", "Run `wandb login`.")
     return str(workspace(entity, name, study, question, benchmarks, nodes).save().url)
 
 

@@ -58,7 +58,7 @@ class HuggingFaceReader(Reader):
 
     def pinned(self) -> HuggingFaceReader:
         """The same data set at the commit where its revision is now. Raises UserError where nobody knows."""
-        if Path(self.name).exists():
+        if self._folder.exists():
             return self
         return replace(self, revision=commit(self.name, "dataset", self.revision))
 
@@ -67,8 +67,13 @@ class HuggingFaceReader(Reader):
 
     def identity(self) -> dict[str, str]:
         """Hashes of a local folder's files. A data set on the Hub has its commit in `revision`, see `pinned`."""
-        folder = Path(self.name)
-        return hash_files(sorted(p for p in folder.rglob("*") if p.is_file())) if folder.is_dir() else {}
+        files = sorted(path for path in self._folder.rglob("*") if path.is_file()) if self._folder.is_dir() else []
+        return hash_files(files)
+
+    @property
+    def _folder(self) -> Path:
+        """What `name` is, where it is there; else it is a name on the Hub."""
+        return Path(self.name).expanduser()
 
     def read(self) -> Iterator[Passage | BadRow]:
         fields = self._fields()
@@ -98,7 +103,7 @@ class HuggingFaceReader(Reader):
 
         try:
             yield from datasets.load_dataset(
-                self.name,
+                str(self._folder) if self._folder.exists() else self.name,
                 self.config,
                 split=self.split,
                 data_files=list(self.data_files) or None,
@@ -109,7 +114,7 @@ class HuggingFaceReader(Reader):
             raise
         except Exception as error:  # the library, its file systems and its decoders share no base class
             first = (str(error) or type(error).__name__).splitlines()[0]
-            raise UserError(f"The data set '{self.name}' cannot be read: {first}", _mend(self.name)) from error
+            raise UserError(f"The data set '{self.name}' cannot be read: {first}", _mend(self._folder)) from error
 
 
 def _value(row: Mapping[str, Any], path: str) -> Any:
@@ -119,8 +124,8 @@ def _value(row: Mapping[str, Any], path: str) -> Any:
         return None
 
 
-def _mend(name: str) -> str:
-    if Path(name).exists():
+def _mend(folder: Path) -> str:
+    if folder.exists():
         return "Check config, split and data_files against the files in that folder."
     if os.environ.get("HF_HUB_OFFLINE") == "1" or os.environ.get("HF_DATASETS_OFFLINE") == "1":
         return "HF_HUB_OFFLINE is set: unset it, or name a local folder."

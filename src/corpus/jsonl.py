@@ -1,26 +1,31 @@
-"""Passages from JSON Lines files, plain or gzipped."""
+"""Passages from JSON Lines files, or JSON files that are one array: plain, gzipped or compressed with zstd."""
 
 from __future__ import annotations
 
 import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 from src.core.errors import UserError
 from src.corpus.base import BadRow
 from src.corpus.files import FileReader, RawRow, find_files, is_parquet
+from src.corpus.json_array import elements, is_array
 
 SKIP_BYTES = 1 << 20
+COMPRESSED = (".gz", ".zst")
 LOOKED_AT = 20  # rows, to tell which fields a file has
 
 
 @dataclass(frozen=True)
 class JsonlReader(FileReader):
-    """One JSON object a line; lines that are none are reported with their number.
+    """One JSON object a line, or a file `*.json` that is one array of objects; lines and elements that are none are
+    reported with their number. What ends in `.gz` or `.zst` is decompressed while it is read.
 
     max_line_bytes: a longer line is reported and skipped, without ever being held in memory.
     """
@@ -33,9 +38,10 @@ class JsonlReader(FileReader):
             raise ValueError(f"max_line_bytes must be positive, not {self.max_line_bytes}")
 
     def size_hint(self) -> int | None:
-        """Lines of files that are not compressed."""
+        """Lines of files that are neither compressed nor arrays."""
         paths = find_files(self.files)
-        return None if any(path.suffix == ".gz" for path in paths) else sum(map(_count_lines, paths))
+        packed = any(path.suffix in COMPRESSED or ".json" in path.suffixes for path in paths)
+        return None if packed else sum(map(_count_lines, paths))
 
     def preflight(self) -> None:
         """Raises UserError for a file in another format."""
@@ -46,18 +52,27 @@ class JsonlReader(FileReader):
 
     def field_names(self) -> Iterator[tuple[Path, list[str]]]:
         for path in find_files(self.files):
-            first = (_parse(line, "") for _, line in islice(read_lines(path, self.max_line_bytes), LOOKED_AT) if line)
-            yield path, list(dict.fromkeys(name for row in first if isinstance(row, Mapping) for name in row))
+            first = (row for _, row in islice(self._contents(path), LOOKED_AT) if isinstance(row, Mapping))
+            yield path, list(dict.fromkeys(name for row in first for name in row))
 
     def rows(self, columns: Sequence[str]) -> Iterator[RawRow]:
         for path in find_files(self.files):
-            source = path.name.removesuffix(".gz").removesuffix(".jsonl")
-            for number, line in read_lines(path, self.max_line_bytes):
+            name = path.name.removesuffix(path.suffix) if path.suffix in COMPRESSED else path.name
+            source = name.removesuffix(".json").removesuffix(".jsonl")
+            yield from (RawRow(place, source, content) for place, content in self._contents(path))
+
+    def _contents(self, path: Path) -> Iterator[tuple[str, Mapping[str, Any] | BadRow]]:
+        """Each row with its place."""
+        with _opened(path) as file:
+            if ".json" in path.suffixes and is_array(file):
+                yield from elements(file, self.max_line_bytes, str(path))
+                return
+            for number, line in _lines(file, self.max_line_bytes):
                 place = f"{path}:{number}"
                 if line is None:
-                    yield RawRow(place, source, BadRow(place, f"line longer than {self.max_line_bytes:,} bytes"))
+                    yield place, BadRow(place, f"line longer than {self.max_line_bytes:,} bytes")
                 elif line.strip():
-                    yield RawRow(place, source, _parse(line, place))
+                    yield place, _parse(line, place)
 
 
 def _count_lines(path: Path) -> int:
@@ -75,18 +90,42 @@ def _parse(line: bytes, place: str) -> Mapping[str, Any] | BadRow:
     return row if isinstance(row, Mapping) else BadRow(place, "not an object with fields")
 
 
-def read_lines(path: Path, limit: int) -> Iterator[tuple[int, bytes | None]]:
-    """Yield (line number from 1, line); None stands for a line longer than `limit` bytes."""
+@contextmanager
+def _opened(path: Path) -> Iterator[BufferedReader]:
+    """Raises UserError for a compressed file that is cut or damaged, at the place where that shows."""
     try:
-        # gzip's type stubs promise less than it returns: a binary file
-        with cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb") as file:
-            number = 0
-            while line := file.readline(limit + 1):
-                number += 1
-                whole = len(line) <= limit or line.endswith(b"\n")
-                if not whole:
-                    while (rest := file.readline(SKIP_BYTES)) and not rest.endswith(b"\n"):
-                        pass
-                yield number, line if whole else None
+        with _binary(path) as file:
+            yield file
     except (EOFError, gzip.BadGzipFile) as error:
-        raise UserError(f"'{path}' is damaged: {error}.", "Fetch or write the file again.") from None
+        raise _damaged(path, error) from None
+    except OSError as error:
+        if path.suffix == ".zst" and error.errno is None:  # pyarrow's decoder, not the operating system
+            raise _damaged(path, error) from None
+        raise
+
+
+def _binary(path: Path) -> BufferedReader:
+    match path.suffix:
+        case ".gz":
+            return BufferedReader(cast(Any, gzip.open(path)))
+        case ".zst":
+            import pyarrow as pa
+
+            return BufferedReader(pa.input_stream(path, compression="zstd"))
+    return path.open("rb")
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    return UserError(f"'{path}' is damaged: {error}.", "Fetch or write the file again.")
+
+
+def _lines(file: BufferedReader, limit: int) -> Iterator[tuple[int, bytes | None]]:
+    """Yield (line number from 1, line); None stands for a line longer than `limit` bytes."""
+    number = 0
+    while line := file.readline(limit + 1):
+        number += 1
+        whole = len(line) <= limit or line.endswith(b"\n")
+        if not whole:
+            while (rest := file.readline(SKIP_BYTES)) and not rest.endswith(b"\n"):
+                pass
+        yield number, line if whole else None

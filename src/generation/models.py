@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from src.core.errors import UserError
-from src.core.hub import looks_like_hub_name
+from src.core.hub import model_folder
 
 
 def local_model(model: str | None, who: str) -> str:
     """The model as engines want it. Raises UserError for none, and for a path that holds no model.
 
-    A hub name has one slash at most and does not start like a path ("org/model"); it is left for the hub to find.
+    A hub name is left for the hub to find.
     """
     if model is None:
         raise UserError(f"{who} was given no model.", "Set its option `model` to a Hugging Face folder or name.")
@@ -20,7 +20,7 @@ def local_model(model: str | None, who: str) -> str:
         return str(path)
     if path.exists():
         raise UserError(f"{path} holds no model: there is no config.json in it.", "Is the folder complete?")
-    if not looks_like_hub_name(model):
+    if model_folder(model) is not None:
         raise UserError(f"There is no model at {path}.", "Give a Hugging Face folder, or a name on the hub.")
     return model
 

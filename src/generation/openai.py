@@ -177,8 +177,8 @@ class OpenAIGenerator(Generator):
         """`model`, a folder, cannot be sent to a server: UserError. So is a key that is not set."""
         if model is not None:
             raise UserError(
-                f"generator=openai talks to a server, and cannot load the model {model}.",
-                "Take generator=vllm for it, or serve it and give its name and base_url.",
+                f"The generator openai talks to a server, and cannot load the model {model}.",
+                "Choose vllm or transformers for it, or serve it and give its name and base_url.",
             )
         key = self._key()
         if self.batch is not None:
@@ -200,7 +200,7 @@ class OpenAIGenerator(Generator):
         key = "none" if self.api_key_env is None else os.environ.get(self.api_key_env, "").strip()
         if not key:
             raise UserError(
-                f"generator=openai finds no key: the environment variable {self.api_key_env} is not set.",
+                f"The generator openai finds no key: the environment variable {self.api_key_env} is not set.",
                 f"export {self.api_key_env}=... or set api_key_env=null for a server that wants none.",
             )
         return key

@@ -279,7 +279,7 @@ class OpenAIBatchSession(OpenAISession):
         if refusal.status == 404:
             raise UserError(
                 f"{self._problems.server} has no batch API, or forgot the batch: {self._problems.clean(refusal)}",
-                "Take generator=openai, which asks call by call.",
+                "Choose the generator openai, which asks call by call.",
             ) from None
         if verdict in FATAL:
             raise self._problems.fatal(verdict, refusal) from None

@@ -52,8 +52,9 @@ class Problems:
             f"{self.server} refused the first {count} calls: {self.clean(refusal)}",
             "Ask for shorter texts (sampling.*.max_tokens) or with shorter prompts (prompt_set.chars)."
             if verdict is Verdict.TOO_LONG
-            else "A field that the model does not take is left out by provider.omit=[temperature,top_p], or sent under "
-            "another name by provider.rename={max_tokens: max_completion_tokens}, both of the generator.",
+            else "A field that the model does not take is left out by teacher.provider.omit=[temperature,top_p], or "
+            "sent under another name by 'teacher.provider.rename={max_tokens: max_completion_tokens}' (for a generator "
+            "that is no teacher its own place stands first: synthesis, engine).",
         )
 
     def unreachable(self, error: Exception) -> UserError:

@@ -44,7 +44,7 @@ FRAME_TOKENS = 32  # what a chat template puts around a message, at most
 CHARACTERS_A_TOKEN = 4  # for the rate alone, which is no limit
 LOOK_AGAIN_SECONDS = 0.1  # whether another asker of the same question has its answer
 SET_ASIDE = 8  # calls that wait for their next try while others run
-IN_A_BATCH = "under way in a batch, which generator=openai_batch collects"
+IN_A_BATCH = "under way in a batch, which the generator openai_batch collects"
 SPARE_BYTES = 16 * 2**20  # of disk: no text is paid for that might find no room
 DISK_LOOK_SECONDS = 0.5
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-# How models mark their thoughts; the opening mark is often part of the chat template, and not in the text.
-MARKS = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<thought>", "</thought>"), ("[THINK]", "[/THINK]"))
+from src.text.parsing import THOUGHT_MARKS as MARKS
 
 
 def split_thinking(text: str, opened: bool = False) -> tuple[str, str]:

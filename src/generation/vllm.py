@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from src.core.checks import at_least
 from src.core.errors import require
@@ -22,6 +22,10 @@ class VLLMGenerator(Generator):
     """Options of the engine.
 
     model: a Hugging Face folder or name; None when the stage brings the model.
+    chat: the model is asked through its chat template, as an instruct model wants it; otherwise it goes on from the
+        prompt. `system`: a message before each prompt. `template_options`: variables of the template, as
+        `enable_thinking`. What the model thinks before its answer is no part of the text.
+    output: "json" holds the text, token by token, to a JSON object of problem and solution.
     dtype: of weights and activations; "auto" is the model's, and on CPUs without bfloat16 "float32", which is faster.
     max_model_len: tokens of prompt and text together; None takes what the model was made for.
     max_num_seqs: texts written at a time.
@@ -33,6 +37,10 @@ class VLLMGenerator(Generator):
     """
 
     model: str | None = None
+    chat: bool = False
+    system: str | None = None
+    template_options: dict[str, Any] | None = None
+    output: Literal["text", "json"] = "text"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     max_model_len: int | None = None
     max_num_seqs: int = field(
@@ -50,6 +58,10 @@ class VLLMGenerator(Generator):
 
     def __post_init__(self) -> None:
         at_least(self, 1, "max_num_seqs", "tensor_parallel_size", "max_model_len")
+        if not self.chat and (self.system or self.template_options):
+            raise ValueError("system and template_options need chat=true")
+        if self.output not in ("text", "json"):
+            raise ValueError(f"output must be text or json, not {self.output}")
         if not 0 < self.gpu_memory_utilization <= 1:
             raise ValueError(f"gpu_memory_utilization must lie in (0, 1], not {self.gpu_memory_utilization}")
         if self.kv_cache_gb <= 0:
@@ -65,12 +77,12 @@ class VLLMGenerator(Generator):
 
     def preflight(self) -> None:
         """Raises UserError when vLLM is not installed."""
-        require("vllm", "generator=vllm")
+        require("vllm", "The generator vllm")
 
     def open(self, model: str | None, cache: Path) -> VLLMSession:
         """Raises UserError when vLLM is not installed or the model cannot be found."""
-        path = local_model(model or self.model, "generator=vllm")
-        require("vllm", "generator=vllm")
+        path = local_model(model or self.model, "The generator vllm")
+        require("vllm", "The generator vllm")
         from src.generation.vllm_session import VLLMSession
 
         return VLLMSession(self, path)

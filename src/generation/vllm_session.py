@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,11 @@ from src.core.errors import UserError
 from src.core.memory import release
 from src.core.threads import use_threads
 from src.generation.base import Completion, Request, Sampling, Session, refused
+from src.generation.chat import ChatTemplate
+from src.generation.json_output import PROBLEM_SCHEMA, read_json
 from src.generation.precision import on_cpu
+from src.generation.refusals import Unreadable
+from src.generation.thinking import ends_in_thinking, split_thinking
 
 if TYPE_CHECKING:
     from src.generation.vllm import VLLMGenerator
@@ -42,7 +47,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from vllm.engine.arg_utils import EngineArgs
     from vllm.inputs import tokens_input
-    from vllm.sampling_params import RequestOutputKind, SamplingParams
+    from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
     from vllm.v1.engine.llm_engine import LLMEngine
 
 # Waiting requests beyond those that run: the next starts in the step in which one ends.
@@ -51,8 +56,8 @@ FEED_AHEAD = 1.5
 TOKENIZE_AT_ONCE = 64
 
 
-def sampling_params(sampling: Sampling, seed: int) -> SamplingParams:
-    """vLLM's own terms for ours; `stop` strings are cut from the text."""
+def sampling_params(sampling: Sampling, seed: int, schema: dict[str, Any] | None = None) -> SamplingParams:
+    """vLLM's own terms for ours; `stop` strings are cut from the text. `schema`: what the text is held to."""
     return SamplingParams(
         temperature=sampling.temperature,
         top_p=sampling.top_p,
@@ -63,6 +68,7 @@ def sampling_params(sampling: Sampling, seed: int) -> SamplingParams:
         stop=list(sampling.stop),
         seed=seed,
         output_kind=RequestOutputKind.FINAL_ONLY,
+        structured_outputs=StructuredOutputsParams(json=schema) if schema else None,
     )
 
 
@@ -106,36 +112,48 @@ class VLLMSession(Session):
             self._undo.close()
             raise
         self._longest: int = self._engine.model_config.max_model_len
+        self._schema = PROBLEM_SCHEMA if options.output == "json" else None
+        self._template: ChatTemplate | None = None
+        if options.chat:
+            try:
+                tokenizer = self._engine.get_tokenizer()
+                self._template = ChatTemplate(tokenizer, model, options.system, options.template_options)
+            except UserError:
+                self.close()
+                raise
         self._ahead = max(int(FEED_AHEAD * options.max_num_seqs), options.max_num_seqs + 1)
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        source = _tokenized(self._live().get_tokenizer(), requests)
+        source = _tokenized(self._live().get_tokenizer(), self._template, requests)
         return self._run(lambda room: islice(source, room))
 
     def converse(self, ready: Callable[[int], list[Request]]) -> Iterator[Completion]:
         tokenizer = self._live().get_tokenizer()
-        return self._run(lambda room: _tokenized(tokenizer, ready(room)))
+        return self._run(lambda room: _tokenized(tokenizer, self._template, ready(room)))
 
-    def _run(self, take: Callable[[int], Iterable[tuple[Request, list[int]]]]) -> Iterator[Completion]:
+    def _run(self, take: Callable[[int], Iterable[_Prompt]]) -> Iterator[Completion]:
         """Run what `take(room)` gives, until it gives nothing and nothing runs."""
         engine, numbers = self._live(), count()
-        running: dict[str, Request] = {}  # by a number of ours: two requests with one id are none of vLLM's business
+        running: dict[str, _Prompt] = {}  # by a number of ours: two requests with one id are none of vLLM's business
         try:
             while True:
                 taken = 0
-                for request, tokens in take(self._ahead - len(running)) if len(running) < self._ahead else ():
+                for prompt in take(self._ahead - len(running)) if len(running) < self._ahead else ():
                     taken += 1
+                    request, tokens = prompt.request, prompt.tokens
                     if problem := refused(len(tokens), self._longest):
                         yield Completion(request.id, "", "error", len(tokens), error=problem)
                         continue
                     number = str(next(numbers))
-                    engine.add_request(number, tokens_input(tokens), sampling_params(request.sampling, request.seed))
-                    running[number] = request
+                    params = sampling_params(request.sampling, request.seed, self._schema)
+                    engine.add_request(number, tokens_input(tokens), params)
+                    running[number] = prompt
                 if not running and not taken:
                     return
                 for output in engine.step() if running else ():
                     if output.finished:
-                        yield _completion(running.pop(output.request_id), output)
+                        completion = _completion(running.pop(output.request_id), output)
+                        yield completion if self._schema is None else _object(completion)
         finally:  # whoever reads may stop early: what still runs must not run into the next stream
             if running and self._engine is engine:
                 engine.abort_request(list(running))  # type: ignore[union-attr]
@@ -166,19 +184,44 @@ def _start(arguments: EngineArgs) -> LLMEngine:
         ) from error
 
 
-def _tokenized(tokenizer: Any, requests: Iterable[Request]) -> Iterator[tuple[Request, list[int]]]:
+@dataclass(frozen=True, slots=True)
+class _Prompt:
+    """A request as the engine takes it. `thinks`: None without a chat template, which is what tells models to think;
+    otherwise whether the prompt leaves the model inside its thoughts."""
+
+    request: Request
+    tokens: list[int]
+    thinks: bool | None
+
+
+def _tokenized(tokenizer: Any, template: ChatTemplate | None, requests: Iterable[Request]) -> Iterator[_Prompt]:
     source = iter(requests)
     while batch := list(islice(source, TOKENIZE_AT_ONCE)):
-        tokens = tokenizer([request.prompt for request in batch], verbose=False)["input_ids"]
-        yield from zip(batch, tokens, strict=True)
+        texts = [template.write(request.prompt) if template else request.prompt for request in batch]
+        # a template writes the special tokens itself
+        tokens = tokenizer(texts, verbose=False, add_special_tokens=template is None)["input_ids"]
+        for request, text, ids in zip(batch, texts, tokens, strict=True):
+            yield _Prompt(request, ids, ends_in_thinking(text) if template else None)
 
 
-def _completion(request: Request, output: Any) -> Completion:
+def _object(completion: Completion) -> Completion:
+    """A text that ended as it should, read as a JSON object; one that was cut stays as it is."""
+    if completion.finish_reason != "stop":
+        return completion
+    try:
+        text, note = read_json(completion.text)
+    except Unreadable as problem:
+        return replace(completion, text="", finish_reason="error", error=f"broken answer: {problem}")
+    return replace(completion, text=text, note=note)
+
+
+def _completion(prompt: _Prompt, output: Any) -> Completion:
     """`output`: a finished vllm.RequestOutput with one text."""
     text = output.outputs[0]
+    thinking, said = ("", text.text) if prompt.thinks is None else split_thinking(text.text, prompt.thinks)
     reason, error = text.finish_reason, None
     if reason not in ("stop", "length"):
         reason, error = "error", f"vLLM ended it: {text.finish_reason}"
     stopped_at = text.stop_reason if isinstance(text.stop_reason, str) else None  # an end token's number otherwise
     read, written = len(output.prompt_token_ids), len(text.token_ids)
-    return Completion(request.id, text.text, reason, read, written, error, stopped_at=stopped_at)
+    return Completion(prompt.request.id, said, reason, read, written, error, thinking=thinking, stopped_at=stopped_at)

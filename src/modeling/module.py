@@ -118,7 +118,7 @@ class CausalLM(pl.LightningModule):
         where = f"At step {batch.step} of {self.total_steps} {complaint}, on these rows: {shown}."
         mend = "Lower the recipe's lr, lengthen the warm-up, look at the rows"
         if self.recipe.on_bad_loss == "stop":
-            raise UserError(where, f"{mend}, or set on_bad_loss=skip.")
+            raise UserError(where, f"{mend}, or set on_bad_loss=skip in the recipe.")
         if self.watch.hopeless:
             raise UserError(f"{where} It is the last of {SKIPPED_IN_A_ROW} bad steps in a row.", f"{mend}.")
         if ranks.is_first():

@@ -65,7 +65,7 @@ It knows nothing else: no world, no language but these sentences. `make base` tr
 def artifact_of(run: Path) -> Path:
     """The `base` artifact that a run of method=base made or found."""
     record = json.loads((run / "run.json").read_text())
-    return Path(record["config"]["outputs"]) / "store" / "base" / record["nodes"][-1]["key"]
+    return Path(record["config"]["outputs"]).expanduser() / "store" / "base" / record["nodes"][-1]["key"]
 
 
 def facts_of(stage: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import ClassVar
 from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.fingerprint import not_in_key
-from src.core.hub import commit, files_identity
+from src.core.hub import commit, files_identity, model_folder
 from src.modeling.ranks import one_at_a_time
 from src.modeling.shape import Shape
 
@@ -177,8 +177,7 @@ class Pretrained(ModelSource):
     @property
     def folder(self) -> Path | None:
         """The folder that `name` is, or None for a name on the hub."""
-        path = Path(self.name).expanduser()
-        return path if path.is_dir() or self.name.startswith(("/", ".", "~")) else None
+        return model_folder(self.name)
 
     def prepare(self, folder: Path, texts: Texts, seed: int, cache: Path | None = None) -> str:
         if (local := self.folder) is not None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.utils import env_override
+from hydra.errors import HydraException
+
 from src.config.mistakes import Mistakes
-from src.config.overrides import LOOK, CommandLine, compose_command, exit_on_user_error, start
+from src.config.overrides import LOOK, CommandLine, compose_command, exit_on_user_error
+from src.core.errors import UserError
 
 if TYPE_CHECKING:
     from src.pipeline.job import Job
@@ -20,10 +25,8 @@ def run_command(run: Callable[[], Any], words: Sequence[str], config_name: str) 
         return _explain(command, config_name)
     with exit_on_user_error():
         if command.runs:
-            mistakes = Mistakes()
-            compose_command(command, config_name, mistakes, sweeps=False)
-            mistakes.raise_if_any(LOOK)
-    start(run, command)
+            _check_words(command, config_name, sweeps=False)
+    _start(run, command, config_name, sweeps=False)
 
 
 def run_or_plan(
@@ -49,7 +52,29 @@ def run_or_plan(
                 print(*plan_of_jobs(jobs), sep="\n")
                 return
             command = replace(command, overrides=[*command.overrides, *further(jobs)])
-    start(run, command)
+    _start(run, command, config_name)
+
+
+def _start(run: Callable[[], Any], command: CommandLine, config_name: str, sweeps: bool = True) -> None:
+    """Hand the command over to Hydra, whose own parser wants all overrides in one place, and tell its errors in words
+    of ours: of a job of a sweep, when the others have run, and of a question such as --cfg."""
+    sys.argv[1:] = [*command.flags, *command.overrides]
+    try:
+        with env_override({"HYDRA_FULL_ERROR": "1"}):  # passed on, not printed with a word about this variable
+            run()
+    except UserError as error:
+        raise SystemExit(str(error)) from None
+    except HydraException as error:
+        with exit_on_user_error():
+            _check_words(command, config_name, sweeps)
+        raise SystemExit(str(error)) from None
+
+
+def _check_words(command: CommandLine, config_name: str, sweeps: bool) -> None:
+    """Compose what was typed. Raises one UserError that lists all mistakes."""
+    mistakes = Mistakes()
+    compose_command(command, config_name, mistakes, sweeps)
+    mistakes.raise_if_any(LOOK)
 
 
 def _explain(command: CommandLine, config_name: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +46,9 @@ OF_EVERY_RUN = {
     "compute",
     "tracker",
 }
+
+
+EARLIER = "earlier"  # in a job's folder: records of complete jobs that had its name
 
 
 class Job:
@@ -88,6 +93,11 @@ class Job:
             self.store, self.compute, tracker, self.outputs / "cache", record.command, say, record.visited, label
         )
         say(f"{self.study} / {self.name}, seed {self.seed}")
+        if record.earlier:
+            say(
+                f"    Another job had this name; its record is kept: {record.earlier}. To have both in one report, "
+                "give one a name of its own: name=..."
+            )
         try:
             with full_disk_explained(self.outputs):
                 made = runner.walk(self.nodes)
@@ -144,6 +154,7 @@ class _Record:
             "config": job.config,
             "planned": {node.name: node.key for node in job.nodes},
         }
+        self.earlier = set_aside(self.path, self.base["planned"])
         self._write("running", None)
 
     def visited(self, visit: Visit) -> None:
@@ -159,6 +170,19 @@ class _Record:
         with full_disk_explained(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_json(self.path, {**self.base, "status": status, "error": error, "seconds": seconds, "nodes": nodes})
+
+
+def set_aside(record: Path, planned: Mapping[str, str]) -> Path | None:
+    """Move the record of a complete job that had other nodes to `earlier/`, and return where it lies now: two jobs of
+    one name, launched apart, must not replace each other's."""
+    if not record.exists():
+        return None
+    earlier = json.loads(record.read_text(encoding="utf-8"))
+    if earlier.get("status") != "complete" or earlier.get("planned") == planned:
+        return None
+    kept = record.parent / EARLIER / f"{content_id(*earlier['planned'].values())}.json"
+    kept.parent.mkdir(exist_ok=True)
+    return record.replace(kept)
 
 
 def _check_folder_name(option: str, value: Any) -> None:

@@ -230,7 +230,8 @@ def _nothing() -> None:
 
 
 def _work(spec: Path, keys: dict[str, str]) -> None:
-    from src.worker import end_with_parent, main
+    from src.core.processes import end_with_parent
+    from src.worker import main
 
     os.environ.update(keys)
     end_with_parent()

@@ -23,19 +23,20 @@ from src.generation.base import Completion, Request, Sampling, Session
 from src.stages.sorting import in_order
 
 Ask = tuple[Prompt, Request]
-DEAD_LETTERS = "dead_letter.jsonl"
 ROWS_IN_MEMORY = 20_000  # while texts are sorted: some 60 MB
 
 
 @dataclass
 class Asking:
-    """One round of questions of a stage. `generator`: the name that the texts carry.
+    """One round of questions of a stage. `generator`: the name that the texts carry. `part`: tells the rounds of one
+    stage apart, in the names of their files.
 
     The journal waits for no disk: a text that cost money is in the generator's own cache before it comes here.
     """
 
     ctx: StageContext
     generator: str
+    part: str = ""
     failed: Counter[str] = field(default_factory=Counter)
     transient: Counter[str] = field(default_factory=Counter)  # of the failed: those that another time may spare
     notes: Counter[str] = field(default_factory=Counter)  # what was odd about texts that are kept
@@ -92,7 +93,8 @@ class Asking:
                 "The same command again asks for these alone. Where a server fails at them for good, the generator's "
                 "max_retries=0 gives them up.",
             )
-        self.ctx.summary |= {f"notes/{note}": n for note, n in self.notes.items()}
+        for note, n in self.notes.items():
+            self.ctx.summary[f"notes/{note}"] = self.ctx.summary.get(f"notes/{note}", 0) + n
         for reason, n in self.failed.items() if tallied else ():
             self.ctx.tally.fail(reason, n)
         lost = self.failed.total()
@@ -104,15 +106,15 @@ class Asking:
                 "The same command again asks for these alone; the option `max_failed` says how many may be lost.",
             )
         if lost:
-            (self.ctx.out / DEAD_LETTERS).write_bytes(self._dead_letters.read_bytes())
+            (self.ctx.out / self._dead_letters.name).write_bytes(self._dead_letters.read_bytes())
 
     @property
     def _folder(self) -> Path:
-        return self.ctx.work / "answers"
+        return self.ctx.work / f"answers{self.part}"
 
     @property
     def _dead_letters(self) -> Path:
-        return self.ctx.work / DEAD_LETTERS
+        return self.ctx.work / f"dead_letter{self.part}.jsonl"
 
     def _row(self, prompt: Prompt, completion: Completion) -> dict[str, Any]:
         """The fields of a `Generation`, and the tokens of its prompt."""

@@ -8,14 +8,15 @@ from itertools import islice
 from statistics import fmean, stdev
 from typing import ClassVar, Literal
 
-from src.cleaning.checks import Checks, Read
+from src.cleaning.checks import CONTAMINATED, Checks, Read
 from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.fingerprint import not_in_key
-from src.core.records import Generation, Problem, Prompt, content_id, read_table, seed_from, write_table
+from src.core.records import Generation, Problem, Prompt, content_id, seed_from, write_table
 from src.core.stage import Stage, StageContext, Upstream
 from src.generation.base import Generator, Request, Sampling
 from src.generation.budget import dollars
+from src.prompts.critique import critique
 from src.stages.asking import Ask, Asking, sampling_by_kind, sampling_for
 from src.stages.drawing import check_enough, draw
 from src.text.contamination import AsksQuestions, ContaminationIndex
@@ -24,11 +25,14 @@ from src.text.parsing import ParsedProblem, Rejection, parse_generation, to_prob
 # For `plan=true` alone: a prompt of the paper's (a 1,000-character passage and its guidelines).
 TOKENS_A_PROMPT = 700
 
+Refused = dict[str, Rejection]  # by the prompt's id
+Round = tuple[Asking, Refused]
+
 
 @dataclass(frozen=True)
 class Distil(Stage):
     """Reads `prompts`, writes the tables `problems` and `generations` (the raw text of each of them) and, when calls
-    failed, `dead_letter.jsonl`.
+    failed, `dead_letter.jsonl`, when corrections did, `dead_letter_corrections.jsonl`.
 
     teacher: who writes.
     calls: how many prompts it is asked, once each; `share`: only so many of them, for studies of the teacher's bill.
@@ -39,11 +43,14 @@ class Distil(Stage):
     require_answer: whether a problem without a boxed answer is rejected.
     checks: what a problem must pass before anybody learns from it; None lets all pass. benchmarks: whose questions the
         teacher must not have written.
+    critique: the teacher is shown what a check found in a problem of its own, and may correct it once; what it writes
+        then must pass the same checks. An exam's question is refused at once: no rewording makes it the teacher's. The
+        procedural teacher reads no finding, and writes another problem.
     max_failed: the share of calls that may fail for good; beyond it the stage stops, and goes on when run again.
     """
 
     kind: ClassVar[str] = "distil"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     teacher: Generator
     calls: int
@@ -58,6 +65,7 @@ class Distil(Stage):
     require_answer: bool = True
     checks: Checks | None = field(default_factory=Checks)
     benchmarks: dict[str, AsksQuestions] = field(default_factory=dict)
+    critique: bool = False
     max_failed: float = field(
         default=0.05, metadata=not_in_key("how much failing is put up with before the stage stops")
     )
@@ -91,6 +99,10 @@ class Distil(Stage):
         cost = dollars(self.teacher, self.asked * TOKENS_A_PROMPT, self.asked * longest)
         return {"calls": self.asked, **({"dollars": cost} if cost else {})}
 
+    @property
+    def uncounted(self) -> str:
+        return "a second call for each problem that a check refuses" if self.critique else ""
+
     def run(self, ctx: StageContext) -> None:
         """Raises UserError with the quote when this is a pilot."""
         index = self.checks.index(self.benchmarks) if self.checks else None  # before anything is paid for
@@ -104,13 +116,14 @@ class Distil(Stage):
         if self.pilot is not None:
             raise self._quote(asking, total)
         asking.settle(asked, self.max_failed)
-        ctx.summary["calls"] = asked
-        write_table(ctx.out / "problems", Problem, self._problems(ctx, asking, index))
-        passed = {problem.id for problem in read_table(ctx.out / "problems", Problem)}
-        kept = (text for text, _ in asking.answers() if self._id(text) in passed)
-        write_table(ctx.out / "generations", Generation, kept)
-        tokens = ctx.summary["prompt_tokens"], ctx.summary["completion_tokens"]
-        ctx.summary["dollars"] = dollars(self.teacher, int(tokens[0]), int(tokens[1]), asking.cached_tokens)
+        ctx.summary |= {"calls": asked, "prompt_tokens": 0, "completion_tokens": 0, "dollars": 0.0}
+        refused = self._refused(ctx, asking, index)
+        rounds = [(asking, refused)]
+        if self.critique:
+            corrections = self._correct(ctx, asking, asked, refused)
+            rounds.append((corrections, self._refused(ctx, corrections, index)))
+        write_table(ctx.out / "problems", Problem, self._problems(ctx, rounds))
+        write_table(ctx.out / "generations", Generation, _passed(rounds))
         if ctx.tally.kept:
             ctx.summary["dollars_per_kept"] = ctx.summary["dollars"] / ctx.tally.kept
 
@@ -136,35 +149,63 @@ class Distil(Stage):
             f"The pilot: {len(answers)} calls answered, {asking.failed.total()} failed, {kept} problems kept, for "
             f"${sum(costs):,.2f}. All {total:,} calls would take about {total * tokens:,.0f} tokens and cost "
             f"${about:,.2f}, give or take ${margin:,.2f}{each}.",
-            "To go on, type the same command without `pilot`: its answers are kept, and not paid for again.",
+            "To go on, type the same command without `pilot`: its answers are kept, and not paid for again."
+            + (" Corrections (`critique`) come on top." if self.critique else ""),
         )
 
-    def _ask(self, prompt: Prompt) -> Ask:
-        id = content_id("distil", self.round, prompt.id)
+    def _ask(self, prompt: Prompt, task: str = "distil") -> Ask:
+        id = content_id(task, self.round, prompt.id)
         context = {"stage": prompt.stage, "kind": prompt.kind, "passage": prompt.text}
         seed = seed_from(self.data_seed, id)
         return prompt, Request(id, prompt.text, seed, sampling_for(prompt, self.sampling), context)
 
-    def _problems(self, ctx: StageContext, asking: Asking, index: ContaminationIndex | None) -> Iterator[Problem]:
-        rows = self._parsed(ctx, asking)
-        for text, parsed in self.checks.judge(rows, index) if self.checks else rows:
-            if isinstance(parsed, Rejection):
-                ctx.tally.reject(parsed.reason)
-                continue
-            ctx.tally.keep()
+    def _refused(self, ctx: StageContext, asking: Asking, index: ContaminationIndex | None) -> Refused:
+        """The texts of a round that are no problems or fail a check; its tokens and dollars are added to the bill."""
+        prompt_tokens = completion_tokens = 0
+
+        def read() -> Iterator[Read]:
+            nonlocal prompt_tokens, completion_tokens
+            for text, of_prompt in asking.answers():
+                prompt_tokens, completion_tokens = prompt_tokens + of_prompt, completion_tokens + text.tokens
+                yield text, self._read(text)
+
+        judged = self.checks.judge(read(), index) if self.checks else read()
+        refused = {text.prompt_id: parsed for text, parsed in judged if isinstance(parsed, Rejection)}
+        ctx.summary["prompt_tokens"] += prompt_tokens
+        ctx.summary["completion_tokens"] += completion_tokens
+        ctx.summary["dollars"] += dollars(self.teacher, prompt_tokens, completion_tokens, asking.cached_tokens)
+        return refused
+
+    def _correct(self, ctx: StageContext, asking: Asking, asked: int, refused: Refused) -> Asking:
+        """Show the teacher what was found in its refused texts. A correction that fails for good leaves the refusal."""
+        found = {id: why.finding for id, why in refused.items() if not why.reason.startswith(CONTAMINATED)}
+        texts = {text.prompt_id: text.text for text, _ in asking.answers() if text.prompt_id in found}
+        corrections = Asking(ctx, self.teacher.name, part="_corrections")
+        asks = (
+            self._ask(replace(prompt, text=critique(prompt.text, texts[prompt.id], found[prompt.id])), "critique")
+            for prompt in self._chosen(ctx, asked)
+            if prompt.id in found
+        )
+        corrections.all(asks, len(found), lambda: self.teacher.open(model=None, cache=ctx.cache))
+        corrections.settle(len(found), self.max_failed, tallied=False)
+        ctx.summary["corrections_asked"] = len(found)
+        return corrections
+
+    def _problems(self, ctx: StageContext, rounds: list[Round]) -> Iterator[Problem]:
+        """What passed in any round; what did not is rejected for what was found last."""
+        last: Refused = {}
+        kept = 0
+        for _, refused in rounds:
+            last |= refused
+        for text in _passed(rounds):
+            parsed = self._read(text)
+            assert isinstance(parsed, ParsedProblem)  # or it were among the refused
+            last.pop(text.prompt_id, None)
+            kept += 1
             yield to_problem(text, parsed, self.round)
-
-    def _parsed(self, ctx: StageContext, asking: Asking) -> Iterator[Read]:
-        ctx.summary |= {"prompt_tokens": 0, "completion_tokens": 0}
-        for text, prompt_tokens in asking.answers():
-            ctx.summary["prompt_tokens"] += prompt_tokens
-            ctx.summary["completion_tokens"] += text.tokens
-            yield text, self._read(text)
-
-    def _id(self, text: Generation) -> str | None:
-        """The id of the problem that the text would be."""
-        parsed = self._read(text)
-        return to_problem(text, parsed, self.round).id if isinstance(parsed, ParsedProblem) else None
+        ctx.tally.keep(kept)
+        for rejection in last.values():
+            ctx.tally.reject(rejection.reason)
 
     def _read(self, text: Generation) -> ParsedProblem | Rejection:
         parsed = parse_generation(text.text, text.kind)
@@ -173,3 +214,7 @@ class Distil(Stage):
         if isinstance(parsed, Rejection) and text.finish_reason == "length":
             return Rejection("cut off at the token limit")
         return parsed
+
+
+def _passed(rounds: list[Round]) -> Iterator[Generation]:
+    return (text for asking, refused in rounds for text, _ in asking.answers() if text.prompt_id not in refused)

@@ -15,7 +15,7 @@ Generators stray from it; what can be mended without guessing is mended, and the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from src.core.records import Generation, Problem, content_id
@@ -35,9 +35,15 @@ class ParsedProblem:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why a text is no problem: a short phrase, the same for all texts of its sort."""
+    """Why a text is no problem: a short phrase, the same for all texts of its sort. `detail`: what it is in this one,
+    where a check can say."""
 
     reason: str
+    detail: str = field(default="", compare=False)
+
+    @property
+    def finding(self) -> str:
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,13 @@ _LOST_BACKSLASH = re.compile(
 )
 _ESCAPES = {"\f": "f", "\t": "t", "\x08": "b", "\r": "r", "\n": "n", "\x0b": "v", "\x07": "a"}
 _DAMAGE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd\ud800-\udfff]")
-_THOUGHTS = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+# How models mark their thoughts; the opening mark is often part of the chat template, and not in the text.
+THOUGHT_MARKS = (
+    *((f"<{word}>", f"</{word}>") for word in ("think", "thinking", "thought", "reasoning", "seed:think")),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+)
+_THOUGHTS = re.compile(r"[<\[◁](/?)(?:seed:)?(?:think|thinking|thought|reasoning)[>\]▷]", re.IGNORECASE)  # any of them
 _REMARK = re.compile(
     r"\n\n(?:-{3,}\s*)?(?:(?:please )?let me know|feel free|(?:i )?hope (?:this|that)|would you like|is there anything"
     r"|if you(?:'d| would)? (?:like|need|have|want)|happy to)\b(?:(?!\\boxed)[^\n]){0,400}\Z",
@@ -171,7 +183,7 @@ def _backslashed(text: str, repairs: list[str]) -> str:
 
 def _unthought(text: str, repairs: list[str]) -> str:
     """What follows the last end of the model's thoughts: a draft in them is not the problem."""
-    ends = [mark.end() for mark in _THOUGHTS.finditer(text) if mark[1]] if "</" in text else []
+    ends = [mark.end() for mark in _THOUGHTS.finditer(text) if mark[1]]
     if not ends:
         return text
     repairs.append("thoughts cut off")

@@ -40,6 +40,7 @@ _MISSING_FIGURE = re.compile(
     rf"|\b(?:above|following|accompanying|adjoining) (?:{_FIGURE})\b"
     rf"|\bin the (?:figure|diagram|picture|image|drawing|illustration)\b(?! of\b)"
     rf"|\b(?:as|is|are) (?:shown|pictured|depicted|illustrated)\b(?! (?:that|to|by)\b| on (?!the (?:right|left)\b))"
+    rf"(?![^.?!\n]{{0,80}}:[ \t]*\n)"  # "is shown below:" announces what follows
     rf"|\bfigure \d",
     re.IGNORECASE,
 )
@@ -54,8 +55,15 @@ _MISSING_PASSAGE = re.compile(
     re.IGNORECASE,
 )
 _PASSAGE_HINTS = ("passage", "excerpt", "text", "article", "paragraph", "document")
-# "$20 and $30 each", "$x a piece": money, not mathematics. A dollar before what ends where a word would.
-_MONEY = re.compile(r"(?<![\w\\$])\$(?:\d[\d,]*(?:\.\d+)?(?:k|m|bn)?|[a-z])(?=[\s.,;:!?)/*'\-]|$)", re.MULTILINE)
+# A dollar that may be money: "$20-$13", "$.50", "$ 572", "200$", "$x a piece", "$5x."; not "$2x + 3" or "$x = 3".
+_MONEY = re.compile(
+    r"\$[ ]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:k|m|bn)?(?![\w\\^{}])"
+    r"|(?<![\w\\^.])\d[\d,]*(?:\.\d+)?[ ]?\$|\$\d{0,6}[a-z](?=[.,;:!?)/*'\-]{0,2}(?:\s+(?:an? |[A-Za-z]{2})|\s*$))",
+    re.MULTILINE,
+)
+_SAID = re.compile(r"\\(?:text\w*|math\w+|mbox)\s*\{+[^{}]*\}+")
+_INLINE_CODE = re.compile(r"`[^`\n]*`")
+_WORDS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}[,;]? +[a-z]{2,}\b|\n[ \t]*\n")  # what no formula holds
 _MARK_UP = re.compile(r"\\[a-zA-Z]+|[$^_&{}]+[^\s$]*")
 _STOP_WORDS = frozenset(
     re.findall(
@@ -78,6 +86,7 @@ _NO_ANSWER = re.compile(
     re.IGNORECASE,
 )
 _TEXT = re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
+_LAYOUT = re.compile(r"(?:\\(?:begin|end)\{[^{}]*\}(?:\{[lcr|]*\})?|\\[a-zA-Z]+|[\s&{}\\$])+")
 _HANGS = re.compile(r"(?:[-+*/=^_(,\\]|\\(?:times|cdot|frac|sqrt|le|ge))\s*$")
 _PAIRS = ((r"\(", r"\)"), (r"\[", r"\]"), (r"\left", r"\right"), (r"\begin{", r"\end{"))
 
@@ -89,7 +98,8 @@ class Rules:
     question_chars, solution_chars: least and most characters.
     boxed: the solution must hold its final answer in a box. Only about a quarter of the released corpus has one,
         but without one nothing can be verified.
-    answer_chars: a longer boxed answer is a sentence, not an answer.
+    answer_chars: a longer boxed answer is a sentence, not an answer. Commands and alignment of LaTeX are not counted: a
+        matrix of 25 numbers is an answer.
     repeated_words: greatest share of the words of question or solution that lie in a 10-gram seen before
         (Gopher's measure, arXiv 2112.11446, Table A1, where whole documents may reach 0.10). A worked solution
         repeats itself more: at 0.3 the rule refuses 0.2 to 0.7 % of the released corpora's samples.
@@ -154,7 +164,11 @@ def length(problem: ParsedProblem, rules: Rules) -> str | None:
 def answered(problem: ParsedProblem, rules: Rules) -> str | None:
     if problem.answer is None:
         return "no boxed answer" if rules.boxed else None
-    too_long = rules.answer_chars is not None and len(problem.answer) > rules.answer_chars
+    too_long = (
+        rules.answer_chars is not None
+        and len(problem.answer) > rules.answer_chars
+        and len(_LAYOUT.sub(" ", problem.answer)) > rules.answer_chars
+    )
     return "boxed answer too long" if too_long else None
 
 
@@ -211,7 +225,7 @@ def language(problem: ParsedProblem, rules: Rules) -> str | None:
         )
         if foreign > 0.2 * len(letters):
             return "not English"
-    words = _MARK_UP.sub(" ", text).lower().split()
+    words = re.findall(r"[^\W\d_]{2,}", _MARK_UP.sub(" ", text).lower())
     return "not English" if len(words) >= 40 and len(_STOP_WORDS.intersection(words)) < 2 else None
 
 
@@ -293,7 +307,26 @@ def latex_balances(text: str) -> bool:
         text = text.replace(r"\{", "  ").replace(r"\}", "  ").replace(r"\$", "  ")
     if not _nests(text):
         return False
-    return text.count("$") % 2 == 0 or _MONEY.sub("", text).count("$") % 2 == 0
+    return "$" not in text or _dollars_pair(_INLINE_CODE.sub("", text) if "`" in text else text)
+
+
+def _dollars_pair(text: str) -> bool:
+    """Whether each dollar can be money, or open or close a formula, which lies between two neighbouring dollars of one
+    paragraph and holds no prose."""
+    pieces = text.split("$")
+    if len(pieces) % 2 and _is_formula("$".join(pieces[1::2])):
+        return True
+    places = [match.start() for match in re.finditer(r"\$", text)]
+    holds = [_is_formula(piece) for piece in pieces[1:-1]]
+    money = {match.start() + match[0].index("$") for match in _MONEY.finditer(text)}
+    explained = [True, True]  # by place, from the last on: what stands from this dollar on
+    for place, opens in zip(reversed(places), [False, *reversed(holds)], strict=True):
+        explained.append((place in money and explained[-1]) or (opens and explained[-2]))
+    return explained[-1]
+
+
+def _is_formula(text: str) -> bool:
+    return not _WORDS.search(_SAID.sub(" ", text) if "\\" in text else text)
 
 
 def _count(text: str, command: str) -> int:

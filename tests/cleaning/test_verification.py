@@ -80,6 +80,7 @@ def test_votes_that_make_no_sense_are_refused(options):
         Votes(ProceduralGenerator(), **options)
 
 
+@pytest.mark.slow
 def test_planted_errors_in_tool_solutions_are_all_found(isolation):
     """Half of the boxes disagree with the (true) output."""
     texts = {}

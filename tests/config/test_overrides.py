@@ -159,9 +159,27 @@ def test_several_values_are_told_by_what_the_option_takes(word, told):
     assert mistakes == [told]
 
 
+@pytest.mark.parametrize(
+    ("program", "words"), [("config", []), ("stage", ["stage=clean", "rows=x.jsonl"]), ("evaluate", ["model.name=x"])]
+)
+def test_no_client_library_tells_of_its_calls(program, words):
+    (job,) = compose_command(CommandLine.parse(words), program, Mistakes()).jobs
+    assert job.hydra.job_logging.root.level == "WARNING"
+    assert job.hydra.job_logging.loggers.src.level == "INFO"
+
+
 def test_a_folder_in_ones_home_is_meant_where_the_shell_leaves_it():
-    command = CommandLine.parse(["outputs=~/x", "seed=1"])
-    assert command.overrides == [f"outputs={Path.home()}/x", "seed=1"]
+    command = CommandLine.parse(["outputs=~/x", "model.name=~/y", "seed=1"])
+    assert command.overrides == [f"outputs={Path.home()}/x", f"++model.name={Path.home()}/y", "seed=1"]
+
+
+def test_a_folder_in_ones_home_may_stand_in_an_option_file(monkeypatch, tmp_path):
+    shutil.copytree(overrides.CONF, tmp_path / "conf")
+    (tmp_path / "conf/setting/mine.yaml").write_text("# @package _global_\noutputs: ~/x\n")
+    monkeypatch.setattr(overrides, "CONF", tmp_path / "conf")
+    found, mistakes = composed("+setting=mine")
+    assert not mistakes
+    assert found.jobs[0].hydra.run.dir == f"{Path.home()}/x/runs/demo/main-s0"
 
 
 @pytest.mark.skipif(not shutil.which("bwrap"), reason="needs bubblewrap to make a read-only world")

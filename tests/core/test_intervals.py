@@ -30,6 +30,7 @@ def test_nothing_solved_is_not_certainty() -> None:
     assert found.low == 0 and 0.02 < found.high < 0.06
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
     rng = np.random.default_rng(1)
     hits = 0

@@ -23,6 +23,14 @@ def test_a_project_needs_its_owner(project, monkeypatch):
         build_workspace(project, "rounds", "?", [], {})
 
 
+def test_a_login_is_asked_for(monkeypatch, tmp_path):
+    monkeypatch.setattr("src.core.workspace.require", lambda *_: None)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    with pytest.raises(UserError, match="nobody is logged in"):
+        build_workspace("me/lab", "rounds", "?", [], {})
+
+
 def test_the_extra_is_asked_for(monkeypatch):
     monkeypatch.setattr("src.core.errors.find_spec", lambda name: None)
     with pytest.raises(UserError, match="wandb_workspaces"):

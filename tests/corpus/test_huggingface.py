@@ -28,6 +28,14 @@ def read(**options):
     return [r for r in rows if isinstance(r, Passage)], [r for r in rows if not isinstance(r, Passage)]
 
 
+def test_a_folder_in_ones_home_is_found(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    good, _ = read(name="~/data", text="{q}{a}")
+    assert len(good) == 10
+    reader = HuggingFaceReader(name="~/data", text="{q}{a}")
+    assert reader.pinned() == reader and list(reader.identity()) == ["train.jsonl"]
+
+
 def test_rows_are_chosen_by_value_and_score_and_the_rest_is_accounted_for(folder):
     good, left_out = read(
         name=str(folder),

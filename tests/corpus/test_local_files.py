@@ -10,6 +10,7 @@ import pytest
 
 from src.core.errors import UserError
 from src.core.records import Passage
+from src.corpus import json_array
 from src.corpus.base import BadRow
 from src.corpus.files import find_files
 from src.corpus.jsonl import JsonlReader
@@ -105,6 +106,75 @@ def test_a_truncated_gzip_file_is_one_clear_error(tmp_path):
     file.write_bytes(gzip.compress(b'{"text": "x"}\n' * 1000)[:-10])
     with pytest.raises(UserError, match=r"a\.jsonl\.gz' is damaged"):
         list(JsonlReader(str(file)).read())
+
+
+def zstd(content: bytes) -> bytes:
+    frame = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(frame, "zstd") as packed:
+        packed.write(content)
+    return frame.getvalue().to_pybytes()
+
+
+def test_zstd_files_are_read_frame_after_frame(tmp_path):
+    rows = [b'{"text": "row %d"}\n' % n for n in range(2_000)]
+    (tmp_path / "a.jsonl.zst").write_bytes(zstd(b"".join(rows[:900])) + zstd(b"".join(rows[900:])))
+    reader = JsonlReader(str(tmp_path / "a.jsonl.zst"))
+    good, bad = split(reader)
+    assert [p.text for p in good] == [f"row {n}" for n in range(2_000)] and not bad
+    assert {p.source for p in good} == {"a"}
+    assert reader.size_hint() is None and next(reader.field_names())[1] == ["text"]
+
+
+@pytest.mark.parametrize("content", [zstd(b'{"text": "x"}\n' * 1000)[:-10], b"no zstd at all"])
+def test_a_damaged_zstd_file_is_one_clear_error(tmp_path, content):
+    (tmp_path / "a.jsonl.zst").write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.jsonl\.zst' is damaged"):
+        list(JsonlReader(str(tmp_path / "a.jsonl.zst")).read())
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd])
+def test_a_json_file_may_be_one_array(tmp_path, pack, monkeypatch):
+    monkeypatch.setattr(json_array, "CHUNK", 7)  # elements that reach over many chunks
+    rows = (
+        '\ufeff [ {"text": "a, ]b"},\n{"text":"\\"c\\\\"} , 7, {"text": "d", "n": ' + "9" * 5_000 + '},{"text": "é"}]\n'
+    )
+    suffix = {bytes: "", gzip.compress: ".gz", zstd: ".zst"}[pack]
+    file = tmp_path / f"rows.json{suffix}"
+    file.write_bytes(pack(rows.encode()))
+    good, bad = split(JsonlReader(str(file)))
+    assert [(p.source, p.text) for p in good] == [("rows", "a, ]b"), ("rows", '"c\\'), ("rows", "é")]
+    assert [(b.place, b.reason) for b in bad] == [
+        (f"{file}, row 3", "not an object with fields"),
+        (f"{file}, row 4", "invalid JSON"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "rows", ['[{"text": "a"}, {"text": "b"', '[{"text": "a"}, {"text": b}, {"text": "c"}]', '[{"text": "a"},']
+)
+def test_an_array_that_is_cut_or_broken_keeps_what_stands_before(tmp_path, rows):
+    (tmp_path / "rows.json").write_text(rows)
+    good, bad = split(JsonlReader(str(tmp_path / "rows.json")))
+    assert [p.text for p in good] == ["a"]
+    assert [b.reason for b in bad] == ["invalid JSON: the rest of the file is not read"]
+
+
+def test_an_empty_array_and_json_lines_in_a_json_file_are_read(tmp_path):
+    (tmp_path / "none.json").write_text(" [ ]")
+    (tmp_path / "lines.json").write_text('{"text": "a"}\n{"text": "b"}\n')
+    assert split(JsonlReader(str(tmp_path / "none.json"))) == ([], [])
+    assert [p.text for p in split(JsonlReader(str(tmp_path / "lines.json")))[0]] == ["a", "b"]
+
+
+def test_a_large_array_is_not_held_in_memory(tmp_path):
+    with (tmp_path / "large.json").open("w") as file:
+        file.write("[" + ",".join(f'{{"text": "{n} {"x" * 1_000}"}}' for n in range(20_000)) + "]")
+    reader = JsonlReader(str(tmp_path / "large.json"))
+    tracemalloc.start()
+    read = sum(1 for _ in reader.read())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert read == 20_000 and peak < 12_000_000
 
 
 def test_missing_files_are_named_with_the_nearest_one(tmp_path):

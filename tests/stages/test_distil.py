@@ -257,3 +257,95 @@ def test_checks_can_be_switched_off(tmp_path):
     ctx = context(tmp_path, prompts=artifact(tmp_path / "prompts", "prompts", Prompt, rows))
     Distil(Writes(), calls=100, sampling=SAMPLING, checks=None).run(ctx)
     assert ctx.tally.kept == len(TEXTS)
+
+
+SLIP = problem("What is the sum of 12 and 31?", "12 + 31 = 42, so it is \\boxed{42}.")
+CORRECTED = problem("What is the sum of 12 and 31?", "12 + 31 = 43, so it is \\boxed{43}.")
+# What the teacher says to a finding; it corrects nothing else.
+CORRECTIONS = {
+    "wrong arithmetic: 12 + 31 = 42": CORRECTED,
+    "refers to a missing figure": TEXTS["refers to a missing figure"][1],  # stubborn
+    "its program prints something else: it printed '42'": problem(
+        "What is the product of 6 and 7?", CODE.format("6 * 7", 42, 42)
+    ),
+}
+FOUND = re.compile(r"A check of this answer found: (.*)")
+
+
+@dataclass(frozen=True)
+class Corrects(Scripted):
+    """As `Writes`, and shown a finding it corrects what it can; it knows how to be killed and logs what it is asked."""
+
+    def open(self, model, cache):
+        session = super().open(model, cache)
+
+        def answer(request):
+            found = FOUND.search(request.prompt)
+            if found and found[1] not in CORRECTIONS:
+                return Completion(request.id, "", "error", error="server error: 500")
+            text = CORRECTIONS[found[1]] if found else request.prompt.split("\n", 1)[1]
+            return Completion(request.id, text, "stop", 10, 5)
+
+        session.answer = answer
+        return session
+
+
+def corrected(tmp_path, name="a", try_=0, texts=None, **options):
+    rows = [
+        Prompt(f"p{n}", "x", "college", kind, f"-\n{text}") for n, (kind, text) in enumerate(texts or TEXTS.values())
+    ]
+    ctx = context(tmp_path / name, try_, prompts=artifact(tmp_path / name / "prompts", "prompts", Prompt, rows))
+    exam = SimpleNamespace(questions=lambda: [SimpleNamespace(id="q1", text=ASKED)])
+    teacher = Corrects(tmp_path / name / "log", lifetime=options.pop("lifetime", None))
+    stage = Distil(teacher, 100, SAMPLING, benchmarks={"exam": exam}, critique=True, max_failed=0.5, **options)
+    stage.run(ctx)
+    ctx.tally.check()
+    return ctx
+
+
+def test_a_teacher_that_is_shown_what_was_found_may_correct_it_once(tmp_path):
+    ctx = corrected(tmp_path)
+    assert ctx.tally.as_dict() == {
+        "in": 6,
+        "kept": 3,  # one was right, two were corrected
+        "rejected": {
+            "boxed answer is not what the program prints": 1,  # the correction failed: the finding stands
+            "contaminated by exam": 1,
+            "refers to a missing figure": 1,  # once only
+        },
+        "failed": {},
+    }
+    problems = {p.prompt_id: p.answer for p in read_table(ctx.out / "problems", Problem)}
+    assert problems == {"p0": "42", "p1": "43", "p4": "42"}
+    texts = {g.prompt_id: g.text for g in read_table(ctx.out / "generations", Generation)}
+    assert texts["p1"] == CORRECTED and set(texts) == set(problems)
+    assert ctx.summary["corrections_asked"] == 4  # an exam's question is not to be reworded
+    assert ctx.summary["prompt_tokens"] == 10 * (6 + 3)
+    assert json.loads((ctx.out / "dead_letter_corrections.jsonl").read_text())["prompt_id"] == "p5"
+    asked_again = [line[3] for line in asked(tmp_path) if "A check of this answer" in line[3]]
+    assert len(asked_again) == 4
+    assert any(SLIP.partition("\n")[0] in text and "wrong arithmetic: 12 + 31 = 42" in text for text in asked_again)
+
+
+def test_a_kill_between_and_within_corrections_pays_for_none_twice(tmp_path):
+    texts = [("cot", SLIP.replace("sum", f"sum (no. {n})")) for n in range(6)]
+    whole = corrected(tmp_path, "whole", texts=texts)
+    assert whole.tally.kept == 6
+    for try_, lifetime in enumerate((4, 2, 2)):
+        with pytest.raises(Killed):
+            corrected(tmp_path, "killed", try_, texts=texts, lifetime=lifetime)
+    last = corrected(tmp_path, "killed", 3, texts=texts)
+    assert table_bytes(last.out / "problems") == table_bytes(whole.out / "problems")
+    assert last.summary == whole.summary
+    ids = [line[0] for line in asked(tmp_path, "killed")]
+    assert len(ids) == len(set(ids)) == 12
+
+
+def test_without_the_option_nothing_is_asked_again(tmp_path):
+    rows = [Prompt("p0", "x", "college", "cot", f"-\n{SLIP}")]
+    ctx = context(tmp_path, prompts=artifact(tmp_path / "prompts", "prompts", Prompt, rows))
+    stage = Distil(Corrects(tmp_path / "log"), 100, SAMPLING)
+    stage.run(ctx)
+    assert ctx.tally.rejected == {"wrong arithmetic": 1}
+    assert "corrections_asked" not in ctx.summary and not stage.uncounted
+    assert "a second call" in Distil(Corrects(tmp_path / "log"), 1, SAMPLING, critique=True).uncounted

@@ -160,6 +160,7 @@ def test_a_model_that_comes_trained_is_the_start_itself(ctx: StageContext) -> No
     assert (other.out / "model" / "model.safetensors").read_bytes() == from_name
 
 
+@pytest.mark.slow
 def test_a_killed_stage_goes_on_and_ends_the_same(
     ctx: StageContext, sft: JsonlSFT, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,10 +1,9 @@
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from src.text.answers import extract_answer, last_number
+from tests.watchdog import ends
 
 
 @pytest.mark.parametrize(
@@ -123,7 +122,6 @@ NASTY = {
 
 @pytest.mark.parametrize("name", NASTY)
 @pytest.mark.parametrize("kind", ["number", "math", "choice", "text", "puzzle"])
-def test_babble_is_read_in_linear_time(name, kind):
-    start = time.process_time()
-    extract_answer(NASTY[name], kind)
-    assert time.process_time() - start < 1.0
+def test_babble_is_read_without_backtracking(name, kind):
+    with ends():
+        extract_answer(NASTY[name], kind)

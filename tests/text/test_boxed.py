@@ -1,10 +1,9 @@
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from src.text.boxed import boxed, last_boxed
+from tests.watchdog import ends
 
 
 @pytest.mark.parametrize(
@@ -31,9 +30,8 @@ def test_every_simple_box_is_found_in_order(answers):
 
 
 def test_many_unclosed_boxes_take_no_time():
-    start = time.process_time()
-    assert boxed("\\boxed{" * 200_000 + "7}") == ["7"]
-    assert time.process_time() - start < 5
+    with ends():
+        assert boxed("\\boxed{" * 200_000 + "7}") == ["7"]
 
 
 @given(st.lists(st.sampled_from([r"\boxed{", r"\fbox{", "\\", "{", "}", " 7", "{}", r"\{"]), max_size=8).map("".join))

@@ -8,6 +8,7 @@ from src.core.records import Generation
 from src.text import parsing
 from src.text.normalise import normalise
 from src.text.parsing import (
+    THOUGHT_MARKS,
     ParsedProblem,
     Rejection,
     format_pretraining,
@@ -181,3 +182,12 @@ def test_damaged_characters_are_refused(damage):
 
 def test_thoughts_without_an_end_are_no_problem():
     assert parse_generation(f"<think>Maybe\n{PLAIN}", "cot") == Rejection("cut off in its thoughts")
+
+
+@pytest.mark.parametrize(("opens", "closes"), THOUGHT_MARKS)
+def test_whatever_marks_thoughts_they_are_no_part_of_the_problem(opens, closes):
+    draft = PLAIN.replace("3", "9")
+    for thoughts in (f"{opens}{draft}{closes}", f"{draft}{closes}", f"{opens.upper()}{draft}{closes.upper()}"):
+        parsed = parse_generation(f"{thoughts}\n{PLAIN}", "cot")
+        assert parsed == replace(parse_generation(PLAIN, "cot"), repairs=("thoughts cut off",))
+    assert parse_generation(f"{opens}{PLAIN}", "cot") == Rejection("cut off in its thoughts")

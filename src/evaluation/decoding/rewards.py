@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from src.core.hub import model_identity
+from src.core.hub import model_folder, model_identity
 from src.evaluation.prompting import CORPUS_PROMPT
 from src.modeling.shape import Shape
 from src.modeling.sources import weights_and_tokenizer
@@ -89,19 +89,20 @@ class RewardModel:
     @property
     def place(self) -> str:
         """The model's folder or name, wherever in a stage's folder it lies."""
-        inner = Path(self.model).expanduser() / "model"
-        return str(inner if inner.is_dir() else Path(self.model).expanduser()) if self._is_path else self.model
+        return str(self._folder or self.model)
 
     @property
-    def _is_path(self) -> bool:
-        return Path(self.model).expanduser().is_dir() or self.model.startswith(("/", ".", "~"))
+    def _folder(self) -> Path | None:
+        if (folder := model_folder(self.model)) is None:
+            return None
+        return inner if (inner := folder / "model").is_dir() else folder
 
     def identity(self) -> dict[str, str]:
         """The files of a local folder, or the commit on the hub."""
-        return weights_and_tokenizer(Path(self.place)) if self._is_path else model_identity(self.model)
+        return weights_and_tokenizer(self._folder) if self._folder else model_identity(self.model)
 
     def size(self) -> Shape | None:
-        return Shape.of_folder(Path(self.place)) if self._is_path else None
+        return Shape.of_folder(self._folder) if self._folder else None
 
     def text(self, question: str, steps: Sequence[str]) -> str:
         """What the model reads; a label would be next."""

@@ -1,11 +1,10 @@
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.evaluation.grading import WRONG, Grader, Pair, Verdict, as_number, grade, vote_key
 from src.evaluation.grading import grader as module
+from tests.watchdog import ends
 
 
 @pytest.mark.parametrize(
@@ -70,9 +69,8 @@ NASTY = {
 @pytest.mark.parametrize("name", NASTY)
 @pytest.mark.parametrize("gold", [r"x^2 + \sqrt{2}", "(1, 2)", "7"])
 def test_no_answer_takes_long_or_is_called_right(name, gold):
-    start = time.process_time()
-    verdict = grade(gold, NASTY[name])
-    assert time.process_time() - start < 5
+    with ends():
+        verdict = grade(gold, NASTY[name])
     assert verdict == grade(gold, NASTY[name])
     assert not verdict.correct
     assert verdict.reason in WRONG
@@ -82,9 +80,8 @@ def test_no_answer_takes_long_or_is_called_right(name, gold):
 @settings(max_examples=60)
 def test_repeated_debris_is_graded_at_once(piece, times):
     """No pattern backtracks: the longest answers there may be take a fraction of a second."""
-    start = time.process_time()
-    grade("x+1", (piece * times)[:2_000])
-    assert time.process_time() - start < 2
+    with ends():
+        grade("x+1", (piece * times)[:2_000])
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,7 @@ def test_another_process_writes_the_same():
     assert ran.stdout == write(request(7, "matrix", stage="college", kind="tool"))
 
 
+@pytest.mark.slow
 def test_the_passage_moves_the_choice_and_excludes_nothing():
     def share(passage: str, mark: str) -> float:
         return sum(mark in write(request(i, passage, stage="college")) for i in range(600)) / 600

@@ -29,6 +29,7 @@ def question_of(text: str) -> str:
     return text.split("[Problem]\n")[1].split("\n\n[Solution]")[0]
 
 
+@pytest.mark.slow
 def test_teacher_dev_and_held_out_never_meet():
     """The questions themselves, over thousands of draws: with names taken out, no two parts share one."""
     anonymous = {name: "X" for cast in ("training", "held_out") for name in names(cast)}
@@ -85,6 +86,7 @@ def test_stages_and_kinds_can_be_chosen():
     assert 240 < kinds["tool"] < 360
 
 
+@pytest.mark.slow
 def test_impossible_wishes_are_told_so():
     with pytest.raises(UserError, match="of 100000 held-out problems of split 'unseen'"):
         held_out_problems("unseen", 100_000, seed=0, size=Size(stages=("amc10",)))

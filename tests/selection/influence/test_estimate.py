@@ -110,6 +110,7 @@ def test_same_choice_whatever_the_number_of_processes(model, tmp_path, monkeypat
     assert dict(shared.order()) == pytest.approx(dict(alone.order()), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_scores_are_computed_once_for_all_rules(model, tmp_path, monkeypatch):
     at = reference(model, tmp_path)
     first = influence().rank(pool(2), at)
@@ -120,6 +121,7 @@ def test_scores_are_computed_once_for_all_rules(model, tmp_path, monkeypatch):
         influence(projection_seed=1).rank(pool(2), at)
 
 
+@pytest.mark.slow
 def test_candidates_without_a_usable_gradient_are_named(model, tmp_path):
     empty = Example("empty", "x", "## Question\nNothing\n", "")
     long = Example("long", "x", "## Question\n" + "Very long. " * 60, "too late")
@@ -128,6 +130,7 @@ def test_candidates_without_a_usable_gradient_are_named(model, tmp_path):
     assert len(ranking.order()) == 20
 
 
+@pytest.mark.slow
 def test_a_broken_gradient_does_not_touch_its_neighbours(model, tmp_path, monkeypatch):
     """One token's embedding is not a number: the rows that hold it are skipped, the others keep their gradients."""
     candidates = pool(2)

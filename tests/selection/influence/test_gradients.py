@@ -191,6 +191,7 @@ def test_bfloat16_has_the_directions_of_float32(model, rows, adapters, checkpoin
     assert torch.cosine_similarity(whole, half).min() > 0.97  # of a model without any training
 
 
+@pytest.mark.slow
 def test_bfloat16_chooses_what_float32_chooses(trained):
     """A third of a pool of ten families, towards two of them: at least 95 % of the choice is the same."""
     tokenizer = load_tokenizer(trained)
