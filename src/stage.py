@@ -30,7 +30,7 @@ from src.pipeline.command import run_or_plan
 if TYPE_CHECKING:
     from src.pipeline.job import Job
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("src.stage")  # as a program it is __main__, which the configuration of logs knows nothing of
 
 SHOWS_ALL = {"--cfg", "-c"}
 KEY_DIGITS = 8  # of what a folder of results and a study are called

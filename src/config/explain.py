@@ -97,7 +97,9 @@ def _class_of(file: Path) -> type | None:
     if target := node.get("_target_"):
         return _located(str(target))
     first = next(iter(node.get("defaults") or ()), None)
-    return _class_of(file.with_name(f"{first}.yaml")) if isinstance(first, str) and first != "_self_" else None
+    if not isinstance(first, str) or first == "_self_":
+        return None
+    return _class_of(file.parent / f"{first.partition('@')[0]}.yaml")
 
 
 def _located(target: str) -> type | None:

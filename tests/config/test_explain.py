@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from src.config.explain import comment_of, explain, meanings
+from src.config.explain import _options_with, comment_of, explain, meanings
 from src.core.errors import UserError
 from src.modeling.trainer import Trainer
 from src.stages.distil import Distil
@@ -81,6 +81,10 @@ def test_an_option_of_another_choice_is_told_with_that_choice():
     with pytest.raises(UserError) as error:
         list(explain("teacher.budget", config, {}, {"teacher": "generator@teacher"}))
     assert "openai, " in error.value.mend and "--help generator@teacher=anthropic teacher.budget" in error.value.mend
+
+
+def test_a_choice_that_is_built_on_a_table_has_the_table_s_fields():
+    assert "asdiv" in _options_with("benchmark", "answer_type")
 
 
 @pytest.mark.parametrize(("name", "near"), [("trainer.thread", "'threads'"), ("trainr", "'trainer'")])
