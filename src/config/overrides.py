@@ -82,11 +82,13 @@ def _may_add(word: str) -> str:
 class Composed:
     """The jobs of a command, composed, each with Hydra's own node in it.
 
-    open_sweep: the sweeper chooses its jobs as it goes on (Optuna), so that `jobs` holds one that stands for all."""
+    open_sweep: the sweeper chooses its jobs as it goes on (Optuna), so that `jobs` holds one that stands for all.
+    overrides: what Hydra is to be given in place of the command's own, where that makes a difference."""
 
     jobs: list[DictConfig]
     sweep: bool = False
     open_sweep: bool = False
+    overrides: list[str] | None = None
 
 
 @contextmanager
@@ -153,7 +155,8 @@ class _Composer:
         if "basic_sweeper" not in whole.hydra.sweeper._target_:
             fixed = [word for word, override in zip(command.overrides, parsed) if not override.is_sweep_override()]
             return Composed([self.job(fixed)], sweep, open_sweep=True)
-        return Composed([self.job(arm) for arm in arms(command.overrides, whole)], sweep)
+        words = as_swept(command.overrides, whole)
+        return Composed([self.job(arm) for arm in arms(words, whole)], sweep, overrides=words)
 
     def job(self, words: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
         """The configuration of these overrides. Where there is none, they are tried one by one, groups first (they
@@ -215,6 +218,13 @@ class _Composer:
         if isinstance(self.known.hydra.runtime.choices.get(key), str):
             several = f"a sweep tries several: -m {key}={','.join(map(str, value))}" if self.sweeps else ONE_EACH
             self.mistakes.add(str(override.input_line), f"{key} takes one option, no list; {several}")
+
+
+def as_swept(overrides: Sequence[str], config: DictConfig) -> list[str]:
+    """An axis of the experiment by the experiment's own name for it: its sweeper would take `++clean.share=0.5` for
+    one option and `clean.share` for another, and run every arm with the same value."""
+    axes = config.hydra.sweeper.get("params") or {}
+    return [word.removeprefix("++") if word.removeprefix("++").split("=")[0] in axes else word for word in overrides]
 
 
 def arms(overrides: Sequence[str], config: DictConfig) -> list[list[str]]:

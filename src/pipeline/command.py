@@ -47,7 +47,7 @@ def run_or_plan(
         from src.pipeline.sweep import check_command
 
         with exit_on_user_error():
-            jobs = check_command(command, config_name)
+            command, jobs = check_command(command, config_name)
             if jobs[0].config["plan"]:
                 print(*plan_of_jobs(jobs), sep="\n")
                 return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -20,9 +21,9 @@ from src.pipeline.preflight import missing
 ON_THIS_MACHINE = ("BasicLauncher", "JoblibLauncher")  # others' jobs look around themselves, where they are
 
 
-def check_command(command: CommandLine, config_name: str) -> list[Job]:
-    """Compose and build every job. Raises one `UserError` that lists all mistakes of all jobs; a mistake that not all
-    of them share names those that have it."""
+def check_command(command: CommandLine, config_name: str) -> tuple[CommandLine, list[Job]]:
+    """Compose and build every job; the command as Hydra is to be given it, and its jobs. Raises one `UserError` that
+    lists all mistakes of all jobs; a mistake that not all of them share names those that have it."""
     mistakes = Mistakes()
     composed = compose_command(command, config_name, mistakes)
     found: dict[str, list[int]] = {}
@@ -45,7 +46,7 @@ def check_command(command: CommandLine, config_name: str) -> list[Job]:
     mistakes.raise_if_any(LOOK)
     if not jobs[0].config["plan"] and composed.jobs[0].hydra.launcher._target_.rpartition(".")[2] in ON_THIS_MACHINE:
         _check_machine(jobs)
-    return jobs
+    return replace(command, overrides=composed.overrides or command.overrides), jobs
 
 
 def explain_command(command: CommandLine, config_name: str) -> Iterator[str]:

@@ -124,6 +124,17 @@ def test_flags_may_stand_anywhere_and_a_sweep_is_composed_whole(words, jobs):
 
 
 @pytest.mark.parametrize(
+    ("typed", "shares"),
+    [("clean.share=0.5", [0.5]), ("clean.share=0.5,0.25", [0.5, 0.25]), ("++clean.share=0.125", [0.125])],
+)
+def test_one_arm_of_an_experiment_is_asked_for_by_its_value(typed, shares):
+    found, mistakes = composed("+experiment=ablation_data_volume", "-m", typed, "seed=1")
+    assert not mistakes
+    assert [(job.clean.share, job.seed) for job in found.jobs] == [(share, 1) for share in shares]
+    assert typed.removeprefix("++") in (found.overrides or [])  # and so is it run
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("study: {calls: 3\n", "broken.yaml, line 3: this is not YAML: expected ',' or '}'"),
