@@ -1,8 +1,8 @@
 """DeepSeek-Prover (arXiv 2405.14333): a model proves statements or refutes them, a checker says which proofs hold, and
 the model learns from them and tries again.
 
-worked -> prover_0;  statements -> well_formed -> rating -> consistent;  then, round by round,
-consistent + prover_(r-1) -> prove_r -> prover_r;  each prover is examined
+worked -> prover_0;  statements (-> translate, with prover_0) -> well_formed -> rating -> consistent;  then, round by
+round,  consistent + prover_(r-1) -> prove_r -> prover_r;  each prover is examined
 """
 
 from __future__ import annotations
@@ -15,22 +15,27 @@ from src.pipeline.graph import Graph, Node
 from src.stages.pretrain import Pretrain
 from src.stages.prove import ExamineProver, Prove
 from src.stages.theorems import Consistent, RateStatements, Theorems, WellFormed
+from src.stages.translate import Translate
 
 
 def prover(graph: Graph) -> None:
     """`rounds` of proving and learning, after a start on worked examples."""
     add, stage = graph.add, graph.stage
     rounds = graph.option("rounds", choices=range(1, 9))
+    translates = graph.option("translator", choices=("families", "prover")) == "prover"
     work = stage(Theorems, "worked", checker="checker")
     pose = stage(Theorems, "theorems", checker="checker")
+    translate = stage(Translate, "translation", checker="checker")
     prove = stage(Prove, "prove", checker="checker")
     learn = stage(Pretrain, "pretrain", trainer="trainer")
     examine = stage(ExamineProver, "exam", checker="checker")
 
-    worked = add("worked", work)
-    statements = filtered(graph, add("statements", pose))
+    if translates and BROKEN not in (work, pose):  # no fault is planted in what is read for its words alone
+        work, pose = replace(work, translations=True), replace(pose, error_rate=0.0)
+    worked, posed = add("worked", work), add("statements", pose)
     start = base(graph, "base", "pretrain.model")
     model = add("prover_0", learn, base=start, corpus=worked)
+    statements = filtered(graph, add("translate", translate, statements=posed, prover=model) if translates else posed)
     exams = {"earlier_0": add("evaluate_0", examine, pretrain=model)}
     found: dict[str, Node] = {}
     for number in range(1, rounds + 1):

@@ -21,6 +21,7 @@ from src.stages.rating import Rate, row_of
 from src.theorems.families import LANGUAGE
 from src.theorems.posed import CONTRADICTORY, ILL_FORMED, TRIVIAL, Posed, of_library, posed_problems, worked
 from src.theorems.rating import StatementRating, grade_prompt, read_grade
+from src.theorems.statement import Declaration
 
 
 def proof_row(checker: Checker, row: Posed, negated: bool, proof: str, generator: str, round: int) -> Problem:
@@ -28,6 +29,25 @@ def proof_row(checker: Checker, row: Posed, negated: bool, proof: str, generator
     question = goal(checker, row, negated)
     id, answer = content_id("proof", question, proof), "refuted" if negated else "proved"
     return Problem(id, row.id, row.id, row.family, "plain", question, proof, answer, generator, round)
+
+
+def translation_row(checker: Checker, row: Posed) -> Problem:
+    """A problem in words and its formal statement as a training row."""
+    question, formula = translation_question(checker, row), stated(checker, row)
+    id = content_id("translation", question, formula)
+    return Problem(id, row.id, row.id, row.family, "plain", question, formula, "translated", "reference", 0)
+
+
+def translation_question(checker: Checker, row: Posed) -> str:
+    """What a model is asked that is to state a problem formally."""
+    return f"State in {checker.language.capitalize()}: {row.text}"
+
+
+def stated(checker: Checker, row: Posed) -> str:
+    """The statement as one formula, that of a library without what is opened and defined around it."""
+    if isinstance(row.statement, Declaration):
+        return f"∀ {row.variables}, {row.conclusion}" if row.variables else row.conclusion
+    return checker.written(row.statement)
 
 
 def goal(checker: Checker, row: Posed, negated: bool) -> str:
@@ -61,7 +81,7 @@ def library_identity(*libraries: str | None) -> dict[str, str]:
     }
 
 
-def _claim(row: Posed) -> str:
+def claim(row: Posed) -> str:
     """What a row claims, whatever it is called and however it is laid out."""
     return " ".join(f"{row.context} {row.variables} : {row.conclusion}".split())
 
@@ -71,7 +91,8 @@ class Theorems(Stage):
     """Problems of the procedural families, with the formal statements that a writer made of them: the table
     `statements`; beside it `problems`, the reference proofs where they are known.
 
-    n: how many problems; after: so many others that are not these; error_rate: of the statements, with a fault: a
+    n: how many problems; after: so many others that are not these; translations: `problems` also tells how those
+    without a fault are stated; error_rate: of the statements, with a fault: a
     conclusion that does not follow, a hypothesis too few, hypotheses that contradict each other, a formula that is
     none, or a trivial statement.
     library: theorems in Lean instead of the families' (`src.evaluation.theorems.read_library`), the first `n` as they
@@ -86,6 +107,7 @@ class Theorems(Stage):
     n: int
     after: int = 0
     error_rate: float = 0.0
+    translations: bool = False
     data_seed: int = 0
     library: str | None = field(default=None, metadata=not_in_key("its content is in identity()"))
     held_out: str | None = field(default=None, metadata=not_in_key("its content is in identity()"))
@@ -106,12 +128,15 @@ class Theorems(Stage):
     def run(self, ctx: StageContext) -> None:
         rows = self._posed()
         ctx.tally.enter(len(rows))
-        asked = {_claim(row) for row in library_rows(self.held_out)} if self.held_out else set()
-        entered, rows = len(rows), [row for row in rows if not asked or _claim(row) not in asked]
+        asked = {claim(row) for row in library_rows(self.held_out)} if self.held_out else set()
+        entered, rows = len(rows), [row for row in rows if not asked or claim(row) not in asked]
         ctx.tally.reject("asked in the exam", entered - len(rows))
         ctx.tally.keep(write_table(ctx.out / "statements", Posed, rows))
-        proofs = (proof_row(self.checker, *proof, "reference", 0) for proof in worked(rows))
-        ctx.summary["reference_proofs"] = write_table(ctx.out / "problems", Problem, proofs)
+        proofs = [proof_row(self.checker, *proof, "reference", 0) for proof in worked(rows)]
+        told = [row for row in rows if row.text and not row.fault] if self.translations else []
+        translated = [translation_row(self.checker, row) for row in told]
+        write_table(ctx.out / "problems", Problem, [*proofs, *translated])
+        ctx.summary["reference_proofs"] = len(proofs)
         ctx.summary["faults"] = sum(row.fault != "" for row in rows)
 
     def _posed(self) -> list[Posed]:

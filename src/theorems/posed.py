@@ -25,6 +25,7 @@ WRONG, MISSING, CONTRADICTORY, ILL_FORMED, TRIVIAL = FAULTS = (
     "ill-formed",
     "trivial",
 )
+MISTRANSLATED = "mistranslated"  # not planted: what a model states in place of what was meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +96,16 @@ def posed_problems(
         rng, family = Random(seed_from("theorem", part, seed, number)), families[number % len(families)]
         theorem = family.draw(rng)
         idle += 1
-        if (seed_from("part", theorem.statement) % EXAM_ONE_IN == 0) != (part == "exam"):
+        if is_for_exams(theorem.statement) != (part == "exam"):
             continue
         if theorem.statement not in found:
             found[theorem.statement], idle = _posed(family.name, theorem, rng, error_rate), 0
     raise AssertionError("count() has no end")
+
+
+def is_for_exams(statement: Statement | Declaration) -> bool:
+    """Whether a statement of the families may be asked in an exam, and so nowhere else."""
+    return seed_from("part", statement) % EXAM_ONE_IN == 0
 
 
 def _posed(family: str, theorem: Theorem, rng: Random, error_rate: float) -> Posed:

@@ -22,6 +22,7 @@ LEFT_OUT = {
     "LeanBenchmark.benchmark_dir": "where local copies lie; their content is in identity()",
     "Theorems.library": "its content is in identity()",
     "Theorems.held_out": "its content is in identity()",
+    "Translate.held_out": "its content is in identity()",
     "ExamineProver.library": "its content is in identity()",
     "OpenAIGenerator.api_key_env": "the name of the variable that holds a secret",
     "OpenAIGenerator.concurrency": "how many calls are in flight: each has its own seed",

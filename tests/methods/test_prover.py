@@ -9,8 +9,7 @@ def test_rounds_of_proving_and_learning():
     nodes = nodes_of(composed("method=prover"))
     rounds = [name for number in (1, 2) for name in (f"prove_{number}", f"prover_{number}", f"evaluate_{number}")]
     assert list(nodes) == [
-        *("worked", "statements", "well_formed", "rating", "consistent"),
-        "prover_0",
+        *("worked", "statements", "prover_0", "well_formed", "rating", "consistent"),
         "evaluate_0",
         *rounds[:-1],
         "evaluate",
@@ -32,6 +31,25 @@ def test_statements_are_rated_between_the_two_filters_of_the_checker_or_not_at_a
     assert nodes["consistent"].inputs == {"statements": nodes["rating"]}
     assert "rating" not in without and without["consistent"].inputs == {"statements": without["well_formed"]}
     assert nodes["worked"].key == without["worked"].key and nodes["prover_0"].key == without["prover_0"].key
+
+
+def test_the_prover_may_state_the_problems_itself_and_learns_how_from_the_worked_ones():
+    by_families, nodes = (nodes_of(composed("method=prover", *words)) for words in ((), ("translator=prover",)))
+    assert nodes["translate"].inputs == {"statements": nodes["statements"], "prover": nodes["prover_0"]}
+    assert nodes["well_formed"].inputs == {"statements": nodes["translate"]}
+    assert nodes["worked"].stage.translations and nodes["worked"].stage.error_rate > 0
+    assert nodes["statements"].stage.error_rate == 0.0  # what is planted is planted in formulas
+    assert "translate" not in by_families and not by_families["worked"].stage.translations
+
+
+def test_who_translates_is_one_of_two():
+    with pytest.raises(UserError, match="translator: must be one of families, prover, not teacher"):
+        nodes_of(composed("method=prover", "translator=teacher"))
+
+
+@pytest.mark.parametrize("scale", ["overnight", "single_gpu", "node", "paper"])
+def test_a_real_model_translates_as_in_the_paper(scale):
+    assert composed("method=prover", f"scale={scale}")["translator"] == "prover"
 
 
 def test_the_plan_counts_the_calls_of_all_raters():
