@@ -96,7 +96,9 @@ class Curves(pl.Callback):
         note = f"loss {module.last.loss:.3f}, lr {module.last.lr:.1e}, step {module.steps_done:,}/{self.plan.steps:,}"
         if self._bar:
             self._bar.advance(batch.tokens, note=f"{note} ({self._part_name})" if self._part_name else note)
-        notable = batch.step in self._boundaries or module.steps_done in {1, self.plan.steps, *self.validation.steps}
+        # The last step is a point of its own: a mean over what time happened to pass would differ from run to run
+        ends = {1, self.plan.steps - 1, self.plan.steps}
+        notable = batch.step in self._boundaries or module.steps_done in ends.union(self.validation.steps)
         if notable or now - self._last >= self.every:
             self._point(module, batch.step, now)
 

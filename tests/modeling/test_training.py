@@ -62,6 +62,17 @@ def test_the_same_seed_gives_the_same_bytes(base: Path, rows: list[Example], rec
     assert weights[0] == weights[1] != weights[2]
 
 
+def test_the_last_loss_does_not_hang_on_how_often_one_looked(
+    base: Path, rows: list[Example], recipe: Any, tmp_path: Path
+) -> None:
+    seldom = dataclasses.replace(CPU, log_seconds=3600.0)
+    often, rarely = (
+        train(base, rows[:20], recipe(), trainer, tmp_path / name, tmp_path / f"{name}-work", 0)
+        for name, trainer in (("often", CPU), ("rarely", seldom))
+    )
+    assert often.final_loss == rarely.final_loss and often.first_loss == rarely.first_loss
+
+
 RUN = """
 import sys, time
 from pathlib import Path
