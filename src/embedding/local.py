@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from src.core.fingerprint import not_in_key
 from src.core.hub import model_identity
 from src.embedding.base import Embedder, normalised
 from src.generation.models import local_model
+
+CPU_CACHE_BYTES = 1 << 29  # where vLLM would ask for nine tenths of the machine's memory
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,18 @@ class VLLMEmbedder(Embedder):
     def embed(self, texts: Sequence[str], cache: Path) -> np.ndarray:
         """Raises UserError where the folder holds no model."""
         path = local_model(self.model, "embedder=vllm")
-        from vllm import LLM
+        if not texts:
+            return np.zeros((0, 0), np.float32)
+        from src.core.memory import release
+        from src.generation.vllm_session import ON_GPU, on_cpu  # sets vLLM's environment before it is imported
 
-        engine = LLM(path, runner="pooling", max_model_len=self.max_model_len, enforce_eager=True)
-        found = engine.embed(list(texts), use_tqdm=False)
+        from vllm import LLM  # isort: skip
+
+        on_this: dict[str, Any] = {} if ON_GPU else {"dtype": on_cpu("auto"), "kv_cache_memory_bytes": CPU_CACHE_BYTES}
+        engine = LLM(path, runner="pooling", max_model_len=self.max_model_len, enforce_eager=True, **on_this)
+        try:
+            found = engine.embed(list(texts), use_tqdm=False)
+        finally:
+            del engine
+            release()
         return normalised(np.array([output.outputs.embedding for output in found], np.float32))

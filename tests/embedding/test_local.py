@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from src.core.errors import UserError
-from src.embedding.local import TransformersEmbedder
+from src.embedding.local import TransformersEmbedder, VLLMEmbedder
 from tests.generation.tiny import write_tiny_llama
 
 pytestmark = pytest.mark.slow
@@ -29,3 +29,20 @@ def test_no_texts_have_no_vectors_and_no_model_is_told(folder, tmp_path):
     assert len(TransformersEmbedder(folder).embed([], tmp_path)) == 0
     with pytest.raises(UserError, match=r"There is no model at"):
         TransformersEmbedder("./nowhere").embed(TEXTS, tmp_path)
+
+
+@pytest.mark.vllm
+def test_vllm_pools_a_model_s_last_state(tmp_path):
+    """Of a model that was not made for it, vLLM takes the state of the last token: what transformers gives there."""
+    pytest.importorskip("vllm")
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = write_tiny_llama(tmp_path / "model")
+    found = VLLMEmbedder(folder, max_model_len=64).embed(TEXTS, tmp_path)
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder, dtype=torch.float32)
+    with torch.inference_mode():
+        last = [model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0, -1] for text in TEXTS]
+    wanted = torch.nn.functional.normalize(torch.stack(last), dim=1).numpy()
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    assert len(VLLMEmbedder(folder).embed([], tmp_path)) == 0
