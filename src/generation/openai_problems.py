@@ -48,14 +48,21 @@ class Problems:
 
     def all_refused(self, count: int, verdict: Verdict, refusal: Refusal) -> UserError:
         """The first calls were all refused: then it is not the prompts."""
-        return UserError(
-            f"{self.server} refused the first {count} calls: {self.clean(refusal)}",
-            "Ask for shorter texts (sampling.*.max_tokens) or with shorter prompts (prompt_set.chars)."
-            if verdict is Verdict.TOO_LONG
-            else "A field that the model does not take is left out by teacher.provider.omit=[temperature,top_p], or "
-            "sent under another name by 'teacher.provider.rename={max_tokens: max_completion_tokens}' (for a generator "
-            "that is no teacher its own place stands first: synthesis, engine).",
-        )
+        said = self.clean(refusal)
+        if verdict is Verdict.TOO_LONG:
+            mend = "Ask for shorter texts (sampling.*.max_tokens) or with shorter prompts (prompt_set.chars)."
+        elif "chat template" in said and self._options.api == "chat":
+            mend = (
+                "A base model has no chat template: have its texts continued by teacher.api=completions (a generator "
+                "that is no teacher has its own place first: synthesis, engine)."
+            )
+        else:
+            mend = (
+                "A field that the model does not take is left out by teacher.provider.omit=[temperature,top_p], or "
+                "sent under another name by 'teacher.provider.rename={max_tokens: max_completion_tokens}' (for a "
+                "generator that is no teacher its own place stands first: synthesis, engine)."
+            )
+        return UserError(f"{self.server} refused the first {count} calls: {said}", mend)
 
     def unreachable(self, error: Exception) -> UserError:
         return UserError(
