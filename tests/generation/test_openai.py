@@ -239,6 +239,7 @@ def test_a_slow_answer_is_given_up(tmp_path):
         (refusing(401, f"Incorrect API key provided: {KEY}"), r"refuses the key in OPENAI_API_KEY: HTTP 401"),
         (refusing(404, "no such model"), r"does not know the model teacher: HTTP 404"),
         (refusing(429, "pay first", "insufficient_quota"), "no credit left: .*pay first"),
+        (refusing(400, "you must provide a chat template"), r"have its texts continued by teacher\.api=completions"),
         (refusing(400, "unknown option top_k"), r"refused the first 3 calls: .*unknown option top_k"),
     ],
 )
