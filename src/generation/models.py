@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from src.core.errors import UserError
@@ -23,6 +24,25 @@ def local_model(model: str | None, who: str) -> str:
     if model_folder(model) is not None:
         raise UserError(f"There is no model at {path}.", "Give a Hugging Face folder, or a name on the hub.")
     return model
+
+
+def lora_rank(adapter: str) -> int:
+    """The rank of a LoRA adapter, a folder or a name on the hub. Raises UserError where there is none."""
+    folder, name = model_folder(adapter), "adapter_config.json"
+    try:
+        if folder is None:
+            from huggingface_hub import hf_hub_download
+
+            path = Path(hf_hub_download(adapter, name))
+        else:
+            path = folder / name
+        return int(json.loads(path.read_text(encoding="utf-8"))["r"])
+    except (OSError, ValueError, KeyError) as error:
+        problem = str(error).partition("\n")[0] or type(error).__name__
+        raise UserError(
+            f"There is no LoRA adapter at {adapter}: {problem}",
+            f"Give a folder, or a name on the hub, with {name} and the weights that peft saves beside it.",
+        ) from None
 
 
 def model_name(model: str | None, fallback: str) -> str:

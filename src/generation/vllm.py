@@ -11,7 +11,7 @@ from src.core.errors import require
 from src.core.fingerprint import not_in_key
 from src.core.hub import model_identity
 from src.generation.base import Generator
-from src.generation.models import local_model, model_name
+from src.generation.models import local_model, lora_rank, model_name
 
 if TYPE_CHECKING:
     from src.generation.vllm_session import VLLMSession
@@ -22,6 +22,7 @@ class VLLMGenerator(Generator):
     """Options of the engine.
 
     model: a Hugging Face folder or name; None when the stage brings the model.
+    lora: a LoRA adapter of the model, as peft saves it: a folder, or a name on the hub.
     chat: the model is asked through its chat template, as an instruct model wants it; otherwise it goes on from the
         prompt. `system`: a message before each prompt. `template_options`: variables of the template, as
         `enable_thinking`. What the model thinks before its answer is no part of the text.
@@ -37,6 +38,7 @@ class VLLMGenerator(Generator):
     """
 
     model: str | None = None
+    lora: str | None = None
     chat: bool = False
     system: str | None = None
     template_options: dict[str, Any] | None = None
@@ -68,16 +70,19 @@ class VLLMGenerator(Generator):
             raise ValueError(f"kv_cache_gb must be above 0, not {self.kv_cache_gb}")
 
     def identity(self) -> dict[str, str]:
-        """What the model is now, where it is named here."""
-        return model_identity(self.model)
+        """What the model and its adapter are now, where they are named here."""
+        adapter = {f"lora/{name}": value for name, value in model_identity(self.lora).items()}
+        return model_identity(self.model) | adapter
 
     @property
     def name(self) -> str:
         return model_name(self.model, "vllm")
 
     def preflight(self) -> None:
-        """Raises UserError when vLLM is not installed."""
+        """Raises UserError when vLLM is not installed, or there is no adapter where one is named."""
         require("vllm", "The generator vllm")
+        if self.lora:
+            lora_rank(self.lora)
 
     def open(self, model: str | None, cache: Path) -> VLLMSession:
         """Raises UserError when vLLM is not installed or the model cannot be found."""

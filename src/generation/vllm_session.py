@@ -22,11 +22,13 @@ if "torch" not in sys.modules:
 import torch
 
 from src.core.errors import UserError
+from src.core.hub import model_folder
 from src.core.memory import release
 from src.core.threads import use_threads
 from src.generation.base import Completion, Request, Sampling, Session, refused
 from src.generation.chat import ChatTemplate
 from src.generation.json_output import PROBLEM_SCHEMA, read_json
+from src.generation.models import lora_rank
 from src.generation.precision import on_cpu
 from src.generation.refusals import Unreadable
 from src.generation.thinking import ends_in_thinking, split_thinking
@@ -47,6 +49,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from vllm.engine.arg_utils import EngineArgs
     from vllm.inputs import tokens_input
+    from vllm.lora.request import LoRARequest
     from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
     from vllm.v1.engine.llm_engine import LLMEngine
 
@@ -54,6 +57,7 @@ with warnings.catch_warnings():
 FEED_AHEAD = 1.5
 # The tokenizer works on this many prompts at once.
 TOKENIZE_AT_ONCE = 64
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
 def sampling_params(sampling: Sampling, seed: int, schema: dict[str, Any] | None = None) -> SamplingParams:
@@ -88,9 +92,18 @@ def engine_args(options: VLLMGenerator, model: str) -> EngineArgs:
         enable_chunked_prefill=None if ON_GPU else False,
         quantization=options.quantization,
         enforce_eager=eager,
+        **_lora_args(options.lora),
         disable_log_stats=True,
         use_tqdm_on_load=False,
     )
+
+
+def _lora_args(adapter: str | None) -> dict[str, Any]:
+    """The engine sets aside room for the adapter's rank, rounded up to one that it knows."""
+    if adapter is None:
+        return {}
+    rank = lora_rank(adapter)
+    return {"enable_lora": True, "max_loras": 1, "max_lora_rank": next((r for r in LORA_RANKS if r >= rank), rank)}
 
 
 class VLLMSession(Session):
@@ -112,6 +125,9 @@ class VLLMSession(Session):
             self._undo.close()
             raise
         self._longest: int = self._engine.model_config.max_model_len
+        self._lora = (
+            LoRARequest("adapter", 1, str(model_folder(options.lora) or options.lora)) if options.lora else None
+        )
         self._schema = PROBLEM_SCHEMA if options.output == "json" else None
         self._template: ChatTemplate | None = None
         if options.chat:
@@ -146,7 +162,7 @@ class VLLMSession(Session):
                         continue
                     number = str(next(numbers))
                     params = sampling_params(request.sampling, request.seed, self._schema)
-                    engine.add_request(number, tokens_input(tokens), params)
+                    engine.add_request(number, tokens_input(tokens), params, lora_request=self._lora)
                     running[number] = prompt
                 if not running and not taken:
                     return

@@ -99,7 +99,7 @@ class TestEngine:
         arguments = engine_args(VLLMGenerator(kv_cache_gb=0.5, **unusual), tiny_llama)
         assert {name: getattr(arguments, name) for name in unusual} == unusual
         said = {field.name for field in dataclasses.fields(VLLMGenerator)}
-        of_the_session = {"chat", "system", "template_options", "output"}
+        of_the_session = {"lora", "chat", "system", "template_options", "output"}
         left = said - unusual.keys() - of_the_session
         assert left == {"model", "kv_cache_gb", "batch_invariant"}, "give the new option a value here"
 
@@ -196,6 +196,42 @@ def test_a_broken_model_folder_is_one_clear_message(tiny_llama, tmp_path):
     (broken / "model.safetensors").write_bytes(b"not a model")
     with pytest.raises(UserError, match=r"vLLM could not start with the model .*broken"):
         VLLMGenerator(**SMALL).open(str(broken), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+def test_an_adapter_writes_as_the_model_with_the_adapter_in_its_weights(tmp_path):
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    plain = write_tiny_llama(tmp_path / "model")
+    torch.manual_seed(0)
+    config = LoraConfig(r=4, lora_alpha=64, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    adapted = get_peft_model(AutoModelForCausalLM.from_pretrained(plain, dtype=torch.float32), config)
+    adapted.save_pretrained(tmp_path / "adapter")
+    merged = tmp_path / "merged"
+    adapted.merge_and_unload().save_pretrained(merged)
+    AutoTokenizer.from_pretrained(plain).save_pretrained(merged)
+    asked = [Request(f"r{i}", f"Question {i}", i, Sampling(max_tokens=12, temperature=0)) for i in range(6)]
+    texts = {}
+    for name, model, lora in (("plain", plain, None), ("lora", plain, tmp_path / "adapter"), ("merged", merged, None)):
+        options = VLLMGenerator(**SMALL, max_model_len=64, lora=lora and str(lora))
+        with options.open(str(model), tmp_path) as session:
+            texts[name] = {c.id: c.text for c in session.stream(asked)}
+    assert texts["lora"] == texts["merged"] != texts["plain"]
+
+
+def test_an_adapter_that_is_not_there_is_told_before_anything_runs(tmp_path):
+    with pytest.raises(UserError, match=f"There is no LoRA adapter at {tmp_path}: .*No such file"):
+        VLLMGenerator(lora=str(tmp_path)).preflight()
+
+
+def test_another_adapter_is_another_generator(tmp_path):
+    (tmp_path / "adapter_config.json").write_text('{"r": 4}')
+    first = VLLMGenerator(lora=str(tmp_path)).identity()
+    (tmp_path / "adapter_config.json").write_text('{"r": 8}')
+    assert first and first != VLLMGenerator(lora=str(tmp_path)).identity()
 
 
 def test_defining_and_checking_loads_no_engine():
