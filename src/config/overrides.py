@@ -162,10 +162,7 @@ class _Composer:
         """The configuration of these overrides. Where there is none, they are tried one by one, groups first (they
         bring the rest), what is wrong with each is noted, and the others are composed."""
         groups = tuple(word for word in words if _names_group(word))
-        if (groups, mode) not in self._with_groups:
-            self._with_groups[groups, mode] = self._chosen(groups, mode)
-        there = self._with_groups[groups, mode]
-        words = [word for word in words if self._root_is_right(word, there)]
+        words = [word for word in words if self._root_is_right(word, groups, mode)]
         try:
             config = self._load(words, mode)
             _ = config.hydra.run.dir  # the first that Hydra resolves
@@ -189,17 +186,20 @@ class _Composer:
     def _load(self, words: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
         return self.loader.load_configuration(self.config_name, list(words), run_mode=mode)
 
-    def _chosen(self, groups: Sequence[str], mode: RunMode) -> DictConfig:
+    def _chosen(self, groups: tuple[str, ...], mode: RunMode) -> DictConfig:
         """The configuration with these groups alone: the sections that a method brings are there, too."""
-        try:
-            return self._load(groups, mode)
-        except ERRORS:  # told below, with the word that is wrong
-            return self.known
+        if (groups, mode) not in self._with_groups:
+            try:
+                self._with_groups[groups, mode] = self._load(groups, mode)
+            except ERRORS:  # told below, with the word that is wrong
+                self._with_groups[groups, mode] = self.known
+        return self._with_groups[groups, mode]
 
-    def _root_is_right(self, word: str, there: DictConfig) -> bool:
+    def _root_is_right(self, word: str, groups: tuple[str, ...], mode: RunMode) -> bool:
         """A plus would add anything at the root, and a tilde take anything away."""
         if word[0] not in "+~" or (_names_group(word) and word[0] == "+"):
             return True
+        there = self._chosen(groups, mode)
         root, name = _root(word), word.lstrip("+~").split("=")[0]
         if root not in there:
             _note(f"{name}: no such option{did_you_mean(root, map(str, there))}", self.mistakes)
