@@ -14,10 +14,14 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
+CORES = "PYTHON_CPU_COUNT"  # what Python itself reads from 3.13 on
+
 
 def cores() -> int:
-    """The CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The CPU cores that this process may use: those that the system lets it have, or fewer where `CORES` says so."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    told = os.environ.get(CORES, "")
+    return min(there, int(told)) if told.isdecimal() and int(told) else there
 
 
 def helpers(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from src.config.mistakes import Mistakes
 from src.core import stopping
 from src.core.command import command_line
 from src.core.errors import UserError
+from src.core.processes import CORES, cores
 from src.core.records import content_id
 from src.core.stage import Artifact
 from src.core.store import Store, full_disk_explained, write_json
@@ -82,6 +84,7 @@ class Job:
             raise UserError("\n".join(absent), "Nothing was computed.")
         stopping.listen(*stopping.SIGNALS)
         stopping.keep_open_pipes()
+        _take_a_share_of_the_cores()
         record = _Record(self)
         tracker = self.tracker.start(self.study, f"{self.name}-s{self.seed}", self.id, self.config, self.outputs)
         label = f"{self.name}-s{self.seed}" if _in_parallel() else ""
@@ -197,6 +200,18 @@ def _in_parallel() -> bool:
     """Whether other jobs of this sweep may write to the same terminal: every launcher but Hydra's own."""
     hydra = HydraConfig.get()
     return hydra.mode == RunMode.MULTIRUN and not hydra.launcher._target_.endswith(".BasicLauncher")
+
+
+def _take_a_share_of_the_cores() -> None:
+    """Of jobs side by side none takes the whole machine: each would start as many writers as there are cores. What the
+    environment says already, by the user or by the job before in this process, stays."""
+    if not _in_parallel() or CORES in os.environ:
+        return
+    launcher = HydraConfig.get().launcher
+    beside = int(launcher.get("n_jobs") or 1)  # joblib; a negative number leaves out so many less one
+    mine = cores() // beside if beside > 0 else 1
+    of_a_task = OmegaConf.select(launcher, "ray.remote.num_cpus")  # Ray says it, and enforces nothing
+    os.environ[CORES] = str(max(1, int(of_a_task or mine)))
 
 
 def _number() -> int:

@@ -1,11 +1,15 @@
 """What a job does when it is done."""
 
 import json
+import os
 
 import pytest
+from hydra.types import RunMode
+from omegaconf import OmegaConf
 
 from src.core.errors import UserError
-from src.pipeline.job import Job, set_aside
+from src.core.processes import CORES
+from src.pipeline.job import Job, _take_a_share_of_the_cores, set_aside
 
 
 @pytest.mark.parametrize("error", [ValueError("no such column"), UserError("No job of s is complete.", "Run one.")])
@@ -41,3 +45,28 @@ def test_the_record_of_another_job_of_that_name_is_kept(tmp_path, status, planne
     assert (found is not None) == kept and record.exists() != kept
     if found:
         assert found.parent == tmp_path / "earlier" and json.loads(found.read_text())["planned"] == {"corpus": "a"}
+
+
+@pytest.mark.parametrize(
+    ("launcher", "mode", "told", "share"),
+    [
+        ({"_target_": "a.JoblibLauncher", "n_jobs": 3}, "MULTIRUN", None, "5"),
+        ({"_target_": "a.JoblibLauncher", "n_jobs": -1}, "MULTIRUN", None, "1"),
+        ({"_target_": "a.JoblibLauncher", "n_jobs": 99}, "MULTIRUN", None, "1"),
+        ({"_target_": "a.RayLauncher", "ray": {"remote": {"num_cpus": 2}}}, "MULTIRUN", None, "2"),
+        ({"_target_": "a.JoblibLauncher", "n_jobs": 3}, "MULTIRUN", "7", "7"),  # the user's word, or the job before
+        ({"_target_": "a.BasicLauncher"}, "MULTIRUN", None, None),
+        ({"_target_": "a.JoblibLauncher", "n_jobs": 3}, "RUN", None, None),
+    ],
+)
+def test_jobs_side_by_side_share_the_cores(monkeypatch, launcher, mode, told, share):
+    hydra = OmegaConf.create({"launcher": launcher})
+    hydra.mode = RunMode[mode]
+    monkeypatch.setattr("src.pipeline.job.HydraConfig.get", lambda: hydra)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(16)), raising=False)
+    monkeypatch.delenv(CORES, raising=False)
+    if told:
+        monkeypatch.setenv(CORES, told)
+    _take_a_share_of_the_cores()
+    assert os.environ.get(CORES) == share
+    monkeypatch.delenv(CORES, raising=False)
