@@ -1,7 +1,8 @@
 """Run one stage from its spec: `python -m src.worker spec.json`. What the launcher starts; useful alone to debug.
 
 spec.json: {kind, stage: options with _target_, inputs: {name: folder}, folder, cache, label}. The stage fills
-`<folder>/out`; `<folder>/result.json` says how it went: {counts, metrics, seconds, peak_memory_mb} or {problem, mend}.
+`<folder>/out`; `<folder>/result.json` says how it went: {counts, metrics, seconds, peak_memory_mb, gpus} or {problem,
+mend}.
 
 With `--processes=N` it starts N of itself under torchrun, one a device, which run the stage together; with `--nodes=M`
 and `--rendezvous=HOST:PORT` it does so on each of M machines where it is started.
@@ -55,6 +56,7 @@ def _run(stage: Stage, spec: dict[str, Any], folder: Path) -> dict[str, Any]:
         "metrics": context.summary,
         "seconds": round(time.monotonic() - start, 3),
         "peak_memory_mb": round(peak_memory_mb(), 1),
+        "gpus": gpus(),
     }
 
 
@@ -67,6 +69,14 @@ def peak_memory_mb() -> float:
     """The largest resident size this process and its ended children have had, in MiB (Linux reports KiB)."""
     usage = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return max(usage) / (1024 if sys.platform != "darwin" else 1024**2)
+
+
+def gpus() -> int:
+    """How many GPUs this process and those beside it under torchrun have used; those of other processes, such as an
+    engine's, are not seen."""
+    torch = sys.modules.get("torch")
+    used = torch is not None and torch.cuda.is_initialized()
+    return int(os.environ.get("WORLD_SIZE", 1)) if used else 0
 
 
 def _rank() -> int:

@@ -55,6 +55,7 @@ class Manifest:
     started: str
     command: str
     machine: str = ""
+    gpus: int = 0
 
     @property
     def short(self) -> str:
@@ -367,6 +368,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         metrics=row.get("metrics") or {},
         seconds=row.get("seconds") or 0.0,
         peak_memory_mb=row.get("peak_memory_mb") or 0.0,
+        gpus=row.get("gpus") or 0,
         packages=row.get("packages") or {},
         commit=git.get("commit") or "",
         dirty=bool(git.get("dirty")),

