@@ -355,9 +355,15 @@ def pass_at_k(study: Study) -> Table:
     return Table(columns, tuple(rows), note + told)
 
 
+FOUND = (
+    "Found: statements that a filter takes out, or would where it is switched off; of a translation, those that it made of "
+    "problems in words, and how many of them say what was meant."
+)
+
+
 def filters(study: Study) -> Table:
-    """What each filter found of the faults that were planted for it: precision and recall, over all jobs of an arm.
-    Arms that share the stage stand in one row."""
+    """What each filter found of the faults that were planted for it, and a translation of what was meant: precision and
+    recall, over all jobs of an arm. Arms that share the stage stand in one row."""
     arms: dict[tuple[str, str, tuple[str, ...]], list[str]] = defaultdict(list)
     made: dict[str, Manifest] = {}
     for arm in study.arms:
@@ -379,7 +385,7 @@ def filters(study: Study) -> Table:
         rows.append((Cell(shared), Cell(words(name)), Cell(words(kind)), *(Cell(text, sources=at) for text in figures)))
     named = ("Arm", "Stage", "Filter"), ("Found", "Planted", "Precision %", "Recall %")
     columns = (*(Column(text, numeric=False) for text in named[0]), *map(Column, named[1]))
-    return Table(columns, tuple(rows), "Found: statements that a filter takes out, or would where it is switched off.")
+    return Table(columns, tuple(rows), FOUND)
 
 
 def _together(text: str) -> str:

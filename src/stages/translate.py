@@ -57,7 +57,8 @@ class Translate(Stage):
             ctx.summary["completion_tokens"] = asking.tokens
         pairs = zip(with_words, (answer.text for answer in answers), strict=True)
         made = list(self._usable(ctx, pairs))
-        ctx.summary["as_meant"] = sum(not row.fault for row in made)
+        told = {"found": len(made), "planted": len(with_words), "hits": sum(not row.fault for row in made)}
+        ctx.summary |= {f"as_meant/{name}": count for name, count in told.items()}
         ctx.tally.keep(write_table(ctx.out / "statements", Posed, made))
 
     def _usable(self, ctx: StageContext, pairs: Iterable[tuple[Posed, str]]) -> Iterator[Posed]:

@@ -36,7 +36,7 @@ def test_what_was_meant_is_told_from_what_was_not(tmp_path):
     ctx = translated(tmp_path, answers)
     made = list(read_table(ctx.out / "statements", Posed))
     assert ctx.tally.rejected == {"no statement in the answer": 1, "stated before": 2}
-    assert ctx.summary["as_meant"] == 20 and [row.fault for row in made] == [""] * 20 + [MISTRANSLATED]
+    assert ctx.summary["as_meant/hits"] == 20 and [row.fault for row in made] == [""] * 20 + [MISTRANSLATED]
     assert [stated(Rocq(), row) for row in made[:20]] == formulas[:20]
     assert [row.proof for row in made[:20]] == [row.proof for row in ROWS[:20]]
     assert made[20].proof is None and made[20].text == ROWS[20].text
