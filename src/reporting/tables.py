@@ -356,8 +356,8 @@ def pass_at_k(study: Study) -> Table:
 
 
 FOUND = (
-    "Found: statements that a filter takes out, or would where it is switched off; of a translation, those that it made "
-    "of problems in words, and how many of them say what was meant."
+    "Found: statements that a filter takes out, or would where it is switched off; of a translation, those that it "
+    "made of problems in words, and how many of them say what was meant."
 )
 
 
