@@ -11,6 +11,8 @@ import yaml
 
 from src.cleaning.gate import CHECKED
 
+FAMILIES = "benchmark_families.jsonl"
+
 HEAD = {
     "pretty_name": "Synthesised mathematics problems",
     "language": ["en"],
@@ -25,8 +27,10 @@ def write_card(
     coverage: Iterable[Mapping[str, Any]],
     licences: Mapping[str, Counter[str]],
     checked: Mapping[str, Any],
+    relatives: int = 0,
 ) -> None:
-    """`counts`: the stage's tally as a dict; `coverage`: the cells of `coverage.json`."""
+    """`counts`: the stage's tally as a dict; `coverage`: the cells of `coverage.json`; `relatives`: rows that ask a
+    benchmark's question with other numbers and names."""
     cells = list(coverage)
     kept, read = counts["kept"], counts["in"]
     lines = [
@@ -40,7 +44,7 @@ def write_card(
         *("", *_table("kind", cells, "kind")),
         *("", "## Where it comes from", "", *_sources(cells, licences)),
         *("", "## What was left out", "", *_rejections(counts, read)),
-        *("", "## Benchmarks", "", _benchmarks(checked)),
+        *("", "## Benchmarks", "", _benchmarks(checked, relatives)),
     ]
     (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -68,14 +72,17 @@ def _rejections(counts: Mapping[str, Any], read: int) -> list[str]:
     return [*lines, f"| **kept** | {counts['kept']:,} | {_share(counts['kept'], read)} |"]
 
 
-def _benchmarks(checked: Mapping[str, Any]) -> str:
+def _benchmarks(checked: Mapping[str, Any], relatives: int) -> str:
     names = checked["benchmarks"]
     if not names:
         return f"**Not checked against any benchmark** (`{CHECKED}`)."
     how = ["whole questions"]
     how += [f"runs of {checked['ngram']} words"] if checked["ngram"] else []
     how += [f"near questions (similarity {checked['near']})"] if checked["near"] else []
-    return f"No row repeats a question of {', '.join(names)}: {', '.join(how)} were compared."
+    told = f"No row repeats a question of {', '.join(names)}: {', '.join(how)} were compared."
+    if relatives:
+        told += f" Rows that ask one with other numbers and names: {relatives:,}, duplicates included (`{FAMILIES}`)."
+    return told
 
 
 def _sums(cells: list[Mapping[str, Any]], by: str) -> tuple[Counter[str], Counter[str]]:

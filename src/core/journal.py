@@ -6,12 +6,38 @@ and writing starts on a fresh line. Two writers of one stage use two shards.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+import numpy as np
+
+
+class Ids:
+    """A set of ids in 8 bytes each: their digests of 64 bits, in order. Among ten million, two that differ are taken
+    for one with a probability of 3 in a million."""
+
+    def __init__(self, ids: Iterable[str]):
+        digests = bytearray()
+        for id in ids:
+            digests += _digest(id)
+        self._digests = np.unique(np.frombuffer(digests, np.uint64))
+
+    def __contains__(self, id: str) -> bool:
+        digest = np.frombuffer(_digest(id), np.uint64)
+        place = int(np.searchsorted(self._digests, digest)[0])
+        return place < len(self._digests) and bool(self._digests[place] == digest[0])
+
+    def __len__(self) -> int:
+        return len(self._digests)
+
+
+def _digest(id: str) -> bytes:
+    return hashlib.blake2b(id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 class Journal:
@@ -32,9 +58,9 @@ class Journal:
         self._file.write(json.dumps({"id": id, "row": row}, ensure_ascii=False) + "\n")
         self._file.flush()
 
-    def ids(self) -> set[str]:
-        """The ids that are done. Costs memory per id, not per row."""
-        return {id for id, _ in self.rows()}
+    def ids(self) -> Ids:
+        """The ids that are done."""
+        return Ids(id for id, _ in self.rows())
 
     def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every finished row, in the order of shards and of writing; a row written twice appears twice."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -16,6 +18,11 @@ from src.core.records import Passage
 from src.corpus.base import BadRow, Reader
 from src.corpus.fields import Fields, lookup
 from src.corpus.files import as_patterns, hash_files
+
+NOTED = 1_000  # rows from one note of the place to the next: so many at most are read again
+TRIES, FIRST_WAIT = 5, 1.0  # to go on without a row between, and the first of the waits (seconds), each twice the last
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,24 +104,45 @@ class HuggingFaceReader(Reader):
         return None
 
     def _stream(self) -> Iterator[dict[str, Any]]:
-        """Rows of the split. An error of the library or the network becomes one message that names the data set."""
+        """Rows of the split. Where the Hub is cut off after a row, reading goes on at the next one. An error of the
+        library or the network becomes one message that names the data set."""
         require("datasets", "The corpus reader 'huggingface'")
+        noted, state, number, tries = 0, None, 0, 0
+        while True:
+            try:
+                stream = self._opened()
+                if state is not None:
+                    stream.load_state_dict(state)
+                for row in islice(stream, number - noted, None):
+                    tries, number = 0, number + 1
+                    if number % NOTED == 0:  # after a whole row: of one that failed nobody knows how far it came
+                        noted, state = number, stream.state_dict()
+                    yield row
+                return
+            except UserError:
+                raise
+            except Exception as error:  # the library, its file systems and its decoders share no base class
+                first = (str(error) or type(error).__name__).splitlines()[0]
+                tries += 1
+                if not number or self._folder.exists() or tries > TRIES:
+                    raise UserError(
+                        f"The data set '{self.name}' cannot be read: {first}", _mend(self._folder)
+                    ) from error
+                wait = FIRST_WAIT * 2 ** (tries - 1)
+                log.warning("%s was cut off after row %d (%s); going on in %.0f s", self.name, number, first, wait)
+                time.sleep(wait)
+
+    def _opened(self) -> Any:
         import datasets
 
-        try:
-            yield from datasets.load_dataset(
-                str(self._folder) if self._folder.exists() else self.name,
-                self.config,
-                split=self.split,
-                data_files=list(self.data_files) or None,
-                revision=self.revision,
-                streaming=True,
-            )
-        except UserError:
-            raise
-        except Exception as error:  # the library, its file systems and its decoders share no base class
-            first = (str(error) or type(error).__name__).splitlines()[0]
-            raise UserError(f"The data set '{self.name}' cannot be read: {first}", _mend(self._folder)) from error
+        return datasets.load_dataset(
+            str(self._folder) if self._folder.exists() else self.name,
+            self.config,
+            split=self.split,
+            data_files=list(self.data_files) or None,
+            revision=self.revision,
+            streaming=True,
+        )
 
 
 def _value(row: Mapping[str, Any], path: str) -> Any:

@@ -3,6 +3,10 @@
 Requests wait in one place, the source, beside the process that asks. An engine's stream pulls from it just as it would
 pull from a local iterator, so that no worker ever waits for another's stragglers. The source remembers who took what:
 when a worker is lost, what it had not delivered goes back, and costs its time once more. Nothing else does.
+
+A request may be what its worker dies of (a prompt that fills the memory, say). Which one of those in flight it was
+cannot be seen, so what was lost twice is tried alone, after all others; where the worker is lost again, the request
+has failed.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import logging
 import os
 import socket
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count, islice
@@ -35,7 +39,9 @@ AHEAD = 256  # requests that wait in the source, for each worker
 REPORT_SECONDS = 0.3  # a worker delivers what has ended in so long
 LOOK_SECONDS = 1.0  # from one look at the cluster to the next
 KNOCK_SECONDS = 10.0
-DEATHS_IN_A_ROW = 5  # workers lost while no text came: then it is not the machines
+DEATHS_IN_A_ROW = 5  # workers lost while no text came: then it is no single request
+TRIED_TOGETHER = 2  # workers that may be lost with a request among others; the next one has it alone
+LOST_ITS_WORKERS = "lost its workers"
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -44,29 +50,41 @@ class Source:
 
     def __init__(self) -> None:
         self._waiting: deque[Request] = deque()
+        self._suspects: deque[Request] = deque()  # to be tried alone
         self._taken: dict[str, dict[str, Request]] = {}
+        self._losses: Counter[str] = Counter()  # of workers, by the id of a request that they had
 
     def add(self, requests: list[Request]) -> None:
         self._waiting.extend(requests)
 
     def count(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + len(self._suspects)
 
     def take(self, worker: str, n: int) -> list[Request]:
-        """At most `n` requests; none when none waits."""
+        """At most `n` requests; none when none waits that may be written beside what the worker has."""
+        held = self._taken.setdefault(worker, {})
+        if any(self._losses[id] >= TRIED_TOGETHER for id in held):
+            return []
         some = [self._waiting.popleft() for _ in range(min(n, len(self._waiting)))]
-        self._taken.setdefault(worker, {}).update((request.id, request) for request in some)
+        if not some and not held and self._suspects:
+            some = [self._suspects.popleft()]
+        held.update((request.id, request) for request in some)
         return some
 
     def done(self, worker: str, ids: list[str]) -> None:
         for id in ids:
             self._taken[worker].pop(id, None)
 
-    def lost(self, worker: str) -> int:
-        """Put back what the worker had; returns how much that was."""
+    def lost(self, worker: str) -> tuple[int, list[str]]:
+        """Put back what the worker had. Returns how much that was, and the ids that were tried alone: they have
+        failed."""
         rest = self._taken.pop(worker, {})
-        self._waiting.extendleft(rest.values())
-        return len(rest)
+        failed = [id for id in rest if self._losses[id] >= TRIED_TOGETHER]
+        self._losses.update(rest.keys())
+        back = [request for id, request in rest.items() if id not in failed]
+        for request in back:
+            (self._suspects if self._losses[request.id] >= TRIED_TOGETHER else self._waiting).appendleft(request)
+        return len(back), failed
 
 
 class Worker:
@@ -196,10 +214,10 @@ class PoolSession(Session):
             except RayTaskError as error:
                 if isinstance(error.cause, UserError):
                     raise error.cause from None
-                self._lose(hand, turn, error)
+                yield from self._lose(hand, turn, error)
                 continue
             except RayError as error:
-                self._lose(hand, turn, error)
+                yield from self._lose(hand, turn, error)
                 continue
             self._deaths = 0 if ended else self._deaths
             turn.source.done.remote(hand.name, [completion.id for completion in ended])
@@ -208,10 +226,11 @@ class PoolSession(Session):
                     turn.outstanding.remove(completion.id)
                     yield completion
 
-    def _lose(self, hand: _Hand, turn: _Round, error: Exception) -> None:
-        """Raises UserError when one worker after the other is lost without a single text."""
+    def _lose(self, hand: _Hand, turn: _Round, error: Exception) -> Iterator[Completion]:
+        """Gives the failure of what the worker was tried with alone. Raises UserError when one worker after the other
+        is lost without a single text."""
         self._dismiss(hand)
-        back = ray.get(turn.source.lost.remote(hand.name))
+        back, failed = ray.get(turn.source.lost.remote(hand.name))
         self._deaths += 1
         words = str(error).strip().splitlines() or [type(error).__name__]
         log.warning("%s was lost (%s); %d texts are asked for again", hand.name, words[0], back)
@@ -220,6 +239,10 @@ class PoolSession(Session):
                 f"{self._deaths} workers of the Ray cluster were lost without a text between: {words[-1]}",
                 "What was written is kept. Ray's own log (ray logs) says more; compute=local shows the engine's words.",
             ) from None
+        for id in turn.outstanding.intersection(failed):
+            turn.outstanding.remove(id)
+            told = f"{LOST_ITS_WORKERS}: {TRIED_TOGETHER + 1} of the Ray cluster, the last with this request alone"
+            yield Completion(id, "", "error", error=f"{told} ({words[-1]})")
 
     def _dismiss(self, hand: _Hand) -> None:
         self._hands.remove(hand)

@@ -6,8 +6,10 @@ import hashlib
 import random
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Literal
 
+from src.core.fingerprint import not_in_key
 from src.core.records import Passage, Prompt, content_id, seed_from
 from src.prompts import templates
 from src.text.sentences import cut
@@ -32,6 +34,9 @@ class PromptSet:
     with_passage: False leaves the passage out of the text (the prompt still belongs to it).
     chars, tool_chars: the passage is cut to so many characters, by kind.
     single: one wording for all stages: the prompt no longer says which is wanted.
+    folder: of own words for the form "full", in the manner of `src/prompts/templates`: a file there stands in for the
+        one of its name; STAGE.md adds a stage, which `stages` may then weigh, tool_STAGE.md asks for a program on that
+        stage, and tool_examples.jsonl brings other solved problems.
     """
 
     stages: dict[str, float] = field(default_factory=_uniform)
@@ -41,10 +46,11 @@ class PromptSet:
     chars: int = 1_000
     tool_chars: int = 2_000
     single: bool = False
+    folder: str | None = field(default=None, metadata=not_in_key("where own words lie; their content is in identity()"))
 
     def __post_init__(self) -> None:
         for stage, weight in self.stages.items():
-            _check_stage(stage)
+            self._check_stage(stage)
             if not 0 <= weight < float("inf"):
                 raise ValueError(f"the weight of '{stage}' must be at least 0, not {weight}")
         if not self.drawn_stages:
@@ -55,13 +61,23 @@ class PromptSet:
             raise ValueError("chars and tool_chars must be positive")
 
     def identity(self) -> dict[str, str]:
-        """The hash of the templates' and examples' text, brief lines included."""
-        return {"templates": hashlib.sha256(templates.everything().encode()).hexdigest()}
+        """The hash of the words that the form is written of: templates and examples, or the brief lines."""
+        text = self._words.text if self.form == "full" else "\n".join(templates.brief_forms())
+        return {"templates": hashlib.sha256(text.encode()).hexdigest()}
+
+    @cached_property
+    def _words(self) -> templates.Words:
+        return templates.words(self.folder)
+
+    @property
+    def known_stages(self) -> tuple[str, ...]:
+        """In the order of schooling (not of the config: order must not matter), then those of `folder`, by name."""
+        return (*STAGES, *(stage for stage in self._words.stages if stage not in STAGES))
 
     @property
     def drawn_stages(self) -> tuple[str, ...]:
-        """The stages of weight above 0, in the order of schooling (not of the config: order must not matter)."""
-        return tuple(stage for stage in STAGES if self.stages.get(stage, 0) > 0)
+        """The stages of weight above 0, in the order of `known_stages`."""
+        return tuple(stage for stage in self.known_stages if self.stages.get(stage, 0) > 0)
 
     @property
     def shortest(self) -> int:
@@ -77,15 +93,16 @@ class PromptSet:
 
     def render(self, passage: Passage, stage: str, kind: Kind, example: str = "") -> str:
         """The prompt's text. `example`: a solved problem, shown in full prompts of kind "tool"."""
-        _check_stage(stage)
+        self._check_stage(stage)
         text = cut(passage.text, self.tool_chars if kind == "tool" else self.chars) if self.with_passage else ""
+        stage = "" if self.single else stage
         if self.form == "brief":
-            return templates.brief("" if self.single else stage, kind, text)
-        return templates.full("" if self.single else stage, kind, text, example)
+            return templates.brief(stage, kind, text)
+        return self._words.full(stage, kind, text, example)
 
     def _prompt(self, passage: Passage, stage: str, dice: random.Random) -> Prompt:
         kind: Kind = "tool" if dice.random() < self.tool_share else "cot"
-        example = dice.choice(templates.tool_examples())  # drawn always, so that the dice fall alike for every kind
+        example = dice.choice(self._words.tool_examples)  # drawn always, so that the dice fall alike for every kind
         text = self.render(passage, stage, kind, example)
         return Prompt(content_id(passage.id, stage, kind, text), passage.id, stage, kind, text)
 
@@ -95,9 +112,8 @@ class PromptSet:
         keys = {stage: dice.random() ** (1 / self.stages[stage]) for stage in self.drawn_stages}
         return sorted(keys, key=lambda stage: (-keys[stage], stage))[:count]
 
-
-def _check_stage(stage: str) -> None:
-    if stage not in STAGES:
-        near = get_close_matches(stage, STAGES, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(STAGES)}"
-        raise ValueError(f"there is no education stage '{stage}'; {hint}")
+    def _check_stage(self, stage: str) -> None:
+        if stage not in self.known_stages:
+            near = get_close_matches(stage, self.known_stages, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(self.known_stages)}"
+            raise ValueError(f"there is no education stage '{stage}'; {hint}")

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from src.cleaning.card import write_card
+from src.cleaning.card import FAMILIES, write_card
 from src.cleaning.corpus import OpenRows
 from src.cleaning.duplicates import Duplicates, Fates
 from src.cleaning.features import Features, Shelf, features_of
@@ -167,12 +167,12 @@ class Clean(Stage):
         _write_lines(ctx.out / "rejected.jsonl", _samples(shown, self.samples))
         _write_lines(ctx.out / "contaminated.jsonl", [row for part in parts for row in part["contaminated"]])
         relatives = [row for part in parts for row in part["relatives"]]
-        _write_lines(ctx.out / "benchmark_families.jsonl", relatives)
+        _write_lines(ctx.out / FAMILIES, relatives)
         ctx.summary["of_a_benchmark_family"] = len(relatives)
         cells = coverage.table(self.balance)
         write_json(ctx.out / "coverage.json", cells)
         write_json(ctx.out / "stage_fit.json", coverage.stages())
-        write_card(ctx.out, ctx.tally.as_dict(), cells, sources.licences, checked)
+        write_card(ctx.out, ctx.tally.as_dict(), cells, sources.licences, checked, len(relatives))
 
 
 BEYOND_SHARE = "left out: share below 1"

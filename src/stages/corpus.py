@@ -14,6 +14,7 @@ from typing import ClassVar
 from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.records import Passage, content_id, write_table
+from src.core.seen import Seen
 from src.core.stage import Stage, StageContext, Upstream
 from src.corpus.base import BadRow, Reader, passage
 from src.text.sentences import cut
@@ -71,7 +72,7 @@ class Corpus(Stage):
 
     def _passages(self, ctx: StageContext, bad: BadRows, advance: Callable[[], None]) -> Iterator[Passage]:
         """Whole, cut, new passages; everything else is tallied."""
-        seen: set[int] = set()
+        seen = Seen()
         for row in self.reader.read():
             ctx.tally.enter()
             advance()
@@ -81,14 +82,12 @@ class Corpus(Stage):
                 continue
             text = cut(row.text, self.chars)
             short = passage(row.source, text, row.meta) if len(text) < len(row.text) else row
-            key = int(short.id, 16)
             if len(text) < self.min_chars:
                 ctx.tally.reject("too short")
-            elif key in seen:
-                ctx.tally.reject("duplicate")
-            else:
-                seen.add(key)
+            elif seen.add(int(short.id, 16) % 2**64):
                 yield short
+            else:
+                ctx.tally.reject("duplicate")
 
     def _draw(self, ctx: StageContext, passages: Iterable[Passage], limit: int) -> Iterator[Passage]:
         """The `limit` passages whose ids hash lowest, in that order: shuffled, and the same from any order."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from itertools import groupby
 
 import numpy as np
@@ -21,13 +22,14 @@ from src.cleaning.verification import (
     Votes,
 )
 from src.core.journal import Journal
-from src.core.records import Generation, Prompt, content_id, seed_from
+from src.core.records import Prompt, content_id, seed_from
 from src.core.stage import StageContext
 from src.core.store import write_json
 from src.evaluation.program_pool import ProgramPool
 from src.generation.base import Request
 from src.generation.budget import dollars
 from src.stages.asking import Ask, Asking
+from src.stages.sorting import in_order
 from src.text.answers import extract_answer
 
 
@@ -117,26 +119,52 @@ def _vote(ctx: StageContext, how: Verification, votes: Votes, rows: OpenRows) ->
         _asks(rows, wanted, votes), total=total, start=lambda: votes.generator.open(model=votes.model, cache=ctx.cache)
     )
     asking.settle(total, most_failed=1.0, tallied=False)  # a problem without votes stays, unchecked
-    given: dict[str, list[str]] = {}
     tokens = np.zeros(2, int)  # of prompts, of texts
-    for id, group in groupby(asking.answers(), lambda pair: pair[0].prompt_id):
-        texts = list(group)
-        given[id] = _answers_in(texts)
-        tokens += [sum(prompt for _, prompt in texts), sum(text.tokens for text, _ in texts)]
+    for row, answer, given in _beside(_in_order_of_ids(ctx, rows, wanted), _given(asking, tokens)):
+        verdict = votes.decide(answer, given) if answer else UNCHECKED
+        if verdict != UNCHECKED:
+            _settle(how, rows, row, OUTVOTED if verdict == WRONG else None, VOTES)
     bill = dollars(votes.generator, int(tokens[0]), int(tokens[1]), asking.cached_tokens)
     if bill:
         ctx.summary |= {"calls": total, "prompt_tokens": int(tokens[0]), "completion_tokens": int(tokens[1])}
         ctx.summary["dollars"] = bill
-    for numbers, table in rows.read(wanted, ["id", "answer"]):
-        for row, id, answer in zip(numbers.tolist(), *(column.to_pylist() for column in table.columns), strict=True):
-            verdict = votes.decide(answer, given.get(id, [])) if answer else UNCHECKED
-            if verdict != UNCHECKED:
-                _settle(how, rows, row, OUTVOTED if verdict == WRONG else None, VOTES)
 
 
-def _answers_in(texts: Iterable[tuple[Generation, int]]) -> list[str]:
-    found = (extract_answer(text.text, "math") for text, _ in texts)
-    return [answer for answer in found if answer is not None]
+Said = tuple[str, int, str | None]  # a row's id, its number, its answer
+
+
+def _in_order_of_ids(ctx: StageContext, rows: OpenRows, wanted: np.ndarray) -> Iterator[Said]:
+    """Sorted on disk, as the texts are: neither is held in memory."""
+    found = (
+        (f"{id}-{row:012d}", {"id": id, "row": row, "answer": answer})
+        for numbers, table in rows.read(wanted, ["id", "answer"])
+        for row, id, answer in zip(numbers.tolist(), *(column.to_pylist() for column in table.columns), strict=True)
+    )
+    for _, said in in_order(found, ctx.work / "sorting_rows"):
+        yield said["id"], said["row"], said["answer"]
+
+
+def _given(asking: Asking, tokens: np.ndarray) -> Iterator[tuple[str, list[str]]]:
+    """Each problem's id and the answers that it was given, by id; adds up the tokens of all texts."""
+    for id, group in groupby(asking.answers(), lambda pair: pair[0].prompt_id):
+        found = []
+        for text, of_prompt in group:
+            tokens += of_prompt, text.tokens
+            found.append(extract_answer(text.text, "math"))
+        yield id, [answer for answer in found if answer is not None]
+
+
+def _beside(
+    rows: Iterator[Said], given: Iterator[tuple[str, list[str]]]
+) -> Iterator[tuple[int, str | None, list[str]]]:
+    """Each row's number and answer with the answers that its problem was given: two streams in order of ids, of which
+    one may lack some, and rows may share an id."""
+    at, answers = "", list[str]()
+    for id, row, answer in rows:
+        while at < id and (found := next(given, None)) is not None:
+            at, answers = found
+        yield row, answer, answers if at == id else []
+    deque(given, maxlen=0)  # to the end, for the bill
 
 
 def _asks(rows: OpenRows, wanted: np.ndarray, votes: Votes) -> Iterator[Ask]:

@@ -20,6 +20,7 @@ LEFT_OUT = {
     "FileBenchmark.benchmark_dir": "where local copies lie; their content is in identity()",
     "HubBenchmark.benchmark_dir": "where local copies lie; their content is in identity()",
     "LeanBenchmark.benchmark_dir": "where local copies lie; their content is in identity()",
+    "PromptSet.folder": "where own words lie; their content is in identity()",
     "Theorems.library": "its content is in identity()",
     "Theorems.held_out": "its content is in identity()",
     "Translate.held_out": "its content is in identity()",

@@ -76,6 +76,48 @@ def test_an_unknown_split_is_one_error_that_names_the_data_set(folder):
         read(name=str(folder), split="tset")
 
 
+def cut_off(monkeypatch, folder, at):
+    """`owner/data` is the folder, read over a line that breaks at the given rows, each time it is asked for one."""
+    import datasets
+
+    load, left = datasets.load_dataset, list(at)
+
+    def row(example):
+        if example["n"] in left:
+            left.remove(example["n"])
+            raise ConnectionError("the line is dead")
+        return example
+
+    monkeypatch.setattr(datasets, "load_dataset", lambda name, *args, **kw: load(str(folder), *args, **kw).map(row))
+    monkeypatch.setattr("src.corpus.huggingface.FIRST_WAIT", 0.0)
+    monkeypatch.setattr("src.corpus.huggingface.NOTED", 4)
+    return left
+
+
+def numbered(folder):
+    for file in range(3):
+        rows = (json.dumps({"q": f"row {n}", "n": n}) + "\n" for n in range(5 * file, 5 * file + 5))
+        (folder / f"train-{file}.jsonl").write_text("".join(rows))
+
+
+def test_reading_the_hub_goes_on_where_it_was_cut_off(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    numbered(tmp_path)
+    left = cut_off(monkeypatch, tmp_path, [3, 3, 5, 14])
+    good, bad = read(name="owner/data", text="q")
+    assert [p.text for p in good] == [f"row {n}" for n in range(15)] and not bad and not left
+    assert "owner/data was cut off after row 3 (the line is dead)" in caplog.text
+
+
+@pytest.mark.parametrize("at", [[0], [7] * 9])
+def test_a_line_that_stays_dead_or_never_lived_is_one_error(tmp_path, monkeypatch, at):
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    numbered(tmp_path)
+    cut_off(monkeypatch, tmp_path, at)
+    with pytest.raises(UserError, match="The data set 'owner/data' cannot be read: the line is dead"):
+        read(name="owner/data", text="q")
+
+
 def test_identity_of_a_local_folder_follows_its_files(folder):
     before = HuggingFaceReader(str(folder)).identity()
     (folder / "train.jsonl").write_text("{}\n")

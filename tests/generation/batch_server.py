@@ -23,6 +23,8 @@ class BatchServer(ThreadingHTTPServer):
 
     `usage`: whether answers say how many tokens they cost. `pause`: seconds that a call by itself takes.
     `looks`: how often a batch is looked after before it ends. `deaf`: the next batch is taken, and the line goes dead.
+    `most`: calls in a batch; a larger one fails. `makes`: for each of the next batches that are asked for, whether it
+    is made before the server says that it failed.
     """
 
     daemon_threads = True
@@ -36,6 +38,8 @@ class BatchServer(ThreadingHTTPServer):
         self.batches: dict[str, dict[str, Any]] = {}
         self.answered: Counter[str] = Counter()
         self.missing = False
+        self.most: int | None = None
+        self.makes: list[bool] = []
 
     @property
     def url(self) -> str:
@@ -93,7 +97,11 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(server.pause)
             return self.reply(server.answer(asked))
         batch = {"id": f"batch-{len(server.batches)}", "object": "batch", "looks": 0, "status": "in_progress", **asked}
-        server.batches[batch["id"]] = batch
+        fails = bool(server.makes)
+        if not fails or server.makes.pop(0):
+            server.batches[batch["id"]] = batch
+        if fails:
+            return self.reply({"error": {"message": "the database is away"}}, 500)
         if server.deaf:
             server.deaf, self.close_connection = False, True
             return None
@@ -109,6 +117,9 @@ class _Handler(BaseHTTPRequestHandler):
         batch["looks"] += 1
         if server.invalid:
             batch |= {"status": "failed", "errors": {"data": [{"message": "unknown model"}]}}
+        elif server.most is not None and len(server.calls_in(batch)) > server.most:
+            error = {"code": "token_limit_exceeded", "message": "Enqueued token limit reached for teacher."}
+            batch |= {"status": "failed", "errors": {"data": [error]}, "output_file_id": "", "error_file_id": ""}
         elif batch["status"] == "in_progress" and batch["looks"] > server.looks:
             server.end([*server.batches].index(batch["id"]), batch)
         return self.reply(batch)

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +32,8 @@ def server():
 
 
 def client(server, **options):
-    batch = Batch(options.pop("size", 100), poll_seconds=0.02)
+    sizes = {name: options.pop(name) for name in ("size", "max_bytes", "enqueued_tokens") if name in options}
+    batch = Batch(**{"size": 100, "poll_seconds": 0.02, **sizes})
     return OpenAIGenerator(
         **{"model": "teacher", "base_url": server.url, "api_key_env": None, "batch": batch, **options}
     )
@@ -220,6 +222,60 @@ def test_a_batch_is_as_large_as_the_budget_allows(tmp_path, server):
     with generator.open(None, tmp_path) as session, pytest.raises(UserError, match=r"used up .*max_calls=7"):
         got.extend(session.stream(requests(10)))
     assert len(got) == server.answered.total() == 7
+
+
+def test_a_batch_that_is_too_much_is_halved_until_the_provider_takes_it(tmp_path, server, caplog):
+    server.most = 3
+    done = ask(client(server, max_retries=0), tmp_path, requests(10))
+    assert {c.finish_reason for c in done.values()} == {"stop"}
+    assert sizes(server)[:3] == [10, 5, 2] and max(sizes(server)[2:]) <= 3
+    assert set(server.answered.values()) == {1}
+    assert spent(tmp_path) == Spent(10, 70, 30, 0.0)
+    assert "a batch of 10 calls is too much (token_limit_exceeded Enqueued token limit reached" in caplog.text
+
+
+def test_no_batch_passes_the_sizes_that_are_known_beforehand(tmp_path, server):
+    one = len(line_of(server, requests(1)[0]))
+    assert len(ask(client(server, max_bytes=3 * one + 10), tmp_path / "bytes", requests(9))) == 9
+    assert sizes(server) == [3, 3, 3]
+    server.batches.clear()
+    assert len(ask(client(server, enqueued_tokens=1), tmp_path / "tokens", requests(3))) == 3
+    assert sizes(server) == [1, 1, 1]  # what passes a limit alone is sent alone
+
+
+def line_of(server, request):
+    generator = client(server)
+    asked = request.prompt, request.sampling, request.seed
+    body, key = generator.body(*asked), answer_key(generator.question(*asked))
+    call = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
+    return json.dumps(call) + "\n"
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_batch_that_could_not_be_created_is_looked_for_before_it_is_sent_again(tmp_path, server, made, caplog):
+    server.makes = [made]
+    done = ask(client(server, max_retries=1), tmp_path, requests(5))
+    assert {c.finish_reason for c in done.values()} == {"stop"}
+    assert sizes(server) == [5]
+    assert set(server.answered.values()) == {1}
+    assert spent(tmp_path).calls == 5
+    assert "the database is away" in caplog.text
+
+
+def test_what_can_never_be_sent_says_why_and_costs_nothing(tmp_path, server):
+    server.makes = [False] * 9
+    done = ask(client(server, max_retries=1), tmp_path, requests(2))
+    assert all("the database is away" in c.error and c.transient for c in done.values())
+    assert spent(tmp_path) == Spent() and not server.batches
+
+
+def test_what_a_batch_did_not_cost_is_spent_on_the_next(tmp_path, server):
+    """The budget allows three calls at the most that they can cost, and all twelve at what they do cost."""
+    generator = client(server, prices={"teacher": Price(0, 1_000_000)}, budget=Budget(max_dollars=60))
+    done = ask(generator, tmp_path, requests(12))
+    assert len(done) == 12 and {c.finish_reason for c in done.values()} == {"stop"}
+    assert sizes(server)[0] == 3 and len(server.batches) > 2
+    assert spent(tmp_path).dollars == 36
 
 
 def test_a_batch_that_is_refused_as_a_whole_is_one_clear_message_and_costs_nothing(tmp_path, server):

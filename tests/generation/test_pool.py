@@ -166,7 +166,42 @@ def test_what_a_lost_worker_had_not_delivered_waits_again():
     assert len(source.take("b", 100)) == 6
     assert source.take("c", 1) == []
     source.done("a", ["r1"])
-    assert source.lost("a") == 3
+    assert source.lost("a") == (3, [])
     assert source.count() == 3
     assert {r.id for r in source.take("b", 10)} == {"r0", "r2", "r3"}
-    assert source.lost("nobody") == 0
+    assert source.lost("nobody") == (0, [])
+
+
+@slow
+def test_what_was_lost_twice_is_tried_alone_after_all_others_and_fails_with_the_third_worker():
+    pytest.importorskip("ray")
+    from src.generation.pool_session import Source
+
+    source = Source()
+    source.add(requests(3))
+    source.take("a", 2)
+    assert source.lost("a") == (2, [])
+    assert len(source.take("b", 2)) == 2
+    assert source.lost("b") == (2, [])
+    assert source.count() == 3
+    assert [r.id for r in source.take("c", 10)] == ["r2"]
+    assert source.take("c", 10) == []  # nothing beside what is being written
+    (first,) = source.take("d", 10)
+    assert source.take("d", 10) == []
+    assert source.lost("d") == (0, [first.id])
+    source.done("c", ["r2"])
+    (second,) = source.take("c", 10)
+    assert {first.id, second.id} == {"r0", "r1"}
+    source.done("c", [second.id])
+    assert source.take("c", 10) == [] and source.count() == 0
+
+
+@slow
+def test_a_request_that_kills_its_worker_fails_and_all_others_are_written(cluster, tmp_path):
+    engine = Leisurely(str(tmp_path), seconds=0.02, fatal=70)
+    with Pool(engine, workers=1, address=cluster.address).open(None, tmp_path / "cache") as session:
+        got = list(session.stream(requests(100)))
+    assert sorted(c.id for c in got) == sorted(f"r{i}" for i in range(100))
+    (failed,) = [c for c in got if c.finish_reason == "error"]
+    assert failed.id == "r70" and not failed.transient
+    assert failed.error.startswith("lost its workers: 3 of the Ray cluster, the last with this request alone")

@@ -124,6 +124,20 @@ def test_contaminated_problems_are_removed_and_all_listed(clean):
     assert len((ctx.out / "rejected.jsonl").read_text().splitlines()) == 1
 
 
+def test_a_benchmarks_question_with_other_numbers_and_names_stays_is_counted_and_shown(clean):
+    asked = "Tom has 5 apples and buys 7 more apples at the big market. How many apples has he?"
+    again = asked.replace("Tom", "Ann").replace("he?", "she?").replace("5", "19").replace("7", "23")
+    solved = f"[Problem]\n{again}\n\n[Solution]\nWe add the apples: 19 + 23 = 42. So the answer is \\boxed{{42}}."
+    how = Decontamination(ngram=None, near=None)
+    ctx = clean([generation(1), generation(2, solved)], decontamination=how, benchmarks={"exam": Exam((asked,))})
+    assert ctx.tally.kept == 2 and ctx.summary["of_a_benchmark_family"] == 1
+    (listed,) = [json.loads(line) for line in (ctx.out / "benchmark_families.jsonl").open()]
+    assert listed == {"id": "g2", "benchmark": "exam", "question_id": "q0", "how": "same family"}
+    assert (
+        "Rows that ask one with other numbers and names: 1, duplicates included" in (ctx.out / "README.md").read_text()
+    )
+
+
 def test_rules_are_options(clean):
     ctx = clean([generation(1)], rules=Rules(question_chars=(100, 200)))
     assert ctx.tally.rejected == {"question too short": 1}

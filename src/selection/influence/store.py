@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from src.core.journal import Journal
+from src.core.journal import Ids, Journal
 
 FILE_ROWS = 8_192
 BLOCK_ROWS = 1_024
@@ -63,7 +63,7 @@ class GradientStore:
         """Record that this candidate has no usable gradient, and why."""
         self._journal.append(id, {"skipped": reason})
 
-    def done(self) -> set[str]:
+    def done(self) -> Ids:
         """The candidates that are stored or skipped, by any shard."""
         return self._journal.ids()
 
