@@ -146,3 +146,24 @@ PUBLISHED_SIZES = {
 def test_the_shapes_of_the_presets_have_the_published_sizes(model: str) -> None:
     shape = build(composed(f"model={model}")["model"]).size()
     assert shape.parameters == pytest.approx(PUBLISHED_SIZES[model] * 1e9, rel=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("words", "rate", "precision"),
+    [
+        ("model=base_1m", 1e-3, "float32"),
+        ("model=smollm2_135m", 2e-4, "bf16"),
+        ("model=hf model.name=x", 2e-5, "bf16"),
+        ("model=qwen25_500m", 2e-5, "bf16"),
+        ("model=qwen25_500m method=puzzle", 2e-5, "bf16"),
+    ],
+)
+def test_a_model_brings_the_recipes_that_fit_it(words: str, rate: float, precision: str) -> None:
+    cfg = composed(*words.split())
+    sections = ("pretrain.recipe", "synthesizer.recipe", "reward.recipe", "selector.warmup")
+    for recipe in (at(cfg, name) for name in sections):
+        assert rate <= recipe["lr"] <= 3 * rate
+        assert recipe.get("precision", "float32") == precision
+    assert (
+        at(composed(*words.split(), "recipe@pretrain.recipe=small_pretrain"), "pretrain.recipe.batch_sequences") == 128
+    )

@@ -24,6 +24,19 @@ def test_there_are_commands_of_every_kind():
     assert len(COMMANDS) >= 20
 
 
+@pytest.mark.parametrize("term", ["teacher", "synthesizer", "student", "base", "influence", "WSD", "arm"])
+def test_a_term_of_this_project_is_defined_once(term):
+    glossary = (ROOT / "README.md").read_text().split("| word | what it means here |")[1].split("\n\n")[0]
+    assert glossary.count(f"\n| {term} | ") == 1
+
+
+def test_the_selector_that_is_shown_is_the_one_that_runs():
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    shown = dict(re.findall(r"^```(python|yaml)\n(@dataclass.*?|# .*?)^```", page, re.MULTILINE | re.DOTALL))
+    assert shown["python"] in (ROOT / "src" / "selection" / "baselines.py").read_text()
+    assert shown["yaml"] == (ROOT / "conf" / "selector" / "length.yaml").read_text()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("program", "command"), COMMANDS)
 def test_the_options_of_a_printed_command_exist(program, command):

@@ -4,6 +4,7 @@
 `${installed:module,option,other}`: an option for machines that have a package, and one for those that have not.
 `${times:a,b}`: a product, of calls for example.
 `${home:folder}`: a folder with its ~ in full, for what Hydra makes itself.
+`${recipe:model,smallest,smollm2,other}`: of three recipes the one that fits the model.
 `${writer:model,synthesizer}`: what writes their texts: vLLM where it is installed, but not for the smallest models.
 """
 
@@ -35,6 +36,12 @@ def times(a: int, b: int) -> int:
     return a * b
 
 
+def recipe(model: str, smallest: str, smollm2: str, other: str) -> str:
+    """What teaches a model of a million parameters wrecks one that comes trained: its rate is a hundred times too high,
+    its batch a sequence. A model of unknown size is taken for a large one."""
+    return smallest if model in SMALLEST else smollm2 if model == "smollm2_135m" else other
+
+
 def writer(model: str, synthesizer: str) -> str:
     """A model of a million parameters has written its texts with transformers before vLLM has begun."""
     smallest = model in SMALLEST and synthesizer in AS_THE_STUDENT
@@ -49,6 +56,7 @@ def home(folder: str) -> str:
 def register() -> None:
     OmegaConf.register_new_resolver("times", times, replace=True)
     OmegaConf.register_new_resolver("home", home, replace=True)
+    OmegaConf.register_new_resolver("recipe", recipe, replace=True)
     OmegaConf.register_new_resolver("writer", writer, replace=True)
     OmegaConf.register_new_resolver("installed", installed, replace=True)
     OmegaConf.register_new_resolver("choice", choice, replace=True)

@@ -13,7 +13,8 @@ from src.core.errors import UserError, require
 COMMIT = re.compile(r"[0-9a-f]{40}")
 SECONDS = 10.0
 SMALL = 1 << 28  # bytes of a file that is read for its hash
-MODEL_FILES = {".json", ".safetensors", ".bin", ".model"}
+MODEL_FILES = {".json", ".safetensors", ".bin", ".gguf", ".model", ".txt", ".jinja"}
+"""Weights, configurations, tokenizers and chat templates: what decides what a model computes and reads."""
 _unreachable: list[str] = []  # why the hub cannot be reached: asked once by a process
 
 

@@ -161,14 +161,17 @@ def add_lora(model: Any, lora: LoRA, seed: int) -> Any:
 
 
 def save_model(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, out: Path) -> None:
-    """A folder that transformers and vLLM load: weights, configuration, tokenizer, generation defaults.
+    """The finished model, adapters merged. `model` is given up: its weights may be cast in place."""
+    model = model.merge_and_unload() if recipe.lora else model
+    write_folder(model.to(torch.bfloat16 if recipe.precision == "bf16" else torch.float32), tokenizer, out)
 
-    Appears complete or not at all. `model` is given up: its weights may be cast in place.
+
+def write_folder(model: Any, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
+    """A folder that transformers and vLLM load: weights, configuration, tokenizer, generation defaults; of a model with
+    adapters the adapters alone, as peft saves them. Appears complete or not at all.
     """
     half = out.with_name(out.name + ".half")
     shutil.rmtree(half, ignore_errors=True)
-    model = model.merge_and_unload() if recipe.lora else model
-    model = model.to(torch.bfloat16 if recipe.precision == "bf16" else torch.float32)
     for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
         setattr(model.generation_config, name, getattr(tokenizer, name))
     model.save_pretrained(half)

@@ -23,6 +23,10 @@ class Trainer:
     log_seconds: how often a point of the curves is written.
     validations: how often the held-out rows are read, if the recipe holds any out.
     offload: with "fsdp", weights, gradients and Adam's moments wait in the host's memory: slower, for models too large.
+    export_every, export_best, keep_adapter: what is left in `exports/` beside the finished model, none of it made again
+      for a stage that is there: `step-<n>` every so many steps; `best`, the model of the validation with the lowest
+      loss, where the recipe holds rows out; `adapter`, where it has LoRA, for vLLM's `lora`. With LoRA all three are
+      adapters.
     share_stable: keep the state where a WSD decay begins in the cache of all runs, and go on from there if another run
       that came there by the same steps has left it: a sweep over decays trains what comes before once.
     """
@@ -40,11 +44,15 @@ class Trainer:
     keep_checkpoints: int = 2
     log_seconds: float = 1.0
     validations: int = 4
+    export_every: int | None = None
+    export_best: bool = False
+    keep_adapter: bool = False
     share_stable: bool = False
     offload: bool = False
 
     def __post_init__(self) -> None:
-        at_least(self, 1, "devices", "nodes", "rows_per_device", "threads", "keep_checkpoints", "validations")
+        counts = ("devices", "nodes", "rows_per_device", "threads", "keep_checkpoints", "validations", "export_every")
+        at_least(self, 1, *counts)
         at_least(self, 0, "checkpoint_minutes", "log_seconds")
 
     def preflight(self) -> None:

@@ -27,6 +27,7 @@ from src.modeling import loading, ranks, selftest
 from src.modeling.checkpoints import CheckpointFolder, Checkpointing
 from src.modeling.curves import Curves
 from src.modeling.data import PackedData
+from src.modeling.exports import Exports
 from src.modeling.lowered import move_fewer_bytes
 from src.modeling.micro_batches import plan_micro_batches
 from src.modeling.module import CausalLM
@@ -171,6 +172,24 @@ class _Setup:
         weights = whole_weights(model, dtype)
         return loading.with_weights(self.base, weights, dtype) if ranks.is_first() else None
 
+    def copy(self, model: Any) -> Any:
+        """The model as it is, on the first rank's CPU in the type of the finished one, None on the others; with
+        adapters the model itself, of which a folder holds the adapters alone."""
+        if self.recipe.lora or is_sharded(model):
+            return self.put_together(model, self.stored)
+        if not ranks.is_first():
+            return None
+        weights = {name: tensor.detach().to("cpu", self.stored) for name, tensor in model.state_dict().items()}
+        return loading.with_weights(self.base, weights, self.stored)
+
+    def write(self, model: Any, folder: Path) -> None:
+        loading.write_folder(model, self.tokenizer, folder)
+
+    @property
+    def stored(self) -> torch.dtype:
+        """The type of the finished model's weights."""
+        return torch.bfloat16 if self.recipe.precision == "bf16" else torch.float32
+
     def owner(self) -> str:
         """A name for this very training: whose checkpoints may be gone on from."""
         data = hashlib.sha256(self.rows.digests.tobytes() + self.rows.held_out.tobytes()).hexdigest()
@@ -208,7 +227,7 @@ def _fit(
     module = setup.module()
     on_gpu = device_of(trainer) == "cuda"
     folder = CheckpointFolder(work / "checkpoints", setup.owner(), trainer.keep_checkpoints, in_background=on_gpu)
-    stable = setup.stable(None if fractions else stable_folder, folder, curve)
+    stable = setup.stable(None if fractions or trainer.export_every else stable_folder, folder, curve)
 
     def find() -> tuple[Path, int] | None:
         if stable:
@@ -222,18 +241,22 @@ def _fit(
         work / "optimizer_checkpoints", fractions, setup.tokenizer, plan.steps, setup.put_together
     )
     validation = Validation(setup.rows, recipe, each, trainer.validations, plan.steps)
+    exports = Exports(work / "exports", trainer, validation, setup.copy, setup.write)
     with (
         stable or nullcontext(),
         Curves(curve, log, progress, plan, start, trainer.log_seconds, validation) as curves,
     ):
         # In this order after each step: whoever goes on from the checkpoint of a step finds all else of that step done.
-        before_saving = [SelfTest(recipe, setup.limit, trainer.compile), validation, curves, kept]
+        before_saving = [SelfTest(recipe, setup.limit, trainer.compile), validation, exports, curves, kept]
         saving = [Checkpointing(folder, path, trainer.checkpoint_minutes), *([stable] if stable else [])]
         fitter = pl.Trainer(max_epochs=1, callbacks=[*before_saving, *saving], **options)
         with stopping.deferred():  # to the end of a step, where it is saved
             fitter.fit(module, data)
-    model = setup.put_together(module.model, torch.bfloat16 if recipe.precision == "bf16" else torch.float32)
+    model = setup.put_together(module.model, setup.stored)
     if fitter.is_global_zero:
+        if recipe.lora and trainer.keep_adapter:
+            setup.write(model, exports.folder / "adapter")
+        exports.publish(out.parent / "exports")
         loading.save_model(model, setup.tokenizer, recipe, out)
     return TrainingSummary(
         steps=plan.steps,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from src.core.checks import at_least
 from src.core.errors import UserError, require
+from src.core.hub import commit, model_identity
 from src.core.records import Example, content_id
 from src.corpus.files import hash_files
 from src.evaluation.prompting import corpus_prompt
@@ -49,9 +50,15 @@ class DatasetSFT(SFTSet):
             raise ValueError("chat_template writes conversations: set messages with it, and prompt and response null")
         at_least(self, 1, "limit")
 
+    def pinned(self) -> DatasetSFT:
+        """The same data set at the commit where its revision is now. Raises UserError where nobody knows."""
+        return self if self._file else replace(self, revision=commit(self.name, "dataset", self.revision))
+
     def identity(self) -> dict[str, str]:
-        """The hash of a local file. A data set on the Hub is identified by the options alone: pin its revision."""
-        return hash_files([self._file]) if self._file else {}
+        """The hash of a local file, and what the model is that lends its chat template. A data set on the Hub has its
+        commit in `revision`, see `pinned`."""
+        template = {f"chat_template/{name}": value for name, value in model_identity(self.chat_template).items()}
+        return (hash_files([self._file]) if self._file else {}) | template
 
     def examples(self) -> Iterator[Example]:
         """Raises UserError that names the row, where one cannot be used: a fine-tuning set is not for guessing."""

@@ -16,3 +16,9 @@ def test_the_smallest_models_write_with_transformers_and_others_with_vllm_where_
 
 def test_the_smallest_models_are_options():
     assert {f"{model}.yaml" for model in resolvers.SMALLEST} <= {path.name for path in MODELS.iterdir()}
+
+
+def test_a_model_of_unknown_size_is_taken_for_a_large_one():
+    choices = ("smallest", "smollm2", "other")
+    found = {model: resolvers.recipe(model, *choices) for model in ("tiny", "smollm2_135m", "smollm2_360m", "hf")}
+    assert list(found.values()) == ["smallest", "smollm2", "other", "other"]

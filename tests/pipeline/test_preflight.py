@@ -20,6 +20,7 @@ from src.pipeline.graph import Node
 from src.pipeline.preflight import missing
 from src.prompts.sets import PromptSet
 from src.stages.corpus import Corpus
+from src.stages.dataset_sft import DatasetSFT
 from src.stages.distil import Distil
 from src.stages.prompts import Prompts
 from src.stages.synthesizer import Synthesizer
@@ -167,15 +168,16 @@ PARTS = {
     "model": Pretrained("owner/model"),
     "reader": HuggingFaceReader("owner/data", revision="v1"),
     "benchmark": HubBenchmark(repo="owner/exam", fields={"question": "q", "answer": "a"}),
+    "sft": DatasetSFT("owner/rows", revision="main"),
 }
 
 
 def test_what_moves_on_the_hub_is_pinned_in_options_and_key(monkeypatch):
-    commits = {"owner/model": COMMIT, "owner/data": COMMIT[::-1], "owner/exam": COMMIT}
-    for module in ("modeling.sources", "corpus.huggingface", "evaluation.benchmark"):
+    commits = {"owner/model": COMMIT, "owner/data": COMMIT[::-1], "owner/exam": COMMIT, "owner/rows": COMMIT}
+    for module in ("modeling.sources", "corpus.huggingface", "evaluation.benchmark", "stages.dataset_sft"):
         monkeypatch.setattr(f"src.{module}.commit", lambda repo, kind, revision: commits[repo])
     before = Node("hub", Hub(PARTS))
-    assert [part.revision for part in before.stage.parts.values()] == [COMMIT, COMMIT[::-1], COMMIT]
+    assert [part.revision for part in before.stage.parts.values()] == list(commits.values())
     for repo in commits:
         old, commits[repo] = commits[repo], "f" * 40
         assert Node("hub", Hub(PARTS)).key != before.key
@@ -187,7 +189,7 @@ def test_where_nobody_knows_the_commit_planning_goes_on(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     hub.commit.cache_clear()
     node = Node("hub", Hub(PARTS))
-    assert len(node.absent) == 3 and node.stage == Hub(PARTS)
+    assert len(node.absent) == len(PARTS) and node.stage == Hub(PARTS)
     assert "not in the local cache, and the hub cannot be reached" in str(node.absent[0])
 
 

@@ -69,6 +69,19 @@ def test_several_turns_need_a_chat_template(tmp_path: Path) -> None:
     assert row.prompt == "<user>1+1?\n<assistant>2\n<user>And 2+2?\n<assistant>" and row.response == "4"
 
 
+def test_another_chat_template_makes_other_rows(tmp_path: Path) -> None:
+    name = written(tmp_path / "a.jsonl", [chat(("user", "1+1?"), ("assistant", "2"))])
+    model = TINY.prepare(tmp_path / "model", lambda: ["some text"] * 9, seed=0)
+    rows = DatasetSFT(name, messages="messages", chat_template=model, **PAIRS)
+    found = []
+    for template in (TEMPLATE, TEMPLATE.replace("<", "[")):
+        tokenizer = loading.load_tokenizer(model)
+        tokenizer.chat_template = template
+        tokenizer.save_pretrained(model)
+        found.append(rows.identity())
+    assert found[0] != found[1]
+
+
 @pytest.mark.parametrize("bad", [[("assistant", "2")], [("user", "1+1?")]])
 def test_a_conversation_without_question_or_answer_names_its_row(tmp_path: Path, bad: list[tuple[str, str]]) -> None:
     name = written(tmp_path / "a.jsonl", [chat(("user", "1?"), ("assistant", "1")), chat(*bad)])

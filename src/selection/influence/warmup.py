@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from src.core.hub import MODEL_FILES
 from src.core.records import Example
 from src.core.row_files import View
 from src.selection.base import Reference
@@ -72,8 +73,7 @@ def load(checkpoint: OptimizerCheckpoint, base: Path, trainer: Trainer, recipe: 
 
 def hashed_files(model: Path) -> dict[str, str]:
     """SHA-256 of every file of a model folder that decides what it computes, by relative name."""
-    kept = (".safetensors", ".bin", ".json", ".model", ".txt", ".jinja")
-    files = (path for path in sorted(model.rglob("*")) if path.suffix in kept)
+    files = (path for path in sorted(model.rglob("*")) if path.suffix in MODEL_FILES)
     return {str(path.relative_to(model)): _sha256(path) for path in files}
 
 
