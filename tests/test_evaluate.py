@@ -197,6 +197,15 @@ def test_several_samples_show_what_they_allow(run, model):
     assert row.count("75.0") >= 6
 
 
+def test_the_samples_that_are_typed_hold_for_a_decoding_that_has_its_own(run, model, folder_of):
+    printed = run(f"model={model}", "limit=3", "decoding=majority", "samples=4", "temperature=0.9", "name=typed")
+    assert "Majority of 4, " in printed
+    decoding = json.loads((folder_of("typed") / "manifest.json").read_text())["config"]["decoding"]
+    assert decoding["temperature"] == 0.9
+    again = run(f"model={model}", "limit=3", "decoding=majority", "decoding.samples=4", "decoding.temperature=0.9")
+    assert f"{folder_of('typed').name[-8:]}/" in again, "the same evaluation, however it is typed"
+
+
 @pytest.mark.parametrize(("decoding", "kind"), [("levin", "Levin"), ("best_of_n", "BestOfN")])
 def test_a_decoding_is_led_by_the_reward_model_that_is_named(run, model, tmp_path, folder_of, decoding, kind):
     reward = write_tiny_llama(tmp_path / "reward")

@@ -26,6 +26,7 @@ STAGE_OPTIONS = (
     *("samples", "temperature", "top_p", "top_k", "min_p", "max_tokens", "prompting", "shots", "exemplars"),
     *("system", "template", "turns", "programs", "data_seed", "decoding"),
 )
+OF_THE_DECODING = ("samples", "temperature")  # which one may have itself
 FOR_ALL_BENCHMARKS = ("every", "limit")
 KEY_DIGITS = 8  # of an evaluation's name
 
@@ -49,7 +50,7 @@ def evaluation_node(config: Mapping[str, Any]) -> Node:
     Raises UserError for options that make no sense, and for what is not at hand: a model, a file, a package, a key.
     """
     label = model_label(config)
-    options = {name: config[name] for name in STAGE_OPTIONS}
+    options = _with_decoding({name: config[name] for name in STAGE_OPTIONS})
     for_all = {name: config[name] for name in FOR_ALL_BENCHMARKS if config[name] is not None}
     options["benchmarks"] = {name: {**node, **for_all} for name, node in config["benchmark"].items()}
     options["checker"] = config.get("checker")  # a group of which nothing is chosen leaves no key
@@ -66,6 +67,17 @@ def evaluation_node(config: Mapping[str, Any]) -> Node:
     _check_model(stage.model)
     stage.check_inputs({})
     return _checked(Node("evaluate", stage))
+
+
+def _with_decoding(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with `samples` and `temperature` where they hold: in the decoding, where its option file has them,
+    for otherwise it would go by the file's and not by what was typed. One that is not given is left out."""
+    decoding = dict(options["decoding"])
+    given = {name: options[name] for name in OF_THE_DECODING if options[name] is not None}
+    own = {name for name in given if decoding.get(name) is not None}
+    decoding |= {name: given[name] for name in own}
+    rest = {name: value for name, value in options.items() if name not in OF_THE_DECODING}
+    return {**rest, **{name: given[name] for name in given.keys() - own}, "decoding": decoding}
 
 
 def _as_typed(mistake: str) -> str:
