@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ STAGE_OPTIONS = (
 )
 OF_THE_DECODING = ("samples", "temperature")  # which one may have itself
 FOR_ALL_BENCHMARKS = ("every", "limit")
+TARGET = "._target_"
 KEY_DIGITS = 8  # of an evaluation's name
 
 
@@ -169,13 +170,21 @@ class _Finished:
 
 def _differences(made: Artifact, others: Iterable[Artifact]) -> str:
     """The options in which an evaluation differs from its namesakes."""
-    mine, theirs = _flat(made.manifest["config"]), [_flat(other.manifest["config"]) for other in others]
-    return ", ".join(f"{key}={value}" for key, value in mine.items() if any(o.get(key) != value for o in theirs))
+    mine, all_of_them = made.manifest["config"], [other.manifest["config"] for other in others]
+    alike = [config for config in all_of_them if config["_target_"] == mine["_target_"]]
+    kind = [mine["_target_"].rpartition(".")[2]] if len(alike) < len(all_of_them) else []  # Evaluate, or Regrade
+    return ", ".join([*kind, *_told(mine, alike, "")])
 
 
-def _flat(options: Any, path: str = "") -> dict[str, Any]:
-    if not isinstance(options, Mapping):
-        return {path: options}
-    return {
-        key: value for name, item in options.items() for key, value in _flat(item, f"{path}.{name}".lstrip(".")).items()
-    }
+def _told(mine: Any, theirs: Sequence[Any], path: str) -> Iterator[str]:
+    """Options that any of the others has not so; what one of them lacks altogether is told by its name alone."""
+    if all(isinstance(each, Mapping) for each in (mine, *theirs)):
+        for name, value in mine.items():
+            yield from _told(value, [each.get(name) for each in theirs], f"{path}.{name}".lstrip("."))
+    elif any(each != mine for each in theirs):
+        if isinstance(mine, Mapping):
+            yield path
+        elif path.endswith(TARGET):
+            yield f"{path.removesuffix(TARGET)}={mine.rpartition('.')[2]}"
+        else:
+            yield f"{path}={mine}"
