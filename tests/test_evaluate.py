@@ -19,6 +19,7 @@ from src.core.errors import UserError
 from src.core.records import Prediction, read_table
 from src.core.stage import Artifact
 from src.generation.base import Completion, Generator, Session
+from src.pipeline.evaluations import _told
 from tests.generation.loopback import serving
 from tests.generation.tiny import write_tiny_llama
 
@@ -168,10 +169,23 @@ def test_a_name_of_several_evaluations_is_asked_for_in_full(run, model, tmp_path
     assert "| jsonl | 3 |" in run(f"compare=[{first},{second}]")
 
 
+def test_what_another_evaluation_lacks_is_told_by_its_name():
+    drawn = {"_target_": "src.evaluation.decoding.whole.Independent", "samples": None}
+    voted = {"_target_": "src.evaluation.decoding.whole.Majority", "samples": 16}
+    mine = {"benchmarks": {"sums": {"n": 9, "seed": 0}, "both": {"n": 1}}, "decoding": voted, "seed": 0}
+    theirs = {"benchmarks": {"both": {"n": 1}}, "decoding": drawn, "seed": 0}
+    assert list(_told(mine, [mine, theirs], "")) == ["benchmarks.sums", "decoding=Majority", "decoding.samples=16"]
+    assert list(_told(theirs, [mine, theirs], "")) == ["decoding=Independent", "decoding.samples=None"]
+
+
 def test_answers_are_graded_again_by_name(run, model, tmp_path):
     run(f"model={model}", "name=A", wrong=4)
     assert "| jsonl | all | 20 | 75.0 | " in run("regrade=A")
     assert len(list((tmp_path / "out" / "evaluations").glob("A-*"))) == 2
+    with pytest.raises(UserError) as told:
+        run("disagreements=A")
+    ends = {line.rpartition(": ")[2] for line in told.value.problem.splitlines()[1:]}
+    assert ends == {"Evaluate", "Regrade"}, "not every option of the one, which the other has not"
 
 
 def test_disagreements_with_math_verify_are_counted(run, model):
@@ -195,6 +209,15 @@ def test_several_samples_show_what_they_allow(run, model):
     ][:3]
     assert "| seeds | pass@2 % | maj@2 % | pass@4 % | maj@4 % |" in head
     assert row.count("75.0") >= 6
+
+
+def test_the_samples_that_are_typed_hold_for_a_decoding_that_has_its_own(run, model, folder_of):
+    printed = run(f"model={model}", "limit=3", "decoding=majority", "samples=4", "temperature=0.9", "name=typed")
+    assert "Majority of 4, " in printed
+    decoding = json.loads((folder_of("typed") / "manifest.json").read_text())["config"]["decoding"]
+    assert decoding["temperature"] == 0.9
+    again = run(f"model={model}", "limit=3", "decoding=majority", "decoding.samples=4", "decoding.temperature=0.9")
+    assert f"{folder_of('typed').name[-8:]}/" in again, "the same evaluation, however it is typed"
 
 
 @pytest.mark.parametrize(("decoding", "kind"), [("levin", "Levin"), ("best_of_n", "BestOfN")])

@@ -161,6 +161,22 @@ def test_rows_are_cleaned_and_compared_with_a_benchmark(exported, file):
 
 
 @pytest.mark.slow
+def test_every_line_of_the_file_is_told_where_it_went(tmp_path):
+    question = "Tom has 3 apples and buys 4 more. How many apples does he have?"
+    solutions = ("3 + 4 = 7, so it is $\\boxed{7}$.", "He has $\\boxed{7}$, for 3 + 4 = 7.")
+    written = [json.dumps({"q": question, "a": solution}) for solution in solutions]
+    (tmp_path / "few.jsonl").write_text("\n".join([*written, "no JSON"]) + "\n")
+    printed = run(tmp_path, "clean", f"rows={tmp_path}/few.jsonl", *FIELDS)
+    results = results_of(tmp_path, "clean", "few")
+    (left,) = lines(results / "left_out.jsonl")
+    places = {left["place"], left["twin"]}
+    assert places == {f"{tmp_path}/few.jsonl:1", f"{tmp_path}/few.jsonl:2"}
+    assert left["twin"] in {row["place"] for row in lines(results / "kept.jsonl")}
+    assert [row["place"] for row in lines(results / "bad_rows.jsonl")] == [f"{tmp_path}/few.jsonl:3"]
+    assert f"{results}/bad_rows.jsonl" in printed
+
+
+@pytest.mark.slow
 def test_rows_are_ranked(exported):
     words = ("selector=loss", "model=hf", f"model.name={exported}/model", "selector.max_length=200")
     run(exported, "select", f"rows={exported}/mine.jsonl", *FIELDS, *words)

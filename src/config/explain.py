@@ -38,7 +38,8 @@ def explain(
     """Lines about a group ("corpus", "generator@teacher"), a section ("distil") or an option ("trainer.threads").
 
     config: composed; a component is described as it is chosen there. chosen_from: the group that fills a section.
-    config_name: the file whose comments say what a single option is. Raises UserError for a name that nothing has.
+    config_name: the file whose comments say what a single option is; else those of the method's do. Raises UserError
+    for a name that nothing has, and for an option's without its group.
     """
     group, _, place = name.partition("@")
     path = (place or group).split(".")
@@ -68,9 +69,14 @@ def explain(
     if not (described or choices):
         if path[0] not in config:
             groups = [folder.name for folder in CONF.iterdir() if folder.is_dir()]
+            if homes := sorted(file.parent.name for file in CONF.glob("*/*.yaml") if file.stem == name):
+                ways = " or ".join(f"--help {home}={name}" for home in homes)
+                raise UserError(f"{name} is an option of {' and of '.join(homes)}.", f"It is described by {ways}.")
             raise UserError(f"{name}: no such group or option{did_you_mean(path[0], {*map(str, config), *groups})}")
         line = f"{name} = {_word(_value_at(path, config))}"
-        yield from _columns([line], _beside(path, CONF / f"{config_name}.yaml"), indent=6)
+        method = str(config.get("method", "")).rpartition(".")[2]
+        files = [CONF / f"{config_name}.yaml", CONF / "method" / f"{method}.yaml"]
+        yield from _columns([line], next(filter(None, (_beside(path, file) for file in files)), ""), indent=6)
 
 
 def comment_of(file: Path) -> str:
@@ -80,7 +86,9 @@ def comment_of(file: Path) -> str:
 
 
 def _beside(path: Sequence[str], file: Path) -> str:
-    """The comment behind a single option in the file that holds it."""
+    """The comment behind a single option in a file; "" where the file has none, or is not there."""
+    if not file.is_file():
+        return ""
     found = re.search(rf"^{re.escape(path[0])}: .*?\s# (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
     return found[1] if found and len(path) == 1 else ""
 

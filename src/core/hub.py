@@ -19,9 +19,14 @@ _unreachable: list[str] = []  # why the hub cannot be reached: asked once by a p
 
 
 @cache
-def commit(repo: str, kind: Literal["model", "dataset"], revision: str | None = None) -> str:
+def commit(
+    repo: str,
+    kind: Literal["model", "dataset"],
+    revision: str | None = None,
+    instead: str = "name a local folder",
+) -> str:
     """The commit that a branch or tag stands for now (None: the default branch); where the hub cannot be reached, the
-    one in the local cache.
+    one in the local cache. instead: of the hub, for the message.
 
     Raises UserError for a repository or revision that does not exist or may not be read, and where nobody knows.
     """
@@ -31,7 +36,7 @@ def commit(repo: str, kind: Literal["model", "dataset"], revision: str | None = 
     if (found := _ask_hub(repo, kind, revision) or _cached(repo, kind, revision)) is None:
         raise UserError(
             f"The {kind} {repo} is not in the local cache, and the hub cannot be reached ({_unreachable[0]}).",
-            "Check the network and HF_HUB_OFFLINE, or name a local folder.",
+            f"Check the network and HF_HUB_OFFLINE, or {instead}.",
         )
     return found
 

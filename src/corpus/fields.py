@@ -12,6 +12,8 @@ from src.core.records import Passage
 from src.corpus.base import BadRow, passage
 from src.text.normalise import normalise
 
+EMPTY = "empty text"
+TEXT, ANSWER = (str,), (str, int, float)  # the types of a value that may be read
 _DAMAGED = re.compile("[\x00\ud800-\udfff]")  # NUL, and halves of characters, which no UTF-8 file can hold
 
 
@@ -23,11 +25,13 @@ class Fields:
         ("{question:.1000}\\n\\n{answer:.1000}": a precision cuts that field to so many characters).
     source: the passage's source, literally; None takes the reader's own name.
     meta: name -> field or template, kept beside the text; a field that a row lacks is left out.
+    numbers: a number is read as well, as it is written in Python: answers are often given so.
     """
 
     text: str = "text"
     source: str | None = None
     meta: Mapping[str, str] = field(default_factory=dict)
+    numbers: bool = False
 
     def __post_init__(self) -> None:
         for template in (self.text, *self.meta.values()):
@@ -44,7 +48,7 @@ class Fields:
         if not isinstance(row, Mapping):
             return BadRow(place, "not an object with fields")
         try:
-            written = _fill(self.text, row)
+            written = _fill(self.text, row, ANSWER if self.numbers else TEXT)
             meta = self._meta(row)
         except KeyError as missing:
             return BadRow(place, f"no field '{missing.args[0]}'")
@@ -53,14 +57,14 @@ class Fields:
         if any(map(_DAMAGED.search, (written, *meta.values()))):
             return BadRow(place, "damaged characters")
         if not (text := normalise(written)):
-            return BadRow(place, "empty text")
+            return BadRow(place, EMPTY)
         return passage(self.source or source, text, meta)
 
     def _meta(self, row: Mapping[str, Any]) -> dict[str, str]:
         meta = {}
         for name, template in self.meta.items():
             try:
-                meta[name] = _fill(template, row, text_only=False)
+                meta[name] = _fill(template, row)
             except (KeyError, TypeError):
                 continue
         return meta
@@ -89,21 +93,21 @@ def _paths(template: str) -> list[str]:
         raise ValueError(f"the template {template!r} cannot be read: {error}") from None
 
 
-def _fill(template: str, row: Mapping[str, Any], text_only: bool = True) -> str:
+def _fill(template: str, row: Mapping[str, Any], types: tuple[type, ...] = (object,)) -> str:
     if "{" not in template:
-        return _as_text(row, template, text_only)
+        return _as_text(row, template, types)
     parts = []
     for literal, name, spec, _ in Formatter().parse(template):
         parts.append(literal)
         if name:
-            parts.append(format(_as_text(row, name, text_only), spec or ""))
+            parts.append(format(_as_text(row, name, types), spec or ""))
     return "".join(parts)
 
 
-def _as_text(row: Mapping[str, Any], path: str, text_only: bool) -> str:
+def _as_text(row: Mapping[str, Any], path: str, types: tuple[type, ...]) -> str:
     value = lookup(row, path)
     if value is None:
         raise KeyError(path)
-    if text_only and not isinstance(value, str):
+    if not isinstance(value, types) or (isinstance(value, bool) and object not in types):
         raise TypeError(f"field '{path}' is {type(value).__name__}, not text")
     return str(value)

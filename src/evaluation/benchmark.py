@@ -389,7 +389,10 @@ class HubBenchmark(TableBenchmark):
 
     def pinned(self) -> HubBenchmark:
         """The same questions at the commit where their revision is now. Raises UserError where nobody knows."""
-        return self if self.benchmark_dir else replace(self, revision=commit(self.repo, "dataset", self.revision))
+        if self.benchmark_dir:
+            return self
+        copy = f"put {self.file or 'a copy of its file'} into a folder and add benchmark_dir=FOLDER"
+        return replace(self, revision=commit(self.repo, "dataset", self.revision, instead=copy))
 
     def check_dev(self) -> None:
         if self.dev_split is None or (self.benchmark_dir and not self.dev_file):

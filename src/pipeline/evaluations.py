@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,9 @@ STAGE_OPTIONS = (
     *("samples", "temperature", "top_p", "top_k", "min_p", "max_tokens", "prompting", "shots", "exemplars"),
     *("system", "template", "turns", "programs", "data_seed", "decoding"),
 )
+OF_THE_DECODING = ("samples", "temperature")  # which one may have itself
 FOR_ALL_BENCHMARKS = ("every", "limit")
+TARGET = "._target_"
 KEY_DIGITS = 8  # of an evaluation's name
 
 
@@ -49,7 +51,7 @@ def evaluation_node(config: Mapping[str, Any]) -> Node:
     Raises UserError for options that make no sense, and for what is not at hand: a model, a file, a package, a key.
     """
     label = model_label(config)
-    options = {name: config[name] for name in STAGE_OPTIONS}
+    options = _with_decoding({name: config[name] for name in STAGE_OPTIONS})
     for_all = {name: config[name] for name in FOR_ALL_BENCHMARKS if config[name] is not None}
     options["benchmarks"] = {name: {**node, **for_all} for name, node in config["benchmark"].items()}
     options["checker"] = config.get("checker")  # a group of which nothing is chosen leaves no key
@@ -66,6 +68,17 @@ def evaluation_node(config: Mapping[str, Any]) -> Node:
     _check_model(stage.model)
     stage.check_inputs({})
     return _checked(Node("evaluate", stage))
+
+
+def _with_decoding(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with `samples` and `temperature` where they hold: in the decoding, where its option file has them,
+    for otherwise it would go by the file's and not by what was typed. One that is not given is left out."""
+    decoding = dict(options["decoding"])
+    given = {name: options[name] for name in OF_THE_DECODING if options[name] is not None}
+    own = {name for name in given if decoding.get(name) is not None}
+    decoding |= {name: given[name] for name in own}
+    rest = {name: value for name, value in options.items() if name not in OF_THE_DECODING}
+    return {**rest, **{name: given[name] for name in given.keys() - own}, "decoding": decoding}
 
 
 def _as_typed(mistake: str) -> str:
@@ -157,13 +170,21 @@ class _Finished:
 
 def _differences(made: Artifact, others: Iterable[Artifact]) -> str:
     """The options in which an evaluation differs from its namesakes."""
-    mine, theirs = _flat(made.manifest["config"]), [_flat(other.manifest["config"]) for other in others]
-    return ", ".join(f"{key}={value}" for key, value in mine.items() if any(o.get(key) != value for o in theirs))
+    mine, all_of_them = made.manifest["config"], [other.manifest["config"] for other in others]
+    alike = [config for config in all_of_them if config["_target_"] == mine["_target_"]]
+    kind = [mine["_target_"].rpartition(".")[2]] if len(alike) < len(all_of_them) else []  # Evaluate, or Regrade
+    return ", ".join([*kind, *_told(mine, alike, "")])
 
 
-def _flat(options: Any, path: str = "") -> dict[str, Any]:
-    if not isinstance(options, Mapping):
-        return {path: options}
-    return {
-        key: value for name, item in options.items() for key, value in _flat(item, f"{path}.{name}".lstrip(".")).items()
-    }
+def _told(mine: Any, theirs: Sequence[Any], path: str) -> Iterator[str]:
+    """Options that any of the others has not so; what one of them lacks altogether is told by its name alone."""
+    if all(isinstance(each, Mapping) for each in (mine, *theirs)):
+        for name, value in mine.items():
+            yield from _told(value, [each.get(name) for each in theirs], f"{path}.{name}".lstrip("."))
+    elif any(each != mine for each in theirs):
+        if isinstance(mine, Mapping):
+            yield path
+        elif path.endswith(TARGET):
+            yield f"{path.removesuffix(TARGET)}={mine.rpartition('.')[2]}"
+        else:
+            yield f"{path}={mine}"

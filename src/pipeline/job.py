@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -33,6 +33,8 @@ from src.pipeline.runner import Runner, Visit
 from src.pipeline.sections import check_sections
 
 log = logging.getLogger(__name__)
+
+STAGES_ALONE = "src.methods.alone"
 
 # Sections that are read for every run, whatever its method.
 OF_EVERY_RUN = {
@@ -73,8 +75,10 @@ class Job:
     def _draw(self, cfg: DictConfig, mistakes: Mistakes) -> list[Node]:
         """Raises a `UserError` that lists every mistake of the configuration."""
         graph = draw(self.config, mistakes)
-        method, overrides = self.config["method"].rpartition(".")[2], HydraConfig.get().overrides.task
-        check_sections(method, plain_config(cfg, resolve=False), graph.sections | OF_EVERY_RUN, overrides, mistakes)
+        module, _, method = self.config["method"].rpartition(".")
+        read, overrides = graph.sections | OF_EVERY_RUN, HydraConfig.get().overrides.task
+        kind: Literal["method", "stage"] = "stage" if module == STAGES_ALONE else "method"
+        check_sections(method, plain_config(cfg, resolve=False), read, overrides, mistakes, kind)
         mistakes.raise_if_any("Nothing was computed. `python -m src.train --cfg job` shows the whole configuration.")
         return list(graph.nodes.values())
 

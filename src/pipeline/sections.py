@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from src.config.mistakes import Mistakes, did_you_mean
 from src.config.schema import Root
@@ -16,18 +16,23 @@ REFERENCE = re.compile(r"\$\{(?:oc\.select:)?(\w+)")
 
 
 def check_sections(
-    method: str, config: Mapping[str, Any], read: Collection[str], overrides: Iterable[str], mistakes: Mistakes
+    method: str,
+    config: Mapping[str, Any],
+    read: Collection[str],
+    overrides: Iterable[str],
+    mistakes: Mistakes,
+    kind: Literal["method", "stage"] = "method",
 ) -> None:
     """Note sections that no run has and this method does not read, and overrides of shared ones without any effect.
 
     config: unresolved, so that `${section.option}` counts as reading that section; read: what the method and the run
-    itself read; overrides: as typed, or as the sweep gives them.
+    itself read; overrides: as typed, or as the sweep gives them; kind: what the user calls it.
     """
     used = _with_references(config, read)
     for name in sorted(config.keys() - SHARED - used):
-        mistakes.add(name, f"the method {method} has no such option{did_you_mean(name, SHARED | used)}")
+        mistakes.add(name, f"the {kind} {method} has no such option{did_you_mean(name, SHARED | used)}")
     for name in sorted({_section(override) for override in overrides} & SHARED - used):
-        mistakes.add(name, f"the method {method} does not use it; take it away, or choose another method")
+        mistakes.add(name, f"the {kind} {method} does not use it; take it away, or choose another {kind}")
 
 
 def _section(override: str) -> str:

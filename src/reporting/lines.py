@@ -14,11 +14,14 @@ from src.reporting.text import percent, plural
 from src.text.parsing import ParsedProblem, parse_generation
 
 Line = dict[str, Any]
+BAD_ROWS = "bad_rows.jsonl"
+TWIN_DIGITS = 16  # of a problem's id, by which a rejected row names the one that it repeats
 OF_THE_STORE = {"prompt_id", "passage_id", "generation_id", "generator", "round"}
 
 
 def write_lines(made: Sequence[Artifact], folder: Path) -> Iterator[Path]:
-    """Write the results of the last artifact into `folder`; yield the files. Another one holds the user's rows."""
+    """Write the results of the last artifact into `folder`; yield the files. Another one holds the user's rows; what
+    of their lines could not be read is told beside the results."""
     rows_of_user = next(each for each in made if _kind(each) == "rows")
     places = {row["id"]: json.loads(row["meta"])["place"] for row in _table(rows_of_user.path / "passages")}
     result = made[-1]
@@ -27,8 +30,13 @@ def write_lines(made: Sequence[Artifact], folder: Path) -> Iterator[Path]:
         path = folder / file
         with path.open("w", encoding="utf-8") as out:
             for row in rows:
+                if "twin" in row:
+                    row["twin"] = places.get(row["twin"], row["twin"])
                 out.write(json.dumps({"place": places.get(row["id"]), **row}, ensure_ascii=False) + "\n")
         yield path
+    if unread := (rows_of_user.path / BAD_ROWS).read_bytes():
+        (folder / BAD_ROWS).write_bytes(unread)
+        yield folder / BAD_ROWS
     if (result.path / "model").is_dir():
         yield result.path / "model"
 
@@ -50,9 +58,13 @@ def _clean(path: Path) -> Iterator[tuple[str, Iterator[Line]]]:
     facts = {row["id"]: row for row in _table(path / "facts")}
     rows = ({**row, **facts[row["id"]], "id": row["prompt_id"]} for row in _table(path / "problems"))
     yield "kept.jsonl", ({name: value for name, value in row.items() if name not in OF_THE_STORE} for row in rows)
+    read_as = {row["id"][:TWIN_DIGITS]: row["prompt_id"] for row in _table(path / "problems")}
     yield (
         "left_out.jsonl",
-        ({name: row[name] for name in ("id", "reason", "twin")} for row in _table(path / "rejections")),
+        (
+            {"id": row["id"], "reason": row["reason"], "twin": read_as.get(row["twin"], row["twin"])}
+            for row in _table(path / "rejections")
+        ),
     )
 
 

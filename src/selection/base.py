@@ -84,7 +84,10 @@ class Selector(ABC):
         rules = {"fraction": self.fraction, "top_k": self.top_k, "threshold": self.threshold}
         given = [name for name, value in rules.items() if value is not None]
         if len(given) != 1:
-            raise ValueError(f"set exactly one of fraction, top_k and threshold, not {' and '.join(given) or 'none'}")
+            mend = f"; null takes one away: {given[0]}=null" if given else ""
+            raise ValueError(
+                f"set exactly one of fraction, top_k and threshold, not {' and '.join(given) or 'none'}{mend}"
+            )
         if self.fraction is not None and not 0 < self.fraction <= 1:
             raise ValueError(f"fraction must lie in (0, 1], not {self.fraction}")
         at_least(self, 1, "top_k")

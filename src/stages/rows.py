@@ -13,7 +13,7 @@ from src.core.errors import UserError
 from src.core.records import Generation, Passage, Prediction, Problem, Prompt, content_id, write_table
 from src.core.stage import Stage, StageContext, Upstream
 from src.corpus.base import BadRow
-from src.corpus.fields import Fields
+from src.corpus.fields import EMPTY, Fields
 from src.corpus.files import FileReader, absent, lacking_fields, near
 from src.stages.corpus import BadRows
 from src.text.boxed import last_boxed
@@ -59,11 +59,12 @@ class Rows(Stage):
         "kind" (cot or tool; by default tool for a solution with a Python block) may be added.
 
     A row has one id in all tables: the hash of its parts, and of how many such rows came before it. A row that lacks a
-    part is rejected, and listed with its place in `bad_rows.jsonl`.
+    part is rejected, and listed with its place in `bad_rows.jsonl`. An empty prediction is kept, for it is wrong:
+    left out it would raise the share of right ones.
     """
 
     kind: ClassVar[str] = "rows"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     reader: FileReader
     form: Form
@@ -140,6 +141,9 @@ class Rows(Stage):
             parts: dict[str, str] = {}
             for name, mapping in mappings.items():
                 found = mapping.passage(content, source, place)
+                if name == "prediction" and isinstance(found, BadRow) and found.reason == EMPTY:
+                    parts[name] = ""
+                    continue
                 if isinstance(found, BadRow):
                     yield found
                     break
@@ -150,7 +154,7 @@ class Rows(Stage):
                 yield Row(content_id(same, before[same]) if before[same] > 1 else same, place, source, parts)
 
     def _field(self, name: str) -> Fields:
-        return Fields(self.fields[name])
+        return Fields(self.fields[name], numbers=name in ("gold", "prediction"))
 
 
 def _rows(read: Path) -> Iterator[Row]:

@@ -91,3 +91,17 @@ def test_a_choice_that_is_built_on_a_table_has_the_table_s_fields():
 def test_a_wrong_name_is_told_with_the_right_one(name, near):
     with pytest.raises(UserError, match=f"did you mean {near}"):
         lines(name)
+
+
+@pytest.mark.parametrize(("name", "way"), [("kpdds", "method=kpdds"), ("rocq", "checker=rocq")])
+def test_an_option_without_its_group_is_told_with_it(name, way):
+    with pytest.raises(UserError, match=rf"{name} is an option of {way.partition('=')[0]}") as told:
+        lines(name)
+    assert f"--help {way}" in str(told.value)
+
+
+def test_what_a_single_option_of_the_method_means_is_told():
+    config = {"method": "src.methods.prover.prover", "translator": "families"}
+    (head, *rest) = explain("translator", config, {})
+    assert head == "translator = families"
+    assert "prover: the model" in " ".join(rest)

@@ -175,7 +175,7 @@ PARTS = {
 def test_what_moves_on_the_hub_is_pinned_in_options_and_key(monkeypatch):
     commits = {"owner/model": COMMIT, "owner/data": COMMIT[::-1], "owner/exam": COMMIT, "owner/rows": COMMIT}
     for module in ("modeling.sources", "corpus.huggingface", "evaluation.benchmark", "stages.dataset_sft"):
-        monkeypatch.setattr(f"src.{module}.commit", lambda repo, kind, revision: commits[repo])
+        monkeypatch.setattr(f"src.{module}.commit", lambda repo, *asked, **told: commits[repo])
     before = Node("hub", Hub(PARTS))
     assert [part.revision for part in before.stage.parts.values()] == list(commits.values())
     for repo in commits:
@@ -191,6 +191,12 @@ def test_where_nobody_knows_the_commit_planning_goes_on(monkeypatch):
     node = Node("hub", Hub(PARTS))
     assert len(node.absent) == len(PARTS) and node.stage == Hub(PARTS)
     assert "not in the local cache, and the hub cannot be reached" in str(node.absent[0])
+
+
+def test_a_benchmark_without_the_hub_is_to_be_read_from_a_folder(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UserError, match=r"or put sums\.jsonl into a folder and add benchmark_dir=FOLDER"):
+        HubBenchmark(repo="nobody/sums", fields={"question": "q", "answer": "a"}, file="sums.jsonl").pinned()
 
 
 def test_a_commit_needs_no_look(monkeypatch):

@@ -31,6 +31,12 @@ def test_what_it_does_not_read_may_not(override):
     ]
 
 
+def test_a_stage_alone_is_called_a_stage():
+    mistakes = Mistakes()
+    check_sections("mine", CONFIG, {"seed", "own"}, ["model=tiny"], mistakes, "stage")
+    assert mistakes == ["model: the stage mine does not use it; take it away, or choose another stage"]
+
+
 def test_a_section_of_no_run_and_no_method_is_a_mistake():
     assert told({"corpus"}, sed=1) == ["sed: the method mine has no such option; did you mean 'seed'?"]
     (line,) = told({"corpus"}, rounds=2)

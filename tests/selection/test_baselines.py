@@ -17,7 +17,7 @@ NOWHERE = Reference(Path("model"), Path("work"), Path("cache"))
     ("options", "message"),
     [
         ({}, "exactly one of fraction, top_k and threshold, not none"),
-        ({"fraction": 0.5, "top_k": 3}, "not fraction and top_k"),
+        ({"fraction": 0.5, "top_k": 3}, "not fraction and top_k; null takes one away: fraction=null"),
         ({"fraction": 1.5}, r"fraction must lie in \(0, 1\], not 1.5"),
         ({"top_k": 0}, "top_k must be at least 1, not 0"),
         ({"threshold": 0.1}, "Random has no score that a threshold could cut"),

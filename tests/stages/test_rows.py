@@ -40,7 +40,8 @@ def test_a_field_that_only_some_rows_have_is_there(tmp_path):
         ("", "There is no row in ", "Name a file that holds rows."),
         ("hello\n", "No row can be read: 1 x invalid JSON.", "A row is one JSON object on one line"),
         ("[1]\n", "No row can be read: 1 x not an object with fields.", "A row is one JSON object on one line"),
-        ('{"gold": 3, "prediction": "x"}\n', "No row can be read: 1 x field 'gold' is int", "fields.gold=NAME"),
+        ('{"gold": [3], "prediction": "x"}\n', "No row can be read: 1 x field 'gold' is list", "fields.gold=NAME"),
+        ('{"gold": true, "prediction": "x"}\n', "No row can be read: 1 x field 'gold' is bool", "fields.gold=NAME"),
     ],
 )
 def test_why_there_is_no_row_is_told(tmp_path, text, problem, mend):
@@ -53,3 +54,16 @@ def test_why_there_is_no_row_is_told(tmp_path, text, problem, mend):
             StageContext(tmp_path / "out", tmp_path / "work", {}, tmp_path / "cache")
         )
     assert error.value.problem.startswith(problem) and mend in error.value.mend
+
+
+def test_an_empty_prediction_and_a_number_for_an_answer_are_rows(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    given = [{"gold": 3, "prediction": "So it is 3."}, {"gold": "4", "prediction": " "}, {"gold": 0.5, "prediction": 1}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in given))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "work").mkdir()
+    context = StageContext(tmp_path / "out", tmp_path / "work", {}, tmp_path / "cache")
+    Rows(JsonlReader(str(path)), "predictions", FIELDS).run(context)
+    found = pq.read_table(tmp_path / "out" / "predictions").to_pylist()
+    assert [(row["gold"], row["samples"]) for row in found] == [("3", ["So it is 3."]), ("4", [""]), ("0.5", ["1"])]
+    assert (context.tally.kept, context.tally.rejected.total()) == (3, 0)
