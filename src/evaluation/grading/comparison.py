@@ -34,7 +34,8 @@ from src.evaluation.grading.values import (
 MAX_ITEMS = 200
 # What closes and parts sentences; other signs say something: AB ∥ CD is not AB ⊥ CD.
 _PUNCTUATION = re.compile(
-    r"(?:[\s;!?'\"`$#@&|~\u00a1\u00ab\u00bb\u00bf\u2000-\u206f\u3000-\u303f]|(?<![0-9])[.:]|[.:](?![0-9]))+"
+    r"(?:[\s;!?`$@&|~\u00a1\u00ab\u00bb\u00bf\u2000-\u206f\u3000-\u303f]|(?<![0-9])[.:'\"]|[.:](?![0-9])"
+    r"|(?<![A-Za-z])#)+"
 )
 _SPACES = re.compile(r"(?<=\W) +| +(?=\W)")
 
@@ -94,7 +95,9 @@ def _is_one(collection: Collection) -> bool:
 
 def _of_sets(value: Collection) -> bool:
     """A set of a set, as {{}}, is not that set."""
-    return value.kind == "set" and all(isinstance(item, Reals) for item in value.items)
+    return value.kind == "set" and all(
+        isinstance(item, Reals) or (isinstance(item, Collection) and item.kind == "set") for item in value.items
+    )
 
 
 def _same_named(gold: Value, answer: Value) -> bool:

@@ -82,6 +82,7 @@ _ROOT = re.compile(r"(?:the )?(square|cube) root of ([0-9A-Za-z]+)", re.I)
 _MONTHS = "january february march april may june july august september october november december"
 _MONTH = rf"({'|'.join(f'{month[:3]}(?:{month[3:]}|t)?' for month in _MONTHS.split())})\.?"
 _DATE = re.compile(rf"(?:{_MONTH} ([0-9]{{1,2}})|([0-9]{{1,2}})(?: of)? {_MONTH})(?:,? ([0-9]{{4}}))?", re.I)
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PAST = re.compile(r"(half|quarter) past ([0-9]{1,2}|[a-z]+)|quarter to ([0-9]{1,2}|[a-z]+)", re.I)
 _PLACES = (
     {"first": 1, "second": 2, "third": 3, "fifth": 5, "eighth": 8, "ninth": 9, "twelfth": 12}
@@ -145,6 +146,8 @@ def _written_out(text: str, read: Read) -> Value | None:
         return Expression(chosen if kind == "C" else ("*", chosen, ("call", "factorial", taken)))
     if match := _ARC_MINUTES.fullmatch(text):
         return read(f"({match[1]}+{match[2]}/60+{match[3] or 0}/3600) degrees")
+    if _ISO_DATE.fullmatch(text):
+        return Words(text)
     if match := _DATE.fullmatch(text):
         month = (match[1] or match[4])[:3].lower()
         return Words(" ".join(part for part in (month, match[2] or match[3], match[5]) if part))
