@@ -28,7 +28,7 @@ PREFIXES: dict[str, Callable[[], list[str]]] = {
     "none": list,
 }
 FILE_BYTES, PROCESSES = 1 << 20, 64
-_QUANTIFIER = re.compile(r"\b(?:forall|exists|fun|let|if|match)\b")
+_QUANTIFIER = re.compile(r"\b(?:forall|exists2?|fun|let|if|match|fix|cofix)\b")
 _FORMULA = re.compile(r"forall (\w[\w ]*: \w+|(?:\([\w ]+: \w+\) ?)+), (.*)", re.DOTALL)
 _numbers = count()
 
@@ -44,7 +44,7 @@ class Rocq(Checker):
 
     language: ClassVar[str] = "rocq"
     stop: ClassVar[tuple[str, ...]] = ("\n",)
-    refutations: ClassVar[tuple[str, ...]] = ("intros; lia.", "intros; lra.")
+    refutations: ClassVar[tuple[str, ...]] = ("intros; first [contradiction | lia].", "intros; lra.")
 
     libraries: tuple[str, ...] = ("ZArith", "Lia", "QArith", "Lqa", "Znumtheory")
     scope: str = "Z_scope"

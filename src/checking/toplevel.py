@@ -69,12 +69,12 @@ class Toplevel:
         self._judged = 0
 
     def state(self, formula: str) -> Verdict:
-        """Whether the formula can be stated."""
+        """Whether the formula can be stated, and claims something: `Z` is a type that has members, and no claim."""
         if refusal := refusal_of_formula(formula):
             return Verdict("error", f"{ILL_FORMED}: {refusal}")
         name = _fresh_name()
         try:
-            (reply,) = self._in_turn([f"Theorem {name} : {formula}."])
+            (reply,) = self._in_turn([f"Check (({formula}) : Prop).", _statement(name, formula)])
         except Stopped as stopped:
             return _ended(stopped)
         if error := reply.first_error:
@@ -91,7 +91,7 @@ class Toplevel:
         name = _fresh_name()
         try:
             stated, proved, known = self._in_turn(
-                [f"Theorem {name} : {formula}."], ["Proof.", body, "Qed."], [f"Check {name}."]
+                [_statement(name, formula)], ["Proof.", body, "Qed."], [f"Check {name}."]
             )
         except Stopped as stopped:
             return _ended(stopped)
@@ -113,7 +113,7 @@ class Toplevel:
         script = [
             sentence
             for name, (formula, proof) in zip(names, proved, strict=True)
-            for sentence in (f"Theorem {name} : {formula}.", "Proof.", proof_body(proof), "Qed.")
+            for sentence in (_statement(name, formula), "Proof.", proof_body(proof), "Qed.")
         ]
         whole = _fresh_name()
         together = names[0]
@@ -245,6 +245,12 @@ class _Reader:
 def _fresh_name() -> str:
     """A name that no proof written before can hold."""
     return f"goal_{secrets.token_hex(12)}"
+
+
+def _statement(name: str, formula: str) -> str:
+    """In brackets, which `refusal_of_formula` says that it cannot leave: `T with Z : U` would state a second theorem,
+    by a name that later statements use."""
+    return f"Theorem {name} : ({formula})."
 
 
 def _judged(error: str, what: str) -> Verdict:

@@ -16,6 +16,7 @@ _SENTENCE_END = re.compile(r"\.(?=\s|\Z)")
 _FRAME = re.compile(r"\A\s*(?:Proof\s*\.(?=\s))?(.*?)(?:(?<![\w.])(?:Qed|Defined)\s*\.\s*)?\Z", re.DOTALL)
 _LEADING = re.compile(r"(?:[-+*{}\s]|(?:all|par|!|\d+(?:\s*[-,]\s*\d+)*|\[\s*\w+\s*\])\s*:(?!=))*")
 _TACTIC = re.compile(r"[a-z_(\[]")
+_CLOSED_BY = {"(": ")", "[": "]", "{": "}"}
 # Tactics that leave a goal open and say it is done, call other programs, or print.
 _FORBIDDEN = re.compile(
     r"\b(?:admit|give_up|native_compute|native_cast_no_check|idtac|debug|info\w*|external|fail|gfail)\b"
@@ -55,14 +56,20 @@ def refusal_of_formula(formula: str) -> str | None:
         return refusal
     if _SENTENCE_END.search(formula):
         return "several sentences"
-    depth = 0
-    for sign in formula:
-        depth += (sign in "([{") - (sign in ")]}")
-        if depth < 0:
-            break
-    if depth:
+    if not _balanced(formula):
         return "brackets"
     return "ltac" if re.search(r"\bltac\d?\s*:", formula) else None
+
+
+def _balanced(formula: str) -> bool:
+    """Is each bracket closed by its own kind, and none closed that was not opened?"""
+    opened = []
+    for sign in formula:
+        if sign in _CLOSED_BY:
+            opened.append(_CLOSED_BY[sign])
+        elif sign in ")]}" and (not opened or opened.pop() != sign):
+            return False
+    return not opened
 
 
 def _refusal_of_text(text: str) -> str | None:

@@ -47,7 +47,9 @@ _SENTENCE_END = re.compile(r"(?<!\.[a-z])\.(?=\s|$)|。|\s\*\*|\*\*(?=[\s.,;]|$)
 _ASIDE = re.compile(
     r",?\s(?:because|since|as (?:required|desired|needed|expected|stated|claimed|shown|we|the|it)"
     r"|so that|where|which means|indeed)\b"
+    r"|,\s(?:not|rather than|instead of)\s"
 )
+_NOT_THIS = re.compile(r"^not\s[^,\n]{1,60}?,?\sbut\s(?:rather\s)?")
 _VERBS = re.compile(r"\b(?:is|are|equals|be|becomes|gives|i\.e\.,?|that is,?|which is)\s{1,3}(?!not\b)")
 _VALUE = re.compile(r"[0-9\\$]|^\W*(?!(?:it|all|so|that)\b)\w+\W*$")  # what a verb may say that the answer is
 _FILLER = re.compile(
@@ -215,6 +217,7 @@ def _stated(piece: str) -> str | None:
     )
     sentence = sentence[: end.start()] if end and end.start() else sentence
     sentence = _ASIDE.split(sentence)[0]
+    sentence = _NOT_THIS.sub("", sentence)
     verb = _last(_VERBS.finditer(sentence))
     if verb and _VALUE.search(sentence[verb.end() :]):
         sentence = sentence[verb.end() :]

@@ -89,13 +89,34 @@ def test_contradictory_hypotheses_prove_false(session):
         (Statement("", (), "True) (* "), "comments"),
         (Statement("", (), "1 = 1) /\\ (False"), None),
         (Statement("", (), "1 = 1)"), "brackets"),
+        (Statement("", (), "([1 = 1)]"), "brackets"),
         (Statement("", (), "ltac:(exact True)"), "ltac"),
+        (Statement("", (), "forall n : nat, n = n with Z : forall n : nat, True"), "Syntax error"),
+        (Statement("x : Z", (), "Z"), "expected to have type"),
+        (Statement("", (), "forall A : Type, A = A -> Prop"), "expected to have type"),
     ],
 )
 def test_a_statement_that_is_none_is_told(session, formula, told):
     (verdict,) = session.well_formed([formula])
     assert verdict.status == "error" and verdict.kind == "ill-formed statement"
     assert told is None or told in verdict.reason
+
+
+@needs_coq
+def test_a_statement_brings_no_second_theorem(session):
+    """It would be called Z, and what is looked at together with this statement would speak of that."""
+    second = Statement("", (), "forall n : nat, n = n with Z : forall n : nat, True")
+    verdict = session.check(second, "intros; reflexivity. intros; exact I.")
+    assert verdict.status == "error" and verdict.kind == "ill-formed statement"
+
+
+@needs_coq
+@pytest.mark.parametrize("variables", ["x : False", "(x : False)", "x : Empty_set"])
+def test_a_type_without_members_is_a_contradiction(session, variables):
+    """Whatever holds of all its members says nothing."""
+    absurd = contradiction(Rocq(), Statement(variables, (), "1 = 2"))
+    assert "proved" in [session.check(absurd, proof).status for proof in Rocq().refutations]
+    assert session.check(contradiction(Rocq(), RIGHT), Rocq().refutations[0]).status == "error"
 
 
 @needs_coq
@@ -179,5 +200,7 @@ def test_a_formula_is_read_as_it_was_written(hypotheses, conclusion):
 
 
 def test_a_hypothesis_that_reaches_on_stands_in_brackets():
+    both = Statement("x : Z", ("exists2 y : Z, y = x & y > 0",), "x > 0")
+    assert Rocq().written(both) == "forall x : Z, (exists2 y : Z, y = x & y > 0) -> x > 0"
     statement = Statement("x : Z", ("exists y : Z, y = x", "x > 0 -> x > 1", "x = 2"), "x > 0")
     assert Rocq().written(statement) == "forall x : Z, (exists y : Z, y = x) -> (x > 0 -> x > 1) -> x = 2 -> x > 0"

@@ -94,6 +94,11 @@ def sample(name: str, point: int) -> Fraction:
     return (part, 1 + 5 * part, 9 * (part - Fraction(1, 2)))[point % 3]
 
 
+def complex_sample(name: str, point: int) -> Any:
+    """A complex number for a name, for what takes one apart."""
+    return mp.mpc(*(inexact(sample(part, point)) for part in (name, f"imaginary {name}")))
+
+
 def whole_sample(name: str, point: int) -> Fraction:
     """A whole number for a name, for what needs one: the limit of a sum."""
     return Fraction(3 + int(sample(name, 3 * point) * 9))
@@ -325,6 +330,13 @@ def _factorial(n: Value) -> Value:
     return mp.gamma(number + 1)
 
 
+def _double_factorial(n: Value) -> Value:
+    """7!! is 7 * 5 * 3 * 1, and not the factorial of 7!."""
+    if not _is_whole(n) or not 0 <= n <= 5_000:
+        raise UndefinedError("a double factorial too large, or of no whole number")
+    return Fraction(math.prod(range(int(n), 0, -2)))
+
+
 def _binomial(n: Value, k: Value) -> Value:
     if _is_whole(n) and _is_whole(k):
         if not 0 <= k <= n:
@@ -376,6 +388,7 @@ _EXACT: dict[str, Callable[..., Value]] = {
     "root": _root,
     "cbrt": lambda x: _root(x, Fraction(3)),
     "factorial": _factorial,
+    "double factorial": _double_factorial,
     "binom": _binomial,
     "floor": _rounded(down=True),
     "ceil": _rounded(down=False),

@@ -32,7 +32,11 @@ from src.evaluation.grading.values import (
 )
 
 MAX_ITEMS = 200
-_PUNCTUATION = re.compile(r"[^\w+\-*/^=<>\\(){}\[\],]+")
+# What closes and parts sentences; other signs say something: AB ∥ CD is not AB ⊥ CD.
+_PUNCTUATION = re.compile(
+    r"(?:[\s;!?`$@&|~\u00a1\u00ab\u00bb\u00bf\u2000-\u206f\u3000-\u303f]|(?<![0-9])[.:'\"]|[.:](?![0-9])"
+    r"|(?<![A-Za-z])#)+"
+)
 _SPACES = re.compile(r"(?<=\W) +| +(?=\W)")
 
 
@@ -91,7 +95,9 @@ def _is_one(collection: Collection) -> bool:
 
 def _of_sets(value: Collection) -> bool:
     """A set of a set, as {{}}, is not that set."""
-    return value.kind == "set" and all(isinstance(item, Reals) for item in value.items)
+    return value.kind == "set" and all(
+        isinstance(item, Reals) or (isinstance(item, Collection) and item.kind == "set") for item in value.items
+    )
 
 
 def _same_named(gold: Value, answer: Value) -> bool:
@@ -251,7 +257,15 @@ _TUPLE_LENIENCIES = {("tuple", "list"), ("list", "tuple"), ("tuple", "printed")}
 
 
 def _in_order(gold: Collection, answer: Collection) -> bool:
-    return len(gold.items) == len(answer.items) and all(map(same, gold.items, answer.items))
+    return len(gold.items) == len(answer.items) and all(map(_same_item, gold.items, answer.items))
+
+
+def _same_item(gold: Value, answer: Value) -> bool:
+    """As `same`, but that among several the set {1} is not its member 1."""
+    sets = [isinstance(value, Collection) and value.kind == "set" for value in (gold, answer)]
+    if sets[0] != sets[1] and any(isinstance(value, Expression) for value in (gold, answer)):
+        return False
+    return same(gold, answer)
 
 
 def _any_order(gold: Collection, answer: Collection) -> bool:
@@ -259,14 +273,14 @@ def _any_order(gold: Collection, answer: Collection) -> bool:
     points = all(isinstance(item, Collection) and item.kind == "tuple" for item in (*gold.items, *answer.items))
     if points or "set" in (gold.kind, answer.kind):
         golds, answers = gold.items, answer.items
-        return all(any(same(g, a) for a in answers) for g in golds) and all(
-            any(same(g, a) for g in golds) for a in answers
+        return all(any(_same_item(g, a) for a in answers) for g in golds) and all(
+            any(_same_item(g, a) for g in golds) for a in answers
         )
     if len(gold.items) != len(answer.items):
         return False
     left = list(answer.items)
     for item in gold.items:
-        place = next((i for i, other in enumerate(left) if same(item, other)), None)
+        place = next((i for i, other in enumerate(left) if _same_item(item, other)), None)
         if place is None:
             return False
         del left[place]

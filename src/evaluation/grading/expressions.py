@@ -146,7 +146,10 @@ class _Parser:
                 tree = ("^", tree, self.exponent())
             elif self.sees("op", "!"):
                 self.take()
-                tree = ("call", "factorial", tree)
+                double = self.sees("op", "!") and not self.tokens[self.at].spaced
+                if double:
+                    self.take()
+                tree = ("call", "double factorial" if double else "factorial", tree)
             elif self.sees("circ"):
                 self.take()
                 tree = ("*", tree, ("/", ("const", "pi"), ("num", Fraction(180))))

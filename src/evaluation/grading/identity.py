@@ -12,6 +12,7 @@ from typing import Any
 from src.evaluation.grading.arithmetic import (
     TooLongError,
     UndefinedError,
+    complex_sample,
     equal,
     evaluate,
     holds,
@@ -25,8 +26,10 @@ from src.evaluation.grading.expressions import Tree
 from src.evaluation.grading.values import Equation, Expression
 
 RELATIVE = Fraction(1, 10_000)  # between decimals, as the published harnesses have it
+NOISE = Fraction(1, 1_000_000)  # between a whole number and a decimal: 2.9999999 is 3, 99.99 is not 100
 DIGITS, FLOAT_DIGITS = 4, 10
 POINTS, ENOUGH = 12, 3
+COMPLEX_PARTS = ("re", "im", "arg")  # the real part of z is z only where z is real
 WHOLE_NAMES = frozenset("ijklmnpqKMN")  # what is rounded down, n/2, is of a whole number if it has such a name
 
 
@@ -46,7 +49,7 @@ def _same_at_points(gold: Expression, answer: Expression) -> bool:
     if not variables(gold.tree) and not variables(answer.tree):
         values = _at(gold.tree, answer.tree, 0)
         return values is not None and _same_value(*values, gold, answer)
-    complex_too = holds(gold.tree, "i") or holds(answer.tree, "i")
+    complex_too = any(holds(tree, "i", *COMPLEX_PARTS) for tree in (gold.tree, answer.tree))
     found = 0
     for point in range(POINTS):
         values = _at(gold.tree, answer.tree, point)
@@ -84,6 +87,8 @@ def _close(one: Any, other: Any, gold: Expression, answer: Expression) -> bool:
         return gold.digits >= FLOAT_DIGITS and bool(abs(inexact(one) - inexact(other)) < 1e-9 * abs(inexact(one)))
     exact = isinstance(one, Fraction) and isinstance(other, Fraction)
     first, second = (one, other) if exact else (inexact(one), inexact(other))
+    if any(_is_whole(value) and not side.decimal for value, side in ((one, gold), (other, answer))):
+        return bool(abs(first - second) * NOISE.denominator <= NOISE.numerator * abs(first))
     if abs(first - second) * RELATIVE.denominator <= RELATIVE.numerator * abs(first):
         return True
     for decimal, digits, exact in ((second, answer.digits, first), (first, gold.digits, second)):
@@ -172,7 +177,11 @@ def _at(one: Tree, other: Tree, point: int) -> tuple[Any, Any] | None:
     whole = any(holds(tree, "series", "gcd", "lcm", "remainder") for tree in (one, other))
     rounded = any(holds(tree, "floor", "ceil") for tree in (one, other))
 
-    def draw(name: str) -> Fraction:
+    parted = any(holds(tree, *COMPLEX_PARTS) for tree in (one, other))
+
+    def draw(name: str) -> Any:
+        if parted:
+            return complex_sample(name, point)
         return whole_sample(name, point) if whole or (rounded and name in WHOLE_NAMES) else sample(name, point)
 
     try:

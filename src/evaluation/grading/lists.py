@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from src.evaluation.grading.arithmetic import variables
 from src.evaluation.grading.quantities import Both, compound
-from src.evaluation.grading.reals import combined, union
-from src.evaluation.grading.values import Collection, Named, Ratio, Reals, System, Value, Words
+from src.evaluation.grading.reals import combined, is_infinite, spans_of, union
+from src.evaluation.grading.values import Collection, Expression, Named, Ratio, Reals, System, Value, Words
 
 
 def collected(values: list[Value], connectors: set[str]) -> Value:
@@ -18,6 +18,9 @@ def collected(values: list[Value], connectors: set[str]) -> Value:
     if all(isinstance(value, Named) for value in values):
         return _system(values, connectors)  # type: ignore[arg-type]
     first = values[0]
+    if _is_without(first) and connectors == {"comma"} and all(isinstance(value, Expression) for value in values[1:]):
+        assert isinstance(first, Reals)  # x != 1, 2
+        return Reals(combined("-", [first.spans, spans_of(Collection(tuple(values[1:]), "set"))]), first.name)
     if isinstance(first, Named) and not any(isinstance(value, Named | Reals | Words) for value in values[1:]):
         return Named(first.name, Collection(flattened([first.value, *values[1:]]), "list"))
     return Collection(flattened(values), "list")
@@ -33,6 +36,14 @@ def entry(value: Value) -> Named | None:
     ):
         return Named(str(value.parts[0].tree[1]), value.parts[1])
     return None
+
+
+def _is_without(value: Value) -> bool:
+    """Is it all reals but one, x != 1?"""
+    if not isinstance(value, Reals) or value.name is None or len(value.spans) != 2:
+        return False
+    low, high = value.spans
+    return low.high == high.low and is_infinite(low.low.tree) and is_infinite(high.high.tree)
 
 
 def _joined(values: list[Reals], connectors: set[str]) -> Value:

@@ -43,7 +43,7 @@ _NUMERAL = re.compile(
     r"(?:_\s*\{?\s*\(?\s*(?:base\s*)?([0-9]{1,2}|[a-z]+)\s*\)?\s*\}?"
     r"|,?\s*\(?\s*(?:in )?base[ -]\s*([0-9]{1,2}|[a-z]+)\s*\)?)",
 )
-_PRINTED = re.compile(r"0(?:b([01]+)|o([0-7]+)|x([0-9a-f]+))")  # as Python's bin, oct and hex print
+_PRINTED = re.compile(r"0(?:b([01]+)|o([0-7]+)|x([0-9a-fA-F]+))")  # as Python's bin, oct and hex print
 _RANGE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(-| to )([0-9]+(?:\.[0-9]+)?)")
 _LETTER = re.compile(r"([A-J])\)")
 _ROMAN = re.compile(r"[IVX]{2,}")
@@ -63,6 +63,32 @@ _SIGNS = {
     "greater than": ">", "less than": "<", "at least": ">=", "at most": "<=", "greater than or equal to": ">=",
     "less than or equal to": "<=",
 }  # fmt: skip
+_BOUND = re.compile(
+    r"(?:greater|more|larger|bigger) than|(?:less|fewer|smaller) than|(?:no|not) (?:more|greater) than"
+    r"|(?:no|not) (?:less|fewer) than|at least|at most"
+)
+_BOUNDED = re.compile(rf"({_BOUND.pattern})( or equal to)? (-?[0-9][0-9.,/]*)", re.I)
+_MORE = re.compile("greater|more|larger|bigger|least")
+_NO_VALUE = re.compile(r"(?:it )?(?:is )?(?:undefined|not defined)|DNE|(?:it )?does(?: not|n't|n’t) exist", re.I)
+_ENDLESS = re.compile(r"(?:there are )?(?:infinite|infinitely many)(?: solutions)?", re.I)
+_REMAINDER = re.compile(r"([0-9]+),?\s*(?:[Rr]|rem\.?|(?:with )?(?:a )?remainder(?: of)?)\s*([0-9]+)")
+_OUT_OF = re.compile(r"([0-9]+) (?:out of|in) ([0-9]+)")
+_CHOSEN = re.compile(
+    r"(?:\{\})?[_^]?\{?([0-9]{1,4})\}?\s*([CP])\s*_?\{?([0-9]{1,4})\}?|n([CP])r\(([0-9]{1,4}), ?([0-9]{1,4})\)"
+)
+_ARC_MINUTES = re.compile(r"([0-9]+)\s*\\circ\s*([0-9.]+)\s*(?:'|\\prime)(?:\s*([0-9.]+)\s*(?:''|\"))?")
+_AND_A_PART = re.compile(rf"([0-9]+) and (?:a|one) ({'|'.join(_PARTS)})")
+_ROOT = re.compile(r"(?:the )?(square|cube) root of ([0-9A-Za-z]+)", re.I)
+_MONTHS = "january february march april may june july august september october november december"
+_MONTH = rf"({'|'.join(f'{month[:3]}(?:{month[3:]}|t)?' for month in _MONTHS.split())})\.?"
+_DATE = re.compile(rf"(?:{_MONTH} ([0-9]{{1,2}})|([0-9]{{1,2}})(?: of)? {_MONTH})(?:,? ([0-9]{{4}}))?", re.I)
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PAST = re.compile(r"(half|quarter) past ([0-9]{1,2}|[a-z]+)|quarter to ([0-9]{1,2}|[a-z]+)", re.I)
+_PLACES = (
+    {"first": 1, "second": 2, "third": 3, "fifth": 5, "eighth": 8, "ninth": 9, "twelfth": 12}
+    | {f"{word}th": number for word, number in _SMALL.items() if word not in ("zero", "one", "two", "three", "five")}
+    | {f"{word[:-1]}ieth": number for word, number in _TENS.items()}
+)
 _ARTICLE = re.compile(r"(?:[Tt]he|[Aa]n) ([A-Za-z][A-Za-z -]{2,})|[Aa] ([a-z]{4,})")
 _NUMBER_SETS = re.compile(r"(?:the |set |of |all )*(integers|natural numbers|rational numbers|complex numbers)", re.I)
 
@@ -87,6 +113,8 @@ def phrase(text: str, read: Read) -> Value | None:
         return Expression(("var", match[1]))
     if _ROMAN.fullmatch(text):
         return Words(text)
+    if (value := _written_out(text, read)) is not None:
+        return value
     if not (text[:1].isalpha() and len(text) > 1) and text not in _CHINESE:
         return None
     if (number := number_in_words(text)) is not None:
@@ -99,6 +127,54 @@ def phrase(text: str, read: Read) -> Value | None:
         return _reals(match, read)
     match = _ARTICLE.fullmatch(text)
     return read(match[1] or match[2]) if match else None
+
+
+def _written_out(text: str, read: Read) -> Value | None:
+    """What words put around numbers: `7 remainder 2`, `3 out of 4`, `at least 5`, `July 4`, `half past 3`."""
+    if match := _REMAINDER.fullmatch(text):
+        return Words(f"{match[1]} remainder {match[2]}")
+    if (match := _OUT_OF.fullmatch(text)) and 0 <= int(match[1]) <= int(match[2]) > 0:
+        return Expression(("num", Fraction(int(match[1]), int(match[2]))))
+    if match := _AND_A_PART.fullmatch(text):
+        return Expression(("num", int(match[1]) + Fraction(1, _PARTS[match[2]])))
+    if match := _CHOSEN.fullmatch(text):
+        kind, of, taken = (
+            match[2] or match[4],
+            *(("num", Fraction(part or 0)) for part in (match[1] or match[5], match[3] or match[6])),
+        )
+        chosen = ("call", "binom", of, taken)
+        return Expression(chosen if kind == "C" else ("*", chosen, ("call", "factorial", taken)))
+    if match := _ARC_MINUTES.fullmatch(text):
+        return read(f"({match[1]}+{match[2]}/60+{match[3] or 0}/3600) degrees")
+    if _ISO_DATE.fullmatch(text):
+        return Words(text)
+    if match := _DATE.fullmatch(text):
+        month = (match[1] or match[4])[:3].lower()
+        return Words(" ".join(part for part in (month, match[2] or match[3], match[5]) if part))
+    if (match := _PAST.fullmatch(text)) and (hour := _hour(match[2] or match[3])) is not None:
+        minute = 45 if match[3] else 30 if match[1].lower() == "half" else 15
+        return Clock(hour - 1 or 12 if match[3] else hour, minute)
+    if match := _BOUNDED.fullmatch(text):
+        return Reals((_bound(match[1].lower(), match[2] is not None, read(match[3])),))
+    if match := _ROOT.fullmatch(text):
+        return read(rf"\sqrt{'[3]' if match[1].lower() == 'cube' else ''}{{{match[2]}}}")
+    if _NO_VALUE.fullmatch(text):
+        return Words("undefined")
+    return Expression(("const", "oo")) if _ENDLESS.fullmatch(text) else None
+
+
+def _bound(words: str, or_equal: bool, bound: Value) -> Span:
+    """What is `at least`, `no more than` or `less than` the bound."""
+    if not isinstance(bound, Expression):
+        raise UnreadableError("no bound")
+    denied = words.startswith("no")
+    sign = ">" if (_MORE.search(words) is not None) != denied else "<"
+    return _beyond(bound, sign + "=" * (denied or or_equal or words.startswith("at")))
+
+
+def _hour(text: str) -> int | None:
+    hour = int(text) if text.isdigit() else _SMALL.get(text.lower(), 0)
+    return hour if 1 <= hour <= 12 else None
 
 
 def _clock(match: re.Match[str]) -> Clock:
@@ -119,13 +195,36 @@ def number_in_words(text: str) -> Fraction | None:
     found = re.split(r"[ -]+", text.lower())
     if len(found) > MAX_WORDS:
         return None
-    if found == ["half"]:
+    if len(found) > 1 and found[0] in ("minus", "negative"):
+        number = number_in_words(" ".join(found[1:]))
+        return None if number is None else -number
+    if "point" in found:
+        return _with_decimals(found[: found.index("point")], found[found.index("point") + 1 :])
+    if len(found) > 3 and found[-3] == "and":
+        rest = number_in_words(" ".join(found[-2:]))
+        if rest is not None and rest < 1 and (whole := _whole(found[:-3])) is not None:
+            return whole + rest
+    if (place := _PLACES.get(found[-1])) and len(found) == 1:
+        return Fraction(place)  # the third, as 3rd
+    if place and place < 10 and len(found) == 2 and found[0] in _TENS:
+        return Fraction(_TENS[found[0]] + place)
+    if found == ["half"] or found == ["a", "half"]:
         return Fraction(1, 2)
+    if len(found) > 1 and found[0] == "a" and (found[1] in _LARGE or (len(found) == 2 and found[1] in _PARTS)):
+        found = ["one", *found[1:]]
     if len(found) > 1 and (part := (_PARTS if found[:-1] == ["one"] else _PLURALS).get(found[-1])):
         count = _whole(found[:-1])
         return None if count is None else Fraction(count, part)
     whole = _whole(found)
     return None if whole is None else Fraction(whole)
+
+
+def _with_decimals(before: list[str], after: list[str]) -> Fraction | None:
+    """`one point two five`: the words on both sides of the point."""
+    whole, digits = _whole(before), [_SMALL.get(word, 10) for word in after]
+    if whole is None or not digits or max(digits) > 9:
+        return None
+    return whole + sum((Fraction(digit, 10**place) for place, digit in enumerate(digits, start=1)), Fraction(0))
 
 
 def _whole(found: list[str]) -> int | None:

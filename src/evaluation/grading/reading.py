@@ -5,6 +5,7 @@ What cannot be read as mathematics is `Words`; nothing is dropped from it and no
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
 
@@ -62,13 +63,16 @@ class _Reader:
         parts = split(tokens, "comma", "semicolon", "or", "and")
         if len(parts) < 2:
             value = self.single(parts[0][1] if parts else tokens)
+            if len(tokens) < len(whole) and self.programmed:
+                _refuse_table([value])
             return (entry(value) if len(tokens) < len(whole) else None) or value  # {x: 3}
         value = self.several(parts)
         if isinstance(value, Collection) and value.kind == "list":
             if any(token.value == "logic" for token in tokens):
                 raise UnreadableError("a proposition")
             if len(tokens) < len(whole) and "comma" in outer_kinds(tokens):  # {1, 2}, as programs print sets
-                return Collection(value.items, "set")
+                _refuse_table(value.items)
+                return Collection(_members(parts, value.items), "set")
         return value
 
     def several(self, parts: list[tuple[str, Tokens]]) -> Value:
@@ -145,6 +149,8 @@ class _Reader:
         """A set by its members, or by a condition on them."""
         if not inner:
             return Reals(())
+        if "dots" in outer_kinds(inner):
+            return self.several(split(inner, "comma", "semicolon"))
         for kind in ("bar", "colon"):
             kinds = outer_kinds(inner)
             if kinds.count(kind) == 1 and "rel" in kinds[kinds.index(kind) :]:
@@ -210,8 +216,12 @@ class _Reader:
             return self.equation(sides)
         if signs == ["in"]:
             return self.member(*sides)
+        if signs == ["!="] and (name := name_of(sides[0])) and isinstance(other := self.value(sides[1]), Both):
+            return Reals(combined("-", [EVERYTHING, spans_of(Collection(other.items, "set"))]), name)
         if "=" in signs or "in" in signs:
             raise UnreadableError("relations of different kinds")
+        if not any(unknowns(side) for side in sides):
+            raise UnreadableError("a proposition")
         return _inequality([parse(side) for side in sides], signs)
 
     def equation(self, sides: list[Tokens]) -> Value:
@@ -246,6 +256,20 @@ class _Reader:
         if before and before[-1].value == "(":
             before, after = before[:-1], after[:-1]
         return Residue(expression_of(before), expression_of(bare(after)))
+
+
+def _members(parts: list[tuple[str, Tokens]], values: tuple[Value, ...]) -> tuple[Value, ...]:
+    """{1} of {{1}, {2}} is a set; elsewhere braces may only group."""
+    if len(parts) != len(values):
+        return values
+    braced = (len(bare(part)) < len(part) and isinstance(value, Expression) for (_, part), value in zip(parts, values))
+    return tuple(Collection((value,), "set") if own else value for own, value in zip(braced, values))
+
+
+def _refuse_table(values: Iterable[Value]) -> None:
+    """{2: 1, 3: 2}, the roots and how often they are, is no set of ratios."""
+    if any(isinstance(value, Ratio) and entry(value) is None for value in values):
+        raise UnreadableError("a table")
 
 
 def _for_each(name: str, value: Value, relation: Equation | None) -> Value:

@@ -19,8 +19,11 @@ _SIGNS = {
     "’": "'", "…": r" \ldots ", "⋯": r" \ldots ", "∠": r" \angle ", "△": r" \triangle ", "θ": r" \theta ",
     "Ω": r" \Omega ", "\u2126": r" \Omega ",
     "α": r" \alpha ", "β": r" \beta ", "λ": r" \lambda ", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ",
-    "⌉": r"\rceil ", "、": ", ", "。": ".", "或": " or ", "和": " and ", "∧": r" \land ", "∨": r" \lor ",
-    "⁄": "/", "∕": "/", "\x00": "",
+    "⌉": r"\rceil ", "≡": r" \equiv ", "∀": r" \forall ", "∃": r" \exists ", "¬": r" \neg ", "∉": r" \notin ",
+    "→": r" \to ", "⇒": r" \implies ", "⊂": r" \subset ", "⊆": r" \subseteq ", "φ": r" \phi ", "γ": r" \gamma ",
+    "δ": r" \delta ", "σ": r" \sigma ", "ω": r" \omega ", "ε": r" \epsilon ", "ρ": r" \rho ", "τ": r" \tau ",
+    "、": ", ", "。": ".", "或": " or ", "和": " and ", "∧": r" \land ", "∨": r" \lor ",
+    "‰": r" \cdot 10^{-3}", "⁄": "/", "∕": "/", "\x00": "",
     "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u3000": " ", "\u200b": "", "\ufeff": "",
 }  # fmt: skip
 _FRACTIONS = {"½": "12", "⅓": "13", "⅔": "23", "¼": "14", "¾": "34", "⅕": "15", "⅖": "25", "⅗": "35", "⅘": "45",
@@ -45,6 +48,11 @@ _WRAPPED = re.compile(
     r"|boldsymbol|bm|overrightarrow|overleftrightarrow|vec|hat|underline|widehat|boxed|fbox|(?:text)?color\{[a-z]+\})"
     r"\s*\{([^{}]*)\}"
 )
+_VECTOR = r"\\(?:vec|overrightarrow|mathbf|boldsymbol|bm)\s*\{\s*[A-Za-z]{1,2}(?:_\{?\w\}?)?\s*\}"
+_CROSS = re.compile(rf"({_VECTOR})\s*\\times(?![a-zA-Z])(?=\s*{_VECTOR})")
+_BETWEEN_POINTS = re.compile(r"\\(?:vec|overrightarrow)\s*\{\s*([A-Z]'?)\s*([A-Z]'?)\s*\}")
+_WITHOUT = re.compile(r"(?<=[)\]}RZNQC])\s*(?<!\\)\\ (?=\s*\{)|(?<=R)\s*\\ (?=\s*[(\[])")
+_COMPOSED = re.compile(r"(?<![A-Za-z0-9\\])([A-Za-z])\s*\\circ\s*(?=[A-Za-z](?![A-Za-z]))(?![CFK])")
 _NUMBER_SETS = re.compile(r"\\(?:mathbb|Bbb|mathbf)\s*(?:\{\s*([RZNQC])\s*\}|([RZNQC])(?![A-Za-z]))")
 _SHORT_FRACTION = re.compile(
     r"\\[dtc]?frac\s*(?:\{([^{}]*)\}|([0-9a-zA-Z])|(\\[a-zA-Z]+))\s*(?:\{([^{}]*)\}|([0-9a-zA-Z])|(\\[a-zA-Z]+))"
@@ -62,10 +70,15 @@ _SYNONYMS = {"vee": r"\lor", "wedge": r"\land"}
 _SYNONYM = re.compile(r"\\(vee|wedge)(?![a-zA-Z])")
 _ANGLE_MEASURE = re.compile(r"(?<![A-Za-z])m\s*(?=\\(?:measured)?angle)")
 _ABBREVIATED = re.compile(r"\bRs\.\s*")
+_AMOUNT = re.compile(r"(?:\b[A-Z]{1,2}(?=\\?\$))?(\\?[$€£₹¥]\s?[0-9][0-9.,]*)\s?(k|K|M|m|B|b|bn|mn)(?![A-Za-z0-9])")
+_THOUSANDS = {"k": "thousand", "m": "million", "b": "billion"}
+_COUNTRY = re.compile(r"\bUS(?=\s?\\?\$)")
+_TIMES_TEN = re.compile(r"(?<=[0-9])\s?[xX]\s?(?=10\s?(?:\^|\*\*))")
 _ROWS = re.compile(
     r"(?:\\\{\s*)?\\begin\{(cases|aligned|align\*?|gathered|array)\}(?:\s*\{[lcr]*\})?(.*?)\\end\{\1\}", re.DOTALL
 )
-_BOXED_NUMBER = re.compile(r"(?:float|int)[0-9]{2}\(([^()]*)\)|(?:Decimal|mpf)\('([^'()]*)'\)")
+_BOXED_NUMBER = re.compile(r"(?:float|int)[0-9]{2}\(([^()]*)\)|(?:Decimal|mpf|Float)\('([^'()]*)'\)")
+_TENSOR = re.compile(r"^(tensor|array)\(([^=]*?)(?:,\s*(?:dtype|device)=[^=(),]*)*\)$")
 _PYTHON_I = re.compile(
     r"(?<![A-Za-z])I(?![A-Za-z])(?=\s*[-+*/)])|(?<=[-+*/(])(\s*)I(?![A-Za-z])|(?<=[0-9])[Ij](?![A-Za-z])"
 )
@@ -75,7 +88,7 @@ _BETWEEN_CELLS = re.compile(r"(?<=[0-9.\]])\s+(?=[-0-9.\[])")
 _DOUBLED = re.compile(r"\\\\(?=[a-zA-Z]{2})")
 _LEADING = re.compile(
     r"^(?:(?:approximately|about|roughly|around|exactly|just|only|(?:the )?(?:final )?answer(?: is|:))(?![a-z])"
-    r"|=|:|\*+|\\approx(?![a-zA-Z])|\\Rightarrow|\\implies|≈|~)\s*",
+    r"|=|:|\*+|\\(?:approx|sim)(?![a-zA-Z])|\\Rightarrow|\\implies|≈|~)\s*",
     re.I,
 )
 
@@ -86,9 +99,17 @@ def plain(text: str) -> str:
     if not text.isascii():
         text = _RAISED_RUN.sub(lambda m: f"^{{{m[0].translate(_RAISED)}}}", text)
         text = _LOWERED_RUN.sub(lambda m: f"_{{{m[0].translate(_LOWERED)}}}", text)
+    text = _WITHOUT.sub(r" \\setminus ", text) if "\\ " in text else text
     text = _ABBREVIATED.sub("Rs ", _unwrapped(text))
+    text = _TIMES_TEN.sub("*", text) if "10" in text else text
+    if any(sign in text for sign in "$€£₹¥"):
+        text = _COUNTRY.sub("", _AMOUNT.sub(lambda m: f"{m[1]} {_THOUSANDS[m[2][0].lower()]}", text))
     text = _printed_array(text) if text.startswith("[") else text
-    text = _latex(text) if "\\" in text or "{" in text else _program(text)
+    text = (
+        _latex(text)
+        if "\\" in text or "{" in text
+        else _program(text.replace("dict_values(", "list(").replace("dict_keys(", "list("))
+    )
     text = _dollars(text).replace("**", "^") if "$" in text or "**" in text else text
     text = _ORDINAL.sub("", text) if "t" in text or "d" in text else text
     text = _GLUED.sub(r" \1 ", _SPACE.sub(" ", text))
@@ -115,8 +136,17 @@ def _trimmed(text: str) -> str:
 
 def _program(text: str) -> str:
     """Python and SymPy call the imaginary unit `I` or `1j`, and e `E`."""
-    text = _BOXED_NUMBER.sub(lambda m: m[1] or m[2] or "", _MODULE.sub("", text)) if "(" in text else text
+    text = (
+        _BOXED_NUMBER.sub(lambda m: m[1] or m[2] or "", _MODULE.sub("", _TENSOR.sub(_array, text)))
+        if "(" in text
+        else text
+    )
     return _PYTHON_E.sub("e", _PYTHON_I.sub(r"\1i", text)) if any(letter in text for letter in "IEj") else text
+
+
+def _array(match: re.Match[str]) -> str:
+    """`tensor([1, 2], dtype=torch.int64)` is an array, `tensor(3)` a number."""
+    return f"array({match[2]})" if match[2].startswith("[") else match[2] if match[1] == "tensor" else match[0]
 
 
 def _printed_array(text: str) -> str:
@@ -138,10 +168,14 @@ def _latex(text: str) -> str:
     if "\\begin" not in text:
         text = _DOUBLED.sub(r"\\", text)  # escaped twice, as in JSON
     text = _JOINED_COMMA.sub(JOINED, text)
+    text = _COMPOSED.sub(r"\1 \\crossed ", text)  # f after g is not g after f
     text = _DEGREES.sub(r"\\circ ", text)
     text = _SILENT.sub("", text).replace("\\!", "").replace("\\%", "%").replace("{:}", ":")
     text = _ANGLE_MEASURE.sub("", _SYNONYM.sub(lambda m: _SYNONYMS[m[1]], text))
     text = _ROWS.sub(_listed, text) if "\\begin" in text else text
+    text = _CROSS.sub(r"\1 \\crossed ", text)
+    if "=" not in text:
+        text = _BETWEEN_POINTS.sub(r"(\2-\1)", text)  # from A to B is not from B to A
     text = _NUMBER_SETS.sub(lambda m: f"\\{m[1] or m[2]} ", text)
     before = ""
     while before != text:

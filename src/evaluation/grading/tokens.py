@@ -42,7 +42,8 @@ _COMMANDS = {
     "approx": ("rel", "~"), "simeq": ("rel", "~"), "equiv": ("rel", "mod="), "cong": ("rel", "~"),
     "cup": ("set", "|"), "bigcup": ("set", "|"), "cap": ("set", "&"), "setminus": ("set", "-"),
     "backslash": ("set", "-"), "lor": ("or", "logic"), "land": ("and", "logic"),
-    "mid": ("bar", "mid"), "vert": ("bar", "|"), "lvert": ("bar", "|"), "rvert": ("bar", "|"), "colon": ("colon", ""),
+    "mid": ("bar", "mid"), "vert": ("bar", "|"), "Vert": ("bar", "|"), "lVert": ("bar", "|"),
+    "rVert": ("bar", "|"), "lvert": ("bar", "|"), "rvert": ("bar", "|"), "colon": ("colon", ""),
     **dict.fromkeys(("ldots", "dots", "cdots", "dotsc", "dotsb", "dotsm", "dotso"), ("dots", "")),
     "circ": ("circ", ""), "degree": ("circ", ""), "prime": ("op", "'"), "dollar": ("word", "dollar"),
     "infty": ("const", "oo"), "pi": ("const", "pi"), "lfloor": ("open", "floor"), "rfloor": ("close", "floor"),
@@ -59,7 +60,8 @@ _COMMANDS = {
     "exists": ("quantifier", "some"), **{name: ("word", name) for name in ("dim", "deg", "rank")},
     **dict.fromkeys(  # what stands on their two sides may not change places
         ("to", "rightarrow", "leftarrow", "Rightarrow", "Leftarrow", "longrightarrow", "implies", "impliedby", "mapsto",
-         "subset", "subseteq", "supset", "supseteq", "subsetneq", "ll", "gg", "prec", "succ", "neg", "lnot", "notin"),
+         "subset", "subseteq", "supset", "supseteq", "subsetneq", "ll", "gg", "prec", "succ", "neg", "lnot", "notin",
+         "crossed"),
         ("order", ""),
     ),
 }  # fmt: skip
@@ -77,7 +79,7 @@ FUNCTIONS = {
     },
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot", "arctg": "arctan", "cosec": "csc",
     "Abs": "abs", "ceiling": "ceil", "sgn": "sign", "binomial": "binom", "comb": "binom", "Log": "log",
-    "Rational": "ratio", "Fraction": "ratio", "Mod": "remainder", "Pow": "power",
+    "Max": "max", "Min": "min", "Rational": "ratio", "Fraction": "ratio", "Mod": "remainder", "Pow": "power",
     "Integer": "same", "Float": "same", "Decimal": "same", "mpf": "same",
 }  # fmt: skip
 CONSTRUCTORS = words(
