@@ -43,10 +43,14 @@ def consensus(graph: Graph) -> None:
 
 
 def select(graph: Graph) -> None:
-    """The rows' problems, ranked."""
-    rows, start = _rows(graph), base(graph, "base", "model")
-    trained = {} if start else {"model": "model"}
-    stage = graph.stage(Select, "select", selector="selector", trainer="trainer", **trained)
+    """The rows' problems, ranked; no model is made for a selector that reads none."""
+    rows, start = _rows(graph), None
+    stage = graph.stage(Select, "select", selector="selector", trainer="trainer")
+    graph.sections |= {"base", "model"}
+    if stage is BROKEN or stage.selector.reads_model:
+        start = base(graph, "base", "model")
+    if stage is not BROKEN and stage.selector.reads_model and start is None:
+        stage = graph.stage(Select, "select", selector="selector", trainer="trainer", model="model")
     graph.add("select", stage, passages=rows, prompts=rows, candidates=rows, synthesizer=start)
 
 

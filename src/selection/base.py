@@ -73,6 +73,7 @@ class Selector(ABC):
     """
 
     has_vectors: ClassVar[bool] = False
+    reads_model: ClassVar[bool] = False  # whether it needs the reference model
 
     fraction: float | None = None
     top_k: int | None = None
@@ -174,6 +175,8 @@ class ByModel(Selector):
 
     max_length: tokens to which texts are cut. batch_rows: so many rows of that length in one pass.
     """
+
+    reads_model: ClassVar[bool] = True
 
     max_length: int = 2048
     batch_rows: int = field(default=8, metadata=not_in_key("how many rows are computed at once"))

@@ -71,7 +71,9 @@ class Select(Stage):
 
     def run(self, ctx: StageContext) -> None:
         pool = _read_pool(ctx)
-        if self.model is None:
+        if not self.selector.reads_model:
+            model = Path()
+        elif self.model is None:
             model = ctx.inputs["synthesizer"].path / "model"
         else:
             model = Path(self.model.prepare(ctx.work / "made", list, 0, ctx.cache))

@@ -65,11 +65,8 @@ def test_rows_are_cleaned_and_compared_with_a_benchmark(tmp_path, rows):
 def test_all_rows_are_ranked_and_none_is_lost(tmp_path, rows):
     text = json.dumps({"in": "A question?", "out": "```python\nprint(1)"})
     rows.write_text(text + "\n" + rows.read_text())
-    (tmp_path / "model").mkdir()
-    for name in ("config.json", "model.safetensors", "tokenizer.json"):
-        (tmp_path / "model" / name).write_text("{}")  # a ranking by length reads no model
-    model = ("model=hf", f"model.name={tmp_path}/model")
-    found, _ = run(tmp_path, "select", rows, *FIELDS, *model, "selector=length", "selector.fraction=0.5")
+    found, made = run(tmp_path, "select", rows, *FIELDS, "selector=length", "selector.fraction=0.5")
+    assert made.keys() == {"rows", "select"}, "a ranking by length reads no model, so none is made"
     ranking, skipped = found["ranking.jsonl"], found["skipped.jsonl"]
     assert [row["rank"] for row in ranking] == list(range(1, 12))
     scores = [row["overall"] for row in ranking]
