@@ -73,7 +73,7 @@ class Selector(ABC):
     """
 
     has_vectors: ClassVar[bool] = False
-    reads_model: ClassVar[bool] = False  # whether it needs the reference model
+    reads_model: ClassVar[bool] = True  # False: it needs no reference model, and where rows are one's own none is made
 
     fraction: float | None = None
     top_k: int | None = None
@@ -175,8 +175,6 @@ class ByModel(Selector):
 
     max_length: tokens to which texts are cut. batch_rows: so many rows of that length in one pass.
     """
-
-    reads_model: ClassVar[bool] = True
 
     max_length: int = 2048
     batch_rows: int = field(default=8, metadata=not_in_key("how many rows are computed at once"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from src.core.records import Example, seed_from
 from src.selection.base import Reference, Selector
@@ -14,6 +15,8 @@ from src.selection.ranking import Ranking
 @dataclass(frozen=True, kw_only=True)
 class _Unscored(Selector):
     """A threshold asks for a score that means something."""
+
+    reads_model: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -45,6 +48,8 @@ class NoSelection(_Unscored):
 class Length(Selector):
     """By the characters of the response: the longest instructions alone are a hard baseline (Zhao et al. 2024, arXiv
     2402.04833), and a ranking that cannot beat it may measure nothing else."""
+
+    reads_model: ClassVar[bool] = False
 
     prefer: Preference = "high"
 

@@ -15,7 +15,7 @@ import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from src.core.checks import at_least
 from src.core.records import Example
@@ -31,6 +31,8 @@ WORDS = re.compile(r"\w+|[^\w\s]")
 @dataclass(frozen=True, kw_only=True)
 class NGram(Targeted):
     """buckets: of the hash. order: the longest n-gram, in words. With several targets the best fit counts."""
+
+    reads_model: ClassVar[bool] = False
 
     buckets: int = 10_000
     order: int = 2

@@ -39,7 +39,6 @@ class Influence(Targeted):
     """
 
     has_vectors: ClassVar[bool] = True
-    reads_model: ClassVar[bool] = True
 
     warmup: Recipe
     warmup_fraction: float = 0.05
