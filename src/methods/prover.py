@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from src.config.mistakes import BROKEN
+from src.core.records import BASE
 from src.methods.shared import base
 from src.pipeline.graph import Graph, Node
 from src.stages.pretrain import Pretrain
@@ -36,7 +37,8 @@ def prover(graph: Graph) -> None:
     start = base(graph, "base", "pretrain.model")
     model = add("prover_0", learn, base=start, corpus=worked)
     statements = filtered(graph, add("translate", translate, statements=posed, prover=model) if translates else posed)
-    exams = {"earlier_0": add("evaluate_0", examine, pretrain=model)}
+    first = add("evaluate_0", examine if examine is BROKEN else replace(examine, label=BASE), pretrain=model)
+    exams = {"baseline": first, "earlier_0": first}
     found: dict[str, Node] = {}
     for number in range(1, rounds + 1):
         earlier = {f"earlier_{n}": node for n, node in enumerate(found.values(), 1)}

@@ -108,6 +108,7 @@ class ExamineProver(Stage):
 
     n: statements of each kind; samples: proofs of each. library: theorems in Lean instead of the families'; the first
         `n` are asked.
+    label: of the model: `records.BASE` before the first round, whose answers an input "baseline" brings along.
     """
 
     kind: ClassVar[str] = "evaluate"
@@ -120,6 +121,7 @@ class ExamineProver(Stage):
     samples: int = 4
     temperature: float = 0.8
     max_tokens: int = 64
+    label: str = STUDENT
     data_seed: int = 0
     library: str | None = field(default=None, metadata=not_in_key("its content is in identity()"))
 
@@ -191,8 +193,8 @@ class ExamineProver(Stage):
         self, name: str, row: Posed, answers: list[Answer], texts: list[str], verdicts: list[Verdict]
     ) -> Prediction:
         return Prediction(
-            id=content_id(STUDENT, name, row.id),
-            model=STUDENT,
+            id=content_id(self.label, name, row.id),
+            model=self.label,
             benchmark=name,
             question_id=row.id,
             stage=row.family,

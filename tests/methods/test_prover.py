@@ -2,6 +2,7 @@ import pytest
 
 from src.checking.lean import Lean
 from src.core.errors import UserError
+from src.core.records import BASE, STUDENT
 from tests.pipeline.composed import composed, nodes_of
 
 
@@ -21,7 +22,8 @@ def test_rounds_of_proving_and_learning():
     }
     corpora = {"corpus": nodes["worked"], "corpus_1": nodes["prove_1"], "corpus_2": nodes["prove_2"]}
     assert nodes["prover_2"].inputs == corpora
-    before = {"earlier_0": nodes["evaluate_0"], "earlier_1": nodes["evaluate_1"]}
+    before = {"baseline": nodes["evaluate_0"], "earlier_0": nodes["evaluate_0"], "earlier_1": nodes["evaluate_1"]}
+    assert [nodes[name].stage.label for name in ("evaluate_0", "evaluate_1", "evaluate")] == [BASE, STUDENT, STUDENT]
     assert nodes["evaluate"].inputs == {"pretrain": nodes["prover_2"], **before}
 
 

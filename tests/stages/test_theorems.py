@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from src.checking.rocq import Rocq
-from src.core.records import Prediction, Problem, read_table, write_table
+from src.core.records import BASE, Prediction, Problem, read_table, write_table
 from src.core.stage import Artifact, StageContext
 from src.generation.base import Completion, Generator, Session
 from src.stages.prove import ExamineProver, Prove
@@ -144,6 +144,8 @@ def test_exams_tell_how_many_held_out_statements_are_proved(tmp_path):
     ctx = context(tmp_path, pretrain=tmp_path)
     ExamineProver(checker, Scripted(known, []), n=6, samples=2).run(ctx)
     ctx.tally.check()
+    first = context(tmp_path / "first", pretrain=tmp_path)
+    ExamineProver(checker, Scripted({}, []), n=6, samples=2, label=BASE).run(first)
     assert ctx.summary["theorems/accuracy"] == 0.5 and ctx.summary["theorems_unseen/accuracy"] == 0.0
     rows = json.loads((ctx.out / "accuracy.json").read_text())
     assert next(row for row in rows if row["benchmark"] == "theorems" and row["group"] == "all")["pass@2"] == 0.5
@@ -153,10 +155,11 @@ def test_exams_tell_how_many_held_out_statements_are_proved(tmp_path):
     assert ctx.summary["completion_tokens"] == 24 * 5
     assert ctx.summary["theorems/cumulative"] == 0.5
 
-    later = context(tmp_path / "later", pretrain=tmp_path, earlier_0=ctx.out)
+    later = context(tmp_path / "later", pretrain=tmp_path, earlier_0=ctx.out, baseline=first.out)
     others = {goal(checker, row, False): row.proof for row in seen[2:5]}
     ExamineProver(checker, Scripted(others, []), n=6, samples=2).run(later)
     assert later.summary["theorems/accuracy"] == 0.5
+    assert later.summary["theorems/base"] == 0.0  # what the model before the first round solved stands beside it
     assert later.summary["theorems/cumulative"] == 5 / 6  # the first three before, the third to the fifth now
 
 
