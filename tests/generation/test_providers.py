@@ -303,10 +303,11 @@ def test_an_empty_answer_is_asked_again_and_never_kept(tmp_path):
 
 
 def test_a_server_that_is_down_for_a_while_costs_no_call_its_tries(tmp_path, monkeypatch):
-    """Forty failures in a row, and two tries a call: more than eight calls could take."""
+    """Forty failures in a row, and three tries a call: more than eight calls could take, even where one that was
+    answered before is heard of after the first failures."""
     monkeypatch.setattr(throttle, "LONGEST_PAUSE", 0.1)
     with serving(lambda n, body: (502, {}, {}) if 10 <= n < 50 else None) as server:
-        done = ask(client("openai", server, concurrency=8, max_retries=1), tmp_path, requests(60))
+        done = ask(client("openai", server, concurrency=8, max_retries=2), tmp_path, requests(60))
     assert {c.finish_reason for c in done.values()} == {"stop"}
 
 
