@@ -18,6 +18,7 @@ from tests.perf.measure import Aim, Comparison, Options, in_turns, seconds
 
 SPACE = PuzzleSpace()
 OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.floordiv}
+PATIENCE = 100  # steps that are not allowed, after which a puzzle is drawn anew: some have no way on
 SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
@@ -57,12 +58,12 @@ def solved(rows: int) -> list[tuple[list[int], int, str]]:
 
 
 def loop(rows: int) -> None:
-    """One puzzle at a time; steps that are not allowed are drawn again, as ours are."""
+    """One puzzle at a time; steps that are not allowed are drawn again, as ours are, and puzzles that end nowhere."""
     rng, seen = random.Random(0), set()
     while len(seen) < rows:
         numbers = [rng.randint(SPACE.low, SPACE.high) for _ in range(rng.choice(SPACE.sizes))]
-        live, steps = list(numbers), []
-        while len(live) > 1:
+        live, steps, refused = list(numbers), [], 0
+        while len(live) > 1 and refused < PATIENCE:
             a, b = (live.pop(rng.randrange(len(live))) for _ in range(2))
             sign = rng.choice("+-*/")
             least = 1 if sign in "+-" else 2
@@ -70,9 +71,12 @@ def loop(rows: int) -> None:
             result = OPERATIONS[sign](a, b) if allowed else 0
             if not allowed or abs(result) > (SPACE.step_limit if len(live) else SPACE.target_limit):
                 live += [a, b]
+                refused += 1
                 continue
             steps.append(f"{a}{sign}{b}={result}")
             live.append(result)
+        if len(live) > 1:
+            continue
         seen.add((tuple(sorted(numbers)), live[0], f"{', '.join(map(str, numbers))}: {live[0]}", ", ".join(steps)))
 
 
