@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
+
+from src.core.seen import is_among
 
 
 class Ids:
@@ -28,9 +31,7 @@ class Ids:
         self._digests = np.unique(np.frombuffer(digests, np.uint64))
 
     def __contains__(self, id: str) -> bool:
-        digest = np.frombuffer(_digest(id), np.uint64)
-        place = int(np.searchsorted(self._digests, digest)[0])
-        return place < len(self._digests) and bool(self._digests[place] == digest[0])
+        return is_among(self._digests, int.from_bytes(_digest(id), sys.byteorder))
 
     def __len__(self) -> int:
         return len(self._digests)

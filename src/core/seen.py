@@ -17,7 +17,7 @@ class Seen:
 
     def add(self, number: int) -> bool:
         """Whether the number is new."""
-        if number in self._last or self._is_among_others(number):
+        if number in self._last or is_among(self._others, number):
             return False
         self._last.add(number)
         if len(self._last) >= self._at_once:
@@ -27,8 +27,8 @@ class Seen:
             self._others.sort()
         return True
 
-    def _is_among_others(self, number: int) -> bool:
-        if not len(self._others):
-            return False
-        place = int(np.searchsorted(self._others, np.uint64(number)))
-        return place < len(self._others) and int(self._others[place]) == number
+
+def is_among(ordered: np.ndarray, number: int) -> bool:
+    """Whether a number of 64 bits stands in a sorted array of such numbers."""
+    place = int(np.searchsorted(ordered, np.uint64(number)))
+    return place < len(ordered) and int(ordered[place]) == number

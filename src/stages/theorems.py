@@ -86,6 +86,11 @@ def claim(row: Posed) -> str:
     return " ".join(f"{row.context} {row.variables} : {row.conclusion}".split())
 
 
+def claims_of(library: str | None) -> set[str]:
+    """What a library's theorems claim; nothing where there is none."""
+    return {claim(row) for row in library_rows(library)} if library else set()
+
+
 @dataclass(frozen=True)
 class Theorems(Stage):
     """Problems of the procedural families, with the formal statements that a writer made of them: the table
@@ -128,7 +133,7 @@ class Theorems(Stage):
     def run(self, ctx: StageContext) -> None:
         rows = self._posed()
         ctx.tally.enter(len(rows))
-        asked = {claim(row) for row in library_rows(self.held_out)} if self.held_out else set()
+        asked = claims_of(self.held_out)
         entered, rows = len(rows), [row for row in rows if not asked or claim(row) not in asked]
         ctx.tally.reject("asked in the exam", entered - len(rows))
         ctx.tally.keep(write_table(ctx.out / "statements", Posed, rows))

@@ -13,7 +13,7 @@ from src.core.records import content_id, seed_from, write_table
 from src.core.stage import Stage, StageContext, Upstream
 from src.generation.base import Generator, Request, Sampling
 from src.stages.prove import Asking
-from src.stages.theorems import claim, library_identity, library_rows, stated, translation_question
+from src.stages.theorems import claim, claims_of, library_identity, stated, translation_question
 from src.text.parsing import plain_prompt
 from src.theorems.posed import MISTRANSLATED, Posed, is_for_exams
 
@@ -62,8 +62,7 @@ class Translate(Stage):
         ctx.tally.keep(write_table(ctx.out / "statements", Posed, made))
 
     def _usable(self, ctx: StageContext, pairs: Iterable[tuple[Posed, str]]) -> Iterator[Posed]:
-        asked = {claim(row) for row in library_rows(self.held_out)} if self.held_out else set()
-        there: set[str] = set()
+        asked, there = claims_of(self.held_out), set[str]()
         for row, text in pairs:
             made = self._translated(row, text)
             if made is None:
