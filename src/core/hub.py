@@ -24,9 +24,10 @@ def commit(
     kind: Literal["model", "dataset"],
     revision: str | None = None,
     instead: str = "name a local folder",
+    copy: str = "",
 ) -> str:
     """The commit that a branch or tag stands for now (None: the default branch); where the hub cannot be reached, the
-    one in the local cache. instead: of the hub, for the message.
+    one in the local cache. For the message: what to do instead of asking the hub, and the name of a local copy.
 
     Raises UserError for a repository or revision that does not exist or may not be read, and where nobody knows.
     """
@@ -34,8 +35,9 @@ def commit(
         return revision
     require("huggingface_hub", f"{repo} on the Hugging Face hub")
     if (found := _ask_hub(repo, kind, revision) or _cached(repo, kind, revision)) is None:
+        name = f"{repo} ({copy})" if copy else repo
         raise UserError(
-            f"The {kind} {repo} is not in the local cache, and the hub cannot be reached ({_unreachable[0]}).",
+            f"The {kind} {name} is not in the local cache, and the hub cannot be reached ({_unreachable[0]}).",
             f"Check the network and HF_HUB_OFFLINE, or {instead}.",
         )
     return found

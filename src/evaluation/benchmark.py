@@ -45,6 +45,7 @@ class Benchmark(ABC):
     style, shots: None takes the evaluation's own; `exemplars`: the worked examples of few-shot prompts.
     max_tokens: a longer answer is cut; stop: strings that end one, besides those of the style.
     limit: a sample of that many questions, the same everywhere; every: each n-th question only.
+    published: how many questions its publishers count, for a plan.
     """
 
     version: int = 1
@@ -56,13 +57,14 @@ class Benchmark(ABC):
     stop: tuple[str, ...] = ()
     limit: int | None = None
     every: int = 1
+    published: int | None = field(default=None, metadata=not_in_key("how many questions to expect, for a plan"))
 
     generated: ClassVar[bool] = False  # templates make its questions: they share wordings with whatever else they make
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stop", tuple(self.stop))
         at_least(self, 0, "shots")
-        at_least(self, 1, "max_tokens", "limit", "every")
+        at_least(self, 1, "max_tokens", "limit", "every", "published")
 
     @property
     @abstractmethod
@@ -84,8 +86,9 @@ class Benchmark(ABC):
         return [q for q in questions if q.id in chosen]
 
     def size_hint(self) -> int:
-        """About how many questions there are, known without reading any (0: unknown)."""
-        return self.limit or 0
+        """About how many questions are asked, known without reading any (0: unknown)."""
+        bounds = [-(-self.published // self.every)] if self.published else []
+        return min([*bounds, *([self.limit] if self.limit else [])], default=0)
 
     def unasked_stages(self) -> Sequence[str]:
         """Education stages that the options ask for and of which there is no question."""
@@ -391,8 +394,8 @@ class HubBenchmark(TableBenchmark):
         """The same questions at the commit where their revision is now. Raises UserError where nobody knows."""
         if self.benchmark_dir:
             return self
-        copy = f"put {self.file or 'a copy of its file'} into a folder and add benchmark_dir=FOLDER"
-        return replace(self, revision=commit(self.repo, "dataset", self.revision, instead=copy))
+        copy = "put a copy of its file into a folder and add benchmark_dir=FOLDER"
+        return replace(self, revision=commit(self.repo, "dataset", self.revision, instead=copy, copy=self.file))
 
     def check_dev(self) -> None:
         if self.dev_split is None or (self.benchmark_dir and not self.dev_file):

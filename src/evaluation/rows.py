@@ -80,10 +80,10 @@ def place_of(folder: str | None, file: str, origin: str = "") -> Path:
     for place in (path, published):
         if place.is_file():
             return place
-    where = f"It comes from {origin}; put" if origin else "Put"
+    where = f"; it comes from {origin}" if origin else ""
     raise UserError(
-        f"There is no benchmark file {path}, nor {published}.",
-        f"{where} the file into a folder, and set benchmark_dir to that folder.",
+        f"There is no benchmark file {path}, nor {published}{where}.",
+        "Put the file into a folder, and add benchmark_dir=FOLDER.",
     )
 
 

@@ -123,6 +123,11 @@ class Generator(ABC):
     def name(self) -> str:
         """What a `Problem` says wrote it, e.g. "procedural" or the model's name."""
 
+    @property
+    def devices(self) -> int | None:
+        """How many devices hold the weights of one model together; None: it lies elsewhere, or there is none."""
+        return None
+
     @abstractmethod
     def open(self, model: str | None, cache: Path) -> AbstractContextManager[Session]:
         """Start the generator. `model`: a Hugging Face folder, for engines that hold a model (None: the configured

@@ -39,6 +39,10 @@ class Pool(Generator):
     def name(self) -> str:
         return self.engine.name
 
+    @property
+    def devices(self) -> int | None:
+        return self.engine.devices
+
     def open(self, model: str | None, cache: Path) -> PoolSession:
         """Raises UserError when Ray is not installed, or when no cluster answers at the address."""
         require("ray", "compute=ray")

@@ -292,7 +292,7 @@ def _room(options: Pool) -> tuple[int, dict[str, float]]:
     """How many engines the cluster holds, and what each takes, in Ray's words."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if options.gpus or any(node.get("GPU") for node in nodes):
-        gpus = options.gpus or float(getattr(options.engine, "tensor_parallel_size", 1))
+        gpus = options.gpus or float(options.engine.devices or 1)
         return sum(int(node.get("GPU", 0) // gpus) for node in nodes), {"num_gpus": gpus, "num_cpus": options.cpus or 1}
     cores = [node["CPU"] for node in nodes if node.get("CPU")]
     cpus = options.cpus or min(cores, default=1.0)

@@ -55,6 +55,10 @@ class TransformersGenerator(Generator):
         return model_name(self.model, "transformers")
 
     @property
+    def devices(self) -> int:
+        return 1
+
+    @property
     def batch(self) -> int:
         """A GPU reads the weights as fast for thousands of texts as for one. On a CPU core the shipped base writes
         1,860 tokens/s in batches of 64, 2,370 in batches of 256, 2,490 in batches of 512 (vLLM there: 2,020, once it

@@ -78,6 +78,10 @@ class VLLMGenerator(Generator):
     def name(self) -> str:
         return model_name(self.model, "vllm")
 
+    @property
+    def devices(self) -> int:
+        return self.tensor_parallel_size
+
     def preflight(self) -> None:
         """Raises UserError when vLLM is not installed, or there is no adapter where one is named."""
         require("vllm", "The generator vllm")

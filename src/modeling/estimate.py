@@ -1,11 +1,12 @@
-"""What a training costs, before a row of it exists: for `plan=true`. No torch."""
+"""What training and writing cost, before a row exists: for `plan=true`. No torch."""
 
 from __future__ import annotations
 
-from src.modeling.flops import TO_ACTIVATIONS, TRAINING, gpu_hours
-from src.modeling.memory import training_bytes
+from src.modeling.flops import FORWARD, TO_ACTIVATIONS, TRAINING, WRITING_MFU, gpu_hours
+from src.modeling.memory import training_bytes, writing_bytes
 from src.modeling.micro_batches import plan_micro_batches
 from src.modeling.recipe import Recipe
+from src.modeling.shape import Shape
 from src.modeling.sources import ModelSource
 from src.modeling.trainer import Trainer
 
@@ -40,3 +41,14 @@ def training_cost(model: ModelSource, recipe: Recipe, trainer: Trainer, expected
     if tokens is not None and size is not None and trainer.device == "cuda":
         cost["gpu_hours"] = gpu_hours(size.working_parameters, tokens, TO_ACTIVATIONS if recipe.lora else TRAINING)
     return cost
+
+
+def writing_cost(tokens: float, shape: Shape | None, devices: int | None) -> dict[str, float]:
+    """Of so many tokens that a model of this shape writes. devices: that hold its weights together; None: none here."""
+    if shape is None or devices is None:
+        return {"tokens": tokens}
+    return {
+        "tokens": tokens,
+        "gpu_hours": gpu_hours(shape.working_parameters, tokens, FORWARD, WRITING_MFU),
+        "gb_per_device": writing_bytes(shape, devices) / 1e9,
+    }

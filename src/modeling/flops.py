@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from src.modeling.shape import Shape
-
 DENSE_BF16 = {
     "B200": 2_250e12,
     "H200": 989e12,
@@ -38,10 +36,3 @@ are left out: they are few in packed rows."""
 def gpu_hours(parameters: float, tokens: float, each: int = TRAINING, mfu: float = PLANNED_MFU) -> float:
     """Of the planned card."""
     return each * parameters * tokens / (mfu * DENSE_BF16[PLANNED_CARD]) / 3600
-
-
-def writing_cost(tokens: float, shape: Shape | None) -> dict[str, float]:
-    """Of so many tokens that a model of this size writes, for a plan."""
-    if shape is None:
-        return {"tokens": tokens}
-    return {"tokens": tokens, "gpu_hours": gpu_hours(shape.working_parameters, tokens, FORWARD, WRITING_MFU)}

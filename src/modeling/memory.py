@@ -33,6 +33,12 @@ def training_bytes(shape: Shape, tokens: int, recipe: Recipe, trainer: Trainer) 
     return STANDING + weights + gathered + tokens * _kept_of_a_token(shape, trainer, number) + _loss(shape, tokens)
 
 
+def writing_bytes(shape: Shape, devices: int) -> float:
+    """The least that an engine needs on one device: its part of the weights, as published ones come, in 16 bits. What
+    is left of the card holds keys and values of the texts being written."""
+    return STANDING + 2 * shape.parameters / devices
+
+
 def gradient_bytes(shape: Shape, tokens: int, precision: str, checkpointing: Trainer, sketches: int) -> float:
     """The peak of influence's passes on one device: weights without gradients, activations, and so many numbers of
     sketches."""

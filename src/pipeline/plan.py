@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from textwrap import indent
 from typing import Any, Protocol
 
-from src.core.fingerprint import left_out
+from src.core.fingerprint import components, left_out
 from src.core.store import Store
+from src.generation.budget import Budget
 from src.pipeline.graph import Node
 
 REUSED, SHARED, TO_DO = "reused", "shared", "to do"
@@ -40,7 +42,9 @@ def plan_of_jobs(jobs: Sequence[PlannedJob]) -> Iterator[str]:
     for job in jobs:
         yield f"{job.study} / {job.name}, seed {job.seed}"
         yield from plan_lines(job.nodes, job.store, before)
-        yield from (f"Not at hand: {error}" for error in job.absent())
+        if absent := job.absent():
+            yield "Not at hand:"
+            yield from (indent(error, "  ") for error in absent)
         if job.config.get("verbose"):
             yield from _left_out_lines(job.nodes)
         before |= {node.key: node for node in job.nodes}
@@ -50,6 +54,7 @@ def plan_of_jobs(jobs: Sequence[PlannedJob]) -> Iterator[str]:
         to_do = [node for node in before.values() if _state(node, jobs[0].store, ()) == TO_DO]
         cost = _words(_total(node.stage.estimate() for node in to_do)) or "no cost"
         yield f"All {len(jobs)} jobs: {len(before)} nodes, {len(to_do)} to do. Estimate: {cost}{_without(to_do)}"
+    yield from _over_budget([node for node in before.values() if _state(node, jobs[0].store, ()) == TO_DO])
 
 
 def plan_lines(nodes: Sequence[Node], store: Store, before: Collection[str] = ()) -> Iterator[str]:
@@ -75,6 +80,28 @@ def _without(nodes: Sequence[Node]) -> str:
     """Which nodes have costs that no total can hold."""
     names = dict.fromkeys(node.name for node in nodes if node.stage.uncounted)
     return f". Not counted, for it depends on how many rows come so far: {', '.join(names)}" if names else ""
+
+
+def _over_budget(nodes: Iterable[Node]) -> Iterator[str]:
+    """Where what is to do may cost more than its budget, which all runs of a study share: they would stop half way."""
+    costs: dict[tuple[str, Budget], list[dict[str, float]]] = {}
+    for node in nodes:
+        payers = {(part.account.partition("/")[0], part.budget) for part in components(node.stage) if _pays(part)}
+        for payer in payers:
+            costs.setdefault(payer, []).append(node.stage.estimate())
+    for (study, budget), each in costs.items():
+        total = _total(each)
+        for unit, limit in (("dollars", budget.max_dollars), ("calls", budget.max_calls)):
+            if limit is not None and total[unit] > limit:
+                yield (
+                    f"Over the budget: {_short(total[unit])} {unit} at most, and the study {study} may spend "
+                    f"{_short(limit)}; it would stop there.\n  -> Raise budget.max_{unit} of the generator (for the "
+                    f"teacher: teacher.budget.max_{unit}=...), or ask less often."
+                )
+
+
+def _pays(part: Any) -> bool:
+    return isinstance(getattr(part, "budget", None), Budget)
 
 
 def _left_out_lines(nodes: Sequence[Node]) -> Iterator[str]:

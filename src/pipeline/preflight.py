@@ -25,9 +25,17 @@ def missing(nodes: Sequence[Node], store: Store) -> list[str]:
     each = {node.key: node for node in nodes}.values()
     to_make = [node for node in each if store.find(node.stage.kind, node.key) is None]
     rows = _Rows(store)
-    found = [str(error) for node in to_make for error in _of_node(node, rows)]
-    found += [str(error) for error in _told(lambda: _check_disk(to_make, store.root))]
-    return list(dict.fromkeys(found))
+    found = [error for node in to_make for error in _of_node(node, rows)]
+    found += _told(lambda: _check_disk(to_make, store.root))
+    return _by_mend(found)
+
+
+def _by_mend(errors: Sequence[UserError]) -> list[str]:
+    """Problems with one mend stand together, above it: of twenty names that no network answers for one message."""
+    problems: dict[str, dict[str, None]] = {}
+    for error in errors:
+        problems.setdefault(error.mend, {})[error.problem] = None
+    return [str(UserError("\n".join(names), mend)) for mend, names in problems.items()]
 
 
 def _of_node(node: Node, rows: _Rows) -> Iterator[UserError]:

@@ -26,7 +26,7 @@ from src.evaluation.prompting import Protocol, Style
 from src.generation.base import Generator, Sampling
 from src.generation.openai import OpenAIGenerator
 from src.generation.pool import Pool
-from src.modeling.flops import writing_cost
+from src.modeling.estimate import writing_cost
 from src.modeling.shape import Shape
 from src.modeling.sources import ModelSource
 from src.stages.training import start_of
@@ -180,7 +180,9 @@ class Evaluate(Stage):
     def estimate(self) -> dict[str, float]:
         """An upper bound: every answer as long as its benchmark allows."""
         sizes = [(b.size_hint(), self.max_tokens or b.max_tokens) for b in self.benchmarks.values()]
-        return writing_cost(float(sum(n * tokens for n, tokens in sizes) * self._decoding.size), self.shape)
+        return writing_cost(
+            float(sum(n * tokens for n, tokens in sizes) * self._decoding.size), self.shape, self.engine.devices
+        )
 
     @property
     def _server(self) -> OpenAIGenerator | None:

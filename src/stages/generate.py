@@ -13,7 +13,7 @@ from src.core.fingerprint import not_in_key
 from src.core.records import Generation, Problem, Prompt, content_id, seed_from, write_table
 from src.core.stage import Stage, StageContext, Upstream
 from src.generation.base import Generator, Request, Sampling
-from src.modeling.flops import writing_cost
+from src.modeling.estimate import writing_cost
 from src.modeling.shape import Shape
 from src.stages.asking import Ask, Asking, sampling_by_kind, sampling_for
 from src.stages.drawing import check_enough, draw
@@ -77,11 +77,11 @@ class Generate(Stage):
     def estimate(self) -> dict[str, float]:
         """`tokens`: those expected, else as if every text is as long as it may be; empty when neither is known."""
         if self.expected_tokens is not None:
-            return writing_cost(self.expected_tokens, self.shape)
+            return writing_cost(self.expected_tokens, self.shape, self.engine.devices)
         if self.prompts is None:
             return {}
         longest = max(sampling.max_tokens for sampling in self.sampling.values())
-        return writing_cost(self.prompts * self.samples_per_prompt * longest, self.shape)
+        return writing_cost(self.prompts * self.samples_per_prompt * longest, self.shape, self.engine.devices)
 
     def run(self, ctx: StageContext) -> None:
         asked = sum(1 for _ in self._chosen(ctx)) * self.samples_per_prompt

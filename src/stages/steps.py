@@ -19,7 +19,7 @@ from src.evaluation.prompting import Protocol, Style, full_text
 from src.evaluation.question import Question, named
 from src.evaluation.step_labels import Beginnings, Step, Steps, planted, reference_rows, rows_of
 from src.generation.base import Generator, Request, Sampling
-from src.modeling.flops import writing_cost
+from src.modeling.estimate import writing_cost
 from src.modeling.shape import Shape
 from src.modeling.sources import ModelSource
 from src.stages.training import start_of
@@ -106,7 +106,9 @@ class StepData(Stage):
     def estimate(self) -> dict[str, float]:
         """An upper bound: solutions as long as they may be, every partial one continued to the end."""
         longest = max(self.max_tokens or benchmark.max_tokens for benchmark in self.benchmarks.values())
-        return writing_cost(float(self.questions * self.solutions * longest * (1 + self.rollouts)), self.shape)
+        return writing_cost(
+            float(self.questions * self.solutions * longest * (1 + self.rollouts)), self.shape, self.engine.devices
+        )
 
     def _plan(self, model: str | None) -> list[PlannedQuestion]:
         from src.evaluation.requests import RequestPlanner

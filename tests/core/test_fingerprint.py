@@ -17,6 +17,7 @@ from src.core.stage import Stage
 SRC = Path(__file__).parents[2] / "src"
 LEFT_OUT = {
     "FileReader.files": "where local rows lie; their content is in identity()",
+    "Benchmark.published": "how many questions to expect, for a plan",
     "FileBenchmark.benchmark_dir": "where local copies lie; their content is in identity()",
     "HubBenchmark.benchmark_dir": "where local copies lie; their content is in identity()",
     "LeanBenchmark.benchmark_dir": "where local copies lie; their content is in identity()",

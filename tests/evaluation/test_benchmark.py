@@ -77,7 +77,7 @@ def test_published_files_are_read(name):
     benchmark = build(name, benchmark_dir=str(DATA))
     questions = benchmark.questions()
     assert len(questions) == sum(1 for _ in (DATA / f"{name}.jsonl").open())
-    assert len({q.id for q in questions}) == len(questions)
+    assert len({q.id for q in questions}) == len(questions) == benchmark.size_hint()
     if benchmark.answer_type == "choice":
         assert all(q.choices and q.gold in "ABCDE"[: len(q.choices)] for q in questions)
 
@@ -95,6 +95,13 @@ def test_a_limit_is_a_sample_that_does_not_depend_on_the_rest(table):
     assert len(few) == 5
     assert set(few) <= set(more)
     assert [q.text for q in table(*rows, every=10).questions()] == ["0?", "10?", "20?", "30?", "40?"]
+
+
+@pytest.mark.parametrize("changes", [{}, {"every": 7}, {"limit": 5}, {"limit": 5, "every": 3}, {"limit": 99}])
+def test_a_plan_knows_how_many_questions_are_asked(table, changes):
+    rows = [{"q": f"{i}?", "a": i} for i in range(50)]
+    assert table(*rows, published=50, **changes).size_hint() == len(table(*rows, **changes).questions())
+    assert table(*rows).size_hint() == 0
 
 
 def test_templates_numbers_and_choices(table):
@@ -139,7 +146,7 @@ def test_a_missing_published_file_says_where_it_comes_from(tmp_path, name):
     with pytest.raises(UserError) as told:
         build(name, benchmark_dir=str(tmp_path)).questions()
     assert f"{name}.jsonl" in told.value.problem and f"{name}/test.jsonl" in told.value.problem
-    assert f"https://github.com/QwenLM/Qwen2.5-Math/tree/main/evaluation/data/{name}" in told.value.mend
+    assert f"https://github.com/QwenLM/Qwen2.5-Math/tree/main/evaluation/data/{name}" in told.value.problem
 
 
 @pytest.mark.parametrize("place", ["mawps.jsonl", "mawps/test.jsonl"])

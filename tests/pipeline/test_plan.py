@@ -1,5 +1,7 @@
+from types import SimpleNamespace
+
 from src.core.store import Store
-from src.pipeline.plan import plan_lines
+from src.pipeline.plan import plan_lines, plan_of_jobs
 from tests.pipeline.composed import composed, nodes_of
 
 
@@ -23,3 +25,43 @@ def test_what_no_total_can_hold_is_told(tmp_path):
         "answers",
     ]
     assert total.endswith("Not counted, for it depends on how many rows come so far: key_points, rating, answers")
+
+
+PAID = "scale=overnight generator@teacher=openai teacher.model=gpt-4o-mini teacher.budget.max_dollars={}"
+
+
+def plan(tmp_path, *overrides):
+    config = composed(*overrides)
+    nodes = list(nodes_of(config).values())
+    job = SimpleNamespace(
+        study="s",
+        name="main",
+        seed=0,
+        store=Store(tmp_path),
+        nodes=nodes,
+        config=config,
+        absent=lambda: ["no\n  -> yes"],
+    )
+    return nodes, list(plan_of_jobs([job]))
+
+
+def test_a_plan_says_where_it_passes_its_budget(tmp_path):
+    nodes, lines = plan(tmp_path, *PAID.format(0.01).split())
+    cost = sum(node.stage.estimate().get("dollars", 0) for node in nodes)
+    assert 0.01 < cost < 100
+    assert lines[-1].startswith(f"Over the budget: {cost:.3g} dollars at most") and "may spend 0.01" in lines[-1]
+    assert "teacher.budget.max_dollars=" in lines[-1]
+    assert not any("budget" in line for line in plan(tmp_path, *PAID.format(100).split())[1])
+
+
+def test_what_is_not_at_hand_stands_below_the_plan(tmp_path):
+    lines = plan(tmp_path)[1]
+    assert lines[-2:] == ["Not at hand:", "  no\n    -> yes"]
+
+
+def test_a_plan_knows_the_hours_of_an_exam_that_lies_on_the_hub():
+    nodes = nodes_of(composed("scale=paper"))
+    for name in ("evaluate_base", "evaluate"):
+        cost = nodes[name].stage.estimate()
+        assert cost["tokens"] > 5_000 * 1_024 and 1 < cost["gpu_hours"] < 3, name
+    assert 14 < nodes["generate"].stage.estimate()["gb_per_device"] < 16  # seven billion weights in 16 bits
