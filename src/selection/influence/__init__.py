@@ -34,7 +34,8 @@ class Influence(Targeted):
     reduction: "mean" divides a response's loss by its tokens; with "sum" a long text weighs more beside the
       momentum of Adam's direction. Cosines know no other difference.
     dimension: the length of a projected gradient.
-    fidelity_rows: so many candidates, drawn by id, are also scored without projection, to see how well the ranks agree.
+    fidelity_rows: so many candidates, drawn by id, are also scored without projection, to see how well the ranks agree;
+        those of a warm-up in bf16 in float32 too, where there is room for such weights.
     batch_rows: rows of the recipe's `sequence_length`, to which texts are cut, in one pass (or more, if shorter).
     """
 

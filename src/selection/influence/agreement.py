@@ -36,9 +36,11 @@ def cosines(
     rows: Sequence[Encoded],
     tasks: Mapping[str, Sequence[Encoded]],
     target_direction: Direction,
+    sketches: Mapping[str, Sketch],
 ) -> dict[str, Tensor]:
-    """By variant, "exact" among them: the mean cosine of every row with every task, rows x tasks, rows by length."""
-    probe = _Probe(loaded, variants(loaded.job.sketch))
+    """By sketch, and "exact" without one: the mean cosine of every row with every task, rows x tasks, rows by
+    length."""
+    probe = _Probe(loaded, sketches)
     probe.set_targets(tasks, target_direction)
     return probe.measure(rows)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +25,13 @@ from torch import Tensor
 
 from src.core.errors import UserError
 from src.core.fingerprint import describe
+from src.core.memory import release
 from src.core.records import Example, content_id
 from src.modeling.optimizer_checkpoints import OptimizerCheckpoint
 from src.selection.base import RULES, Reference
 from src.selection.candidates import ById
 from src.selection.fidelity import spearman
-from src.selection.influence.agreement import EXACT, cosines
+from src.selection.influence.agreement import EXACT, cosines, variants
 from src.selection.influence.collect import Job, LoadedCheckpoint, collect
 from src.selection.influence.layers import Parameter
 from src.selection.influence.projection import Sketch
@@ -43,7 +45,10 @@ from src.selection.vectors import VectorFile
 if TYPE_CHECKING:
     from src.selection.influence import Influence
 
+log = logging.getLogger(__name__)
+
 VERSION = 4  # of the meaning of the cached scores
+FLOAT32 = "computed in float32"
 VECTOR = 512  # numbers by which candidates are told apart: a cosine is off by some 0.05
 
 
@@ -76,6 +81,7 @@ class _Estimate:
         self.skipped: dict[str, str] = {}
         self.facts: dict[str, float] = {}
         self.probed: dict[str, Tensor] = {}
+        self.room_for_float32 = True
         self.vectors = VectorFile(reference.work / "vectors.f16", len(candidates), VECTOR)
 
     def add(self, checkpoint: OptimizerCheckpoint, share: float, what: str) -> None:
@@ -91,8 +97,11 @@ class _Estimate:
                 collect(loaded, self.candidates, self.reference.workers, bar)
             with GradientStore(job.folder, job.sketch.dimension) as store:
                 self._add_store(store, tasks, share)
-            self._probe(loaded, targets, share)
+            rows = [row for row in loaded.encode(self._drawn()) if row.response_tokens]
+            self._probe(loaded, rows, targets, share, variants(job.sketch))
             self.facts["gradient_size"] = loaded.gradients.size
+        if job.recipe.precision == "bf16" and self.room_for_float32:
+            self._probe_in_float32(job, rows, targets, share)
 
     def ranking(self) -> Ranking:
         """The sum. Candidates that any checkpoint had to skip are left out, of the file of vectors as well."""
@@ -149,15 +158,41 @@ class _Estimate:
         self.alone.append(scores.max(1))
         self.skipped |= store.skipped()
 
-    def _probe(self, loaded: LoadedCheckpoint, targets: dict[str, list[Encoded]], share: float) -> None:
-        """Exact scores of a few candidates, drawn by id, towards a few examples of every target."""
-        limit = self.options.fidelity_rows
-        drawn = self.candidates.drawn(limit, "fidelity")
-        if rows := [row for row in loaded.encode(drawn) if row.response_tokens]:
-            few = {name: examples[:limit] for name, examples in targets.items()}
-            for name, values in cosines(loaded, rows, few, self.options.target_direction).items():
+    def _drawn(self) -> Sequence[Example]:
+        """The few candidates that are scored exactly as well."""
+        return self.candidates.drawn(self.options.fidelity_rows, "fidelity")
+
+    def _probe(
+        self,
+        loaded: LoadedCheckpoint,
+        rows: Sequence[Encoded],
+        targets: dict[str, list[Encoded]],
+        share: float,
+        sketches: Mapping[str, Sketch],
+        exact: str = EXACT,
+    ) -> None:
+        """Scores of a few candidates towards a few examples of every target, without projection and with these."""
+        if rows:
+            few = {name: examples[: self.options.fidelity_rows] for name, examples in targets.items()}
+            for name, values in cosines(loaded, rows, few, self.options.target_direction, sketches).items():
+                name = exact if name == EXACT else name
                 self.probed[name] = self.probed.get(name, 0) + share * values
             self.facts["scored_exactly"] = len(rows)
+
+    def _probe_in_float32(
+        self, job: Job, rows: Sequence[Encoded], targets: dict[str, list[Encoded]], share: float
+    ) -> None:
+        """What rounding to 16 bits does to the exact scores. Takes twice their memory: where a card has no such room,
+        nothing is told of it."""
+        whole = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, precision="float32"))
+        release()
+        try:
+            with LoadedCheckpoint(whole) as loaded:
+                self._probe(loaded, rows, targets, share, {}, exact=FLOAT32)
+        except torch.OutOfMemoryError:
+            log.warning("The scores are not compared with those in float32: the card has no room for such weights.")
+            self.room_for_float32 = False
+            self.probed.pop(FLOAT32, None)
 
     def _agreement(self, kept: np.ndarray) -> dict[str, float | None]:
         """Rank correlations: of the sketches with the exact scores, of the norm that the score leaves out with the

@@ -79,6 +79,33 @@ def test_planted_relevance_comes_out_on_top(model, tmp_path, direction, of_targe
 
 
 @pytest.mark.slow
+def test_what_sixteen_bits_do_to_the_ranks_is_told(model, tmp_path):
+    lowered = influence(warmup=dataclasses.replace(WARMUP, precision="bf16"))
+    ranking = lowered.rank(pool(5), reference(model, tmp_path))
+    assert 0.95 <= ranking.agreement["exact scores, computed in float32"] < 1
+    straight = influence().rank(pool(5), reference(model, tmp_path, "float32"))
+    assert "exact scores, computed in float32" not in straight.agreement
+
+
+@pytest.mark.slow
+def test_a_card_without_room_for_float32_goes_on_without_it(model, tmp_path, monkeypatch, caplog):
+    real, seen = estimate.LoadedCheckpoint, []
+
+    def loads(job):
+        seen.append(job.recipe.precision)
+        if job.recipe.precision == "float32":
+            raise torch.OutOfMemoryError
+        return real(job)
+
+    monkeypatch.setattr(estimate, "LoadedCheckpoint", loads)
+    lowered = influence(warmup=dataclasses.replace(WARMUP, precision="bf16"))
+    ranking = lowered.rank(pool(3), reference(model, tmp_path))
+    assert seen == ["bf16", "float32", "bf16"] and len(ranking.ids) == 30
+    assert not any("float32" in name for name in ranking.agreement)
+    assert "no room" in caplog.text
+
+
+@pytest.mark.slow
 def test_same_choice_whatever_the_batch_the_order_or_a_kill(model, tmp_path, monkeypatch):
     candidates = pool(5)
     straight = influence().rank(candidates, reference(model, tmp_path, "a"))
