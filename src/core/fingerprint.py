@@ -116,6 +116,14 @@ def stage_key(stage: Any, inputs: Mapping[str, str], absent: list[UserError] | N
     return _digest({"stage": stage.kind, "version": stage.version, "options": options, "inputs": dict(inputs)})
 
 
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file's content. Raises UserError when it is missing."""
+    if not path.is_file():
+        raise UserError(f"There is no file {path}.", "Check its name.")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def digest_of(component: Any) -> str:
     """What tells a component from others that make something else; where it runs and what it costs do not count."""
     return _digest(_meaning(component, None))

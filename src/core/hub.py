@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from src.core.errors import UserError, require
+from src.core.fingerprint import file_digest
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 SECONDS = 10.0
@@ -110,5 +110,4 @@ def _fingerprint(path: Path) -> str:
     stat = path.stat()
     if stat.st_size > SMALL:
         return f"{stat.st_size} bytes of {stat.st_mtime_ns}"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from src.core.errors import UserError
-from src.core.fingerprint import not_in_key
+from src.core.fingerprint import file_digest, not_in_key
 from src.core.records import Passage
 from src.corpus.base import BadRow, Reader
 from src.corpus.fields import Fields
@@ -121,13 +120,11 @@ def hash_files(files: Iterable[Path]) -> dict[str, str]:
     """File name -> SHA-256 of its content; files of one name are numbered. Independent of the folder's place."""
     hashes: dict[str, str] = {}
     for path in files:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
         name, count = path.name, 1
         while name in hashes:
             count += 1
             name = f"{path.name}#{count}"
-        hashes[name] = digest
+        hashes[name] = file_digest(path)
     return hashes
 
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from src.core.checks import at_least
 from src.core.errors import UserError, require
-from src.core.fingerprint import not_in_key
+from src.core.fingerprint import file_digest, not_in_key
 from src.core.hub import commit
 from src.core.records import Example, content_id, seed_from
 from src.evaluation.prompting import Style, corpus_prompt, with_choices
 from src.evaluation.question import LETTERS, Question, named
-from src.evaluation.rows import Row, file_digest, hub_rows, place_of, read_rows
+from src.evaluation.rows import Row, hub_rows, place_of, read_rows
 from src.generation.procedural.size import FULL, Size, families_digest
 from src.puzzles.chains import chain_gold, puzzle_text
 from src.puzzles.expressions import puzzle_gold

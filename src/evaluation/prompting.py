@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from src.core.errors import UserError
+from src.core.fingerprint import file_digest
 from src.evaluation.exemplars import EXEMPLARS, PROGRAMS, Exemplar, read_exemplars
 from src.evaluation.question import LETTERS
-from src.evaluation.rows import file_digest
 from src.text.parsing import plain_prompt
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -160,11 +159,3 @@ def hub_rows(repo: str, subset: str | None, split: str, revision: str | None) ->
         ) from error
     where = f"{repo} {split}"
     return (_checked(f"{where}, row {number}", values) for number, values in enumerate(table, 1))
-
-
-def file_digest(path: Path) -> str:
-    """The SHA-256 of a file. Raises UserError when it is missing."""
-    if not path.is_file():
-        raise UserError(f"There is no file {path}.", "Check its name.")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from src.core.errors import UserError
-from src.core.fingerprint import not_in_key
+from src.core.fingerprint import file_digest, not_in_key
 from src.evaluation.benchmark import Benchmark
 from src.evaluation.prompting import Style
 from src.evaluation.question import Question
-from src.evaluation.rows import Row, file_digest, read_rows
+from src.evaluation.rows import Row, read_rows
 from src.text.answers import AnswerType
 from src.theorems.lean import declarations, source
 from src.theorems.statement import Declaration

@@ -8,7 +8,6 @@ hashes, is it taken. Of a model with adapters it holds what is trained. On a GPU
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -31,6 +30,7 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_
 
 from src.core import stopping
 from src.core.errors import UserError
+from src.core.fingerprint import file_digest
 from src.core.store import write_json
 from src.modeling import ranks
 
@@ -39,11 +39,6 @@ if TYPE_CHECKING:
 
 FACTS, COMPLETE = "facts.json", ".metadata"
 TRAINED = StateDictOptions(ignore_frozen_params=True)
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def link_folder(source: Path, target: Path) -> None:
@@ -79,7 +74,7 @@ class _HashingWriter(dcp.FileSystemWriter):
         written.wait()
         for name in {result.storage_data.relative_path for result in written.value()}:
             path = Path(self.path) / name
-            path.with_suffix(".sha256").write_text(sha256(path))
+            path.with_suffix(".sha256").write_text(file_digest(path))
         return written
 
 
@@ -94,7 +89,7 @@ def is_sound(folder: Path) -> bool:
 
 def _is_sound_shard(path: Path) -> bool:
     noted = path.with_suffix(".sha256")
-    return noted.exists() and noted.read_text() == sha256(path)
+    return noted.exists() and noted.read_text() == file_digest(path)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,12 @@ import torch
 
 from src.core.console import quiet_transformers
 from src.core.errors import UserError
+from src.core.hub import model_identity
 from src.core.records import content_id
 from src.modeling.recipe import LoRA, Recipe
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PretrainedConfig, PreTrainedTokenizerBase
-
-WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
 
 
 def _load(what: str, base: str | Path, load: Any, **options: Any) -> Any:
@@ -130,13 +129,8 @@ def fetch(name: str, revision: str | None) -> str:
 
 
 def digest(base: str | Path) -> str:
-    """Tells models apart: by their files where `base` is a folder (a file of gigabytes counts by its size)."""
-    folder = Path(base)
-    kinds = ("config.json", *WEIGHTS)
-    files = sorted(path for kind in kinds for path in folder.glob(kind)) if folder.is_dir() else []
-    big = [(path.name, path.stat().st_size) for path in files if path.stat().st_size >= 1 << 30]
-    small = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.stat().st_size < 1 << 30]
-    return content_id(small, big, str(base) if big or not files else "")
+    """Tells models apart: by their files or their commit on the hub, and where nobody knows it by their name."""
+    return content_id(json.dumps(model_identity(str(base)) or str(base), sort_keys=True))
 
 
 def longest_row(config: PretrainedConfig, recipe: Recipe) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from src.core.checks import at_least
 from src.core.errors import UserError
+from src.core.fingerprint import file_digest
 from src.core.records import Example, content_id, seed_from
 from src.generation.procedural.size import FULL, Size, families_digest
 
@@ -179,5 +179,4 @@ class JsonlSFT(SFTSet):
         path = Path(self.path).expanduser()
         if not path.is_file():
             raise UserError(f"There is no file {self.path}.", "Set sft.path to a JSONL file.")
-        with path.open("rb") as file:
-            return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        return {"sha256": file_digest(path)}

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from src.core.errors import UserError
 from src.core.fingerprint import describe
+from src.core.hub import model_identity
 from src.core.memory import release
 from src.core.records import Example, content_id
 from src.modeling.optimizer_checkpoints import OptimizerCheckpoint
@@ -37,7 +38,7 @@ from src.selection.influence.layers import Parameter
 from src.selection.influence.projection import Sketch
 from src.selection.influence.scoring import mean_cosines, task_vector, weights
 from src.selection.influence.store import GradientStore
-from src.selection.influence.warmup import hashed_files, warm_up
+from src.selection.influence.warmup import warm_up
 from src.selection.packed import Encoded, batches
 from src.selection.ranking import Ranking, by_target
 from src.selection.vectors import VectorFile
@@ -242,7 +243,7 @@ def _key(options: Influence, candidates: ById, targets: dict[str, list[Example]]
     settings |= {"version": VERSION, "seed": reference.seed}
     return content_id(
         json.dumps(settings, sort_keys=True, default=dataclasses.asdict),
-        json.dumps(hashed_files(reference.model), sort_keys=True),
+        json.dumps(model_identity(str(reference.model)), sort_keys=True),
         _digest(candidates),
         *(part for name in sorted(targets) for part in (name, _digest(targets[name]))),
     )

@@ -6,12 +6,10 @@ model or its adapter, Adam's moments, the step and the learning rate.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.core.hub import MODEL_FILES
 from src.core.records import Example
 from src.core.row_files import View
 from src.selection.base import Reference
@@ -69,14 +67,3 @@ def load(checkpoint: OptimizerCheckpoint, base: Path, trainer: Trainer, recipe: 
 
         model = PeftModel.from_pretrained(model, str(checkpoint.folder)).eval()
     return model
-
-
-def hashed_files(model: Path) -> dict[str, str]:
-    """SHA-256 of every file of a model folder that decides what it computes, by relative name."""
-    files = (path for path in sorted(model.rglob("*")) if path.suffix in MODEL_FILES)
-    return {str(path.relative_to(model)): _sha256(path) for path in files}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
