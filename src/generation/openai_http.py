@@ -6,6 +6,8 @@ import asyncio
 import json
 import ssl
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import certifi
@@ -26,7 +28,7 @@ class Client:
             headers=headers,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(seconds, CONNECT_SECONDS)),
-            trust_env=True,  # HTTPS_PROXY and its like
+            proxy=_proxy(base_url),
         )
 
     async def post(self, path: str, body: Any) -> dict[str, Any]:
@@ -86,6 +88,16 @@ def _certificates(base_url: str) -> ssl.SSLContext | bool:
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context
+
+
+def _proxy(base_url: str) -> str | None:
+    """That of HTTPS_PROXY and its like, unless NO_PROXY names the host. Asked once: with `trust_env` aiohttp reads the
+    environment and looks for ~/.netrc at each call, in other threads, which took a third of the client's time."""
+    server = urlsplit(base_url)
+    found = getproxies().get(server.scheme)
+    if not found or proxy_bypass(server.hostname or ""):
+        return None
+    return found if "://" in found else f"http://{found}"
 
 
 def _parsed(content: bytes) -> Any:

@@ -46,6 +46,21 @@ def refusing(status, message="no", code=None, headers=None):
     return lambda n, body: (status, {"message": message, "code": code}, headers or {})
 
 
+@pytest.mark.parametrize("written", ["http://127.0.0.1:{}", "127.0.0.1:{}"])
+def test_a_proxy_of_the_environment_is_used(tmp_path, monkeypatch, written):
+    with serving() as server:
+        monkeypatch.setenv("http_proxy", written.format(server.server_port))
+        answers = ask(client(server, base_url="http://teacher.invalid/v1"), tmp_path, requests(2))
+    assert len(server.bodies) == 2 and all(answer.finish_reason == "stop" for answer in answers.values())
+
+
+def test_a_server_that_needs_no_proxy_is_asked_directly(tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")  # where nobody listens
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serving() as server:
+        assert ask(client(server), tmp_path, requests(1))["r0"].finish_reason == "stop"
+
+
 def test_every_sampling_field_reaches_the_server(tmp_path):
     unusual = Sampling(0.5, 0.9, 7, 0.01, 33, 1.3, ("###",))
     with serving() as server:
