@@ -30,7 +30,7 @@ class Checks:
         out again.
     programs: tool solutions are run, for `program_seconds` at most, and must print what they state and what is boxed;
         "isolated", "unisolated" or "skip".
-    decontamination: how questions are compared with those of the benchmarks.
+    decontamination: how questions and solutions are compared with the questions of the benchmarks.
     """
 
     rules: Rules | None = field(default_factory=Rules)
@@ -73,9 +73,11 @@ class Checks:
 def _compared(rows: list[Read], index: ContaminationIndex | None) -> list[Read]:
     if index is None:
         return rows
-    asked = [(place, read.question) for place, (_, read) in enumerate(rows) if isinstance(read, ParsedProblem)]
-    places = [place for place, _ in asked]
-    found = index.find_all([comparison_key(question) for _, question in asked])
+    parsed = [(place, read) for place, (_, read) in enumerate(rows) if isinstance(read, ParsedProblem)]
+    places = [place for place, _ in parsed]
+    found = index.find_rows(
+        [comparison_key(read.question) for _, read in parsed], [comparison_key(read.solution) for _, read in parsed]
+    )
     refused = {places[n]: Rejection(f"{CONTAMINATED} {overlap.benchmark}") for n, overlap in found.items()}
     return [(row, refused.get(place, read)) for place, (row, read) in enumerate(rows)]
 

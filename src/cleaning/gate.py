@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -19,6 +18,7 @@ from src.text.contamination import (
     AsksQuestions,
     ContaminationIndex,
     Decontamination,
+    Overlap,
     is_generated,
     question_numbers,
 )
@@ -85,23 +85,20 @@ def gate(
 Rows = Callable[[], Iterator[Example]]
 
 
-def without_repeats(rows: Rows, index: ContaminationIndex, found: Counter[str]) -> Iterator[Example]:
-    """The rows of a fine-tuning set, in order, but for those that repeat a benchmark's question; these are counted in
-    `found`, by benchmark."""
+def compared(rows: Rows, index: ContaminationIndex) -> Iterator[tuple[Example, Overlap | None]]:
+    """The rows of a fine-tuning set, in order, with the benchmark's question that each repeats: as its own question, or
+    anywhere in its prompt (worked examples, turns of a conversation) or response."""
     for some in _batches(rows):
-        repeats = index.find_all(_keys_of(some))
-        found.update(overlap.benchmark for overlap in repeats.values())
-        yield from (row for place, row in enumerate(some) if place not in repeats)
+        questions = [comparison_key(normalise(question_of(row))) for row in some]
+        whole = [comparison_key(normalise(f"{row.prompt}\n{row.response}")) for row in some]
+        repeats = index.find_rows(questions, whole)
+        yield from ((row, repeats.get(place)) for place, row in enumerate(some))
 
 
 def _batches(rows: Rows) -> Iterator[tuple[Example, ...]]:
     source = rows()
     while some := tuple(islice(source, BATCH_ROWS)):
         yield some
-
-
-def _keys_of(rows: tuple[Example, ...]) -> list[str]:
-    return [comparison_key(normalise(question_of(row))) for row in rows]
 
 
 def question_of(example: Example) -> str:

@@ -99,7 +99,10 @@ class Sieve:
         words = words_of(keys)
         sketch = self.sketcher.sketch(words)
         shared = sketch if self.sketcher == Sketcher() else None
-        overlaps = self.index.find_all(keys, words, shared) if self.index else {}
+        overlaps: dict[int, Overlap] = {}
+        if self.index:
+            solutions = [comparison_key(problem.solution) for _, problem in parsed]
+            overlaps = self.index.find_rows(keys, solutions, words, shared)
         relatives = self.index.find_families(questions) if self.index and self.index.has_families else {}
         problems = [to_problem(row, problem, self.round) for row, problem in parsed]
         kept = []

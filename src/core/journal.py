@@ -28,7 +28,9 @@ class Ids:
         digests = bytearray()
         for id in ids:
             digests += _digest(id)
-        self._digests = np.unique(np.frombuffer(digests, np.uint64))
+        ordered = np.frombuffer(digests, np.uint64)
+        ordered.sort()  # in place: `np.unique` would take five times as much again on the way
+        self._digests = ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered
 
     def __contains__(self, id: str) -> bool:
         return is_among(self._digests, int.from_bytes(_digest(id), sys.byteorder))

@@ -219,13 +219,19 @@ class Study:
 
     @property
     def unchecked(self) -> list[str]:
-        """Arms with a student whose corpus was not compared with all that it was asked: `pretrain.unchecked=allow`."""
-        most = {
-            arm.name: max((int(m.metrics.get("unchecked_questions") or 0) for m in found), default=0)
-            for arm in self.arms
-            if (found := [m for job in arm.jobs if (m := job.manifest("pretrain"))])
+        """Arms with a student whose corpus was not compared with all that it was asked, or that read fine-tuning rows
+        which repeat a question: `pretrain.unchecked=allow`."""
+        told = {
+            "unchecked_questions": "the corpus was never compared with {:,} of the questions.",
+            "sft_rows_that_repeat": "{:,} rows of the fine-tuning set repeat a question and were read.",
         }
-        return [f"{arm}: the corpus was never compared with {n:,} of the questions." for arm, n in most.items() if n]
+        found = {arm.name: [m for job in arm.jobs if (m := job.manifest("pretrain"))] for arm in self.arms}
+        most = {
+            (arm, sentence): max((int(m.metrics.get(metric) or 0) for m in some), default=0)
+            for arm, some in found.items()
+            for metric, sentence in told.items()
+        }
+        return [f"{arm}: {sentence.format(n)}" for (arm, sentence), n in most.items() if n]
 
     @property
     def unisolated(self) -> list[str]:

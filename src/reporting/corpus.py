@@ -16,6 +16,7 @@ from src.reporting.tables import stage_rank
 from src.reporting.text import RANGE, number, percent, words
 
 MOST_SOURCES = 8  # rows of a map; what is smaller stands together
+MOST_FAMILIES = 8  # of a benchmark, shown one by one: the largest
 OTHERS = "other sources"
 VERDICTS = {
     "program": "its program prints it",
@@ -77,7 +78,11 @@ def corpus(manifest: Manifest | None) -> Corpus:
         Part("How the stages read", _stages(manifest)),
         Part("Verified answers, %", _shares("Source", verified, by_source, manifest), map=True),
     )
-    short = (Part("Answers", _answers(manifest)), Part("Left out", _left_out(manifest)))
+    short = (
+        Part("Answers", _answers(manifest)),
+        Part("Left out", _left_out(manifest)),
+        Part("Benchmark questions with other numbers and names", _families(manifest)),
+    )
     names = _ranked(by_source) if len({cell.source for cell in cells}) > 1 else []
     each = tuple(Part(words(name), _map("Topic", _topics_of(cells, name), manifest), map=True) for name in names)
     return Corpus(tuple(p for p in parts if p.table), tuple(p for p in short if p.table), each)
@@ -93,6 +98,7 @@ def corpora(study: Study) -> Table:
         at, counts, cells = (manifest,), manifest.counts, _cells(manifest)
         verified, steps_hold = (manifest.metrics.get(f"{name}_share") for name in ("verified", "arithmetic"))
         covered, topics = len({(c.source, c.stage, c.topic) for c in cells}), len({c.topic for c in cells})
+        families = manifest.metrics.get("of_a_benchmark_family")
         repeated = sum(n for reason, n in counts.rejected.items() if "duplicate" in reason)
         rows.append(
             (
@@ -102,6 +108,7 @@ def corpora(study: Study) -> Table:
                 Cell(percent(verified), sources=at) if verified is not None else EMPTY,
                 Cell(percent(steps_hold), sources=at) if steps_hold is not None else EMPTY,
                 Cell(percent(repeated / counts.entered) if counts.entered else "", sources=at),
+                Cell(number(int(families)), sources=at) if families is not None else EMPTY,
                 Cell(number(topics), sources=at) if topics else EMPTY,
                 Cell(number(covered), sources=at) if covered else EMPTY,
             )
@@ -115,6 +122,9 @@ def corpora(study: Study) -> Table:
             "Steps hold %", hint="problems kept for which no more than arithmetic can be checked, and all of it holds"
         ),
         Column("Repeated %", hint="of what was written: the same question, or nearly the same, was there already"),
+        Column(
+            "Exam families", hint="problems that ask a benchmark's question with other numbers and names; they stay"
+        ),
         Column("Topics", hint="distinct ones, told by the questions' terms"),
         Column("Cells", hint="combinations of source, stage and topic that have a problem"),
     )
@@ -281,6 +291,29 @@ def _left_out(manifest: Manifest) -> Table:
     left = Counter(manifest.counts.rejected) + Counter(manifest.counts.failed)
     ranked = sorted(left.items(), key=lambda item: (-item[1], item[0]))
     return _counts("Why", "Texts", ranked, manifest.counts.entered, manifest)
+
+
+def _families(manifest: Manifest) -> Table:
+    """By family key, that is by the benchmark's question that is asked with other numbers and names: how many problems.
+    From `benchmark_families.jsonl`; an empty table where there are none."""
+    try:
+        lines = (manifest.path / "benchmark_families.jsonl").read_text(encoding="utf-8").splitlines()
+        rows = [json.loads(line) for line in lines]
+        found = Counter((str(row["benchmark"]), str(row["question_id"])) for row in rows)
+    except (OSError, ValueError, KeyError, TypeError):
+        return EMPTY_TABLE
+    table = []
+    for benchmark in sorted({name for name, _ in found}):
+        families = Counter({question: n for (name, question), n in found.items() if name == benchmark})
+        counts = [(f"all {number(len(families))} that are met", families.total())]
+        counts += sorted(families.items(), key=lambda item: (-item[1], item[0]))[:MOST_FAMILIES]
+        table += [(Cell(words(benchmark)), Cell(name), Cell(number(n), sources=(manifest,))) for name, n in counts]
+    columns = (Column("Benchmark", numeric=False), Column("Question", numeric=False), Column("Problems"))
+    note = (
+        f"The questions met most often one by one, {MOST_FAMILIES} of a benchmark at most. Such a problem is no "
+        "repetition and stays; one that left later as a duplicate is counted too."
+    )
+    return Table(columns, tuple(table), note) if table else EMPTY_TABLE
 
 
 def _counts(title: str, what: str, rows: Sequence[tuple[str, float]], total: float, manifest: Manifest) -> Table:

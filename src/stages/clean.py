@@ -51,9 +51,9 @@ class Clean(Stage):
     rules: what is asked of a parsed problem; None asks nothing.
     duplicates: what counts as the same question, which stands once; None lets all stand. The teacher's (the
         `problems` of inputs other than `generations` and `passages`) and those of `beside` stood before.
-    decontamination: how problems are compared with the questions of `benchmarks`; None compares nothing. All that is
-        found is listed in `contaminated.jsonl`; `checked.json` says what was compared. What asks a benchmark's
-        question with other numbers and names stays, is counted (`of_a_benchmark_family`) and listed in
+    decontamination: how questions and solutions are compared with the questions of `benchmarks`; None compares
+        nothing. All that is found is listed in `contaminated.jsonl`; `checked.json` says what was compared. What asks a
+        benchmark's question with other numbers and names stays, is counted (`of_a_benchmark_family`) and listed in
         `benchmark_families.jsonl`.
     benchmarks: whose questions must not be in the corpus.
     verification: how answers are checked; None checks none.
@@ -68,7 +68,7 @@ class Clean(Stage):
     """
 
     kind: ClassVar[str] = "clean"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
 
     rules: Rules | None = field(default_factory=Rules)
     duplicates: Duplicates | None = field(default_factory=Duplicates)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from heapq import heapify, heappushpop
 from pathlib import Path
 from typing import ClassVar
+
+import numpy as np
 
 from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.records import Passage, content_id, write_table
+from src.core.row_files import RowFile, View
 from src.core.seen import Seen
 from src.core.stage import Stage, StageContext, Upstream
 from src.corpus.base import BadRow, Reader, passage
@@ -90,18 +93,23 @@ class Corpus(Stage):
                 ctx.tally.reject("duplicate")
 
     def _draw(self, ctx: StageContext, passages: Iterable[Passage], limit: int) -> Iterator[Passage]:
-        """The `limit` passages whose ids hash lowest, in that order: shuffled, and the same from any order."""
-        heap: list[tuple[int, str, Passage]] = []  # the greatest hash on top, as a negative number
+        """The `limit` passages whose ids hash lowest, in that order: shuffled, and the same from any order.
+
+        What may be drawn waits on disk, 16 bytes of each in memory; whenever `limit` more wait, the bar is lowered."""
+        waiting, lots = RowFile(ctx.work / "waiting.rows", Passage), array("Q")
+        bar, met = 2**64, 0
         for row in passages:
-            entry = (-int(content_id("draw", self.data_seed, row.id), 16), row.id, row)
-            if len(heap) < limit:
-                heap.append(entry)
-                if len(heap) == limit:
-                    heapify(heap)
-            else:
-                heappushpop(heap, entry)
-                ctx.tally.reject("over the limit")
-        return (row for _, _, row in sorted(heap, reverse=True))
+            met += 1
+            lot = int(content_id("draw", self.data_seed, row.id)[:16], 16)
+            if lot < bar:
+                waiting.append(row)
+                lots.append(lot)
+                if len(lots) % limit == 0:
+                    bar = int(np.partition(np.array(lots, np.uint64), limit - 1)[limit - 1]) + 1
+        drawn = np.argsort(np.array(lots, np.uint64), kind="stable")[:limit]
+        if met > len(drawn):
+            ctx.tally.reject("over the limit", met - len(drawn))
+        return iter(View(waiting, drawn))
 
 
 class BadRows:

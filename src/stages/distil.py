@@ -50,7 +50,7 @@ class Distil(Stage):
     """
 
     kind: ClassVar[str] = "distil"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
 
     teacher: Generator
     calls: int

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
 
-from src.cleaning.gate import Unchecked, gate, without_repeats
+from src.cleaning.gate import Unchecked, compared, gate
 from src.core.records import Example, Problem
 from src.core.row_files import RowFile
 from src.core.stage import StageContext
@@ -31,12 +31,12 @@ class Pretrain(TrainingStage):
     for each row in which sequences it was read.
 
     benchmarks: what the student will be asked; a corpus that was not checked against it is refused, and rows of `sft`
-        that repeat a question are left out (`sft_rows_left_out`); with unchecked "allow" all is read all the same
-        (`unchecked_questions` in the summary says so).
+        that repeat a question, or hold one anywhere, are left out (`sft_rows_left_out`); with unchecked "allow" all is
+        read all the same (`unchecked_questions` and `sft_rows_that_repeat` in the summary say so).
     """
 
     kind: ClassVar[str] = "pretrain"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     sft: SFTSet = field(default_factory=NoSFT)
     benchmarks: dict[str, AsksQuestions] = field(default_factory=dict)
@@ -55,21 +55,25 @@ class Pretrain(TrainingStage):
         count(ctx.tally, summary.rows)
 
     def _sft(self, ctx: StageContext) -> dict[str, Callable[[], Iterator[Example]]]:
-        """The fine-tuning set's rows by name, without those that repeat a benchmark's question."""
+        """The fine-tuning set's rows by name; those that repeat a benchmark's question are counted and left out, or
+        counted and read."""
         sets = self.sft.corpora()
-        if self.unchecked == "allow" or not self.benchmarks:
+        if not self.benchmarks:
             return sets
-        index = Decontamination().index(self.benchmarks)
+        index, reads_all = Decontamination().index(self.benchmarks), self.unchecked == "allow"
+        told, counted = ("Read with", "sft_rows_that_repeat") if reads_all else ("Left out of", "sft_rows_left_out")
         kept: dict[str, Callable[[], Iterator[Example]]] = {}
         for name, rows in sets.items():
             file = RowFile(ctx.work / f"{name}-{number()}.rows", Example)  # making a set may cost more than reading it
             found: Counter[str] = Counter()
-            for row in without_repeats(rows, index, found):
-                file.append(row)
+            for row, repeats in compared(rows, index):
+                found.update([repeats.benchmark] if repeats else [])
+                if reads_all or not repeats:
+                    file.append(row)
             if found:
-                told = ", ".join(f"{n} of {benchmark}" for benchmark, n in sorted(found.items()))
-                log.warning("Left out of %s: rows that repeat questions of the benchmarks (%s).", name, told)
-            ctx.summary["sft_rows_left_out"] = ctx.summary.get("sft_rows_left_out", 0) + found.total()
+                counts = ", ".join(f"{n} of {benchmark}" for benchmark, n in sorted(found.items()))
+                log.warning("%s %s: rows that repeat questions of the benchmarks (%s).", told, name, counts)
+            ctx.summary[counted] = ctx.summary.get(counted, 0) + found.total()
             kept[name] = partial(iter, file)
         return kept
 

@@ -6,7 +6,7 @@ All comparisons go without case, spaces and punctuation, and formulas have one s
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -14,13 +14,15 @@ import numpy as np
 from src.text.family import family_key
 from src.text.minhash import Sketch, Sketcher, jaccard
 from src.text.normalise import normalise
-from src.text.shingles import Words, grams_of, lettered, wholes, words_of
+from src.text.shingles import U64, Words, grams_of, lettered, runs_at, wholes, words_of
 from src.text.spelling import comparison_key
 
 PROSE = 4  # so many words of letters are in a run that tells a question: thirteen signs of a formula are chance
 SHORTEST = 6  # words, signs included, of a question that is looked for inside other texts
+OPENING = 13  # words by which a generated question is looked for, before it is compared whole
 FAMILY_PROSE = 6  # words of letters in a question whose family is looked for
 _FUNCTIONS = words_of(["sin cos tan cot sec csc arcsin arccos arctan log ln exp lim max min gcd lcm mod det"]).hashes
+_OPERATORS = words_of(["+ - * / ^"]).hashes
 
 
 class Asked(Protocol):
@@ -35,7 +37,8 @@ class Asked(Protocol):
 
 class AsksQuestions(Protocol):
     """A benchmark, as far as contamination goes. Where it has an attribute `generated` that is true, templates made its
-    questions: every honest problem of a template shares the wording, so only whole questions count."""
+    questions: every honest problem of a template shares the wording, so only whole questions count, alone or inside
+    another text."""
 
     def questions(self) -> Iterable[Asked]: ...
 
@@ -47,7 +50,8 @@ def is_generated(benchmark: AsksQuestions) -> bool:
 @dataclass(frozen=True, slots=True)
 class Overlap:
     """Which question of which benchmark a text repeats, and how: "same question", "question inside", "shared words",
-    "near question" or, of one that is no repetition but for its numbers and names, "same family"."""
+    "near question" or, of one that is no repetition but for its numbers and names, "same family". What is found behind
+    a problem's question alone says so: "shared words in the solution"."""
 
     benchmark: str
     question_id: str
@@ -64,7 +68,8 @@ class Decontamination:
     near: a question with so great a share of runs of three words in common (Jaccard similarity) counts as the same.
         It finds the reworded question that no 13 words survive in. None does without.
 
-    Of benchmarks that templates make, questions are compared whole, whatever the options say.
+    Of benchmarks that templates make, questions are compared whole, alone or inside another text, whatever the options
+    say.
     """
 
     ngram: int | None = 13
@@ -86,7 +91,9 @@ class Decontamination:
 class ContaminationIndex:
     """All questions of the benchmarks in memory: whole, by n-gram and as sketches, about 16 bytes a word.
 
-    questions: (benchmark, id, text); generated: the benchmarks whose questions are compared whole only.
+    questions: (benchmark, id, text); generated: the benchmarks whose questions are compared whole only: from six words
+    on inside another text too, where no formula goes on behind them ("Find the sum of 1 + 2" is no part of "Find the
+    sum of 1 + 2 + 3").
     """
 
     def __init__(
@@ -103,10 +110,12 @@ class ContaminationIndex:
         words = _prose_marked(words_of([key for *_, key in asked]))
         owners = np.arange(len(asked))
         written = np.array([name not in generated for name, *_ in asked], bool)
-        self._whole = _Table(wholes(words), owners)
+        lengths, hashes = np.diff(words.offsets), wholes(words)
+        self._whole = _Table(hashes, owners)
+        self._lengths, self._hashes = lengths, hashes
+        self._openings = _openings(words, ~written)
         self._runs: dict[int, _Table] = {}  # by length
         if ngram is not None:
-            lengths = np.diff(words.offsets)
             shorter = np.unique(lengths[written & (lengths >= SHORTEST) & (lengths < ngram)]).tolist()
             self._runs = {n: _runs(words, n, written & (lengths == n)) for n in shorter}
             self._runs[ngram] = _runs(words, ngram, written)
@@ -137,23 +146,38 @@ class ContaminationIndex:
     def find_all(
         self, keys: Sequence[str], words: Words | None = None, sketch: Sketch | None = None
     ) -> dict[int, Overlap]:
-        """By position, what the texts with these `comparison_key`s repeat: the same question before one inside another,
-        this before shared words and these before a near question; of several questions the first. `words` and `sketch`
-        (by the default `Sketcher`) spare their making."""
+        """By position, what the questions with these `comparison_key`s repeat: the same question before one inside
+        another, this before shared words and these before a near question; of several questions the first. `words` and
+        `sketch` (by the default `Sketcher`) spare their making."""
         if not self._owners or not keys:
             return {}
         words = words_of(keys) if words is None else words
         found: dict[int, Overlap] = {}
         if self._near is not None:
             self._find_near(sketch or Sketcher().sketch(words), found)
-        for length, table in sorted(
-            self._runs.items(), reverse=True
-        ):  # the longest run first, so that others replace it
-            grams = grams_of(words, length)
-            places, owners = table.find(grams.hashes)
-            how = "shared words" if length == self._ngram else "question inside"
-            self._note(np.searchsorted(grams.offsets, places, side="right") - 1, owners, how, found)
+        self._find_inside(words, found)
         self._note(*self._whole.find(wholes(words)), "same question", found)
+        return dict(sorted(found.items()))
+
+    def find_rows(
+        self,
+        questions: Sequence[str],
+        solutions: Sequence[str],
+        words: Words | None = None,
+        sketch: Sketch | None = None,
+    ) -> dict[int, Overlap]:
+        """By position, what problems repeat: in the question (`find_all`), else in what is read after it, where a
+        benchmark's question may be quoted before it is solved (`find_inside`). All by their `comparison_key`s."""
+        behind = self.find_inside(solutions)
+        found = {place: replace(o, how=f"{o.how} in the solution") for place, o in behind.items()}
+        return dict(sorted((found | self.find_all(questions, words, sketch)).items()))
+
+    def find_inside(self, keys: Sequence[str]) -> dict[int, Overlap]:
+        """By position, what is repeated inside texts of any length with these `comparison_key`s, such as solutions:
+        "question inside" before "shared words". Whole texts are not compared with whole questions."""
+        found: dict[int, Overlap] = {}
+        if self._owners and keys:
+            self._find_inside(words_of(keys), found)
         return dict(sorted(found.items()))
 
     def find_families(self, questions: Sequence[str]) -> dict[int, Overlap]:
@@ -167,6 +191,31 @@ class ContaminationIndex:
         for text, owner in sorted(zip(texts.tolist(), owners.tolist(), strict=True), reverse=True):
             benchmark, question_id = self._owners[owner]
             found[text] = Overlap(benchmark, question_id, how)
+
+    def _find_inside(self, words: Words, found: dict[int, Overlap]) -> None:
+        for length, table in sorted(
+            self._runs.items(), reverse=True
+        ):  # the longest run first, so that others replace it
+            grams = grams_of(words, length)
+            places, owners = table.find(grams.hashes)
+            how = "shared words" if length == self._ngram else "question inside"
+            self._note(np.searchsorted(grams.offsets, places, side="right") - 1, owners, how, found)
+        for length, table in self._openings.items():
+            grams = grams_of(words, length)
+            places, owners = table.find_every(grams.hashes)
+            texts = np.searchsorted(grams.offsets, places, side="right") - 1
+            starts = words.offsets[texts] + places - grams.offsets[texts]
+            whole = self._stand_whole(words, starts, words.offsets[texts + 1], owners)
+            self._note(texts[whole], owners[whole], "question inside", found)
+
+    def _stand_whole(self, words: Words, starts: np.ndarray, limits: np.ndarray, questions: np.ndarray) -> np.ndarray:
+        """Which questions stand whole where they begin at `starts`, in texts that end at `limits`, and end there."""
+        ends = starts + self._lengths[questions]
+        fits = np.flatnonzero(ends <= limits)
+        starts, ends, limits, questions = starts[fits], ends[fits], limits[fits], questions[fits]
+        same = runs_at(words, starts, ends - starts) == self._hashes[questions]
+        goes_on = (ends < limits) & np.isin(words.hashes[np.minimum(ends, len(words.hashes) - 1)], _OPERATORS)
+        return fits[same & ~goes_on]
 
     def _find_near(self, sketch: Sketch, found: dict[int, Overlap]) -> None:
         met = [table.find_every(band) for table, band in zip(self._bands, sketch.bands.T, strict=True)]
@@ -196,6 +245,18 @@ def _prose_marked(words: Words) -> Words:
     return words._replace(letters=words.letters & ~np.isin(words.hashes, _FUNCTIONS))
 
 
+def _openings(words: Words, chosen: np.ndarray) -> dict[int, _Table]:
+    """By length the first words of the chosen questions, of those that have enough words and prose."""
+    lengths = np.diff(words.offsets)
+    before = np.concatenate([[0], np.cumsum(words.letters)])
+    prose = before[words.offsets[1:]] - before[words.offsets[:-1]]
+    chosen = chosen & (lengths >= SHORTEST) & (prose >= np.minimum(PROSE, lengths // 2))
+    shown = np.minimum(lengths, OPENING)
+    hashes = runs_at(words, words.offsets[:-1], shown)
+    found = ((n, np.flatnonzero(chosen & (shown == n))) for n in np.unique(shown[chosen]).tolist())
+    return {n: _Table(hashes[some], some, first=False) for n, some in found}
+
+
 def _runs(words: Words, n: int, chosen: np.ndarray) -> _Table:
     """Every run of `n` words of the chosen texts that has enough prose in it."""
     grams = grams_of(words, n)
@@ -218,20 +279,33 @@ class _Table:
         if first and len(order):
             new = np.concatenate([[True], self.keys[1:] != self.keys[:-1]])
             self.keys, self._owners = self.keys[new], self._owners[new]
+        self._shift = U64(64 - max(10, (16 * len(order)).bit_length()))
+        self._there = np.zeros(1 << (61 - int(self._shift)), np.uint8)  # a bit for the first bits of each key
+        np.bitwise_or.at(self._there, *self._bit(self.keys))
 
     def find(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where the values that are here stand, and their first owners."""
-        if not len(self.keys):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        places = np.minimum(np.searchsorted(self.keys, values), len(self.keys) - 1)
-        hits = np.flatnonzero(self.keys[places] == values)
-        return hits, self._owners[places[hits]]
+        some = self._likely(values)
+        places = np.minimum(np.searchsorted(self.keys, values[some]), len(self.keys) - 1)
+        here = self.keys[places] == values[some] if len(some) else np.zeros(0, bool)
+        return some[here], self._owners[places[here]]
 
     def find_every(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As `find`, with all the owners of each value."""
-        low, high = (np.searchsorted(self.keys, values, side=side) for side in ("left", "right"))
+        some = self._likely(values)
+        low, high = (np.searchsorted(self.keys, values[some], side=side) for side in ("left", "right"))
         counts = high - low
-        hits = np.repeat(np.arange(len(values)), counts)
+        hits = np.repeat(some, counts)
         ends = np.cumsum(counts)
         places = np.repeat(low - (ends - counts), counts) + np.arange(len(hits))
         return hits, self._owners[places]
+
+    def _likely(self, values: np.ndarray) -> np.ndarray:
+        """The places of the values that may be here; of the others one in sixteen. A look at a bit costs a fifth of a
+        search among the keys."""
+        places, bits = self._bit(values)
+        return np.flatnonzero(self._there[places] & bits)
+
+    def _bit(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        heads = (values >> self._shift).astype(np.int64)
+        return heads >> 3, np.uint8(1) << (heads & 7).astype(np.uint8)

@@ -11,7 +11,8 @@ _CONTROLS = dict.fromkeys(code for code in range(128) if _INVISIBLE.match(chr(co
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _TRAILING = re.compile(r"[ \t]+(?=\n|\Z)")
 _BLANK_LINES = re.compile(r"\n{3,}")
-_NOT_WORDS = str.maketrans(dict.fromkeys(".,;:!?'\"`~()[]{}$\\", " "))
+_PUNCTUATION = ".,;:!?'\"`~()[]{}$\\"
+_NOT_WORDS = str.maketrans(dict.fromkeys(_PUNCTUATION, " "))
 
 
 def normalise(text: str) -> str:
@@ -43,7 +44,11 @@ def question_key(question: str) -> str:
 def key_of_normal(question: str) -> str:
     """The `question_key` of a question that `normalise` has been through: a third of the time."""
     words = question.casefold().replace("**", " ").replace("__", " ")
-    return " ".join(words.translate(_NOT_WORDS).split())
+    if words.isascii():
+        return " ".join(words.translate(_NOT_WORDS).split())
+    for mark in _PUNCTUATION:  # a tenth of the time that `translate` takes where it has no table of bytes
+        words = words.replace(mark, " ")
+    return " ".join(words.split())
 
 
 def _has_surrogate(text: str) -> bool:

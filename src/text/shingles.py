@@ -13,6 +13,7 @@ import numpy as np
 
 U64 = np.uint64
 _BASE = U64(0x9E3779B97F4A7C15)  # odd, so that its powers never end at zero
+_INVERSE = U64(pow(int(_BASE), -1, 2**64))
 _SPACE, _NEWLINE, _ZERO, _NINE, _A, _Z, _LAST_ASCII = (ord(c) for c in " \n09az\x7f")
 
 
@@ -66,11 +67,17 @@ def words_of(keys: Sequence[str]) -> Words:
     )
 
 
+def runs_at(words: Words, starts: np.ndarray, lengths: np.ndarray | int) -> np.ndarray:
+    """One number for each run of words, from all of them in order; 0 for a run of none. Its length costs nothing: a
+    run's sum is the difference of two running sums, brought to the power that its first word would have alone."""
+    count = len(words.hashes) + 1
+    totals = np.concatenate([np.zeros(1, U64), np.cumsum(words.hashes * powers(count)[:-1], dtype=U64)])
+    return mixed((totals[starts + lengths] - totals[starts]) * powers(count, _INVERSE)[starts])
+
+
 def wholes(words: Words) -> np.ndarray:
     """One number a text, from all its words in order; 0 for a text without words."""
-    lengths = np.diff(words.offsets)
-    longest = int(lengths.max(initial=0))
-    return _summed(words.hashes * powers(longest)[ramp(lengths)], words.offsets)
+    return runs_at(words, words.offsets[:-1], np.diff(words.offsets))
 
 
 def numbers_of(words: Words) -> np.ndarray:
@@ -83,12 +90,7 @@ def grams_of(words: Words, n: int, whole_if_short: bool = False) -> Grams:
     lengths = np.diff(words.offsets)
     counts = np.maximum(lengths - n + 1, 0)
     offsets = np.concatenate([[0], np.cumsum(counts)])
-    starts = np.repeat(words.offsets[:-1], counts) + ramp(counts)
-    weights = powers(n)
-    hashes = np.zeros(len(starts), U64)
-    for k in range(n):
-        hashes += words.hashes[starts + k] * weights[k]
-    hashes = mixed(hashes)
+    hashes = runs_at(words, np.repeat(words.offsets[:-1], counts) + ramp(counts), n)
     if whole_if_short and (short := np.flatnonzero((lengths < n) & (lengths > 0))).size:
         hashes = np.insert(hashes, offsets[short], wholes(words)[short])
         counts[short] = 1
@@ -114,9 +116,9 @@ def sets_of(grams: Grams) -> Grams:
     return Grams(keys.astype(np.uint32), np.concatenate([[0], np.cumsum(counts)]))
 
 
-def powers(count: int) -> np.ndarray:
-    """The first powers of one odd number, modulo 2^64."""
-    return np.cumprod(np.concatenate([[U64(1)], np.full(max(count - 1, 0), _BASE)]), dtype=U64)[: max(count, 1)]
+def powers(count: int, base: np.uint64 = _BASE) -> np.ndarray:
+    """The first powers of an odd number, modulo 2^64."""
+    return np.cumprod(np.concatenate([[U64(1)], np.full(max(count - 1, 0), base)]), dtype=U64)[: max(count, 1)]
 
 
 def ramp(counts: np.ndarray) -> np.ndarray:

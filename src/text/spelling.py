@@ -22,17 +22,20 @@ _SYMBOLS = {
     **{"div": "/", "pm": "±", "pi": "π", "sqrt": "√", "infty": "∞"},
 }
 _DEGREE = re.compile(r"\^\s*(?:\{\s*°\s*\}|°)")
+_FIGURE = re.compile(r"\[asy\].*?\[/asy\]", re.DOTALL)  # code that draws: what two of them share is no question
 _COMMAND = re.compile(r"\\([a-zA-Z]+)")
-_PLAIN = str.maketrans(
-    {
-        **dict.fromkeys("×·⋅∗", "*"),
-        **dict.fromkeys("−–—", "-"),
-        **{sign: f"^{digit}" for digit, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
-        **{"÷": "/", "…": " "},
-    }
-)
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_SEPARATE = re.compile(r"([-+*/=<>≤≥≠≈±^_√%°|])|(?<=\d)(?=[A-Za-z])")
+_PLAIN = {
+    **dict.fromkeys("×·⋅∗", "*"),
+    **dict.fromkeys("−–—", "-"),
+    **{sign: f"^{digit}" for digit, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+    **{"÷": "/", "…": " "},
+}
+_FANCY = re.compile(f"[{''.join(_PLAIN)}]")
+# Expressions that begin with the sign they look for are several times as fast as those that look behind first.
+_THOUSANDS = re.compile(r",(?=\d{3}(?!\d))(?<=\d,)")
+_POWER = re.compile(r"\*\*(?=[\d(])(?<=[\d)]\*\*)")
+_ASCII_SIGNS, _OTHER_SIGNS = "-+*/=<>^_%|", "≤≥≠≈±√°"
+_FACTOR = re.compile(r"[0-9](?=[A-Za-z])")
 
 
 def comparison_key(question: str) -> str:
@@ -44,7 +47,10 @@ def comparison_key(question: str) -> str:
 
 
 def folded(text: str) -> str:
-    """The text with its formulas in one spelling, operators standing apart. It is for comparing, not for reading."""
+    """The text with its formulas in one spelling, operators standing apart, without bold type and drawings. It is for
+    comparing, not for reading."""
+    if "[asy]" in text:
+        text = _FIGURE.sub(" ", text)
     if "\\" in text or "{,}" in text:
         text = _LAYOUT.sub(lambda m: "" if m[0] == "{,}" else " ", text)
         for _ in range(3):  # so deep do fractions stand in fractions
@@ -52,12 +58,17 @@ def folded(text: str) -> str:
             if not found:
                 break
         text = _DEGREE.sub("°", _COMMAND.sub(lambda m: _SYMBOLS.get(m[1], m[0]), text))
-    if not text.isascii():
-        text = text.translate(_PLAIN)
+    if "**" in text or "__" in text:  # bold type, and a gap to be filled
+        text = _POWER.sub("^", text).replace("**", " ").replace("__", " ")
     text = text.replace("<=", "≤").replace(">=", "≥").replace("!=", "≠")
+    signs = _ASCII_SIGNS
+    if not text.isascii():
+        text, signs = _FANCY.sub(lambda m: _PLAIN[m[0]], text), _ASCII_SIGNS + _OTHER_SIGNS
     if "," in text:
         text = _THOUSANDS.sub("", text)
-    return _SEPARATE.sub(r" \1 ", text)
+    for sign in signs:  # a third of the time that one regular expression takes
+        text = text.replace(sign, f" {sign} ")
+    return _FACTOR.sub(r"\g<0> ", text)
 
 
 def _slashed(fraction: re.Match[str]) -> str:

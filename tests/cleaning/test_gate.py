@@ -1,11 +1,10 @@
 """No student learns from rows that nobody compared with its examination."""
 
-from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 
-from src.cleaning.gate import QUESTIONS, gate, without_repeats, write_checked
+from src.cleaning.gate import QUESTIONS, compared, gate, write_checked
 from src.core.errors import UserError
 from src.core.records import Example
 from src.text.contamination import Decontamination
@@ -65,14 +64,32 @@ def test_whole_questions_are_enough_only_where_templates_made_them(tmp_path):
     assert gate(corpora, {"quiz": made}, "refuse") == {"unchecked_questions": 0}
 
 
-def test_rows_of_a_fine_tuning_set_that_repeat_a_question_are_left_out():
+def test_rows_of_a_fine_tuning_set_are_told_what_they_repeat():
     asked = "Name the smallest prime number above seven that ends in the digit three, if there is any."
     prompts = ["## Question\nWhat is 5 + 5?\n\n## Solution\n", f"{asked} Answer briefly.", "What is 2 + 2?"]
     rows = [Example(str(n), "s", prompt, "4") for n, prompt in enumerate(prompts * 1_000)]
     index = Decontamination().index({"quiz": QUIZ, "exam": Exam(asked)})
-    found = Counter()
-    assert list(without_repeats(lambda: iter(rows), index, found)) == rows[::3]
-    assert found == {"exam": 1_000, "quiz": 1_000}
+    found = list(compared(lambda: iter(rows), index))
+    assert [row for row, _ in found] == rows
+    assert [o and o.benchmark for _, o in found] == [None, "exam", "quiz"] * 1_000
+
+
+@pytest.mark.parametrize("generated", [False, True])
+@pytest.mark.parametrize("place", ["response", "worked example", "chat template"])
+def test_a_question_anywhere_in_a_fine_tuning_row_is_found(place, generated):
+    asked = "A pen costs 3 coins more than a pencil, and both cost 11 coins. What does the pen cost?"
+    exam = Exam(asked)
+    exam.generated = generated
+    prompt, response = {
+        "response": ("Give a problem and solve it.", f"Problem: {asked}\nSolution: 7 coins."),
+        "worked example": (f"Question: {asked}\nAnswer: 7\n\nQuestion: What is 5 + 5?\nAnswer:", "10"),
+        "chat template": (f"<|im_start|>user\n{asked}<|im_end|>\n<|im_start|>assistant\n", "7"),
+    }[place]
+    index = Decontamination().index({"exam": exam})
+    for numbers, repeats in (("11", True), ("13", False)):
+        row = Example("r", "s", *(text.replace("11", numbers) for text in (prompt, response)))
+        ((_, found),) = compared(lambda row=row: iter([row]), index)
+        assert (found is not None) == repeats
 
 
 def test_a_damaged_list_is_named(tmp_path):

@@ -114,6 +114,9 @@ def damages(questions: list[str], rng: Random) -> dict[str, Callable[[Solved], s
             row[0], row[1] + "\nWe go on as we did before and add one more to it." * 40
         ),
         "exam question": lambda row: told(next(spelling)(rng.choice(questions)), row[1]),
+        "exam question in the solution": lambda row: told(
+            row[0], f"Such a task was:\n{next(spelling)(rng.choice(questions))}\n{row[1]}"
+        ),
     }
 
 
@@ -171,10 +174,10 @@ def main() -> None:
         if isinstance(result, Rejection):
             (right if content_id(question, solution) in FAULTY else refused)[result.reason] += 1
 
-    print(f"{'kind of damage':<28}{'found':>8}{'of':>6}")
+    print(f"{'kind of damage':<30}{'found':>8}{'of':>6}")
     for kind in [*kinds, *tools]:
-        print(f"{kind:<28}{found[kind]:>8}{found[kind] + missed[kind]:>6}")
-    print(f"{'all':<28}{found.total():>8}{len(damaged):>6}\n")
+        print(f"{kind:<30}{found[kind]:>8}{found[kind] + missed[kind]:>6}")
+    print(f"{'all':<30}{found.total():>8}{len(damaged):>6}\n")
     fine = len(good) - right.total()
     print(f"good rows refused: {refused.total()} of {fine} ({refused.total() / fine:.2%})")
     for reason, n in refused.most_common():

@@ -78,6 +78,26 @@ def test_shares_are_of_the_cell_s_own_problems(cleaned: Callable[[], Manifest]) 
     }
 
 
+def test_the_exam_families_are_counted_by_the_question_that_is_asked_again(cleaned: Callable[[], Manifest]) -> None:
+    manifest = cleaned()
+    title, asked = "Benchmark questions", {"gsm8k": {f"q{n}": 20 - n for n in range(12)}, "svamp": {"s1": 2}}
+    assert title not in {part.title.split(" with")[0] for part in told.corpus(manifest).short}
+    lines = [
+        json.dumps({"id": f"{question}-{n}", "benchmark": name, "question_id": question, "how": "same family"})
+        for name, questions in asked.items()
+        for question, count in questions.items()
+        for n in range(count)
+    ]
+    (manifest.path / "benchmark_families.jsonl").write_text("\n".join(lines) + "\n")
+    found = [[cell.text for cell in row] for row in table(told.corpus(manifest), title).rows]
+    assert found[0] == ["gsm8k", "all 12 that are met", str(sum(asked["gsm8k"].values()))]
+    assert found[1:9] == [["gsm8k", f"q{n}", str(20 - n)] for n in range(8)]
+    assert found[9:] == [["svamp", "all 1 that are met", "2"], ["svamp", "s1", "2"]]
+    for broken in ("[1]", '{"id": 3}', "{", "null"):
+        (manifest.path / "benchmark_families.jsonl").write_text(broken)
+        assert not any(part.title.startswith(title) for part in told.corpus(manifest).short)
+
+
 def test_many_small_sources_stand_together(cleaned: Callable[[], Manifest]) -> None:
     manifest = cleaned()
     cells = [
@@ -125,3 +145,14 @@ def test_the_page_and_the_record_tell_of_the_corpus(outputs: Path, pages: dict[s
 def test_a_study_whose_corpus_said_nothing_has_no_such_section(tmp_path: Path) -> None:
     build(tmp_path, "s", [FakeJob("a", status="failed")])
     assert 'id="corpus"' not in write_report(tmp_path, "s").read_text()
+
+
+def test_the_page_and_the_record_tell_of_exam_families(tmp_path: Path) -> None:
+    build(tmp_path, "s", [FakeJob("a")])
+    (path,) = tmp_path.glob("store/clean/*/manifest.json")
+    row = {"id": "g1", "benchmark": "gsm8k", "question_id": "q7", "how": "same family"}
+    (path.parent / "benchmark_families.jsonl").write_text(json.dumps(row) + "\n")
+    page = write_report(tmp_path, "s")
+    assert "<h3>Benchmark questions with other numbers and names</h3>" in page.read_text()
+    record = page.with_name("report.md").read_text()
+    assert "### Benchmark questions with other numbers and names" in record and "| gsm8k | q7 | 1 |" in record

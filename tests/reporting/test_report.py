@@ -57,12 +57,14 @@ def test_a_student_of_an_unchecked_corpus_is_told_of(tmp_path: Path) -> None:
     build(tmp_path, "s", [FakeJob("a")])
     (path,) = tmp_path.glob("store/pretrain/*/manifest.json")
     manifest = json.loads(path.read_text())
-    for questions, told in ((0, False), (1319, True)):
-        manifest["metrics"]["unchecked_questions"] = questions
+    for questions, rows in ((0, 0), (1319, 0), (0, 2000), (1319, 2000)):
+        manifest["metrics"] |= {"unchecked_questions": questions, "sft_rows_that_repeat": rows}
         path.write_text(json.dumps(manifest))
         page = write_report(tmp_path, "s")
         for text in (page.read_text(), page.with_name("report.md").read_text()):
-            assert ("a: the corpus was never compared with 1,319 of the questions." in text) == told
+            assert ("a: the corpus was never compared with 1,319 of the questions." in text) == bool(questions)
+            assert ("a: 2,000 rows of the fine-tuning set repeat a question and were read." in text) == bool(rows)
+            assert ("Not checked for contamination." in text) == bool(questions or rows)
 
 
 @pytest.mark.parametrize("study", STUDIES)

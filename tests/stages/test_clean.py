@@ -124,6 +124,17 @@ def test_contaminated_problems_are_removed_and_all_listed(clean):
     assert len((ctx.out / "rejected.jsonl").read_text().splitlines()) == 1
 
 
+def test_a_benchmarks_question_in_a_solution_is_found_and_listed(clean):
+    asked = "Tom has 5 apples and buys 7 more apples at the big market. How many apples has he then?"
+    solved = "[Problem]\nHow many fruits are {n} apples and {n} pears?\n\n[Solution]\n{aside} So \\boxed{{{n}}}."
+    rows = [generation(1, solved.format(n=2, aside="We add."))]
+    rows += [generation(2, solved.format(n=3, aside=f"It is as in this one: {asked}"))]
+    ctx = clean(rows, decontamination=Decontamination(), benchmarks={"exam": Exam((asked,))}, verification=None)
+    assert ctx.tally.rejected == {"contaminated by exam": 1} and ctx.tally.kept == 1
+    (listed,) = [json.loads(line) for line in (ctx.out / "contaminated.jsonl").open()]
+    assert listed == {"id": "g2", "benchmark": "exam", "question_id": "q0", "how": "shared words in the solution"}
+
+
 def test_a_benchmarks_question_with_other_numbers_and_names_stays_is_counted_and_shown(clean):
     asked = "Tom has 5 apples and buys 7 more apples at the big market. How many apples has he?"
     again = asked.replace("Tom", "Ann").replace("he?", "she?").replace("5", "19").replace("7", "23")

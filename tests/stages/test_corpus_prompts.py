@@ -1,13 +1,14 @@
 """The stages around the texts: corpus and prompts."""
 
 import json
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from src.core.errors import UserError
-from src.core.records import Passage, Prompt, read_table, write_table
+from src.core.records import Passage, Prompt, content_id, read_table, write_table
 from src.core.stage import Artifact, StageContext
 from src.corpus.base import BadRow, Reader, passage
 from src.corpus.jsonl import JsonlReader
@@ -20,7 +21,8 @@ from src.stages.prompts import Prompts
 def context(tmp_path):
     def make(name="out", **inputs):
         out = tmp_path / name
-        out.mkdir()
+        for folder in (out, tmp_path / "work"):
+            folder.mkdir(exist_ok=True)
         return StageContext(out, tmp_path / "work", {k: Artifact(v) for k, v in inputs.items()}, tmp_path / "cache")
 
     return make
@@ -71,6 +73,34 @@ def test_a_limit_draws_by_content_whatever_the_order(context):
     assert first.tally.rejected == {"over the limit": 170}
     other = run(Corpus(Rows(rows), min_chars=1, limit=30, data_seed=1), context("c"))
     assert list(read_table(other.out / "passages", Passage)) != drawn[0]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, 64, 199, 200, 500])
+def test_a_limit_draws_those_that_hash_lowest_in_that_order(context, limit):
+    rows = tuple(sentence(i) for i in range(200))
+    ctx = run(Corpus(Rows(rows), min_chars=1, limit=limit, data_seed=3), context())
+    lowest = sorted(rows, key=lambda row: content_id("draw", 3, row.id))[:limit]
+    assert list(read_table(ctx.out / "passages", Passage)) == lowest
+    assert ctx.tally.rejected == ({"over the limit": 200 - limit} if limit < 200 else {})
+
+
+@dataclass(frozen=True)
+class LongTexts(Reader):
+    count: int
+
+    def read(self):
+        for n in range(self.count):
+            yield passage("s", f"Text {n}. " + "All of it is long. " * 100)
+
+
+def test_a_draw_holds_no_texts(context):
+    """2 kB each: the 18,000 that are drawn would be 36 MB; batches on their way to the table are 8."""
+    tracemalloc.start()
+    try:
+        ctx = run(Corpus(LongTexts(20_000), limit=18_000), context())
+        assert ctx.tally.kept == 18_000 and tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_limit_above_the_corpus_keeps_all(context):

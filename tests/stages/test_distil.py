@@ -252,6 +252,15 @@ def test_the_teachers_problems_pass_the_checks_of_the_corpus_before_anybody_lear
     assert [g.prompt_id for g in read_table(ctx.out / "generations", Generation)] == ["p0"]
 
 
+def test_an_exam_question_in_a_teachers_solution_is_refused(tmp_path):
+    solution = f"It is as in this task. {ASKED} Here 17 + 6 = 23, so it is \\boxed{{23}}."
+    rows = [Prompt("p0", "x", "college", "cot", f"-\n{problem('What is the sum of 17 and 6?', solution)}")]
+    ctx = context(tmp_path, prompts=artifact(tmp_path / "prompts", "prompts", Prompt, rows))
+    exam = SimpleNamespace(questions=lambda: [SimpleNamespace(id="q1", text=ASKED)])
+    Distil(Writes(), calls=1, sampling=SAMPLING, benchmarks={"exam": exam}).run(ctx)
+    assert ctx.tally.rejected == {"contaminated by exam": 1} and not ctx.tally.kept
+
+
 def test_checks_can_be_switched_off(tmp_path):
     rows = [Prompt(f"p{n}", "x", "college", kind, f"-\n{text}") for n, (kind, text) in enumerate(TEXTS.values())]
     ctx = context(tmp_path, prompts=artifact(tmp_path / "prompts", "prompts", Prompt, rows))

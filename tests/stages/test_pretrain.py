@@ -4,12 +4,14 @@ import dataclasses
 import json
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from src.cleaning.gate import Unchecked, write_checked
 from src.core.errors import UserError
 from src.core.records import Problem, content_id, write_table
 from src.core.stage import Artifact, StageContext, Tally
@@ -19,6 +21,7 @@ from src.modeling.sources import ModelSource, Pretrained
 from src.stages.packs import write_packs
 from src.stages.pretrain import Pretrain
 from src.stages.sft import JsonlSFT, NoSFT, ProceduralSFT, SeveralSFT
+from src.text.contamination import Decontamination
 from tests.modeling.tiny import CPU, TINY, addition
 
 RECIPE = Recipe(lr=1e-2, sequence_length=128, batch_sequences=2)
@@ -60,6 +63,32 @@ def test_it_reads_the_corpus_and_then_the_fine_tuning_set(ctx: StageContext, sft
     assert ids[:20] == [f"q{i}" for i in range(20)] and len(ids) == 25
     trained, base = (folder / "model" / "model.safetensors" for folder in (ctx.out, ctx.inputs["base"].path))
     assert trained.stat().st_size == base.stat().st_size and trained.read_bytes() != base.read_bytes()
+
+
+@dataclasses.dataclass(frozen=True)
+class Quiz:
+    """An exam of one question, which a row of the fine-tuning set asks and another quotes in its answer."""
+
+    asked: str = "What is the next whole number after 3?"
+
+    def questions(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(id="q1", text=self.asked)]
+
+
+@pytest.mark.parametrize(("unchecked", "read"), [("refuse", 23), ("allow", 25)])
+def test_fine_tuning_rows_that_repeat_an_exam_question_are_counted(
+    ctx: StageContext, tmp_path: Path, unchecked: Unchecked, read: int
+) -> None:
+    exam = {"quiz": Quiz()}
+    rows = [(f"{i}?", str(i)) for i in range(3)]
+    rows += [(exam["quiz"].asked, "4"), ("Ask and answer.", f"{exam['quiz'].asked} It is 4.")]
+    path = tmp_path / "sft.jsonl"
+    path.write_text("".join(json.dumps({"input": q, "output": a}) + "\n" for q, a in rows))
+    write_checked(ctx.inputs["corpus"].path, Decontamination(), Decontamination().index(exam), ["quiz"])
+    Pretrain(TINY, RECIPE, CPU, sft=JsonlSFT(str(path)), benchmarks=exam, unchecked=unchecked).run(ctx)
+    assert ctx.tally.kept == read
+    counts = {name: n for name, n in ctx.summary.items() if name.startswith("sft_rows")}
+    assert counts == {"sft_rows_that_repeat" if unchecked == "allow" else "sft_rows_left_out": 2}
 
 
 def test_the_model_says_where_it_comes_from(ctx: StageContext, sft: JsonlSFT) -> None:

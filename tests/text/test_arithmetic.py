@@ -133,6 +133,25 @@ def test_no_statement_begins_where_none_is_looked_for(line):
         "Rounded to whole boxes, 15 / 2 = 8.",
         "So 100 - 60 = 40% and 3 / 6 = 50%",
         "There are 25 x 2/5 = 10 students, and 2000x 10/100 = 200 more.",
+        "It takes 7 / 3 = 2 and 1/3 hours, or 7 / 3 = 2 and (1/3) of them.",
+        "They hold 12 * 1 and 1/4 = 15 cups.",
+        "She leaves at 0900-0130 = 0730 hours.",
+        "A half costs $1 / 2 = 50 cents, which is $2.50 - $2.24 = 26 cents more.",
+        "There were 25 / 1/3 = 75 of them, 3/ 1/4 = 12 quarters and 28 / 1/5 = 28 * 5 = 140 cups.",
+        "Each of the remaining 10 = 62,300/10 = 6230.",
+        "13 / 6 = 2 full rounds with a remainder of 1 hour",
+        "One percent is 7500/75% = 100, and 1.2 * 100% = 120, and 10/100%*5 = .50.",
+        "The share is 70/120 * 100 = 58.3%, and (182/211)*100 = 86%.",
+        "The mean is 42*12+20*10 /12+10 = 504+200/22 = 704/22 = 32.",
+        "Together 1/40 + 1/45 = 85/40*45 = 17/360 a minute.",
+        "In all 147+29 = 176/8 = 22, and $3/2 = $1.50+$3.00 = $4.50.",
+        "The price after a year is 126 + 6.3 = 132, for (40 * 30)/11 = 109 rolls.",
+        "Of the products only the unit digit counts: 85 * 13 = 5.",
+        "So he pays 25*8% = 2/- 25+2 = 27.",
+        "All of it is 4500⁄15 * 100 = 30000.",
+        "She asks $3*0.9*0.9=$2.43$3*0.9*0.9=$2.43.",
+        "Let us try some values. With a = 1 and b = 1: 2 + 2 = 5/2. Try a = 2: 5/2 + 5/2 = 17/4.",
+        "Dividing by n: 1.15 * 1.05 = 1.10. But 1.15 * 1.05 = 1.2075, a contradiction.",
     ],
 )
 def test_what_is_arithmetic_only_at_first_sight_is_not_called_wrong(text):
@@ -144,3 +163,27 @@ def test_what_is_arithmetic_only_at_first_sight_is_not_called_wrong(text):
 )
 def test_what_is_wrong_beside_them_is_found(text):
     assert check_arithmetic(text).wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("It takes 7 / 3 = 3 and then 4 hours.", "7 / 3 = 3"),
+        ("They hold 12 * 2 = 25 and 9 / 3 = 3 cups.", "12 * 2 = 25"),
+        ("This is $2.50 - $2.24 = 36 cents.", "2.50 - 2.24 = 36"),
+        ("There were 25 / 1/3 = 60 of them.", "25 / 1/3 = 60"),
+        ("The first 10 = 62,300/10 = 6320.", "10 = 62,300/10 = 6320"),
+        ("Since 9 = 3 * 3 = 27, it holds.", "9 = 3 * 3 = 27"),
+        ("The share is 25/75 * 100% = 25%.", "25/75 * 100% = 25%"),
+        ("The mean is 42*12+20*10 /12+10 = 33", "42*12+20*10 /12+10 = 33"),
+        ("In all 147+29 = 176/8 = 23.", "147+29 = 176/8 = 23"),
+        ("5 * 6 = 30 - 4 = 27", "5 * 6 = 30 - 4 = 27"),
+        ("He buys 29/5 = 6 of them, or 87 / 6 = 17.", "29/5 = 6"),
+        ("For the unit digit we have 85 * 13 = 6.", "85 * 13 = 6"),
+        ("They try to add: 12 + 13 = 26.", "12 + 13 = 26"),
+        ("First 12 * 7 = 84, then again 12 * 7 = 85.", "12 * 7 = 85"),
+        ("A sum: 82 + 95 + 78 + 90 + 93 = 448", "82 + 95 + 78 + 90 + 93 = 448"),
+    ],
+)
+def test_what_is_wrong_in_every_reading_is_found(text, wrong):
+    assert check_arithmetic(text).wrong == wrong

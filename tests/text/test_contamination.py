@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.text.contamination import ContaminationIndex, Decontamination, Overlap
+from src.text.normalise import normalise
 from src.text.spelling import comparison_key
 
 QUESTION = "A train leaves Bern at noon and drives 90 km each hour. When has it driven 225 km in all?"
@@ -95,9 +96,76 @@ def test_thirteen_signs_of_a_bare_formula_are_chance():
 
 
 def test_of_generated_benchmarks_only_whole_questions_count():
+    """Thirteen words and near questions do not: an honest problem of the same template has them."""
     index = ContaminationIndex([("made", "q1", QUESTION), ("exam", "q2", QUESTION[::-1])], 13, 0.7, generated={"made"})
     assert index.find(QUESTION) == Overlap("made", "q1", "same question")
-    assert index.find(QUESTION + " Say why.") is None and index.find(QUESTION.replace("Bern", "Rome")) is None
+    assert index.find(QUESTION + " Say why.") == Overlap("made", "q1", "question inside")
+    assert index.find(QUESTION.replace("Bern", "Rome")) is None and index.find(QUESTION.replace("225", "226")) is None
+
+
+QUOTED = "First we read the task again. {} Now we solve it: $225 / 90 = 2.5$, so at half past two."
+
+
+@pytest.mark.parametrize("generated", [set(), {"exam", "quiz"}])
+@pytest.mark.parametrize(
+    ("asked", "quoted"),
+    [
+        (QUESTION, QUESTION),
+        (QUESTION, f"**Question:** {QUESTION.upper()}"),
+        ("What is the value of $3x + 1$?", r"What is the value of \(3x+1\)?"),
+        (
+            r"Find $\frac{1}{2} + 3 \cdot 4$ as a fraction in lowest terms.",
+            "Find 1/2 + 3×4 as a fraction in lowest terms.",
+        ),
+    ],
+)
+def test_a_question_quoted_in_a_solution_is_found(asked, quoted, generated):
+    others = [("quiz", str(n), f"{QUESTION} And {n} more?") for n in range(3)]  # which begin as it does
+    index = ContaminationIndex([*others, ("exam", "q1", asked)], 13, 0.8, generated)
+    found = index.find_rows(["how late", "how late"], [comparison_key(QUOTED.format(quoted)), "no such thing"])
+    how = "question inside" if generated or len(comparison_key(asked).split()) < 13 else "shared words"
+    assert found.keys() == {0} and found[0].how == f"{how} in the solution"
+    assert found[0].benchmark == "exam" or (asked == QUESTION and not generated)  # 13 words are in those others too
+    assert index.find_rows([comparison_key(asked)], [comparison_key(quoted)])[0] == Overlap(
+        "exam", "q1", "same question"
+    )
+
+
+@pytest.mark.parametrize("tail", ["+ 3", "* 3", " / 3"])
+def test_a_formula_that_goes_on_is_no_whole_question(tail):
+    index = ContaminationIndex([("made", "q1", "Find the whole sum of 12 + 34")], 13, generated={"made"})
+    assert index.find_inside([comparison_key(f"Find the whole sum of 12 + 34 {tail} at once.")]) == {}
+    assert index.find_inside([comparison_key("Find the whole sum of 12 + 34. It is 46.")]).keys() == {0}
+    assert index.find_inside([comparison_key("Find the whole sum of 12 +")]) == {}
+
+
+def test_the_worked_solution_of_another_problem_repeats_nothing():
+    """An honest solution that takes up its own question's words, where an exam asks of the same scene."""
+    index = ContaminationIndex([("exam", "q1", QUESTION)], 13, 0.8)
+    solution = "The train drives 90 km each hour, so that it has driven 225 km after 225 / 90 = 2.5 hours in all."
+    assert index.find_rows(["when does a train arrive"], [comparison_key(solution)]) == {}
+
+
+def test_pictures_in_common_are_chance():
+    drawing = '[asy]\ndraw((0,0)--(3,0)--(3,2)); label("A", A, NW); label("B", B, SE); dot(A); dot(B); dot(C);\n[/asy]'
+    index = ContaminationIndex([("exam", "q1", f"How long is the side that is dashed? {drawing}")], 13)
+    assert index.find(f"{drawing} Which of these angles is right, and which are the others?") is None
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(["alpha", "beta", "gamma", "12"]), min_size=1, max_size=18), max_size=5),
+    st.lists(st.lists(st.sampled_from(["alpha", "beta", "gamma", "12"]), max_size=40), min_size=1, max_size=4),
+)
+def test_generated_questions_are_found_wherever_they_stand_whole(asked, written):
+    index = ContaminationIndex([("made", str(n), " ".join(q)) for n, q in enumerate(asked)], 13, generated={"made"})
+    slow = {
+        place
+        for place, text in enumerate(written)
+        for q in asked
+        if len(q) >= 6 and sum(word != "12" for word in q) >= min(4, len(q) // 2)
+        if any(text[at : at + len(q)] == q for at in range(len(text)))
+    }
+    assert index.find_inside([" ".join(text) for text in written]).keys() == slow
 
 
 def test_other_numbers_and_names_are_the_same_family():
@@ -126,3 +194,10 @@ def test_planted_gsm8k_questions_are_found_among_real_problems():
     corpus = [json.loads(line)["input"] for line in (DATA / "corpus" / "jiuzhang_cot_sample.jsonl").open()]
     assert sum(index.find(text) is not None for text in corpus) / len(corpus) < 0.01
     assert all(index.find(f"Here is a riddle. {q} Good luck!") for q in asked if len(q.split()) > 15)
+    solutions = [
+        comparison_key(normalise(json.loads(line)["output"]))
+        for line in (DATA / "corpus" / "jiuzhang_cot_sample.jsonl").open()
+    ]
+    assert index.find_inside(solutions) == {}
+    planted = [f"{s} {comparison_key(normalise(q))} {s}" for s, q in zip(solutions, asked) if len(q.split()) > 15]
+    assert len(index.find_inside(planted)) == len(planted)

@@ -18,6 +18,8 @@ from src.text.spelling import comparison_key
         (r"$\text{Area} \ne 7$", "area != 7"),
         (r"$\sqrt{2} - 1$", "√2 − 1"),
         ("3x+1", "3 x + 1"),
+        ("**Tom** has 2**3 pens, __ of them red", "Tom has 2^3 pens, of them red"),
+        ("Find $x$. [asy]\ndraw((0,0)--(1,2));\n[/asy]", "find x"),
     ],
 )
 def test_what_reads_the_same_has_one_key(one, other):
