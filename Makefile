@@ -29,13 +29,13 @@ $(READY): pyproject.toml
 demo: $(READY)  ## The whole method on this machine, in minutes: writes outputs/reports/demo/index.html
 	@$(PY) -m src.train $$($(PY) -m src.doctor --programs)
 
-test: test-fast  ## The tests, with a real vLLM engine, in ten minutes
+test: test-fast  ## The tests, with a real vLLM engine, within an hour on two cores
 	@$(PY) -m pytest -q -m "(slow or vllm) and not long" $(TWO)
 
 test-all: $(READY)  ## Every test: whole studies, every arm at every scale, a bad line and twenty kills
 	@$(PY) -m pytest -q
 
-test-fast: $(READY)  ## The tests that need no engine, within a minute
+test-fast: $(READY)  ## The tests that need no engine, within five minutes on two cores
 	@$(PY) -m pytest -q -m "not slow and not long and not vllm" $(TWO)
 
 check: $(READY)  ## Format, lint and types

@@ -2,6 +2,7 @@ from copy import deepcopy
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.config_store import ConfigStore
 from hydra.errors import MissingConfigException
 from omegaconf import OmegaConf
@@ -27,7 +28,7 @@ def composed(tmp_path):
 def test_a_file_is_parsed_once_and_every_composition_is_its_own(composed, monkeypatch):
     _, read = composed
     first = read("size.rows=5")
-    monkeypatch.setattr(remembered.FileConfigSource, "load_config", lambda *_, **__: pytest.fail("parsed again"))
+    monkeypatch.setattr(remembered.hydras.FileConfigSource, "load_config", lambda *_, **__: pytest.fail("parsed again"))
     assert (first, read()) == ({"size": {"rows": 5}, "seed": 0}, {"size": {"rows": 1}, "seed": 0})
 
 
@@ -42,6 +43,13 @@ def test_a_file_that_is_not_there_is_told_in_hydras_words(composed):
     _, read = composed
     with pytest.raises(MissingConfigException, match="Could not find 'size/large'"):
         read("size=large")
+
+
+def test_hydra_may_register_its_own_beside_it_as_in_a_launchers_process():
+    remembered.remember()
+    registry = SourcesRegistry.instance()
+    registry.register(remembered.hydras.FileConfigSource)
+    assert registry.resolve("file") is remembered.FileConfigSource
 
 
 def test_a_copy_of_the_place_to_look_shares_the_one_store_of_schemas():
