@@ -197,9 +197,9 @@ def of_no_method():
     return [name for name, text in texts.items() if "override /method:" not in text]
 
 
-# What a method has no option for; every other of these experiments composes with it.
+# What a method has no option for; every other of these experiments composes with it. Without a method of their own
+# they are jiuzhang3's, as the last arms above are.
 NOT_FOR = {
-    "jiuzhang3": set(),
     "direct": {
         *("ablation_rounds", "ablation_no_distillation", "ablation_no_influence", "ablation_influence_threshold"),
         *("ablation_synthesizer_size", "ablation_chosen_corpus", "search"),
