@@ -6,6 +6,7 @@ PY     := $(VENV)/bin/python
 # What the environment was installed with, so that `make demo` after `make install EXTRA=gpu` installs nothing else.
 EXTRA  ?= $(or $(patsubst $(VENV)/.ready-%,%,$(lastword $(wildcard $(VENV)/.ready-*))),cpu)
 READY  := $(VENV)/.ready-$(EXTRA)
+TWO    := -n 2 --dist loadgroup  # workers; tests/conftest.py says what one of them takes whole
 
 unexport PYTHONDONTWRITEBYTECODE  # every stage and test starts Python anew: compile once
 
@@ -28,14 +29,14 @@ $(READY): pyproject.toml
 demo: $(READY)  ## The whole method on this machine, in minutes: writes outputs/reports/demo/index.html
 	@$(PY) -m src.train $$($(PY) -m src.doctor --programs)
 
-test: test-fast  ## The tests, with a real vLLM engine, in ten minutes
-	@$(PY) -m pytest -q -m "(slow or vllm) and not long"
+test: test-fast  ## The tests, with a real vLLM engine, within an hour on two cores
+	@$(PY) -m pytest -q -m "(slow or vllm) and not long" $(TWO)
 
 test-all: $(READY)  ## Every test: whole studies, every arm at every scale, a bad line and twenty kills
 	@$(PY) -m pytest -q
 
-test-fast: $(READY)  ## The tests that need no engine, within a minute
-	@$(PY) -m pytest -q -m "not slow and not long and not vllm" -n 2
+test-fast: $(READY)  ## The tests that need no engine, within five minutes on two cores
+	@$(PY) -m pytest -q -m "not slow and not long and not vllm" $(TWO)
 
 check: $(READY)  ## Format, lint and types
 	@$(PY) -m ruff format --check src tests

@@ -58,6 +58,20 @@ def test_two_launches_of_one_study_at_the_same_time(tmp_path):
     )
 
 
+@pytest.mark.slow
+def test_jobs_are_composed_in_the_processes_of_a_launcher(tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    rows = tmp_path / "answers.jsonl"
+    rows.write_text('{"gold": "3", "prediction": "So \\\\boxed{3}."}\n')
+    words = ["evaluate", f"rows={rows}", f"outputs={tmp_path}", "study=race", "name=a,b", "tracker=none", "-m"]
+    command = [sys.executable, "-m", "src.stage", *words, "hydra/launcher=parallel"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {job.name: job.status for job in collect(tmp_path, "race").jobs} == dict.fromkeys(
+        ("a-s0", "b-s0"), "complete"
+    )
+
+
 @pytest.mark.parametrize(("preset", "plugin"), [("parallel", "joblib"), ("slurm", "submitit"), ("ray_tasks", "ray")])
 def test_presets_are_the_plugins_launchers(preset, plugin):
     pytest.importorskip(f"hydra_plugins.hydra_{plugin}_launcher")

@@ -5,16 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf
 
-from src.config import resolvers, schema
 from src.config.build import build
 from src.config.mistakes import Mistakes
 from src.pipeline.graph import draw
+from tests.pipeline.composed import composed
 
-CONF = Path(__file__).parents[1] / "conf"
 FACTS = Path(__file__).resolve().parents[2] / "shared" / "PAPER.md"
 
 PUBLISHED = {
@@ -61,16 +57,6 @@ NAMES = {
     "selector.target_direction": "sgd",
     "clean.decontamination.ngram": 13,
 }
-
-
-def composed(*overrides: str) -> dict[str, Any]:
-    schema.register()
-    resolvers.register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("config", list(overrides), return_hydra_config=True)
-    HydraConfig.instance().set_config(cfg)
-    keys = [key for key in cfg if key != "hydra"]
-    return OmegaConf.to_container(OmegaConf.masked_copy(cfg, keys), resolve=True)  # type: ignore[return-value]
 
 
 def at(cfg: dict[str, Any], path: str) -> Any:

@@ -13,6 +13,7 @@ import inspect
 import types
 import typing
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
@@ -40,7 +41,7 @@ def bind(node: Mapping[str, Any], path: str, mistakes: Mistakes) -> Any:
 def bind_class(target: type, options: Mapping[str, Any], path: str, mistakes: Mistakes) -> Any:
     """Build `target`, a dataclass, from options."""
     before = len(mistakes)
-    hints = typing.get_type_hints(target)
+    hints = _hints(target)
     fields = {f.name: f for f in dataclasses.fields(target) if f.init}
     for name in options.keys() - fields.keys():
         mistakes.add(f"{path}.{name}", f"no such option of {target.__name__}{did_you_mean(name, fields)}")
@@ -92,14 +93,24 @@ def convert(value: Any, annotation: Any, path: str, mistakes: Mistakes) -> Any:
 
 def _validate(value: Any, annotation: Any, path: str, mistakes: Mistakes) -> Any:
     try:
-        adapter = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
-    except PydanticUserError:  # the annotation is a dataclass: it takes no config, and wants a mapping or an instance
-        adapter = TypeAdapter(annotation)
-    try:
-        return adapter.validate_python(value)
+        return _adapter(annotation).validate_python(value)
     except ValidationError as error:
         wanted = "; ".join(dict.fromkeys(e["msg"] for e in error.errors()))
         return mistakes.add(path, f"{value!r} does not fit: {wanted[0].lower()}{wanted[1:]}")
+
+
+# Both are kept: a graph binds hundreds of options of a few types, which takes half as long so.
+@cache
+def _hints(target: type) -> dict[str, Any]:
+    return typing.get_type_hints(target)
+
+
+@cache
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticUserError:  # the annotation is a dataclass: it takes no config, and wants a mapping or an instance
+        return TypeAdapter(annotation)
 
 
 def _fits(built: Any, annotation: type) -> bool:

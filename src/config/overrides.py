@@ -103,16 +103,18 @@ def exit_on_user_error() -> Iterator[None]:
         raise SystemExit(str(error)) from None
 
 
-def compose_command(command: CommandLine, config_name: str, mistakes: Mistakes, sweeps: bool = True) -> Composed:
+def compose_command(
+    command: CommandLine, config_name: str, mistakes: Mistakes, sweeps: bool = True, at_most: int | None = None
+) -> Composed:
     """Every job of the command. What cannot be composed is noted in `mistakes`, and the rest composed without it.
 
-    sweeps: whether the command may have several jobs.
+    sweeps: whether the command may have several jobs; at_most: how many of them are wanted.
     """
     parsed = list(_parsed(command.overrides, mistakes))
     if mistakes:
         return Composed([])
     with _hydra() as loader:
-        return _Composer(loader, config_name, mistakes, sweeps).command(command, parsed)
+        return _Composer(loader, config_name, mistakes, sweeps, at_most).command(command, parsed)
 
 
 @contextmanager
@@ -130,8 +132,9 @@ def _hydra() -> Iterator[ConfigLoader]:
 class _Composer:
     """Composes jobs; what goes wrong is noted in `mistakes`."""
 
-    def __init__(self, loader: ConfigLoader, config_name: str, mistakes: Mistakes, sweeps: bool):
+    def __init__(self, loader: ConfigLoader, config_name: str, mistakes: Mistakes, sweeps: bool, at_most: int | None):
         self.loader, self.config_name, self.mistakes, self.sweeps = loader, config_name, mistakes, sweeps
+        self.at_most = at_most
         self._with_groups: dict[tuple[tuple[str, ...], RunMode], DictConfig] = {}
 
     @cached_property
@@ -156,7 +159,7 @@ class _Composer:
             fixed = [word for word, override in zip(command.overrides, parsed) if not override.is_sweep_override()]
             return Composed([self.job(fixed)], sweep, open_sweep=True)
         words = as_swept(command.overrides, whole)
-        return Composed([self.job(arm) for arm in arms(words, whole)], sweep, overrides=words)
+        return Composed([self.job(arm) for arm in arms(words, whole)[: self.at_most]], sweep, overrides=words)
 
     def job(self, words: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
         """The configuration of these overrides. Where there is none, they are tried one by one, groups first (they

@@ -12,7 +12,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
-from src.config import resolvers
+from src.config import remembered, resolvers
 
 
 @dataclass
@@ -64,4 +64,5 @@ class Root:
 def register() -> None:
     """Make `- schema` and the resolvers available to a primary config. The schema is open: a method adds keys to it."""
     resolvers.register()
+    remembered.remember()
     ConfigStore.instance().store(name="schema", node=OmegaConf.structured(Root, flags={"struct": False}))

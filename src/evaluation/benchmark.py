@@ -5,6 +5,7 @@ Each file of `conf/benchmark/` is one of these components; adding a benchmark is
 
 from __future__ import annotations
 
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
@@ -216,14 +217,11 @@ class ReasoningGym(Benchmark):
 
     def _draw(self, seed: int) -> Iterator[Question]:
         require(self.PACKAGE, f"the benchmark {self.source}")
-        import reasoning_gym
-
         try:
-            entries = reasoning_gym.create_dataset(self.dataset, size=self.size, seed=seed, **dict(self.options))
+            entries = _gym(self.dataset, self.size, seed, json.dumps(dict(self.options), sort_keys=True))
         except (ValueError, TypeError, AssertionError) as error:
             raise UserError(f"{self.source} cannot be made: {error}", "Check `dataset` and `options`.") from error
-        for entry in entries:
-            yield self._question(entry)
+        return map(self._question, entries)
 
     def _question(self, entry: dict[str, Any]) -> Question:
         about, answer = entry["metadata"], str(entry["answer"])
@@ -236,6 +234,14 @@ class ReasoningGym(Benchmark):
         elif worked := about.get("answer_cot"):
             solution = boxed_at_end(worked)
         return Question(entry["question"].strip(), answer, solution=solution)
+
+
+@lru_cache(16)
+def _gym(dataset: str, size: int, seed: int, options: str) -> Sequence[dict[str, Any]]:
+    """Kept, as a stage asks for its questions more than once: a hundred of countdown take three seconds."""
+    import reasoning_gym
+
+    return tuple(reasoning_gym.create_dataset(dataset, size=size, seed=seed, **json.loads(options)))
 
 
 @dataclass(frozen=True, kw_only=True)

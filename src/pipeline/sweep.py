@@ -54,9 +54,10 @@ def explain_command(command: CommandLine, config_name: str) -> Iterator[str]:
     an experiment by what it brings."""
     mistakes = Mistakes()
     chosen = [word for word in command.overrides if "=" in word]
-    composed = compose_command(CommandLine([], chosen, multirun=False, runs=True), config_name, mistakes)
+    command_of_it = CommandLine([], chosen, multirun=False, runs=True)
+    composed = compose_command(command_of_it, config_name, mistakes, at_most=1)  # arms are told from the sweep
     mistakes.raise_if_any(LOOK)
-    config = composed.jobs[0]  # of an experiment, the first: its arms are told from the sweep
+    config = composed.jobs[0]
     with _as_hydra_config(config):
         plain = _plain_where_it_can_be(config)
     feeds = draw(plain, Mistakes()).feeds if "method" in plain else {}

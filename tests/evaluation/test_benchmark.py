@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from src.config import build as config
 from src.core.errors import UserError
-from src.evaluation.benchmark import Benchmark, FileBenchmark, HubBenchmark, ProceduralBenchmark, ReasoningGym
+from src.evaluation.benchmark import Benchmark, FileBenchmark, HubBenchmark, ProceduralBenchmark, ReasoningGym, _gym
 from src.evaluation.grading import grade
 from src.evaluation.requests import load_questions
 from src.generation.procedural.size import Size
@@ -250,6 +250,7 @@ def test_a_benchmark_without_a_dev_part_says_so(table):
 @pytest.mark.parametrize("name", [n for n in options() if n.startswith("rg_")])
 def test_reasoning_gym_draws_the_same_questions_twice(name):
     questions = build(name, size=5).questions()
+    _gym.cache_clear()
     assert questions == build(name, size=5).questions()
     assert len(questions) == 5
     dev = list(build(name, size=5).dev_examples())

@@ -1,21 +1,30 @@
 """The shipped configuration, composed as a job would see it."""
 
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from src.config import resolvers, schema
+from src.config import schema
 from src.config.mistakes import Mistakes
 from src.config.overrides import CONF
 from src.pipeline.graph import Node, draw
+from src.pipeline.job import plain_config
+from src.pipeline.sweep import _as_hydra_config
 
 
 def composed(*overrides: str, config: str = "config") -> dict[str, Any]:
+    return deepcopy(_composed(overrides, config))
+
+
+@cache  # many tests ask for the same few, and each takes a third of a second
+def _composed(overrides: tuple[str, ...], config: str) -> dict[str, Any]:
     schema.register()
-    resolvers.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return OmegaConf.to_container(compose(config, overrides=list(overrides)), resolve=True)
+        cfg = compose(config, list(overrides), return_hydra_config=True)
+    with _as_hydra_config(cfg):
+        return plain_config(cfg)
 
 
 def nodes_of(config: dict[str, Any]) -> dict[str, Node]:

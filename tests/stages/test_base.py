@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from src.core.stage import StageContext
-from src.corpus.library_docs import LibraryDocs
+from src.corpus.jsonl import JsonlReader
 from src.modeling.recipe import Recipe
 from src.stages.base import Base
 from src.stages.sft import Reading
@@ -24,10 +24,14 @@ def ctx(tmp_path: Path) -> StageContext:
 
 
 @pytest.mark.parametrize("untrained", [False, True])
-def test_it_leaves_a_model_that_has_read_or_one_as_it_was_drawn(ctx: StageContext, untrained: bool) -> None:
+def test_it_leaves_a_model_that_has_read_or_one_as_it_was_drawn(
+    ctx: StageContext, tmp_path: Path, untrained: bool
+) -> None:
     from src.modeling.loading import load_tokenizer
 
-    Base(TINY, RECIPE, CPU, reading=Reading(n=24), words=LibraryDocs(), untrained=untrained).run(ctx)
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text('{"text": "A prime number has two divisors, itself and one."}\n' * 9)
+    Base(TINY, RECIPE, CPU, reading=Reading(n=24), words=JsonlReader(str(texts)), untrained=untrained).run(ctx)
     ctx.tally.check()
     assert ctx.tally.kept == (0 if untrained else 24)
     drawn = (ctx.work / "made" / "model.safetensors").read_bytes()

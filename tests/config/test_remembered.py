@@ -1,0 +1,62 @@
+from copy import deepcopy
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.config_store import ConfigStore
+from hydra.errors import MissingConfigException
+from omegaconf import OmegaConf
+
+from src.config import remembered
+
+
+@pytest.fixture
+def composed(tmp_path):
+    """Composes `main.yaml` of a folder, which chooses an option of the group `size`."""
+    remembered.remember()
+    (tmp_path / "size").mkdir()
+    (tmp_path / "size/small.yaml").write_text("rows: 1\n")
+    (tmp_path / "main.yaml").write_text("defaults: [size: small, _self_]\nseed: 0\n")
+
+    def read(*overrides):
+        with initialize_config_dir(str(tmp_path), version_base="1.3"):
+            return OmegaConf.to_container(compose("main", overrides=list(overrides)))
+
+    return tmp_path, read
+
+
+def test_a_file_is_parsed_once_and_every_composition_is_its_own(composed, monkeypatch):
+    _, read = composed
+    first = read("size.rows=5")
+    monkeypatch.setattr(remembered.hydras.FileConfigSource, "load_config", lambda *_, **__: pytest.fail("parsed again"))
+    assert (first, read()) == ({"size": {"rows": 5}, "seed": 0}, {"size": {"rows": 1}, "seed": 0})
+
+
+def test_a_file_that_has_changed_is_read_again(composed):
+    folder, read = composed
+    read()
+    (folder / "size/small.yaml").write_text("rows: 22\n")
+    assert read()["size"] == {"rows": 22}
+
+
+def test_a_file_that_is_not_there_is_told_in_hydras_words(composed):
+    _, read = composed
+    with pytest.raises(MissingConfigException, match="Could not find 'size/large'"):
+        read("size=large")
+
+
+def test_hydra_may_register_its_own_beside_it_as_in_a_launchers_process():
+    remembered.remember()
+    registry = SourcesRegistry.instance()
+    registry.register(remembered.hydras.FileConfigSource)
+    assert registry.resolve("file") is remembered.FileConfigSource
+
+
+def test_a_copy_of_the_place_to_look_shares_the_one_store_of_schemas():
+    remembered.remember()
+    store = ConfigStore.instance()
+    store.store(name="toy", node={"rows": [1]})
+    handed_out = store.load("toy.yaml")
+    handed_out.node.rows.append(2)
+    assert deepcopy(store) is store
+    assert store.load("toy.yaml").node.rows == [1]
