@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.core.records import Prompt, read_table
-from tests.generation.tutor_server import tutoring
+from tests.generation.loopback import Reply
+from tests.generation.tutor_server import MARKS, tutoring
 from tests.printed import ROOT, printed_commands
 from tests.typed import Done, typed
 
@@ -67,7 +68,7 @@ TINY = {
          "generate.prompts=12", "synthesizer.recipe.epochs=1", "selector=random"),
 }  # fmt: skip
 OF_A_SERVER = ("model=base_1m", "selector=random", "recipe@pretrain.recipe=tiny", "recipe@synthesizer.recipe=tiny",
-               "teacher.base_url=URL", "reward=tiny")  # fmt: skip
+               "teacher.base_url=URL", "reward=tiny", "passages.chars=200", "prompt_set.tool_share=0")  # fmt: skip
 ROWS = [
     {
         "problem": f"Ann has {n} apples and buys {2 * n} more at the market. How many apples has she now?",
@@ -106,6 +107,8 @@ class Desk:
             for part, before in BEFORE.items():
                 for first in before if part in command else ():
                     assert self.type(first).code == 0, f"{first}: {self.type(first).said}"
+            if "quotes=" in command:  # pages quote the project's records, which a command before may have written anew
+                shutil.copytree(ROOT / "experiments", self.folder / "experiments", dirs_exist_ok=True)
             module, *words = self._words(command)
             self.done[command] = typed(module, words, self.folder, OPENAI_API_KEY="none", HF_HUB_OFFLINE="1")
         return self.done[command]
@@ -119,7 +122,7 @@ class Desk:
         return [module, *(word.replace("URL", self.url) for word in (*words, *self._small(command)))]
 
     def _id(self) -> str:
-        (prompts,) = self.folder.glob("outputs/store/prompts/*/prompts")
+        prompts = next(self.folder.glob("outputs/store/prompts/*/prompts"))
         return next(iter(read_table(prompts, Prompt))).id
 
     def _small(self, command: str) -> tuple[str, ...]:
@@ -160,8 +163,22 @@ def fill(folder: Path) -> None:
 def desk(tmp_path_factory):
     folder = tmp_path_factory.mktemp("desk")
     fill(folder)
-    with tutoring() as server:
+    with tutoring(a_problem_or_an_answer) as server:
         yield Desk(folder, server.url)
+
+
+def a_problem_or_an_answer(number, body):
+    """What the paper's prompts ask for, which quote a text, and an answer to whatever else the tutor does not know."""
+    prompt = "" if "input" in body else body["messages"][-1]["content"]
+    if not prompt or any(mark in prompt for mark, _ in MARKS.values()):
+        return None
+    n = 3 + number % 90
+    text = f"He has {n} - {n - 2} = 2 pens left.\n\nThe answer is $\\boxed{{2}}$."
+    if "[Problem]" in prompt:
+        asked = f"Tom has {n} pens and gives {n - 2} away. How many pens has he left?"
+        text = f"[Problem]\n{asked}\n\n[Solution]\n{text}"
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+    return Reply(200, {"choices": [choice], "usage": {"prompt_tokens": 50, "completion_tokens": 60}})
 
 
 @pytest.mark.long

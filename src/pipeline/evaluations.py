@@ -39,7 +39,7 @@ def model_label(config: Mapping[str, Any]) -> str:
     if name == "???":
         raise UserError(
             "No model is named.",
-            "Add model=FOLDER, a Hugging Face folder or a name on the hub; or generator@engine=openai "
+            "Add model=FOLDER, a Hugging Face folder or a name on the hub; or generator@engine=vllm_server "
             "engine.model=NAME engine.base_url=URL for one behind a server.",
         )
     return Path(str(name)).name
@@ -132,7 +132,8 @@ class Evaluations:
         return {path.name: Artifact(path) for path in links}
 
     def find(self, name: str) -> tuple[str, Artifact]:
-        """The evaluation of that name: with its key, or without where only one has it.
+        """The evaluation of that name: with its key, or without where only one has it; one that was graded again is
+        what that made of it.
 
         Raises UserError for none and for several; those differ in options, which the message says.
         """
@@ -140,6 +141,9 @@ class Evaluations:
         if not found:
             known = ", ".join(self.all()) or "none"
             raise UserError(f"{self.folder / name} holds no finished evaluation.", f"There are: {known}.")
+        if len(found) > 1:
+            graded_again = {key for made in found.values() for key in made.manifest["inputs"].values()}
+            found = {full: made for full, made in found.items() if made.manifest["key"] not in graded_again}
         if len(found) > 1:
             lines = "\n".join(f"  {full}: {_differences(made, found.values())}" for full, made in found.items())
             raise UserError(
