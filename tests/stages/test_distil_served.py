@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
+import zlib
 from pathlib import Path
 
 import pytest
@@ -88,10 +89,13 @@ def proxy(vllm_server):
 
 
 def as_problem(body, words):
-    """The tiny model knows no mathematics: two of three of its texts are put into the form that is asked for."""
-    told = body["messages"][0]["content"]
-    boxed = f"\\boxed{{{len(words)}}}" if sum(map(ord, told)) % 3 else "nothing"
-    return f"[Problem]\nHow long is {words!r}?\n\n[Solution]\nIt is {boxed}."
+    """The tiny model knows no mathematics: each of its texts stands for a problem, of which two of three have an
+    answer."""
+    told, drawn = body["messages"][0]["content"], zlib.crc32(words.encode())
+    a, b = 10 + drawn % 89, 10 + drawn // 89 % 1_009
+    boxed = f"\\boxed{{{a + b}}}" if sum(map(ord, told)) % 3 else "known"
+    question = f"A library owns {a} atlases and is given {b} more by its town. How many atlases does it own now?"
+    return f"[Problem]\n{question}\n\n[Solution]\nTogether they are {a} + {b} = {a + b}.\n\nThe answer is {boxed}."
 
 
 @pytest.fixture
@@ -135,6 +139,13 @@ def process():
     return start
 
 
+def told(folder):
+    """(tally, summary) of a stage that came to its end."""
+    stopped = folder / "stopped"
+    assert not stopped.exists(), stopped.read_text()
+    return json.loads((folder / "tally").read_text())
+
+
 def letters(folder):
     return sorted((folder / "dead_letter.jsonl").read_text().splitlines())
 
@@ -145,7 +156,7 @@ def test_killed_twenty_times_behind_a_bad_line_it_ends_like_an_undisturbed_run(p
     undisturbed = process(proxy.url, source, whole, "out")
     undisturbed.join(120)
     assert proxy.delivered.total() == len(proxy.delivered) == CALLS - DEAD
-    tally, summary = json.loads((whole / "out" / "tally").read_text())
+    tally, summary = told(whole / "out")
     assert tally["in"] == CALLS
     assert tally["kept"] > 10
     assert tally["rejected"].keys() == {"cut off at the token limit", "no boxed answer"}
@@ -168,7 +179,7 @@ def test_killed_twenty_times_behind_a_bad_line_it_ends_like_an_undisturbed_run(p
     last.join(150)
     assert last.exitcode == 0
 
-    assert json.loads((killed / "out" / "tally").read_text()) == [tally, summary]
+    assert told(killed / "out") == [tally, summary]
     assert table_bytes(killed / "out" / "problems") == table_bytes(whole / "out" / "problems")
     assert letters(killed / "out") == letters(whole / "out")
     assert len(list(read_table(killed / "out" / "problems", Problem))) == tally["kept"]
@@ -181,9 +192,15 @@ def test_killed_twenty_times_behind_a_bad_line_it_ends_like_an_undisturbed_run(p
 
 
 def test_on_a_bad_line_without_kills_nothing_is_delivered_twice(proxy, process, source, tmp_path):
+    stopped = tmp_path / "run" / "out" / "stopped"
     run = process(proxy.url, source, tmp_path / "run", "out")
     run.join(150)
-    tally, _ = json.loads((tmp_path / "run" / "out" / "tally").read_text())
+    if stopped.exists():  # the dead ones were asked last, when no other answer told that the server is well
+        assert "max_retries=0 gives them up" in stopped.read_text()
+        stopped.unlink()
+        run = process(proxy.url, source, tmp_path / "run", "out", max_retries=0)
+        run.join(150)
+    tally, _ = told(tmp_path / "run" / "out")
     assert tally["kept"] + sum(tally["rejected"].values()) + sum(tally["failed"].values()) == CALLS
     assert set(proxy.delivered.values()) == {1}
     assert len(proxy.delivered) == CALLS - DEAD
