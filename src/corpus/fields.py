@@ -108,6 +108,11 @@ def _as_text(row: Mapping[str, Any], path: str, types: tuple[type, ...]) -> str:
     value = lookup(row, path)
     if value is None:
         raise KeyError(path)
+    if isinstance(value, bytes):  # Parquet of tools that do not say that a column is text
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            raise TypeError("invalid UTF-8") from None
     if not isinstance(value, types) or (isinstance(value, bool) and object not in types):
         raise TypeError(f"field '{path}' is {type(value).__name__}, not text")
     return str(value)

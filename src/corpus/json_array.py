@@ -24,7 +24,7 @@ def elements(file: BufferedReader, limit: int, place: str) -> Iterator[tuple[str
     nobody knows where the next element begins. Bytes that are no UTF-8 become lone surrogates, which a reader refuses
     in a text."""
     too_long: list[str] = []
-    decoder = json.JSONDecoder(parse_int=lambda digits: _whole(digits, too_long))
+    decoder = json.JSONDecoder(parse_int=lambda digits: _whole(digits, too_long), strict=False)
     text = TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape")
     buffer, number = text.read(CHUNK).lstrip()[1:], 0
     while True:

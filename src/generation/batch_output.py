@@ -53,8 +53,8 @@ def read_output(files: Iterable[bytes], booked: Mapping[str, Spent], provider: P
     output, bad = Output(), 0
     for line in (line for file in files for line in file.split(b"\n") if line.strip()):
         try:
-            row = json.loads(line)
-            key = row["custom_id"]
+            row = json.loads(line.decode("utf-8-sig", errors="replace"), strict=False)
+            key = str(row["custom_id"])
         except (ValueError, TypeError, KeyError, RecursionError):
             bad += 1
             continue
@@ -75,7 +75,8 @@ def _read_row(row: Mapping[str, Any], key: str, most: Spent, provider: Provider,
         code = error.get("code") if isinstance(error, dict) else error
         output.failures[key] = Failure(f"batch: {code or 'no answer'}", transient=True)
         return
-    body, status = reply.get("body"), int(reply.get("status_code") or 0)
+    body, said = reply.get("body"), str(reply.get("status_code"))
+    status = int(said) if said.isdecimal() else 200  # not said: then the body tells
     refusal = refusal_in(body, {}) if status == 200 else Refusal(status, body)
     if refusal is not None:
         output.failures[key] = _failure(provider.verdict(refusal), refusal)

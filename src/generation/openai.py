@@ -12,6 +12,7 @@ from src.core.checks import at_least
 from src.core.errors import HERE, UserError
 from src.core.fingerprint import not_in_key
 from src.generation.base import Generator, Sampling
+from src.generation.base_url import check_url
 from src.generation.budget import Budget, Price
 from src.generation.json_output import ASKED_FOR, RESPONSE_FORMATS
 from src.generation.provider import Provider
@@ -101,8 +102,10 @@ class OpenAIGenerator(Generator):
     def __post_init__(self) -> None:
         prices = {name: p if isinstance(p, Price) else Price(**p) for name, p in self.prices.items()}
         object.__setattr__(self, "prices", prices)
-        if urlsplit(self.base_url).scheme not in ("http", "https"):
-            raise ValueError(f"base_url must begin with http:// or https://, not {self.base_url!r}")
+        try:
+            check_url(self.base_url)
+        except ValueError as problem:
+            raise ValueError(f"base_url {problem}, not {self.base_url!r}") from None
         for option in ("concurrency", "timeout", "requests_per_minute", "tokens_per_minute"):
             value = getattr(self, option)
             if value is not None and value <= 0:
@@ -202,5 +205,11 @@ class OpenAIGenerator(Generator):
             raise UserError(
                 f"The generator openai finds no key: the environment variable {self.api_key_env} is not set.",
                 f"export {self.api_key_env}=... or set api_key_env=null for a server that wants none.",
+            )
+        if any(c < " " or c == "\x7f" for c in key):
+            raise UserError(
+                f"The key in the environment variable {self.api_key_env} holds a line end or another control "
+                "character, which no header can carry.",
+                f"Set {self.api_key_env} again, with nothing but the key in it.",
             )
         return key

@@ -18,6 +18,7 @@ from src.generation.thinking import split_thinking
 CONTENT_FILTER = "content filter"
 UNREADABLE_CHARACTERS = "unreadable characters"
 ALL_THOUGHTS = "cut off while it was thinking"
+MOST_TOKENS = 10**9  # of one call: what says more is broken
 
 
 def read_reply(reply: Any, id: str, booked: Spent, provider: Provider, as_json: bool) -> Completion:
@@ -31,7 +32,7 @@ def read_reply(reply: Any, id: str, booked: Spent, provider: Provider, as_json: 
     if (vector := _vector(reply)) is not None:
         return Completion(id, vector_text(vector), "stop", prompt_tokens)
     choices = reply.get("choices") if isinstance(reply, dict) else None
-    if not choices or not isinstance(choices[0], dict):
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise Unreadable("no choices in it", charged if _says_usage(reply) else None)
     text, thinking, refused = _texts(choices[0])
     said = choices[0].get("finish_reason") or choices[0].get("stop_reason")
@@ -87,18 +88,21 @@ def _texts(choice: Mapping[str, Any]) -> tuple[str, str, str]:
         thoughts, text = split_thinking(str(choice.get("text") or ""))
         return text, thoughts, ""
     content = message.get("content")
-    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
-    written = "".join(_part(part, "text") for part in parts) if parts else content
+    parts = content if isinstance(content, list) else [content]
+    written = "".join(_part(part, "text") for part in parts)
     apart = message.get("reasoning_content") or message.get("reasoning") or "".join(_part(p, "thinking") for p in parts)
-    thoughts, text = split_thinking(written if isinstance(written, str) else "")
+    thoughts, text = split_thinking(written)
     return text, str(apart or thoughts), str(message.get("refusal") or "")
 
 
-def _part(part: Mapping[str, Any], kind: str) -> str:
-    """What a part of a message adds to the text, or to the thoughts."""
-    if part.get("type") not in {"text": ("text", "output_text"), "thinking": ("thinking", "reasoning")}[kind]:
+def _part(part: Any, kind: str) -> str:
+    """What a part of a message adds to the text, or to the thoughts; a bare string is text."""
+    if not isinstance(part, dict):
+        return part if isinstance(part, str) and kind == "text" else ""
+    said = part.get("type", "text")
+    if said not in {"text": ("text", "output_text"), "thinking": ("thinking", "reasoning")}[kind]:
         return ""
-    value = part.get(str(part["type"])) or part.get("text") or ""
+    value = part.get(said) or part.get("text") or ""
     return "".join(_part(inner, "text") for inner in value) if isinstance(value, list) else str(value)
 
 
@@ -124,7 +128,9 @@ def _says_usage(reply: Any) -> bool:
 
 
 def _count(value: Any) -> int | None:
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None
+    """A number of tokens; None for what is none, as -1 or a number that no text has."""
+    counts = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
+    return int(value) if counts else None
 
 
 def _readable(text: str) -> str:

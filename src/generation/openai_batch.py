@@ -192,14 +192,15 @@ class OpenAIBatchSession(OpenAISession):
             return {}
         state = self._patiently(lambda: self._client.get(f"/batches/{id}"))
         counts = state.get("request_counts") or {}
-        log.info("batch %s: %s, %s of %s calls", id, state["status"], counts.get("completed"), counts.get("total"))
-        if state["status"] not in ENDED:
+        status = str(state.get("status")).lower()
+        log.info("batch %s: %s, %s of %s calls", id, status, counts.get("completed"), counts.get("total"))
+        if status not in ENDED:
             return {}
         booked = self._books.batches.booked(batch.token)
         files = [state[name] for name in ("output_file_id", "error_file_id") if state.get(name)]
         actual, failures = self._collect(files, booked)
         self._books.batches.close(batch, actual)
-        if state["status"] == "failed":
+        if status == "failed":
             errors = ((state.get("errors") or {}).get("data")) or []
             problems = (
                 "; ".join(f"{e.get('code') or ''} {e.get('message') or ''}".strip() for e in errors) or "no reason"

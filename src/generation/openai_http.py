@@ -12,6 +12,8 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import certifi
 
+from src.core.errors import UserError
+from src.generation.base_url import check_url
 from src.generation.refusals import NoAnswer, Refusal, Unreadable, refusal_in
 
 CONNECT_SECONDS = 10.0
@@ -64,6 +66,8 @@ class Client:
                 return reply.status, dict(reply.headers), await reply.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NoAnswer(f"no connection: {error}", sent=False) from None
+        except aiohttp.ClientHttpProxyError as error:  # it lets nothing through
+            raise NoAnswer(f"no connection: the proxy says {error.status} {error.message}", sent=False) from None
         except TimeoutError:
             raise NoAnswer(f"timeout: no answer in {self._seconds:g} s") from None
         except aiohttp.ClientError as error:
@@ -77,7 +81,10 @@ class Client:
         if (refusal := refusal_in(body, headers)) is not None:
             raise refusal
         if not isinstance(body, dict):
-            raise Unreadable("no JSON object")
+            if not content.strip():
+                raise Unreadable("an empty reply")
+            sort = next((value for name, value in headers.items() if name.lower() == "content-type"), "no type")
+            raise Unreadable(f"no JSON object, but {sort.partition(';')[0]}")
         return body
 
 
@@ -91,19 +98,29 @@ def _certificates(base_url: str) -> ssl.SSLContext | bool:
 
 
 def _proxy(base_url: str) -> str | None:
-    """That of HTTPS_PROXY and its like, unless NO_PROXY names the host. Asked once: with `trust_env` aiohttp reads the
-    environment and looks for ~/.netrc at each call, in other threads, which took a third of the client's time."""
+    """That of HTTPS_PROXY and its like, unless NO_PROXY names the host; UserError for one of another sort. Asked once:
+    with `trust_env` aiohttp reads the environment and looks for ~/.netrc at each call, in other threads, which took a
+    third of the client's time."""
     server = urlsplit(base_url)
     found = getproxies().get(server.scheme)
     if not found or proxy_bypass(server.hostname or ""):
         return None
-    return found if "://" in found else f"http://{found}"
+    proxy = found if "://" in found else f"http://{found}"
+    try:
+        check_url(proxy)
+    except ValueError as problem:
+        name = f"{server.scheme.upper()}_PROXY"
+        raise UserError(
+            f"The proxy that the environment names for {base_url} is of no use: it {problem}.",
+            f"Set {name}=http://host:port, or keep {server.hostname} from it: export NO_PROXY={server.hostname}",
+        ) from None
+    return proxy
 
 
 def _parsed(content: bytes) -> Any:
-    """JSON where it is JSON, else the text."""
-    text = content.decode("utf-8", errors="replace")
+    """JSON where it is JSON, also with a byte-order mark or a bare line end in a text, else the text."""
+    text = content.decode("utf-8-sig", errors="replace")
     try:
-        return json.loads(text)
+        return json.loads(text, strict=False)
     except (ValueError, RecursionError):
         return text

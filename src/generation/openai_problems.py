@@ -32,6 +32,16 @@ class Problems:
     def fatal(self, verdict: Verdict, refusal: Refusal) -> UserError:
         """No other call would be spared."""
         said = self.clean(refusal)
+        if 300 <= refusal.status < 400:
+            return UserError(
+                f"{self.server} sends calls on to {self.clean(refusal.elsewhere or 'another place')}: {said}",
+                "Is base_url right? Most end in /v1; a page for people to log in is no server of texts.",
+            )
+        if refusal.status == 407:
+            return UserError(
+                f"The proxy on the way to {self._options.base_url} wants to know who asks: {said}",
+                "Set it with name and password: export HTTPS_PROXY=http://name:password@host:port",
+            )
         if verdict is Verdict.NO_CREDIT:
             return UserError(f"{self.server} says that the account has no credit left: {said}", f"Top it up. {GOES_ON}")
         if verdict is Verdict.SPENDING_LIMIT:

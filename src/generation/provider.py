@@ -69,10 +69,10 @@ COMMON: Mapping[Verdict, tuple[str, ...]] = {
         "string_above_max_length",
         "413",
     ),
-    Verdict.BAD_KEY: ("401", "invalid_api_key", "400 api key not valid", "403"),
-    Verdict.UNKNOWN_MODEL: ("404", "model_not_found", "400 not a valid model", "400 invalid model"),
+    Verdict.BAD_KEY: ("401", "invalid_api_key", "400 api key not valid", "403", "407"),
+    Verdict.UNKNOWN_MODEL: ("404", "3xx", "model_not_found", "400 not a valid model", "400 invalid model"),
     Verdict.THROTTLED: ("429", "503", "529", "overloaded", "resource_exhausted"),
-    Verdict.SERVER_ERROR: ("5xx", "408", "409", "425", "200"),
+    Verdict.SERVER_ERROR: ("5xx", "408", "409", "425", "499", "200"),
 }
 
 FinishReason = Literal["stop", "length", "content filter", "broken off"]
@@ -119,9 +119,9 @@ class Provider:
                     return Verdict(verdict)
         return Verdict.BAD_REQUEST
 
-    def finish_reason(self, said: str | None) -> FinishReason | None:
+    def finish_reason(self, said: Any) -> FinishReason | None:
         """The server's word in ours; None for one that nobody knows, and for none."""
-        word = (said or "").lower()
+        word = str(said or "").lower()
         for table in (self.finish, FINISH):
             for reason, words in table.items():
                 if word in map(str.lower, words):

@@ -12,8 +12,8 @@ from typing import Any
 
 LONGEST_WORDS = 400  # of a server's, in a message
 _TELLING = ("code", "type", "error_type", "status", "message", "detail", "msg", "reason", "quotaId")
-_PAUSE = re.compile(r"(?:try again in|retry (?:after|in))\s*((?:[\d.]+\s*(?:ms|[hms])[a-z]*\s*)+)", re.I)
-_SPAN = re.compile(r"([\d.]+)\s*(ms|h|m|s)", re.I)
+_PAUSE = re.compile(r"(?:try again in|retry (?:after|in))\s*((?:\d*\.?\d+\s*(?:ms|[hms])[a-z]*\s*)+)", re.I)
+_SPAN = re.compile(r"(\d*\.?\d+)\s*(ms|h|m|s)", re.I)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -49,6 +49,11 @@ class Refusal(Exception):  # noqa: N818
         return " ".join(" ".join(told).split())[:LONGEST_WORDS] or json.dumps(self.body)[:LONGEST_WORDS]
 
     @property
+    def elsewhere(self) -> str | None:
+        """Where it sends calls on to."""
+        return next((value for name, value in self.headers.items() if name.lower() == "location"), None)
+
+    @property
     def pause(self) -> float | None:
         """Seconds that it asks to wait: in a header, as a number or a date, or in its words."""
         headers = {name.lower(): value.strip() for name, value in self.headers.items()}
@@ -69,7 +74,7 @@ def refusal_in(body: Any, headers: Mapping[str, str]) -> Refusal | None:
         return None
     error = body["error"]
     code = error.get("code") if isinstance(error, dict) else None
-    status = int(code) if isinstance(code, int | str) and str(code).isdigit() and 400 <= int(code) < 600 else 200
+    status = int(code) if isinstance(code, int | str) and str(code).isdecimal() and 400 <= int(code) < 600 else 200
     return Refusal(status, body, headers)
 
 

@@ -24,7 +24,7 @@ class Questions(AsksTeacher):
     """
 
     kind: ClassVar[str] = "questions"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     tokens_a_prompt: ClassVar[int] = 900
 
     @property

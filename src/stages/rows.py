@@ -64,7 +64,7 @@ class Rows(Stage):
     """
 
     kind: ClassVar[str] = "rows"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     reader: FileReader
     form: Form

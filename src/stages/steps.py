@@ -47,7 +47,7 @@ class StepData(Stage):
     """
 
     kind: ClassVar[str] = "steps"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     heavy: ClassVar[bool] = True
 
     benchmarks: dict[str, Benchmark]

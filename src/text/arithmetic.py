@@ -22,13 +22,15 @@ Number = int | Fraction
 MAX_CHARS = 20_000  # of a text that is read: a longer solution is no arithmetic
 _MAX_POWER, _MAX_DIGITS = 64, 40
 
-_FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}\\]{1,40})\}\s*\{([^{}\\]{1,40})\}")
+_FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}\\]{1,40})\}|(\d))\s*(?:\{([^{}\\]{1,40})\}|(\d))")
+_POWER = re.compile(r"(?<=[\d)]) ?\*\* ?(?=[-\d(])")  # other doubled stars are bold type
+_EXPONENT = re.compile(r"\^\{(\d{1,3})\}")  # not of -1: many an inverse is one of another arithmetic
 _DRESS = re.compile(
-    r"\\boxed\s*\{([^{}]*)\}|\\(?:text|mathrm|textbf|mathbf)\s*\{\s*\}|\\[,;:! ]|\\(?:left|right)(?![a-z])|\*\*"
+    r"\\boxed\s*\{([^{}]*)\}|\\(?:text|mathrm|textbf|mathbf)\s*\{\s*\}|\\[,;:! ]|\\(?:left|right)(?![a-z])"
 )
 _SPELLINGS = (
     ("\\times", "*"), ("\\cdot", "*"), ("\\div", "/"), ("\\approx", "≈"), ("\\%", "%"), ("\\$", ""), ("$", ""),
-    ("×", "*"), ("·", "*"), ("÷", "/"), ("−", "-"), ("–", "-"), ("²", "^2"), ("³", "^3"), ("{,}", ","),
+    ("×", "*"), ("·", "*"), ("⋅", "*"), ("÷", "/"), ("−", "-"), ("–", "-"), ("²", "^2"), ("³", "^3"), ("{,}", ","),
     ("⁄", "/"), ("∕", "/"),
     ("\\(", " | "), ("\\)", " | "), ("\\[", " | "), ("\\]", " | "), ("&=", "="), ("\\\\", " | "),
 )  # fmt: skip
@@ -55,7 +57,20 @@ _AFTER = re.compile(
     r"|\s+and\s+\(?\d+ ?/ ?\d+\)?(?! ?[=\d])"  # "= 3 and 1/3"
 )
 _TRIAL = re.compile(r"\b[Tt]ry(?:ing)?\s+(?:some|small|larg|other|different|another|values|out\b|\W{0,2}[a-z]\W{0,3}=)")
-_REMAINDER = re.compile(r"[^.;=\d]{0,40}\bremainder\b")  # "13 / 6 = 2 full rounds with a remainder of 1"
+_REMAINDER = re.compile(r"[^.;=\d]{0,40}\b(?:remainder\b|\d+ left\b)")  # "13 / 6 = 2 full rounds with a remainder of 1"
+# Said to be wrong, or said of other numbers than those of every day.
+_DENIED = re.compile(
+    r"[^.;=\d]{0,40}(?:\b(?:wrong|incorrect|false|impossible|absurd|not (?:true|right|correct|possible)|contradict\w*"
+    r"|Boolean|in (?:binary|hexadecimal|octal|base)|on a clock)\b|[✗✘❌])|\s+(?:in|over) (?:GF|[ZF]_|Z/)",
+    re.IGNORECASE,
+)
+_SUPPOSED = re.compile(
+    r"\b(?:if|suppose|assum(?:e|ing)|whether|not true that|pretend|claims?)\b[^.,;:=\d]{0,20}$", re.IGNORECASE
+)
+_OTHER_NUMBERS = re.compile(r"\b(?:mod|modulo|base[ -]\d+|binary|hexadecimal|octal|Boolean)\b", re.IGNORECASE)
+_WORDED = re.compile(
+    r"\b(?:twice|thrice|double|half|(?:sum|product|difference|quotient|average|mean) of \d+ and)\s*$", re.IGNORECASE
+)
 _HUNDREDTHS = re.compile(r"\s*(?:cents?\b|¢|percent\b|per cent\b)")  # "$2.50 - $2.24 = 26 cents"
 _UNIT_DIGIT = re.compile(r"\b(?:units?|ones|last)['’]?s? digit", re.IGNORECASE)
 _ROUNDED = re.compile(r"\bround|\bwhole\b|\bnearest\b|\bfloor\b|\bceil|[⌊⌈]", re.IGNORECASE)
@@ -91,6 +106,8 @@ def check_arithmetic(text: str) -> Arithmetic:
             continue
         for statement, after in _statements(line):
             holds = _holds(statement, after, said)
+            if holds is False and "^" not in statement and _OTHER_NUMBERS.search(line):
+                holds = None  # a sum of powers is what a number in another base is worth
             checked += holds is not None
             if holds is False:
                 wrong.setdefault(_left(statement), " ".join(statement.split()))
@@ -120,6 +137,7 @@ def _statements(line: str) -> Iterator[tuple[str, str]]:
         end = match.start() + len(match[1].rstrip())
         before = line[: match.start(1)][-24:]
         whole = not _BEFORE.search(before) and not _CONTINUES.match(statement)
+        whole = whole and not _SUPPOSED.search(before) and not _WORDED.search(before)
         whole = whole and not (statement[0] == "-" and _VARIABLE.search(before))
         whole = whole and not (_LABEL.search(before) and not _OPERATED.search(re.split("[=≈]", statement)[0]))
         whole = whole and not (
@@ -127,7 +145,7 @@ def _statements(line: str) -> Iterator[tuple[str, str]]:
         )
         if whole and statement.count("(") == statement.count(")"):
             at = match.end()
-            if not _AFTER.match(line, end) and not ("remainder" in line and _REMAINDER.match(line, end)):
+            if not _AFTER.match(line, end) and not _REMAINDER.match(line, end):
                 yield statement, line[end:]
         else:
             at = match.start() + min(i for sign in "=≈" if (i := match[0].find(sign)) >= 0) + 1
@@ -144,7 +162,12 @@ def _beginning(line: str, at: int) -> int:
 def plain(text: str) -> str:
     """The text with its fractions and operators as one types them, code left as it is."""
     if "\\" in text:
-        text = _DRESS.sub(lambda m: m[1] or "", _FRACTION.sub(r"((\1)/(\2))", text))
+        text = _FRACTION.sub(lambda m: f"(({m[1] or m[2]})/({m[3] or m[4]}))", text)
+        text = _DRESS.sub(lambda m: m[1] or "", text)
+    if "^{" in text:
+        text = _EXPONENT.sub(r"^\1", text)
+    if "**" in text:
+        text = _POWER.sub("^", text).replace("**", "")
     if "$" in text or "/-" in text:
         text = _JOINT.sub(" | ", text)
     for dressed, bare in _SPELLINGS:
@@ -166,7 +189,7 @@ def _holds(statement: str, after: str, said: _Said) -> bool | None:
         return None
     if all(_same(*pair, said) for pair in zip(sides, sides[1:], signs)):
         return True
-    return None if _holds_otherwise(sides, signs, after, said) else False
+    return None if _DENIED.match(after) or _holds_otherwise(sides, signs, after, said) else False
 
 
 def _same(left: str, right: str, sign: str, said: _Said) -> bool:
@@ -220,6 +243,8 @@ def _agree(a: Number, b: Number, left: str, right: str, about: bool) -> bool:
     if a == b:
         return True
     if b.denominator == 1 and abs(Fraction(a) - b) <= min(Fraction(1, 2), abs(Fraction(a)) / 200):
+        return True
+    if right.endswith("%") and right[:-1].isdecimal() and abs(Fraction(a) - b) < Fraction(1, 100):
         return True
     slack = max(_rounding(left), _rounding(right)) * Fraction(101, 100)
     if about:

@@ -54,7 +54,9 @@ class _Header:
 
 
 # The tag as it is asked for, also dressed up: "**[Problem]**", "## [Solution]:", "[New Problem]", "[Problem 1]".
-_TAG = re.compile(r"^[ \t#*_>]*\[(?:new )?(problem|solution)(?: \d+)?\][ \t*_:]*", re.IGNORECASE | re.MULTILINE)
+_TAG = re.compile(
+    r"^[ \t#*_>]*\[(?:(?:new|revised|corrected) )?(problem|solution)(?: \d+)?\][ \t*_:]*", re.IGNORECASE | re.MULTILINE
+)
 # The same thing said in another way, looked for only where the tag is missing: "## Question", "Solution:".
 _VARIANT = re.compile(
     r"""^[ \t>]*(?:
@@ -78,10 +80,28 @@ _DAMAGE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd\ud800-\udfff]")
 # How models mark their thoughts; the opening mark is often part of the chat template, and not in the text.
 THOUGHT_MARKS = (
     *((f"<{word}>", f"</{word}>") for word in ("think", "thinking", "thought", "reasoning", "seed:think")),
+    *((f"<{word}>", f"</{word}>") for word in ("scratchpad", "reflection")),
     ("[THINK]", "[/THINK]"),
     ("◁think▷", "◁/think▷"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
+    ("assistantanalysis", "assistantfinal"),  # the same where a decoder leaves out the special tokens
 )
-_THOUGHTS = re.compile(r"[<\[◁](/?)(?:seed:)?(?:think|thinking|thought|reasoning)[>\]▷]", re.IGNORECASE)  # any of them
+_THOUGHTS = re.compile(  # any of them; a group holds something at an end
+    r"[<\[◁](/?)(?:seed:)?(?:think|thinking|thought|reasoning|scratchpad|reflection)[>\]▷]|<\|(?:START|(END))_THINKING\|>"
+    r"|<\|channel\|>(?:analysis|(final))<\|message\|>|assistant(?:analysis|(final))",
+    re.IGNORECASE,
+)
+# Special tokens of chat templates where a text begins and ends.
+_TURN_BEGINS = re.compile(r"\A(?:\s*<[|｜][\w▁ ]{1,30}[|｜]>)+\s*")
+_TURN_ENDS = re.compile(r"(?:\s*(?:<[|｜][\w▁ ]{1,30}[|｜]>|</s>|<eos>|<end_of_turn>))+\s*\Z")
+_CLOSING = re.compile(
+    r"(?:\s*(?:\[/(?:problem|solution|question)\]|</(?:problem|solution|question|answer)>))+\s*\Z", re.I
+)
+# After the last box, before a second problem: the first is given up.
+_GIVEN_UP = re.compile(
+    r"\b(?:revis|correct(?:ed|ion)|rewrit|redo|try again|mistake|error|(?:my|the) (?:final|response))|</\w+>\s*\Z", re.I
+)
 _REMARK = re.compile(
     r"\n\n(?:-{3,}\s*)?(?:(?:please )?let me know|feel free|(?:i )?hope (?:this|that)|would you like|is there anything"
     r"|if you(?:'d| would)? (?:like|need|have|want)|happy to)\b(?:(?!\\boxed)[^\n]){0,400}\Z",
@@ -98,6 +118,7 @@ def parse_generation(text: str, kind: str) -> ParsedProblem | Rejection:
     text = _unthought(_backslashed(text, repairs), repairs)
     if _THOUGHTS.search(text):
         return Rejection("cut off in its thoughts")
+    text = _without_tokens(text, repairs)
     if _DAMAGE.search(text):
         return Rejection("damaged characters")
     text = _unwrap(normalise(text), repairs)
@@ -106,7 +127,9 @@ def parse_generation(text: str, kind: str) -> ParsedProblem | Rejection:
     sections = _as_asked(text) or _split(text, kind, repairs)
     if isinstance(sections, Rejection):
         return sections
-    question, solution = sections
+    question, solution = (_closed(section, repairs) for section in sections)
+    if "second problem cut off" in repairs and _GIVEN_UP.search(solution, max(0, solution.rfind("boxed{"))):
+        return Rejection("a draft before another problem")
     solution = _without_remark(solution, repairs)
     if not question:
         return Rejection("empty question")
@@ -183,11 +206,29 @@ def _backslashed(text: str, repairs: list[str]) -> str:
 
 def _unthought(text: str, repairs: list[str]) -> str:
     """What follows the last end of the model's thoughts: a draft in them is not the problem."""
-    ends = [mark.end() for mark in _THOUGHTS.finditer(text) if mark[1]]
+    ends = [mark.end() for mark in _THOUGHTS.finditer(text) if any(mark.groups())]
     if not ends:
         return text
     repairs.append("thoughts cut off")
     return text[ends[-1] :]
+
+
+def _without_tokens(text: str, repairs: list[str]) -> str:
+    """The text without the special tokens of a chat template around it."""
+    if "<" not in text:
+        return text
+    bare = _TURN_ENDS.sub("", _TURN_BEGINS.sub("", text))
+    if bare != text:
+        repairs.append("special tokens cut off")
+    return bare
+
+
+def _closed(section: str, repairs: list[str]) -> str:
+    """The section without a closing tag that nobody asked for."""
+    if not section.endswith(("]", ">")) or (bare := _CLOSING.sub("", section)) == section:
+        return section
+    repairs.append("closing tag")
+    return bare
 
 
 def _unwrap(text: str, repairs: list[str]) -> str:
@@ -221,7 +262,12 @@ def _as_asked(text: str) -> tuple[str, str] | None:
     if not text.startswith("[Problem]\n") or "```" in text or "~~~" in text or not text.isascii():
         return None
     at, lower = text.find("\n[Solution]\n"), text.lower()
-    if at < 0 or "[new " in lower or lower.count("[problem]") != 1 or lower.count("[solution]") != 1:
+    if (
+        at < 0
+        or any(f"[{word} " in lower for word in ("new", "revised", "corrected"))
+        or lower.count("[problem]") != 1
+        or lower.count("[solution]") != 1
+    ):
         return None
     return text[len("[Problem]\n") : at].strip(), text[at + len("\n[Solution]\n") :].strip()
 

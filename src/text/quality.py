@@ -19,7 +19,8 @@ _BLOCK = re.compile(r"^[ \t]*```.*?^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
 _OUTPUT = re.compile(r"^[ \t]*```[ \t]*output.*?^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
 
 _LEFTOVER = re.compile(
-    r"\[(?:new )?(?:problem|solution)\]|^#+ *(?:new problem|guidelines|math text|solved example)\b"
+    r"\[(?:/|(?:new|revised|corrected) )?(?:problem|solution)\]|</(?:problem|solution|scratchpad)>"
+    r"|^#+ *(?:new problem|guidelines|math text|solved example)\b"
     r"|\[(?:(?:grade|middle|high)_school|college|amc(?:8|10|12)|aime|any)(?: code)?\]"
     r"|\{(?:passage|example)\}|<\|[\w ]+\|>|</?s>"
     r"|\bas an ai\b|\bas a language model\b|\bhere is (?:a|the) (?:new )?problem\b",
@@ -28,7 +29,20 @@ _LEFTOVER = re.compile(
 
 # One of these stands wherever the pattern finds something; looking for plain strings is 20 times as fast.
 _LEFTOVER_HINTS = (
-    *("[problem]", "[solution]", "[new ", "[grade_school", "[middle_school", "[high_school", "[college", "[amc"),
+    *(
+        "[problem]",
+        "[solution]",
+        "[new ",
+        "[/",
+        "[revised",
+        "[corrected",
+        "</",
+        "[grade_school",
+        "[middle_school",
+        "[high_school",
+        "[college",
+        "[amc",
+    ),
     *("[aime", "[any", "{passage}", "{example}", "<|", "<s>", "</s>", "new problem", "guidelines", "math text"),
     *("solved example", "as an ai", "as a language model", "here is a ", "here is the "),
 )

@@ -254,3 +254,19 @@ def test_a_missing_column_and_a_broken_file_are_refused_by_name(tmp_path):
     (tmp_path / "b.parquet").write_bytes(b"PAR1 not really")
     with pytest.raises(UserError, match=r"b\.parquet' cannot be read as Parquet"):
         list(ParquetReader(f"{tmp_path}/b.parquet").read())
+
+
+def test_parquet_columns_of_bytes_are_text_where_they_are_utf8(tmp_path):
+    file = tmp_path / "hive.parquet"
+    pq.write_table(pa.table({"text": pa.array(["café".encode(), b"caf\xe9"], pa.binary())}), file)
+    good, bad = split(ParquetReader(str(file)))
+    assert [p.text for p in good] == ["café"]
+    assert [b.reason for b in bad] == ["invalid UTF-8"]
+
+
+@pytest.mark.parametrize("name", ["notes.jsonl", "notes.json"])
+def test_a_bare_tab_in_a_text_is_read(tmp_path, name):
+    (tmp_path / name).write_bytes(b'{"text": "a\tb"}' if name == "notes.jsonl" else b'[{"text": "a\tb"}]')
+    (passage,), bad = split(JsonlReader(str(tmp_path / name)))
+    assert passage.text == "a\tb"
+    assert bad == []

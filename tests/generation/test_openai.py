@@ -54,6 +54,31 @@ def test_a_proxy_of_the_environment_is_used(tmp_path, monkeypatch, written):
     assert len(server.bodies) == 2 and all(answer.finish_reason == "stop" for answer in answers.values())
 
 
+@pytest.mark.parametrize("proxy", ["socks5://me:secret@127.0.0.1:1080", "http://[::1", "http://127.0.0.1:99999"])
+def test_a_proxy_of_no_use_is_one_clear_message_without_its_password(tmp_path, monkeypatch, proxy):
+    monkeypatch.setenv("http_proxy", proxy)
+    generator = OpenAIGenerator(model="teacher", base_url="http://teacher.invalid/v1")
+    with pytest.raises(UserError, match=r"proxy that the environment names .* is of no use: it must") as raised:
+        ask(generator, tmp_path, requests(1))
+    assert "secret" not in str(raised.value)
+
+
+def test_what_a_proxy_did_not_let_through_is_not_booked(tmp_path, monkeypatch):
+    with serving() as server:  # it knows no CONNECT
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.server_port}")
+        generator = OpenAIGenerator(model="teacher", base_url="https://teacher.invalid/v1", account="a")
+        with pytest.raises(UserError, match="no connection: the proxy says 501"):
+            ask(generator, tmp_path, requests(2))
+    assert Ledger(tmp_path / "ledger.sqlite").spent("a").calls == 0
+
+
+def test_a_key_that_no_header_can_carry_is_one_clear_message(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\nOTHER=1")
+    with pytest.raises(UserError, match="OPENAI_API_KEY holds a line end") as raised:
+        OpenAIGenerator(model="teacher").open(None, tmp_path)
+    assert KEY not in str(raised.value)
+
+
 def test_a_server_that_needs_no_proxy_is_asked_directly(tmp_path, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")  # where nobody listens
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -377,6 +402,9 @@ def test_requests_per_minute_are_kept(tmp_path):
     "options",
     [
         {"base_url": "api.openai.com"},
+        {"base_url": "http:///v1"},
+        {"base_url": "http://a..b/v1"},
+        {"base_url": "http://teacher:99999/v1"},
         {"output": "json", "api": "completions"},
         {"concurrency": 0},
         {"timeout": 0},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 from dataclasses import dataclass
 from functools import cache
@@ -91,6 +92,9 @@ class Oddity:
     error: str | None = None
 
 
+BOOKED = (40, 20, 0)  # where the reply does not say: as many tokens as "prompt 1" has bytes, and its frame
+
+
 def answers():
     yield "content in parts", Oddity("mistral", said([{"type": "text", "text": "fo"}, {"type": "text", "text": "ur"}]))
     parts = [
@@ -98,6 +102,20 @@ def answers():
         {"type": "text", "text": "four"},
     ]
     yield "thoughts in parts", Oddity("mistral", said(parts), thinking="two, two")
+    yield "content in bare strings", Oddity("mistral", said(["fo", {"text": "ur"}]))
+    yield "content as one part", Oddity("mistral", said({"type": "text", "text": "four"}))
+    yield (
+        "a bare thought in parts",
+        Oddity("mistral", said([{"type": "thinking", "thinking": ["hm"]}, "four"]), thinking="hm"),
+    )
+    yield "a number as finish reason", Oddity("gemini", said("four", 1), note="finish reason: 1")
+    yield "usage without end", Oddity("tgi", said("four", usage={"prompt_tokens": 1e400}), tokens=BOOKED)
+    yield "usage beyond sense", Oddity("tgi", said("four", usage={"prompt_tokens": 10**30}), tokens=BOOKED)
+    plain = said("fo\nur").body
+    marked = b"\xef\xbb\xbf" + json.dumps(plain).encode()
+    yield "a byte-order mark", Oddity("azure", Reply(200, marked), text="fo\nur")
+    bare = json.dumps(plain).encode().replace(rb"fo\nur", b"fo\nur")
+    yield "a bare line end in JSON", Oddity("ollama", Reply(200, bare), text="fo\nur")
     for reason in ("eos", "eos_token", "stop_sequence", "end_turn", "STOP"):
         yield reason, Oddity("tgi", said("four", reason))
     yield "MAX_TOKENS", Oddity("gemini", said("fo", "MAX_TOKENS"), text="fo", finish="length")
@@ -251,6 +269,9 @@ def fatalities():
     yield "mistral", Reply(429, {"message": "Monthly token limit exceeded"}), "limit is reached: .*Monthly token limit"
     yield "azure", refused(404, "The API deployment does not exist", code="DeploymentNotFound"), "does not know"
     yield "ollama", Reply(404, {"error": {"message": 'model "m" not found, try pulling it first'}}), "try pulling it"
+    yield "openai", Reply(302, b"", {"Location": "/login"}), "sends calls on to /login: HTTP 302"
+    yield "openai", Reply(407, b"who are you?"), "proxy on the way to .* wants to know who asks: .*who are you"
+    yield "openai", Reply(200, {"error": {"message": "Insufficient balance"}}), "no credit left"
     yield "openai", refused(429, "wait", {"Retry-After": "198000"}), "wants a pause of 55 hours: .*wait"
     refusal = "Unsupported parameter: 'temperature' is not supported with this model."
     yield (

@@ -11,9 +11,10 @@ from src.generation.batch_output import read_output
 from src.generation.budget import Price, Spent
 from src.generation.cache import AnswerCache
 from src.generation.filesystems import SHARED, type_of_mount
+from src.generation.openai_answers import read_reply
 from src.generation.openai_problems import span
 from src.generation.provider import Provider, Verdict
-from src.generation.refusals import Refusal, refusal_in
+from src.generation.refusals import Refusal, Unreadable, refusal_in
 from src.generation.thinking import ends_in_thinking, split_thinking
 
 
@@ -31,6 +32,7 @@ from src.generation.thinking import ends_in_thinking, split_thinking
         ({}, {"error": {"message": "Please try again in 890ms."}}, 0.89),
         ({}, {"error": {"message": "Please retry after 26 seconds."}}, 26.0),
         ({}, [{"error": {"message": "quota", "details": [{"retryDelay": "37s"}]}}], 37.0),
+        ({}, {"error": {"message": "Please try again in 1.2.3s, or in .s"}}, None),
         ({}, {"error": {"message": "no"}}, None),
     ],
 )
@@ -150,6 +152,30 @@ def test_lines_of_a_batch_end_at_newlines_alone_and_a_bad_one_costs_its_row():
     assert output.failures["d"].transient
     assert not output.failures["d"].counts
     assert not output.failures["b"].final
+
+
+def test_lines_of_a_batch_are_read_though_no_strict_reader_would():
+    byte = line("a", "caf\u00e9").encode("latin-1")
+    bare = line("b", "one+two").replace("+", "\t").encode()
+    unsaid = line("c").replace('"status_code": 200, ', "").encode()
+    output = read_output([b"\xef\xbb\xbf" + byte, bare, unsaid, b'{"custom_id": ["x"]}'], BOOKED, Provider(), False)
+    assert {answer.id: answer.text for answer in output.answers} == {"a": "caf\ufffd", "b": "one\ttwo", "c": "four"}
+    assert output.charged_in_full == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"choices": {"0": "four"}},
+        {"choices": True},
+        {"choices": [{"message": {"content": [None, 3, {"type": ["x"]}]}, "finish_reason": "stop"}]},
+        {"choices": [{"message": 7, "text": [], "finish_reason": "stop"}], "usage": [1]},
+        {"data": [{"embedding": ["x"]}]},
+    ],
+)
+def test_a_reply_of_any_shape_is_unreadable_at_worst(body):
+    with pytest.raises(Unreadable):
+        read_reply(body, "r", Spent(1, 50, 20, 0.0), Provider(), as_json=False)
 
 
 def test_what_a_batch_has_no_line_for_was_not_charged():

@@ -191,3 +191,35 @@ def test_whatever_marks_thoughts_they_are_no_part_of_the_problem(opens, closes):
         parsed = parse_generation(f"{thoughts}\n{PLAIN}", "cot")
         assert parsed == replace(parse_generation(PLAIN, "cot"), repairs=("thoughts cut off",))
     assert parse_generation(f"{opens}{PLAIN}", "cot") == Rejection("cut off in its thoughts")
+
+
+@pytest.mark.parametrize(
+    ("text", "repair"),
+    [
+        (f"{PLAIN}<|im_end|>", "special tokens cut off"),
+        (f"{PLAIN}\n</s>\n", "special tokens cut off"),
+        (f"{PLAIN}<\uff5cend\u2581of\u2581sentence\uff5c>", "special tokens cut off"),
+        (f"<|START_RESPONSE|>{PLAIN}<|END_RESPONSE|>", "special tokens cut off"),
+        (f"{PLAIN}\n[/Solution]", "closing tag"),
+        (f"{PLAIN}\n</answer>", "closing tag"),
+        (PLAIN.replace("\n\n[Solution]", "\n[/Problem]\n\n[Solution]"), "closing tag"),
+    ],
+)
+def test_what_a_template_or_a_habit_of_xml_adds_is_cut_off(text, repair):
+    assert parse_generation(text, "cot") == replace(parse_generation(PLAIN, "cot"), repairs=(repair,))
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        "\n\nWait, that has an error. Let me revise.\n\n",
+        "\n</draft>\n",
+        "\n\nHere is my final response:\n",
+        "\n\nThe corrected version:\n",
+    ],
+)
+def test_a_draft_before_another_problem_is_no_problem(between):
+    draft = PLAIN.replace("5", "6")
+    for tags in (PLAIN, PLAIN.replace("[Problem]", "[Revised Problem]").replace("[Solution]", "[Revised Solution]")):
+        assert parse_generation(f"{draft}{between}{tags}", "cot") == Rejection("a draft before another problem")
+    assert parse_generation(f"{PLAIN}\n\n{draft}", "cot").solution == parse_generation(PLAIN, "cot").solution

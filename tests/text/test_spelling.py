@@ -19,6 +19,14 @@ from src.text.spelling import comparison_key
         (r"$\sqrt{2} - 1$", "√2 − 1"),
         ("3x+1", "3 x + 1"),
         ("**Tom** has 2**3 pens, __ of them red", "Tom has 2^3 pens, of them red"),
+        ("> Tom has 3 pens.\n> Ann has 4.", "Tom has 3 pens. Ann has 4."),
+        ("# Tom has 3 pens.\n# Ann has 4.", "Tom has 3 pens. Ann has 4."),
+        ("// Tom has 3 pens.\n// Ann has 4.", "Tom has 3 pens. Ann has 4."),
+        ("- Tom has 3 pens.\n- Ann has 4.", "Tom has 3 pens. Ann has 4."),
+        ("*Tom* has _three_ pens. *How many?*", "Tom has three pens. How many?"),
+        ("<p>Is <i>x</i><sup>2</sup> &lt;&nbsp;4?<br/></p>", "Is x² < 4?"),
+        ("\uff34\uff4f\uff4d \uff48\uff41\uff53 \uff13 \uff50\uff45\uff4e\uff53\uff1f", "Tom has 3 pens?"),
+        ("Find \U0001d465\u00b2 + \U0001d7d1, or \u00bd", "Find x^2 + 3, or 1/2"),
         ("Find $x$. [asy]\ndraw((0,0)--(1,2));\n[/asy]", "find x"),
     ],
 )
@@ -28,13 +36,24 @@ def test_what_reads_the_same_has_one_key(one, other):
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("3 + 5", "3 - 5"), ("2*3", "2.3"), ("1.5", "15"), ("2^3", "2*3"), ("1,00", "100"), (r"\leq 3", r"\geq 3")],
+    [
+        ("3 + 5", "3 - 5"),
+        ("- 3 + 5", "3 + 5"),
+        ("a < b and c > d", "a d"),
+        ("x_1 and x_2", "x1 and x2"),
+        ("2 *3* 4", "2 3 4"),
+        ("2*3", "2.3"),
+        ("1.5", "15"),
+        ("2^3", "2*3"),
+        ("1,00", "100"),
+        (r"\leq 3", r"\geq 3"),
+    ],
 )
 def test_what_means_another_thing_has_another_key(one, other):
     assert comparison_key(one) != comparison_key(other)
 
 
-@given(st.text(alphabet=st.sampled_from(r"ab12\{}$^_+-*/.,() frac"), max_size=40))
+@given(st.text(alphabet=st.sampled_from("ab12\\{}$^_+-*/.,() frac<>&;#\n½²ﬁ𝑥"), max_size=40))
 def test_a_key_is_its_own_key(text):
     key = comparison_key(normalise(text))
     assert comparison_key(normalise(key)) == key
