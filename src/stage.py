@@ -47,11 +47,11 @@ def run(cfg: DictConfig) -> None:
     with exit_on_user_error():
         job = Job(cfg)
         job.run()
-        from src.reporting.lines import accuracy_lines, write_lines
+        from src.reporting.lines import accuracy_lines, reason_lines, write_lines
 
         made = [found for node in job.nodes if (found := job.store.find(node.stage.kind, node.key))]
         folder = job.outputs / "stages" / HydraConfig.get().runtime.choices["stage"] / f"{job.name}-{_key([job])}"
-        for line in (*accuracy_lines(made[-1]), *write_lines(made, folder)):
+        for line in (*accuracy_lines(made[-1]), *reason_lines(made[-1]), *write_lines(made, folder)):
             log.info(line)
 
 

@@ -1,4 +1,5 @@
-"""python -m src.store: what lies in the store, how large it is, which studies use it, and what none does.
+"""python -m src.store: what lies in the store, how large it is, which studies use it and
+what none does; and what each study has paid for by API.
 
 An artifact is used by a study when one of its jobs has made it, found it or planned it (`runs/*/*/run.json`).
 `prune` shows what no study uses; `prune --yes` removes that. What a job is making is never touched, and neither is the
@@ -13,12 +14,15 @@ import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from src.core import stopping
+from src.generation.budget import LEDGER, Ledger
 
 PARTIAL = ".partial"
 
@@ -84,6 +88,14 @@ def overview(found: Sequence[Stored]) -> Iterator[str]:
         yield f"no study uses {len(unused):,} artifacts, {_size(unused)}: python -m src.store prune"
 
 
+def bills(outputs: Path) -> Iterator[str]:
+    """A line a study that asked a model by API: its calls, tokens and dollars; none where nobody did."""
+    if (file := outputs / "cache" / LEDGER).is_file():
+        with closing(Ledger(file)) as ledger:
+            for study, spent in ledger.by_study().items():
+                yield f"study {study} asked by API: {spent}"
+
+
 def prune(found: Sequence[Stored], really: bool) -> Iterator[str]:
     """Remove what no study uses, if `really`; the lines that say so."""
     unused = [item for item in found if not item.studies]
@@ -124,9 +136,10 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--yes", action="store_true", help="prune: remove, not only show")
     parser.add_argument("--outputs", type=Path, default=Path("outputs"), help="outputs=DIR means the same")
     given = parser.parse_args([f"--{word}" if word.startswith("outputs=") else word for word in words])
-    found = stored(given.outputs.expanduser())
+    outputs = given.outputs.expanduser()
+    found = stored(outputs)
     lines = {
-        "overview": lambda: overview(found),
+        "overview": lambda: chain(overview(found), bills(outputs)),
         "list": lambda: (item.line() for item in sorted(found, key=lambda item: -item.bytes)),
         "prune": lambda: prune(found, given.yes),
     }

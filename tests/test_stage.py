@@ -174,6 +174,8 @@ def test_every_line_of_the_file_is_told_where_it_went(tmp_path):
     assert left["twin"] in {row["place"] for row in lines(results / "kept.jsonl")}
     assert [row["place"] for row in lines(results / "bad_rows.jsonl")] == [f"{tmp_path}/few.jsonl:3"]
     assert f"{results}/bad_rows.jsonl" in printed
+    assert "1 row left out: 1 " in printed
+    assert "One stage ran on rows of your own." in printed
 
 
 @pytest.mark.slow

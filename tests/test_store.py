@@ -1,11 +1,13 @@
 """What the store holds, who uses it, and what prune removes."""
 
 import json
+from contextlib import closing
 
 from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
+from src.generation.budget import Budget, Ledger, Spent
 from src.store import main, size, stored
 
 
@@ -51,6 +53,16 @@ def test_each_artifact_has_its_size_and_its_studies(tmp_path, capsys):
     assert "no study uses 2 artifacts, 8 B" in out
     listed = told(capsys, "list", f"outputs={tmp_path}").splitlines()
     assert [line.split()[0] for line in listed] == ["corpus", "clean", "clean", "clean", "pretrain"], "largest first"
+
+
+def test_what_each_study_has_paid_for_is_told(tmp_path, capsys):
+    assert "by API" not in told(capsys, f"outputs={tmp_path}")
+    with closing(Ledger(tmp_path / "cache" / "ledger.sqlite")) as ledger:
+        for account in ("mine/a-s0", "mine/b-s0", "free/main-s0"):
+            ledger.book(account, Spent(2, 1000, 200, 0.0 if account.startswith("free") else 0.25), Budget())
+    out = told(capsys, f"outputs={tmp_path}")
+    assert "study mine asked by API: 4 calls, 2,400 tokens, $0.50" in out
+    assert "study free asked by API: 2 calls, 1,200 tokens, $0.00" in out
 
 
 def test_prune_shows_first_and_removes_when_told_to_what_no_study_uses(tmp_path, capsys):

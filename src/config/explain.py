@@ -70,8 +70,10 @@ def explain(
         if path[0] not in config:
             groups = [folder.name for folder in CONF.iterdir() if folder.is_dir()]
             if homes := sorted(file.parent.name for file in CONF.glob("*/*.yaml") if file.stem == name):
-                ways = " or ".join(f"--help {home}={name}" for home in homes)
+                ways = " or ".join(f"--help {_typed(home, chosen_from or {})}={name}" for home in homes)
                 raise UserError(f"{name} is an option of {' and of '.join(homes)}.", f"It is described by {ways}.")
+            if places := [place for place in _places(config, feeds) if place.rpartition(".")[2] == name]:
+                raise UserError(f"{name} is told with its section.", f"Type --help {' or --help '.join(places)}")
             raise UserError(f"{name}: no such group or option{did_you_mean(path[0], {*map(str, config), *groups})}")
         line = f"{name} = {_word(_value_at(path, config))}"
         method = str(config.get("method", "")).rpartition(".")[2]
@@ -83,6 +85,26 @@ def comment_of(file: Path) -> str:
     """What an option file opens with: its first paragraph of comments."""
     lines = [line for line in file.read_text(encoding="utf-8").splitlines() if "@package" not in line]
     return " ".join(line[2:].strip() for line in takewhile(lambda line: line.startswith("# "), lines))
+
+
+def _typed(group: str, chosen_from: Mapping[str, str]) -> str:
+    """A group as it is chosen: one that fills several places by the name of the first that is composed."""
+    mounts = [mount for mount in chosen_from.values() if mount.partition("@")[0] == group]
+    return mounts[0] if mounts and group not in mounts else group
+
+
+def _places(config: Mapping[str, Any], feeds: Feeds) -> list[str]:
+    """The options of all sections, and of what is chosen there, by the name that `--help` takes: "distil.pilot"."""
+    paths = [[section] for section in config] + [
+        [section, name] for section, node in config.items() if isinstance(node, Mapping) for name in node
+    ]
+    found = (
+        ".".join([*path, field.name])
+        for path in paths
+        for kind in _types_at(path, config, feeds)
+        for field in _fields(kind)
+    )
+    return sorted(dict.fromkeys(found))
 
 
 def _beside(path: Sequence[str], file: Path) -> str:

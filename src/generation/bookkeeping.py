@@ -9,7 +9,7 @@ from pathlib import Path
 
 from src.generation.base import Completion
 from src.generation.batch_book import BatchBook
-from src.generation.budget import Budget, Ledger, Spent
+from src.generation.budget import LEDGER, Budget, Ledger, Spent
 from src.generation.cache import AnswerCache
 
 
@@ -26,7 +26,7 @@ class Bookkeeping:
 
     def __init__(self, folder: Path):
         self.answers = AnswerCache(folder / "answers.sqlite")
-        self.ledger = Ledger(folder / "ledger.sqlite")
+        self.ledger = Ledger(folder / LEDGER)
         self.batches = BatchBook(self.ledger)
 
     @contextmanager

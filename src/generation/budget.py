@@ -87,6 +87,8 @@ class BudgetExhausted(Exception):  # noqa: N818  it is no error: it is the budge
     """A call would pass a limit. The text says which."""
 
 
+LEDGER = "ledger.sqlite"  # in the cache folder
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS spending (
     study TEXT NOT NULL, run TEXT NOT NULL, calls INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
@@ -137,6 +139,11 @@ class Ledger:
         study, _ = _study_and_run(account)
         rows = self.database.execute(f"SELECT {columns} FROM spending WHERE study = ? ORDER BY run", (study,))
         return {run: Spent(*sums) for run, *sums in rows}
+
+    def by_study(self) -> dict[str, Spent]:
+        """What each study has spent, by name; calls in flight at their highest."""
+        rows = self.database.execute(f"SELECT study, {_SUMS} FROM spending GROUP BY study ORDER BY study", ())
+        return {study: Spent(*sums) for study, *sums in rows}
 
     def close(self) -> None:
         self.database.close()

@@ -204,7 +204,8 @@ class OpenAIGenerator(Generator):
         if not key:
             raise UserError(
                 f"The generator openai finds no key: the environment variable {self.api_key_env} is not set.",
-                f"export {self.api_key_env}=... or set api_key_env=null for a server that wants none.",
+                f"export {self.api_key_env}=... or, for a server that wants none, set the generator's api_key_env=null "
+                "(for the teacher: teacher.api_key_env=null).",
             )
         if any(c < " " or c == "\x7f" for c in key):
             raise UserError(

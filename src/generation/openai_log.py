@@ -1,4 +1,4 @@
-"""A line a minute about calls: how fast, how much, what failed, what is waited for."""
+"""A line a minute about calls: how fast, how much, what failed, what is waited for. A silence is told sooner, once."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from src.generation.base import Completion
 log = logging.getLogger(__name__)
 
 LOG_SECONDS = 60.0
+SILENCE_SECONDS = 5.0  # without an answer, after which the first line does not wait for its minute
 
 
 class CallLog:
@@ -21,6 +22,8 @@ class CallLog:
         self._started = self._said = time.monotonic()
         self._answered = self._kept = self._answered_before = 0
         self._dollars = 0.0
+        self._silent_since: float | None = None
+        self._said_silence = False
         self._failed: Counter[str] = Counter()
         self._notes: Counter[str] = Counter()
 
@@ -40,11 +43,14 @@ class CallLog:
             self._notes[completion.note] += 1
 
     def say(self, waiting_for: str | None, expected: int | None) -> None:
-        """Log the line when a minute has passed since the last."""
-        if (passed := time.monotonic() - self._said) < LOG_SECONDS:
+        """Log the line when a minute has passed since the last, or, unless that told of a silence, when one begins."""
+        now = time.monotonic()
+        self._silent_since = None if waiting_for is None else (self._silent_since or now)
+        silent = self._silent_since is not None and now - self._silent_since >= SILENCE_SECONDS
+        if (passed := now - self._said) < LOG_SECONDS and (self._said_silence or not silent):
             return
         log.info(self.line(passed, waiting_for, expected))
-        self._said, self._answered_before = time.monotonic(), self._answered
+        self._said, self._answered_before, self._said_silence = now, self._answered, silent
 
     def line(self, seconds: float, waiting_for: str | None, expected: int | None) -> str:
         """`seconds`: since the last line. `expected`: requests of the whole stream, for the projection."""

@@ -21,7 +21,7 @@ from src.generation.cache import answer_key
 from src.generation.group_commit import GroupCommit
 from src.generation.openai_answers import read_reply, worth_keeping
 from src.generation.openai_http import Client
-from src.generation.openai_log import LOG_SECONDS, CallLog
+from src.generation.openai_log import LOG_SECONDS, SILENCE_SECONDS, CallLog
 from src.generation.openai_problems import Problems
 from src.generation.provider import FATAL, OF_THE_CALL, Verdict
 from src.generation.rates import Rates
@@ -358,7 +358,7 @@ async def _connected(options: OpenAIGenerator, key: str) -> Client:
 async def _news(news: asyncio.Event) -> None:
     """Return when there are some, or when a line is due."""
     try:
-        async with asyncio.timeout(LOG_SECONDS):
+        async with asyncio.timeout(min(LOG_SECONDS, SILENCE_SECONDS)):
             await news.wait()
     except TimeoutError:
         pass

@@ -22,6 +22,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,8 @@ class Local(Compute):
     def prepare(self) -> None:
         if self.isolate and self.warm:
             with _without_secrets(), stopping.deaf_to_terminal():
-                _server().Process(target=_nothing).start()
+                _server()
+                forkserver.ensure_running()  # it imports while this process goes on
 
     def run(self, spec: dict[str, Any], folder: Path, heavy: bool) -> dict[str, Any]:
         spec = {**spec, "id": spec_id(spec)}
@@ -216,17 +218,13 @@ def _without_secrets() -> Iterator[None]:
 
 
 def _server() -> Any:
-    """The fork server's context; the server starts with its first process and ends with this one."""
+    """The fork server's context; the server starts with `prepare` or its first process, and ends with this one."""
     if multiprocessing.get_start_method() not in multiprocessing.get_all_start_methods():
         multiprocessing.set_start_method("forkserver", force=True)  # joblib's own, which a forked stage cannot know
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # vLLM binds memory to a node, and says so at every start
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     return context
-
-
-def _nothing() -> None:
-    """What the server forks first, so that it starts importing."""
 
 
 def _work(spec: Path, keys: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,16 @@ def accuracy_lines(result: Artifact) -> Iterator[str]:
             right, low, high = (percent(row[name]) for name in ("accuracy", "low", "high"))
             answers = plural(row["n"], "answer")
             yield f"{row['benchmark']}: {right} % of {answers} are right (95 % interval {low} to {high})"
+
+
+def reason_lines(result: Artifact) -> Iterator[str]:
+    """How many of the rows were left out, and for which reasons, the commonest first; no line where none was."""
+    reasons = Counter(result.manifest["counts"]["rejected"])
+    if reasons:
+        told = ", ".join(
+            f"{n:,} {reason}" for reason, n in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+        )
+        yield f"{plural(reasons.total(), 'row')} left out: {told}"
 
 
 def _kind(artifact: Artifact) -> str:

@@ -45,7 +45,8 @@ def answer(study: Study, baseline: Arm) -> list[str]:
     if not study.complete:
         return ["No job of this study is complete yet, so there is nothing to conclude."]
     if not benchmarks(study.complete):
-        return ["No model was examined in this study."]
+        alone = "rows" in study.kinds.values()
+        return ["One stage ran on rows of your own."] if alone else ["No model was examined in this study."]
     if "rows" in study.kinds.values():
         return ["Answers were graded that were there already; each file's share of right ones stands for itself."]
     if len(study.arms) < 2:

@@ -88,7 +88,7 @@ class Distil(Stage):
         return max(1, round(self.share * self.calls))
 
     def check_inputs(self, inputs: Mapping[str, Upstream]) -> None:
-        check_enough(inputs["prompts"], self.asked, "The teacher is to be asked")
+        check_enough(inputs["prompts"], self.asked, "The teacher is to be asked", "calls")
 
     def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
         return self.asked

@@ -18,15 +18,18 @@ IN_HEAP = 10_000
 FEW = 4  # times as many prompts as there are: no mistake that anybody makes on purpose
 
 
-def check_enough(prompts: Upstream, wanted: int, what: str) -> None:
-    """Raises UserError where many more prompts are to be drawn than there can be. A few too many is no mistake: then
-    all of them are taken, as with a small corpus of one's own."""
+def check_enough(prompts: Upstream, wanted: int, what: str, option: str) -> None:
+    """`option`: what the stage calls their number.
+
+    Raises UserError where many more prompts are to be drawn than there can be. A few too many is no mistake: then all
+    of them are taken, as with a small corpus of one's own.
+    """
     if prompts.rows is not None and wanted > FEW * prompts.rows:
         more = _enough_a_passage(prompts, wanted)
         raise UserError(
             f"{what} for {wanted:,} prompts, and the corpus gives {prompts.rows:,} at most.",
             f"Give a larger corpus{f', more prompts a passage (prompts.per_passage={more})' if more else ''}, "
-            f"or ask for {FEW * prompts.rows:,} at most.",
+            f"or lower the stage's `{option}` to {FEW * prompts.rows:,} at most: then all that there are, are taken.",
         )
 
 

@@ -68,7 +68,7 @@ class Generate(Stage):
                 "Ask it less often (round_1.calls=...), give a larger corpus, or choose rounds=1.",
             )
         if self.prompts is not None:
-            check_enough(inputs["prompts"], self.prompts, "Texts are to be written")
+            check_enough(inputs["prompts"], self.prompts, "Texts are to be written", "prompts")
 
     def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
         bounds = [bound for bound in (self.prompts, inputs["prompts"].rows) if bound is not None]

@@ -100,6 +100,19 @@ def test_an_option_without_its_group_is_told_with_it(name, way):
     assert f"--help {way}" in str(told.value)
 
 
+def test_an_option_that_fills_places_is_told_as_it_is_chosen():
+    with pytest.raises(UserError) as told:
+        list(explain("procedural_corner", CONFIG, FEEDS, {"teacher": "generator@teacher", "corpus": "corpus"}))
+    assert told.value.mend == "It is described by --help generator@teacher=procedural_corner."
+
+
+def test_an_option_without_its_section_is_told_with_it():
+    with pytest.raises(UserError) as told:
+        lines("threads")
+    assert told.value.mend == "Type --help trainer.threads"
+    assert "trainer.threads" in lines("trainer.threads")
+
+
 def test_what_a_single_option_of_the_method_means_is_told():
     config = {"method": "src.methods.prover.prover", "translator": "families"}
     (head, *rest) = explain("translator", config, {})

@@ -8,6 +8,7 @@ import logging
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from src.core.errors import UserError
 from src.generation import openai_session, throttle
 from src.generation.base import Request, Sampling
 from src.generation.budget import Ledger, Price
+from src.generation.openai_log import CallLog
 from src.generation.provider import Verdict
 from tests.generation.loopback import Reply, serving
 
@@ -348,6 +350,20 @@ def test_what_failed_while_nothing_was_answered_is_transient(tmp_path):
         assert (done["r3"].error, done["r3"].transient) == ("server error: HTTP 500, 2 tries", True)
         given_up = ask(client("openai", server, concurrency=1, max_retries=0), tmp_path, requests(4))["r3"]
         assert (given_up.error, given_up.transient) == ("server error: HTTP 500, 1 tries", False)
+
+
+def test_a_silence_is_told_before_its_minute_and_once(monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    clock = iter([0.0, 1.0, 5.9, 6.1, 30.0, 61.0, 67.0, 70.0])
+    monkeypatch.setattr("src.generation.openai_log.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    told = CallLog("teacher")  # at 0
+    for _ in range(5):  # at 1, 5.9, 6.1, 30, 61: told when five seconds have passed, and then not for a minute
+        told.say("no answer", None)
+    assert len(caplog.records) == 1 and "no answer" in caplog.text
+    told.say("no answer", None)  # 67: a minute later
+    assert len(caplog.records) == 2
+    told.say(None, None)  # 70
+    assert len(caplog.records) == 2
 
 
 def test_a_line_a_minute_says_what_is_done_spent_failed_and_waited_for(tmp_path, monkeypatch, caplog):

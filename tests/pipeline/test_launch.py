@@ -1,8 +1,10 @@
 """What a stage's process is given, and what it is not."""
 
+import os
 import subprocess
 import sys
 from multiprocessing import forkserver
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +41,39 @@ def test_a_stage_gets_no_secret_but_the_one_it_names(tmp_path, secrets, warm):
     seen = environment_of(tmp_path / "one", compute, api_key_env="OPENAI_API_KEY", place=str(warm))
     assert "sk-very-secret" in seen
     assert "sk-other-secret" not in seen
+
+
+PREPARES = """
+import sys
+from pathlib import Path
+from src.pipeline import launch
+
+if __name__ == "__main__":
+    launch.PRELOADED[:] = ["imports_slowly"]
+    launch.Local().prepare()
+    Path("goes_on").touch()
+    launch._server().Process(target=print, args=("forked",)).start()
+"""
+IMPORTS_SLOWLY = """
+import time
+from pathlib import Path
+
+for _ in range(600):
+    if Path("goes_on").exists():
+        Path("was_seen").touch()
+        break
+    time.sleep(0.05)
+"""
+
+
+@pytest.mark.slow
+def test_the_libraries_are_imported_while_the_run_goes_on(tmp_path):
+    """A walk over what is there already says so at once, and light stages do not wait."""
+    (tmp_path / "imports_slowly.py").write_text(IMPORTS_SLOWLY)
+    (tmp_path / "prepares.py").write_text(PREPARES)
+    paths = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])}
+    done = subprocess.run([sys.executable, "prepares.py"], cwd=tmp_path, env=os.environ | paths, capture_output=True)
+    assert (tmp_path / "was_seen").exists(), done.stderr.decode()
 
 
 def test_ray_holds_the_engines_that_hold_a_model(tmp_path, monkeypatch):

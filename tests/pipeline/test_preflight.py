@@ -109,12 +109,14 @@ def test_prompts_that_leave_no_room_are_told_before_the_teacher_is_paid(tmp_path
 def test_far_too_few_prompts_are_told(tmp_path):
     (told,) = missing(graph(texts(tmp_path, 9), calls=400), Store(tmp_path))
     assert "asked for 400 prompts, and the corpus gives 10 at most" in told
-    assert told.endswith("-> Give a larger corpus, or ask for 40 at most.")
+    assert told.endswith(
+        "-> Give a larger corpus, or lower the stage's `calls` to 40 at most: then all that there are, are taken."
+    )
 
 
 def test_more_prompts_a_passage_are_advised_where_they_suffice(tmp_path):
     (told,) = missing(graph(texts(tmp_path, 9), calls=80), Store(tmp_path))
-    assert told.endswith("more prompts a passage (prompts.per_passage=2), or ask for 40 at most.")
+    assert "more prompts a passage (prompts.per_passage=2), or lower the stage's `calls` to 40 at most" in told
 
 
 def test_a_field_that_no_row_has_is_told_with_those_that_there_are(tmp_path):
