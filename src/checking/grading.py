@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterable
 from contextlib import ExitStack
 
-from src.checking.base import Checker, CheckerSession, Task
-from src.checking.base import Verdict as Checked
+from src.checking.base import Checker, CheckerSession, CheckVerdict, Task
 from src.evaluation.grading import Grader, Pair, Verdict
 from src.theorems.statement import Declaration
 
@@ -41,7 +40,7 @@ class ProofGrader(Grader):
         super().close()
 
 
-def _graded(verdict: Checked) -> Verdict:
+def _graded(verdict: CheckVerdict) -> Verdict:
     """A time-out counts as wrong, and apart, as other answers do that are too large to work out."""
     if verdict.status == "proved":
         return Verdict(True, "proof")

@@ -30,9 +30,9 @@ from src.checking.base import (
     REFUSED,
     Checker,
     CheckerSession,
+    CheckVerdict,
     Claim,
     Task,
-    Verdict,
     bracketed,
     split_arrows,
 )
@@ -180,43 +180,47 @@ class Repl:
         self._bases: dict[str, int] = {}  # the environments of imports
         self._judged = 0
 
-    def state(self, goal: Goal) -> Verdict:
+    def state(self, goal: Goal) -> CheckVerdict:
         if not goal.trusted and (forbidden := FORBIDDEN.search(_formula(goal))):
-            return Verdict("error", f"{ILL_FORMED}: {forbidden[0]}")
+            return CheckVerdict("error", f"{ILL_FORMED}: {forbidden[0]}")
         verdict, _ = self._work(goal, f"{goal.claim} := by sorry", ILL_FORMED)
         return verdict
 
-    def prove(self, goal: Goal, proof: str) -> Verdict:
+    def prove(self, goal: Goal, proof: str) -> CheckVerdict:
         for text, what in (("" if goal.trusted else _formula(goal), ILL_FORMED), (proof, REFUSED)):
             if forbidden := FORBIDDEN.search(text):
-                return Verdict("error", f"{what}: {forbidden[0]}")
+                return CheckVerdict("error", f"{what}: {forbidden[0]}")
         if not proof.strip():
-            return Verdict("error", f"{REFUSED}: empty")
+            return CheckVerdict("error", f"{REFUSED}: empty")
         tactics = "\n".join(f"  {line}" for line in proof.strip("\n").splitlines())
         verdict, reply = self._work(goal, f"{goal.claim} := by\n{tactics}", NO_PROOF)
         if verdict.status != "proved":
             return verdict
         if reply.get("sorries"):
-            return Verdict("error", f"{ASSUMPTIONS}: sorryAx")
+            return CheckVerdict("error", f"{ASSUMPTIONS}: sorryAx")
         return self._axioms(goal, int(reply["env"]))
 
-    def assumptions(self, proved: Sequence[tuple[Goal, str]]) -> list[Verdict]:
+    def assumptions(self, proved: Sequence[tuple[Goal, str]]) -> list[CheckVerdict]:
         """They were looked at with each proof: that is cheap in Lean."""
-        return [Verdict("proved")] * len(proved)
+        return [CheckVerdict("proved")] * len(proved)
 
-    def _axioms(self, goal: Goal, env: int) -> Verdict:
+    def _axioms(self, goal: Goal, env: int) -> CheckVerdict:
         """Whether the theorem of that environment depends on nothing but Lean's own axioms."""
         verdict, reply = self._work(goal, f"#print axioms {goal.name}", ASSUMPTIONS, env)
         if verdict.status != "proved":
             return verdict
         told = " ".join(message["data"] for message in reply.get("messages", []))
         if re.search(rf"'(?:[^']*\.)?{re.escape(goal.name)}' does not depend on any axioms", told):
-            return Verdict("proved")
+            return CheckVerdict("proved")
         found = _DEPENDS.search(told)
         names = {name.strip() for name in found[1].split(",")} if found else {"not seen"}
-        return Verdict("proved") if names <= AXIOMS else Verdict("error", f"{ASSUMPTIONS}: {', '.join(names - AXIOMS)}")
+        return (
+            CheckVerdict("proved")
+            if names <= AXIOMS
+            else CheckVerdict("error", f"{ASSUMPTIONS}: {', '.join(names - AXIOMS)}")
+        )
 
-    def _work(self, goal: Goal, text: str, what: str, env: int | None = None) -> tuple[Verdict, dict[str, Any]]:
+    def _work(self, goal: Goal, text: str, what: str, env: int | None = None) -> tuple[CheckVerdict, dict[str, Any]]:
         """What Lean says to a text: in the environment `env`, else in that of the goal's imports, after what stands
         before the goal."""
         try:
@@ -227,15 +231,15 @@ class Repl:
                 self._judged += 1
             reply = self._ask({"cmd": text, "env": env}, self.seconds)
         except TimeoutError:
-            return Verdict("timeout"), {}
+            return CheckVerdict("timeout"), {}
         except EOFError:
-            return Verdict("error", DIED), {}
+            return CheckVerdict("error", DIED), {}
         errors = [m["data"] for m in reply.get("messages", []) if m.get("severity") == "error"]
         if "env" not in reply:
             errors.append(str(reply.get("message", "no environment")))
         if errors:
-            return Verdict("error", f"{what}: {' '.join(errors[0].split())[:160]}"), reply
-        return Verdict("proved"), reply
+            return CheckVerdict("error", f"{what}: {' '.join(errors[0].split())[:160]}"), reply
+        return CheckVerdict("proved"), reply
 
     def _base(self, imports: str) -> int:
         """The environment of these imports, in a REPL that lives."""

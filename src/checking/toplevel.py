@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from src.checking.base import ASSUMPTIONS, DIED, ILL_FORMED, MEMORY, NO_PROOF, OUTPUT, REFUSED, Verdict
+from src.checking.base import ASSUMPTIONS, DIED, ILL_FORMED, MEMORY, NO_PROOF, OUTPUT, REFUSED, CheckVerdict
 from src.checking.vernacular import proof_body, refusal_of_formula, refusal_of_proof
 from src.core.errors import UserError
 from src.core.processes import end_group
@@ -34,7 +34,7 @@ _ERROR = re.compile(r"^Error:\s*(.*(?:\n(?!\s*\n|\w+ < ).*)*)", re.MULTILINE)
 _PROMPT = re.compile(r"^\w+ < ", re.MULTILINE)
 
 
-class Stopped(Exception):  # noqa: N818  it is not a mistake
+class ToplevelStopped(Exception):  # noqa: N818  it is not a mistake
     """The toplevel was ended: it took too long, wrote too much, or died. `seen`: the errors that it had told."""
 
     def __init__(self, how: str, seen: str):
@@ -68,40 +68,42 @@ class Toplevel:
         self._process: subprocess.Popen[bytes] | None = None
         self._judged = 0
 
-    def state(self, formula: str) -> Verdict:
+    def state(self, formula: str) -> CheckVerdict:
         """Whether the formula can be stated, and claims something: `Z` is a type that has members, and no claim."""
         if refusal := refusal_of_formula(formula):
-            return Verdict("error", f"{ILL_FORMED}: {refusal}")
+            return CheckVerdict("error", f"{ILL_FORMED}: {refusal}")
         name = _fresh_name()
         try:
             (reply,) = self._in_turn([f"Check (({formula}) : Prop).", _statement(name, formula)])
-        except Stopped as stopped:
+        except ToplevelStopped as stopped:
             return _ended(stopped)
         if error := reply.first_error:
             return _judged(error, ILL_FORMED)
-        return Verdict("proved")
+        return CheckVerdict("proved")
 
-    def prove(self, formula: str, proof: str) -> Verdict:
+    def prove(self, formula: str, proof: str) -> CheckVerdict:
         """Whether the proof proves the formula, the kernel says; what stands behind it is for `assumptions` to see."""
         if refusal := refusal_of_formula(formula):
-            return Verdict("error", f"{ILL_FORMED}: {refusal}")
+            return CheckVerdict("error", f"{ILL_FORMED}: {refusal}")
         body = proof_body(proof)
         if refusal := refusal_of_proof(body):
-            return Verdict("error", f"{REFUSED}: {refusal}")
+            return CheckVerdict("error", f"{REFUSED}: {refusal}")
         name = _fresh_name()
         try:
             stated, proved, known = self._in_turn(
                 [_statement(name, formula)], ["Proof.", body, "Qed."], [f"Check {name}."]
             )
-        except Stopped as stopped:
+        except ToplevelStopped as stopped:
             return _ended(stopped)
         if error := stated.first_error:
             return _judged(error, ILL_FORMED)
         if error := proved.first_error:
             return _judged(error, NO_PROOF)
-        return Verdict("error", NO_PROOF) if known.first_error or name not in known.output else Verdict("proved")
+        return (
+            CheckVerdict("error", NO_PROOF) if known.first_error or name not in known.output else CheckVerdict("proved")
+        )
 
-    def assumptions(self, proved: Sequence[tuple[str, str]]) -> list[Verdict]:
+    def assumptions(self, proved: Sequence[tuple[str, str]]) -> list[CheckVerdict]:
         """Of proofs that `prove` accepted, (formula, proof) each: those that no axiom stands behind stay "proved".
 
         Looking costs most of a second whatever is looked at: so all are stated again, and looked at together; only
@@ -122,21 +124,21 @@ class Toplevel:
         look = [f"Definition {whole} := {together}.", f"Print Assumptions {whole}."]
         try:
             said, found = self._in_turn(script, look, proofs=len(proved))
-        except Stopped as stopped:
+        except ToplevelStopped as stopped:
             said, found = None, Reply("", stopped.seen)
         if said and not said.first_error and not found.first_error and found.output.count(CLOSED) == 1:
-            return [Verdict("proved")] * len(proved)
+            return [CheckVerdict("proved")] * len(proved)
         if len(proved) == 1:
             told = " ".join(found.output.split())[:SAID_CHARS] or found.first_error or "not seen"
-            return [Verdict("error", f"{ASSUMPTIONS}: {told}")]
+            return [CheckVerdict("error", f"{ASSUMPTIONS}: {told}")]
         return [verdict for one in proved for verdict in self.assumptions([one])]
 
     def _in_turn(self, *scripts: Sequence[str], proofs: int = 1) -> list[Reply]:
         """The replies to several scripts, of which all but the first go on where the one before ended. A process that
-        dies over them is given one more chance: somebody else may have killed it. Raises Stopped."""
+        dies over them is given one more chance: somebody else may have killed it. Raises ToplevelStopped."""
         try:
             return self._replies(scripts, proofs)
-        except Stopped as stopped:
+        except ToplevelStopped as stopped:
             if stopped.how != DIED:
                 raise
         return self._replies(scripts, proofs)
@@ -147,7 +149,7 @@ class Toplevel:
     def _ask(self, script: Sequence[str], seconds: float, fresh: bool = True) -> Reply:
         """Say the sentences, and read until both streams have come to a word that nobody could have written before.
 
-        fresh: forget first all that was said after the preamble. Raises Stopped.
+        fresh: forget first all that was said after the preamble. Raises ToplevelStopped.
         """
         if fresh and (self._judged >= self.recycle or (self._process and self._process.poll() is not None)):
             self.close()  # it has grown old, or somebody killed it while it had nothing to do
@@ -169,7 +171,7 @@ class Toplevel:
         try:
             reply = self._say(self.preamble, START_SECONDS)
             problem = reply.first_error
-        except Stopped as stopped:
+        except ToplevelStopped as stopped:
             problem = f"{stopped.how} {stopped.seen}".strip()
         if problem:
             self.close()
@@ -192,7 +194,7 @@ class Toplevel:
         errors = reader.text(process.stderr)
         if how:
             self.close()
-            raise Stopped(how, errors)
+            raise ToplevelStopped(how, errors)
         return Reply(reader.text(process.stdout), errors)
 
     def close(self) -> None:
@@ -253,19 +255,19 @@ def _statement(name: str, formula: str) -> str:
     return f"Theorem {name} : ({formula})."
 
 
-def _judged(error: str, what: str) -> Verdict:
+def _judged(error: str, what: str) -> CheckVerdict:
     if error.startswith(("Out of memory", "Stack overflow")):
-        return Verdict("error", f"{MEMORY}: {error}")
-    return Verdict("error", f"{what}: {error}")
+        return CheckVerdict("error", f"{MEMORY}: {error}")
+    return CheckVerdict("error", f"{what}: {error}")
 
 
-def _ended(stopped: Stopped) -> Verdict:
+def _ended(stopped: ToplevelStopped) -> CheckVerdict:
     """An error that it told before it was ended counts: what follows a failed step means nothing."""
     if told := Reply("", stopped.seen).first_error:
         return _judged(told, NO_PROOF)
     if re.search(r"out of memory", stopped.seen, re.IGNORECASE):
-        return Verdict("error", MEMORY)
-    return Verdict("timeout") if stopped.how == TIMEOUT else Verdict("error", stopped.how)
+        return CheckVerdict("error", MEMORY)
+    return CheckVerdict("timeout") if stopped.how == TIMEOUT else CheckVerdict("error", stopped.how)
 
 
 def processor_seconds(pid: int) -> float:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from src.text.family import family_key
-from src.text.minhash import Sketch, Sketcher
-from src.text.shingles import U64, Words, numbers_of, wholes, words_of
+from src.text.minhash import MinHashSketch, Sketcher
+from src.text.shingles import U64, WordWindow, numbers_of, wholes, words_of
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ def features_of(
     ids: Sequence[str],
     tickets: Sequence[str],
     questions: Sequence[str],
-    words: Words,
+    words: WordWindow,
     tool: Sequence[bool],
-    sketch: Sketch,
+    sketch: MinHashSketch,
     families: bool,
 ) -> Features:
     """`words`: of the questions' keys; `sketch`: of these. `ids` are content ids. Without `families` all are 0."""

@@ -17,7 +17,7 @@ import numpy as np
 Row = TypeVar("Row")
 
 
-class Rows(Sequence[Row], Generic[Row]):
+class RowSequence(Sequence[Row], Generic[Row]):
     """A sequence that is read when it is asked for; a slice of it is a list."""
 
     @abstractmethod
@@ -33,7 +33,7 @@ class Rows(Sequence[Row], Generic[Row]):
         return self.at(found) if isinstance(found, int) else [self.at(number) for number in found]
 
 
-class RowFile(Rows[Row]):
+class RowFile(RowSequence[Row]):
     """Rows of a record class in a file of JSON lines, which begins empty. In memory: 8 bytes a row, where it ends.
 
     Sent to another process it can be read there, not added to.
@@ -69,7 +69,7 @@ class RowFile(Rows[Row]):
 
 
 @dataclass(frozen=True, eq=False)
-class View(Rows[Row]):
+class RowView(RowSequence[Row]):
     """Some rows of a sequence, in an order of its own."""
 
     rows: Sequence[Row]

@@ -22,7 +22,7 @@ from src.core.hub import commit
 from src.core.records import Example, content_id, seed_from
 from src.evaluation.prompting import Style, corpus_prompt, with_choices
 from src.evaluation.question import LETTERS, Question, named
-from src.evaluation.rows import Row, hub_rows, place_of, read_rows
+from src.evaluation.rows import BenchmarkRow, hub_rows, place_of, read_rows
 from src.generation.procedural.size import FULL, Size, families_digest
 from src.puzzles.chains import chain_gold, puzzle_text
 from src.puzzles.expressions import puzzle_gold
@@ -266,11 +266,11 @@ class TableBenchmark(Benchmark):
             raise ValueError(f"fields needs {' and '.join(missing)}")
 
     @abstractmethod
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[BenchmarkRow]:
         """The rows of the test part."""
 
     @abstractmethod
-    def dev_rows(self) -> Iterator[Row]:
+    def dev_rows(self) -> Iterator[BenchmarkRow]:
         """The rows of the training or dev part."""
 
     def all_questions(self) -> Iterator[Question]:
@@ -279,10 +279,10 @@ class TableBenchmark(Benchmark):
     def dev_questions(self) -> Iterator[Question]:
         return map(self._question, filter(self._kept, self.dev_rows()))
 
-    def _kept(self, row: Row) -> bool:
+    def _kept(self, row: BenchmarkRow) -> bool:
         return all(row.text(name) == str(value) for name, value in self.keep.items())
 
-    def _question(self, row: Row) -> Question:
+    def _question(self, row: BenchmarkRow) -> Question:
         choices = row.strings(self.fields["choices"]) if "choices" in self.fields else None
         if choices and len(choices) > len(LETTERS):
             raise row.error(f"there are {len(choices)} choices, and {len(LETTERS)} letters", "Leave the row out.")
@@ -297,7 +297,7 @@ class TableBenchmark(Benchmark):
             solution=boxed_at_end(worked) if worked else None,
         )
 
-    def _gold(self, row: Row, choices: list[str] | None) -> str:
+    def _gold(self, row: BenchmarkRow, choices: list[str] | None) -> str:
         name = self.fields["answer"]
         if self.answer_type == "choice":
             return _letter(row, name, choices)
@@ -317,7 +317,7 @@ class TableBenchmark(Benchmark):
         return text
 
 
-def _letter(row: Row, name: str, choices: list[str] | None) -> str:
+def _letter(row: BenchmarkRow, name: str, choices: list[str] | None) -> str:
     """A choice's letter, from the letter itself or from the index of the choice (0 is A)."""
     value = row.value(name)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(choices or LETTERS):
@@ -356,10 +356,10 @@ class FileBenchmark(TableBenchmark):
     def identity(self) -> dict[str, str]:
         return {"sha256": file_digest(self._file(self.path))}
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[BenchmarkRow]:
         return read_rows(self._file(self.path))
 
-    def dev_rows(self) -> Iterator[Row]:
+    def dev_rows(self) -> Iterator[BenchmarkRow]:
         if self.dev_path is None:
             raise UserError(f"{self.source} has no training or dev part.", "Set its `dev_path`.")
         return read_rows(self._file(self.dev_path))
@@ -411,12 +411,12 @@ class HubBenchmark(TableBenchmark):
         """The digest of the local copy, where one is used: so its folder's name does not matter."""
         return {"sha256": file_digest(self._local(self.file))} if self.benchmark_dir else {}
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[BenchmarkRow]:
         if self.benchmark_dir:
             return read_rows(self._local(self.file))
         return hub_rows(self.repo, self.subset, self.split, self.revision)
 
-    def dev_rows(self) -> Iterator[Row]:
+    def dev_rows(self) -> Iterator[BenchmarkRow]:
         if self.benchmark_dir and self.dev_file:
             return read_rows(self._local(self.dev_file))
         if self.dev_split is None or self.benchmark_dir:

@@ -15,7 +15,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BenchmarkRow:
     """`where` reads like "gsm8k.jsonl, line 17"."""
 
     where: str
@@ -86,7 +86,7 @@ def place_of(folder: str | None, file: str, origin: str = "") -> Path:
     )
 
 
-def read_rows(path: Path) -> Iterator[Row]:
+def read_rows(path: Path) -> Iterator[BenchmarkRow]:
     """The rows of a `.jsonl`, `.json` or `.parquet` file. Raises UserError for a missing, empty or broken file."""
     if not path.is_file():
         raise UserError(f"There is no file {path}.", "Check its name.")
@@ -98,14 +98,14 @@ def read_rows(path: Path) -> Iterator[Row]:
         raise UserError(f"The benchmark file {path} is empty.", "Put rows into it, or name another file.")
 
 
-def _jsonl(path: Path) -> Iterator[Row]:
+def _jsonl(path: Path) -> Iterator[BenchmarkRow]:
     with path.open(encoding="utf-8-sig", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 yield _row(f"{path.name}, line {number}", line)
 
 
-def _row(where: str, line: str) -> Row:
+def _row(where: str, line: str) -> BenchmarkRow:
     try:
         values = json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -113,13 +113,13 @@ def _row(where: str, line: str) -> Row:
     return _checked(where, values)
 
 
-def _checked(where: str, values: Any) -> Row:
+def _checked(where: str, values: Any) -> BenchmarkRow:
     if not isinstance(values, dict):
         raise UserError(f"{where} holds {type(values).__name__}, not an object with fields.", "Mend or remove it.")
-    return Row(where, values)
+    return BenchmarkRow(where, values)
 
 
-def _json(path: Path) -> Iterator[Row]:
+def _json(path: Path) -> Iterator[BenchmarkRow]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -129,7 +129,7 @@ def _json(path: Path) -> Iterator[Row]:
     return (_checked(f"{path.name}, entry {number}", values) for number, values in enumerate(rows, 1))
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def _parquet(path: Path) -> Iterator[BenchmarkRow]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -138,13 +138,13 @@ def _parquet(path: Path) -> Iterator[Row]:
     except pa.ArrowInvalid as error:
         raise UserError(f"{path.name} is no Parquet file: {error}", "Mend the file.") from None
     rows = (values for batch in file.iter_batches() for values in batch.to_pylist())
-    return (Row(f"{path.name}, row {number}", values) for number, values in enumerate(rows, 1))
+    return (BenchmarkRow(f"{path.name}, row {number}", values) for number, values in enumerate(rows, 1))
 
 
 _READERS = {".jsonl": _jsonl, ".json": _json, ".parquet": _parquet}
 
 
-def hub_rows(repo: str, subset: str | None, split: str, revision: str | None) -> Iterator[Row]:
+def hub_rows(repo: str, subset: str | None, split: str, revision: str | None) -> Iterator[BenchmarkRow]:
     """The rows of a split on the hub. Raises UserError when it cannot be had, naming the data set and the split."""
     require("datasets", f"the benchmark {repo}")
     import datasets

@@ -14,7 +14,7 @@ from src.core.fingerprint import file_digest, not_in_key
 from src.evaluation.benchmark import Benchmark
 from src.evaluation.prompting import Style
 from src.evaluation.question import Question
-from src.evaluation.rows import Row, read_rows
+from src.evaluation.rows import BenchmarkRow, read_rows
 from src.text.answers import AnswerType
 from src.theorems.lean import declarations, source
 from src.theorems.statement import Declaration
@@ -69,7 +69,7 @@ def digest_of_files(path: Path) -> str:
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def _entry(row: Row) -> Entry:
+def _entry(row: BenchmarkRow) -> Entry:
     statement = _first(row, STATEMENT)
     if statement is None:
         raise row.error(f"there is no field {' or '.join(STATEMENT)}", "Name the field so.")
@@ -83,7 +83,7 @@ def _entry(row: Row) -> Entry:
     return Entry(replace(found, informal=informal), str(row.values.get("split") or ""), _first(row, PROOF) or "")
 
 
-def _first(row: Row, names: Sequence[str]) -> str | None:
+def _first(row: BenchmarkRow, names: Sequence[str]) -> str | None:
     """The first of these fields that the row has, as it stands there."""
     return next((value for name in names if isinstance(value := row.values.get(name), str) and value.strip()), None)
 

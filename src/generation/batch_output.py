@@ -11,7 +11,7 @@ from typing import Any
 from src.generation.base import Completion
 from src.generation.budget import Spent
 from src.generation.openai_answers import read_reply, worth_keeping
-from src.generation.provider import OF_THE_CALL, Provider, Verdict
+from src.generation.provider import OF_THE_CALL, AnswerVerdict, Provider
 from src.generation.refusals import Refusal, Unreadable, refusal_in
 
 log = logging.getLogger(__name__)
@@ -95,9 +95,9 @@ def _read_row(row: Mapping[str, Any], key: str, most: Spent, provider: Provider,
         output.failures[key] = Failure(answer.error or "", final=True)
 
 
-def _failure(verdict: Verdict, refusal: Refusal) -> Failure:
-    if verdict is Verdict.SERVER_ERROR:
+def _failure(verdict: AnswerVerdict, refusal: Refusal) -> Failure:
+    if verdict is AnswerVerdict.SERVER_ERROR:
         return Failure(f"server error: HTTP {refusal.status}")
     if verdict in OF_THE_CALL:
         return Failure(f"{verdict}: {refusal.words}", final=True)
-    return Failure(f"{verdict}: {refusal}", transient=True, counts=verdict is not Verdict.THROTTLED)
+    return Failure(f"{verdict}: {refusal}", transient=True, counts=verdict is not AnswerVerdict.THROTTLED)

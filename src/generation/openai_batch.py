@@ -25,7 +25,7 @@ from src.generation.batch_output import Failure, read_output
 from src.generation.budget import BudgetExhausted, Spent
 from src.generation.openai_answers import worth_keeping
 from src.generation.openai_session import FIRST_DELAY, LONGEST_DELAY, LOOK_AGAIN_SECONDS, TRIES_TO_REACH, OpenAISession
-from src.generation.provider import FATAL, Verdict
+from src.generation.provider import FATAL, AnswerVerdict
 from src.generation.refusals import NoAnswer, Refusal, Unreadable
 from src.generation.throttle import OutOfPatience
 
@@ -284,9 +284,9 @@ class OpenAIBatchSession(OpenAISession):
             ) from None
         if verdict in FATAL:
             raise self._problems.fatal(verdict, refusal) from None
-        if verdict is Verdict.THROTTLED:
+        if verdict is AnswerVerdict.THROTTLED:
             return refusal.pause
-        if verdict is not Verdict.SERVER_ERROR:
+        if verdict is not AnswerVerdict.SERVER_ERROR:
             raise refusal
         if not is_safe:
             raise NoAnswer(f"server error: {refusal}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from src.core.errors import UserError
 from src.generation.budget import BudgetExhausted, Ledger
-from src.generation.provider import Verdict
+from src.generation.provider import AnswerVerdict
 from src.generation.refusals import Refusal
 from src.generation.throttle import OutOfPatience
 
@@ -29,7 +29,7 @@ class Problems:
         text = " ".join(str(error).split())
         return text.replace(self._key, "***") if self._key != "none" else text
 
-    def fatal(self, verdict: Verdict, refusal: Refusal) -> UserError:
+    def fatal(self, verdict: AnswerVerdict, refusal: Refusal) -> UserError:
         """No other call would be spared."""
         said = self.clean(refusal)
         if 300 <= refusal.status < 400:
@@ -42,13 +42,13 @@ class Problems:
                 f"The proxy on the way to {self._options.base_url} wants to know who asks: {said}",
                 "Set it with name and password: export HTTPS_PROXY=http://name:password@host:port",
             )
-        if verdict is Verdict.NO_CREDIT:
+        if verdict is AnswerVerdict.NO_CREDIT:
             return UserError(f"{self.server} says that the account has no credit left: {said}", f"Top it up. {GOES_ON}")
-        if verdict is Verdict.SPENDING_LIMIT:
+        if verdict is AnswerVerdict.SPENDING_LIMIT:
             return UserError(
                 f"{self.server} says that a limit is reached: {said}", f"Raise it there, or wait. {GOES_ON}"
             )
-        if verdict is Verdict.UNKNOWN_MODEL:
+        if verdict is AnswerVerdict.UNKNOWN_MODEL:
             return UserError(
                 f"{self.server} does not know the model {self._options.model}: {said}",
                 "Check the generator's `model`, and its `base_url`: most end in /v1.",
@@ -56,10 +56,10 @@ class Problems:
         key = f"the key in {self._options.api_key_env}" if self._options.api_key_env else "a call without a key"
         return UserError(f"{self.server} refuses {key}: {said}", "Is it the right key for it, and for this model?")
 
-    def all_refused(self, count: int, verdict: Verdict, refusal: Refusal) -> UserError:
+    def all_refused(self, count: int, verdict: AnswerVerdict, refusal: Refusal) -> UserError:
         """The first calls were all refused: then it is not the prompts."""
         said = self.clean(refusal)
-        if verdict is Verdict.TOO_LONG:
+        if verdict is AnswerVerdict.TOO_LONG:
             mend = "Ask for shorter texts (sampling.*.max_tokens) or with shorter prompts (prompt_set.chars)."
         elif "chat template" in said and self._options.api == "chat":
             mend = (

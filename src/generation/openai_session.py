@@ -23,7 +23,7 @@ from src.generation.openai_answers import read_reply, worth_keeping
 from src.generation.openai_http import Client
 from src.generation.openai_log import LOG_SECONDS, SILENCE_SECONDS, CallLog
 from src.generation.openai_problems import Problems
-from src.generation.provider import FATAL, OF_THE_CALL, Verdict
+from src.generation.provider import FATAL, OF_THE_CALL, AnswerVerdict
 from src.generation.rates import Rates
 from src.generation.refusals import NoAnswer, Refusal, Unreadable
 from src.generation.throttle import OutOfPatience, Throttle
@@ -37,7 +37,7 @@ FIRST_DELAY, LONGEST_DELAY = 0.5, 60.0  # before a call is tried again
 TRIES_TO_REACH = 3  # a server that never answered is tried no more often with one call
 CALLS_TO_REACH = 9  # nor with so many, whichever they are
 TRIES_PAID_FOR = 3  # of a call whose answers are charged, and empty
-REFUSALS_TO_GIVE_UP = {Verdict.BAD_REQUEST: 3}  # before the first answer: then it is not the prompts
+REFUSALS_TO_GIVE_UP = {AnswerVerdict.BAD_REQUEST: 3}  # before the first answer: then it is not the prompts
 REFUSED_PROMPTS_TO_GIVE_UP = 10  # the same where a refusal is about the prompt
 FORBIDDEN_IN_A_ROW = 3  # a 403 after answers may be one prompt's; so many are the key's
 FRAME_TOKENS = 32  # what a chat template puts around a message, at most
@@ -328,16 +328,16 @@ class OpenAISession(Session):
     def _judge(self, request: Request, number: int, refusal: Refusal, tries: Tries) -> Completion | None:
         """A final completion, None to try again; raises UserError for what no other call would be spared."""
         verdict, said = self._options.provider.verdict(refusal), self._problems.clean(refusal)
-        if verdict is Verdict.THROTTLED:
+        if verdict is AnswerVerdict.THROTTLED:
             self._throttle.throttled(number, refusal.pause, said)
             tries.rest = 0.0
             return None
-        if verdict is Verdict.SERVER_ERROR:
+        if verdict is AnswerVerdict.SERVER_ERROR:
             self._failed(request, tries, f"server error: HTTP {refusal.status}")
             return tries.lost(request.id, self._throttle.answers)
-        if verdict is Verdict.BAD_KEY and refusal.status == 403 and self._throttle.answers:
+        if verdict is AnswerVerdict.BAD_KEY and refusal.status == 403 and self._throttle.answers:
             self._forbidden += 1
-            verdict = verdict if self._forbidden >= FORBIDDEN_IN_A_ROW else Verdict.BAD_REQUEST
+            verdict = verdict if self._forbidden >= FORBIDDEN_IN_A_ROW else AnswerVerdict.BAD_REQUEST
         if verdict in FATAL:
             raise self._problems.fatal(verdict, refusal) from None
         assert verdict in OF_THE_CALL

@@ -87,7 +87,7 @@ class Source:
         return len(back), failed
 
 
-class Worker:
+class PoolWorker:
     """An actor: one engine, started when the first texts are asked for."""
 
     def __init__(self, engine: Generator, model: str | None, cache: str):
@@ -188,7 +188,7 @@ class PoolSession(Session):
         self._next_look = time.monotonic() + LOOK_SECONDS
         engines, resources = _room(self._options)
         wanted = min(engines, self._options.workers or engines)
-        actor = ray.remote(Worker).options(scheduling_strategy="SPREAD", **resources)
+        actor = ray.remote(PoolWorker).options(scheduling_strategy="SPREAD", **resources)
         while len(self._hands) < max(1, wanted):
             arguments = self._options.engine, self._model, str(self._cache)
             self._hands.append(_Hand(f"worker {next(self._names)}", actor.remote(*arguments)))

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from src.generation.refusals import Refusal
 
 
-class Verdict(StrEnum):
+class AnswerVerdict(StrEnum):
     """What a refusal means. The first four end the run: no other call would be spared."""
 
     NO_CREDIT = "no credit"
@@ -27,12 +27,14 @@ class Verdict(StrEnum):
     BAD_REQUEST = "bad request"  # this call alone
 
 
-FATAL = frozenset({Verdict.NO_CREDIT, Verdict.SPENDING_LIMIT, Verdict.BAD_KEY, Verdict.UNKNOWN_MODEL})
-OF_THE_CALL = frozenset({Verdict.CONTENT_FILTER, Verdict.TOO_LONG, Verdict.BAD_REQUEST})
+FATAL = frozenset(
+    {AnswerVerdict.NO_CREDIT, AnswerVerdict.SPENDING_LIMIT, AnswerVerdict.BAD_KEY, AnswerVerdict.UNKNOWN_MODEL}
+)
+OF_THE_CALL = frozenset({AnswerVerdict.CONTENT_FILTER, AnswerVerdict.TOO_LONG, AnswerVerdict.BAD_REQUEST})
 
 # "STATUS words" or either alone; words are looked for in the error's code, type and message. The first that fits.
-COMMON: Mapping[Verdict, tuple[str, ...]] = {
-    Verdict.NO_CREDIT: (
+COMMON: Mapping[AnswerVerdict, tuple[str, ...]] = {
+    AnswerVerdict.NO_CREDIT: (
         "402",
         "insufficient_quota",
         "insufficient balance",
@@ -42,14 +44,14 @@ COMMON: Mapping[Verdict, tuple[str, ...]] = {
         "billing_not_active",
         "billing hard limit",
     ),
-    Verdict.SPENDING_LIMIT: (
+    AnswerVerdict.SPENDING_LIMIT: (
         "429 monthly",
         "429 spending limit",
         "api usage limit",
         "403 monthly",
         "403 spending limit",
     ),
-    Verdict.CONTENT_FILTER: (
+    AnswerVerdict.CONTENT_FILTER: (
         "content_filter",
         "content_policy",
         "content management policy",
@@ -60,7 +62,7 @@ COMMON: Mapping[Verdict, tuple[str, ...]] = {
         "data_inspection_failed",
         "usage policies",
     ),
-    Verdict.TOO_LONG: (
+    AnswerVerdict.TOO_LONG: (
         "context_length_exceeded",
         "context length",
         "context window",
@@ -69,10 +71,10 @@ COMMON: Mapping[Verdict, tuple[str, ...]] = {
         "string_above_max_length",
         "413",
     ),
-    Verdict.BAD_KEY: ("401", "invalid_api_key", "400 api key not valid", "403", "407"),
-    Verdict.UNKNOWN_MODEL: ("404", "3xx", "model_not_found", "400 not a valid model", "400 invalid model"),
-    Verdict.THROTTLED: ("429", "503", "529", "overloaded", "resource_exhausted"),
-    Verdict.SERVER_ERROR: ("5xx", "408", "409", "425", "499", "200"),
+    AnswerVerdict.BAD_KEY: ("401", "invalid_api_key", "400 api key not valid", "403", "407"),
+    AnswerVerdict.UNKNOWN_MODEL: ("404", "3xx", "model_not_found", "400 not a valid model", "400 invalid model"),
+    AnswerVerdict.THROTTLED: ("429", "503", "529", "overloaded", "resource_exhausted"),
+    AnswerVerdict.SERVER_ERROR: ("5xx", "408", "409", "425", "499", "200"),
 }
 
 FinishReason = Literal["stop", "length", "content filter", "broken off"]
@@ -106,18 +108,18 @@ class Provider:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "omit", tuple(self.omit))
-        for option, known in (("errors", list(Verdict)), ("finish", list(FINISH))):
+        for option, known in (("errors", list(AnswerVerdict)), ("finish", list(FINISH))):
             if wrong := getattr(self, option).keys() - set(known):
                 raise ValueError(f"{option} has no {', '.join(sorted(wrong))}; it takes: {', '.join(known)}")
 
-    def verdict(self, refusal: Refusal) -> Verdict:
+    def verdict(self, refusal: Refusal) -> AnswerVerdict:
         """What the refusal means; "bad request" where no pattern fits."""
         words = refusal.words.lower()
         for table in (self.errors, COMMON):
             for verdict, patterns in table.items():
                 if any(_fits(str(pattern), refusal.status, words) for pattern in patterns):
-                    return Verdict(verdict)
-        return Verdict.BAD_REQUEST
+                    return AnswerVerdict(verdict)
+        return AnswerVerdict.BAD_REQUEST
 
     def finish_reason(self, said: Any) -> FinishReason | None:
         """The server's word in ours; None for one that nobody knows, and for none."""

@@ -12,7 +12,7 @@ _FACTORS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 _SHIFTS = (30, 27)
 
 
-def choose(
+def choose_tokens(
     logits: torch.Tensor, seen: torch.Tensor, sampling: Sampling, seeds: torch.Tensor, place: int
 ) -> torch.Tensor:
     """The next tokens, (texts,), of texts that are drawn by one sampling. All tensors lie on one device.
@@ -22,7 +22,7 @@ def choose(
     for a text depends on its logits, its seed and its place, and on no other text.
     """
     if logits.device.type == "mps":  # has no float64
-        found = choose(logits.cpu(), seen.cpu(), sampling, seeds.cpu(), place)
+        found = choose_tokens(logits.cpu(), seen.cpu(), sampling, seeds.cpu(), place)
         return found.to(logits.device)
     logits = logits.float()
     if sampling.repetition_penalty != 1:

@@ -22,7 +22,7 @@ from src.generation.base import Completion, Request, Sampling, Session, refused
 from src.generation.decoding_cache import FIRST_ROOM, SPARE, attend_in_groups, cache_bytes, roomy_cache
 from src.generation.precision import on_cpu
 from src.generation.stop_strings import completing, cut
-from src.generation.token_choice import choose
+from src.generation.token_choice import choose_tokens
 
 if TYPE_CHECKING:
     from src.generation.transformers import TransformersGenerator
@@ -81,7 +81,7 @@ class _Batch:
             (sampling, None if len(alike) == 1 else torch.tensor(rows).to(device)) for sampling, rows in alike.items()
         ]
 
-    def choose(self, logits: torch.Tensor, place: int) -> torch.Tensor:
+    def choose_tokens(self, logits: torch.Tensor, place: int) -> torch.Tensor:
         """Choose the next token of each text from `logits`, (texts, vocabulary), write it down and return them."""
         chosen = self.written[:, place]
         for sampling, rows in self.groups:
@@ -89,7 +89,7 @@ class _Batch:
             seen = self.tokens[mine]
             if sampling.repetition_penalty != 1:
                 seen = torch.cat([seen, self.written[mine, :place]], dim=1)
-            chosen[mine] = choose(logits[mine], seen, sampling, self.seeds[mine], place)
+            chosen[mine] = choose_tokens(logits[mine], seen, sampling, self.seeds[mine], place)
         return chosen
 
     def perhaps_ended(self, may_end: torch.Tensor, place: int) -> list[tuple[int, list[int]]]:
@@ -182,7 +182,7 @@ class TransformersSession(Session):
             cache.batch_select_indices(batch.prompt_of)
         may_end = torch.stack([self._ending(stops, logits.shape[-1]) for stops in batch.stops])
         for place in count():
-            batch.choose(logits, place)
+            batch.choose_tokens(logits, place)
             for row, tokens in batch.perhaps_ended(may_end, place):
                 if completion := self._end(batch.texts[row], tokens):
                     batch.live.remove(row)

@@ -29,7 +29,7 @@ class Composition:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class KeyPointQuestion:
     """A new problem's question. `prompt_id` names its prompt, `passage_id` the first seed problem; the last three are
     those of its composition."""
 

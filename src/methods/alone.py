@@ -15,7 +15,7 @@ from src.stages.generate import Generate
 from src.stages.grade import Grade
 from src.stages.key_points import KeyPoints
 from src.stages.pretrain import Pretrain
-from src.stages.rows import Rows
+from src.stages.rows import UserRows
 from src.stages.select import Select
 from src.stages.synthesizer import Synthesizer
 
@@ -77,4 +77,4 @@ def evaluate(graph: Graph) -> None:
 
 
 def _rows(graph: Graph) -> Node:
-    return graph.add("rows", graph.stage(Rows, "reading", reader="reader", fields="fields"))
+    return graph.add("rows", graph.stage(UserRows, "reading", reader="reader", fields="fields"))

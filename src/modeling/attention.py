@@ -133,7 +133,7 @@ def attention_spans(config: Any) -> list[int]:
     return [] if unused else [int(size) for size in found if size]
 
 
-def choose(config: Any, wanted: str, longest: int) -> str:
+def choose_kernel(config: Any, wanted: str, longest: int) -> str:
     """The implementation to load a model with. `config`: the model's; `longest`: the longest document."""
     from transformers import AttentionInterface
 

@@ -13,7 +13,7 @@ import torch
 
 from src.modeling.attention import Documents
 from src.modeling.plan import Plan
-from src.modeling.rows import Rows
+from src.modeling.rows import TokenRows
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class StepBatch:
         return replace(self, parts=tuple(part.to(device, **kwargs) for part in self.parts))
 
 
-def micro_batch(rows: Rows, numbers: np.ndarray, loss_on: str, real: bool = True) -> MicroBatch:
+def micro_batch(rows: TokenRows, numbers: np.ndarray, loss_on: str, real: bool = True) -> MicroBatch:
     """The rows of these numbers, side by side."""
     lengths = rows.lengths[numbers]
     begins = np.cumsum(lengths) - lengths
@@ -73,7 +73,9 @@ def micro_batch(rows: Rows, numbers: np.ndarray, loss_on: str, real: bool = True
 class Loader:
     """Iterates the steps `start` to the end for one device of `world`."""
 
-    def __init__(self, rows: Rows, plan: Plan, loss_on: str, rows_per_device: int, start: int, rank: int, world: int):
+    def __init__(
+        self, rows: TokenRows, plan: Plan, loss_on: str, rows_per_device: int, start: int, rank: int, world: int
+    ):
         self.rows, self.plan, self.loss_on = rows, plan, loss_on
         self.rows_per_device, self.start, self.rank, self.world = rows_per_device, start, rank, world
 
@@ -99,7 +101,7 @@ class Loader:
 class PackedData(pl.LightningDataModule):
     """The one data module. `start`: the first step to read (a checkpoint knows how many are done)."""
 
-    def __init__(self, rows: Rows, plan: Plan, loss_on: str, rows_per_device: int, start: int = 0):
+    def __init__(self, rows: TokenRows, plan: Plan, loss_on: str, rows_per_device: int, start: int = 0):
         super().__init__()
         self.rows, self.plan, self.loss_on = rows, plan, loss_on
         self.rows_per_device, self.start = rows_per_device, start

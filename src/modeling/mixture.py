@@ -12,7 +12,7 @@ from src.core.errors import UserError
 from src.core.records import seed_from
 from src.modeling.packing import Bins, one_per_bin, pack_in_order, pack_shuffled
 from src.modeling.recipe import Order, Phase, Recipe
-from src.modeling.rows import Rows
+from src.modeling.rows import TokenRows
 
 Part = tuple[str, Bins]
 """What is read for a while, in words, and its sequences."""
@@ -21,7 +21,7 @@ Part = tuple[str, Bins]
 class Passes:
     """The sequences of each corpus, pass by pass; each pass is shuffled by its own seed."""
 
-    def __init__(self, rows: Rows, recipe: Recipe, orders: tuple[Order, ...], seed: int):
+    def __init__(self, rows: TokenRows, recipe: Recipe, orders: tuple[Order, ...], seed: int):
         self.rows, self.recipe, self.orders, self.seed = rows, recipe, orders, seed
 
     def of(self, corpus: int, epoch: int, share: float = 1.0) -> Bins:
@@ -38,7 +38,7 @@ class Passes:
         return pack_shuffled(lengths, rows, capacity, rng)
 
 
-def in_turn(passes: Passes, rows: Rows, recipe: Recipe) -> Iterator[Part]:
+def in_turn(passes: Passes, rows: TokenRows, recipe: Recipe) -> Iterator[Part]:
     """Corpora one after the other, each for all of its epochs; a budget shortens all alike."""
     epochs = _epochs(rows, recipe)
     for number, name in enumerate(rows.corpora):
@@ -48,7 +48,7 @@ def in_turn(passes: Passes, rows: Rows, recipe: Recipe) -> Iterator[Part]:
                 yield f"{name}, epoch {epoch + 1}", bins
 
 
-def _epochs(rows: Rows, recipe: Recipe) -> float:
+def _epochs(rows: TokenRows, recipe: Recipe) -> float:
     lengths = rows.lengths[~rows.held_out]
     limits = [recipe.epochs] if recipe.epochs is not None else []
     if recipe.max_tokens is not None:
@@ -61,7 +61,7 @@ def _epochs(rows: Rows, recipe: Recipe) -> float:
     return min(limits)
 
 
-def in_phases(passes: Passes, rows: Rows, recipe: Recipe) -> Iterator[Part]:
+def in_phases(passes: Passes, rows: TokenRows, recipe: Recipe) -> Iterator[Part]:
     """The recipe's phases. Raises UserError when one names a corpus that is not there, or is empty."""
     streams = {name: _Stream(passes, number) for number, name in enumerate(rows.corpora) if len(rows.of(number))}
     for phase in recipe.phases:
@@ -81,7 +81,7 @@ def _check(phase: Phase, there: Mapping[str, object]) -> None:
         )
 
 
-def _sequences(phase: Phase, rows: Rows, recipe: Recipe) -> int:
+def _sequences(phase: Phase, rows: TokenRows, recipe: Recipe) -> int:
     """The phase's budget as sequences, a whole number of steps."""
     each = recipe.sequence_length if recipe.packing else float(rows.lengths.mean())
     return max(1, round(phase.tokens / (each * recipe.batch_sequences))) * recipe.batch_sequences

@@ -19,7 +19,7 @@ from src.modeling.loss import objective
 from src.modeling.losswatch import SKIPPED_IN_A_ROW, LossWatch
 from src.modeling.plan import Plan
 from src.modeling.recipe import Recipe
-from src.modeling.rows import Rows
+from src.modeling.rows import TokenRows
 
 NAMED_ROWS = 40
 """So many rows of a bad step are named; a batch may have thousands."""
@@ -43,7 +43,7 @@ class CausalLM(pl.LightningModule):
     however it is cut.
     """
 
-    def __init__(self, model: Any, recipe: Recipe, plan: Plan, attention: str, rows: Rows, seed: int):
+    def __init__(self, model: Any, recipe: Recipe, plan: Plan, attention: str, rows: TokenRows, seed: int):
         super().__init__()
         self.model, self.recipe, self.total_steps = model, recipe, plan.steps
         self.attention, self.rows, self.seed = attention, rows, seed

@@ -14,7 +14,7 @@ import numpy as np
 from src.modeling.mixture import Passes, in_phases, in_turn
 from src.modeling.packing import Bins, fill
 from src.modeling.recipe import Order, Recipe
-from src.modeling.rows import Rows
+from src.modeling.rows import TokenRows
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Plan:
         return 1.0 - fill(self.bins, self.lengths, self.capacity)
 
 
-def make_plan(rows: Rows, recipe: Recipe, orders: tuple[Order, ...], seed: int) -> Plan:
+def make_plan(rows: TokenRows, recipe: Recipe, orders: tuple[Order, ...], seed: int) -> Plan:
     """By the recipe's phases, or corpora one after the other, each for all of its epochs. `orders`: of the corpora."""
     passes = Passes(rows, recipe, orders, seed)
     parts = list(in_phases(passes, rows, recipe) if recipe.phases else in_turn(passes, rows, recipe))

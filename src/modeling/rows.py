@@ -26,7 +26,7 @@ LINE_END = "\n"
 
 
 @dataclass(frozen=True)
-class Corpus:
+class TokenCorpus:
     """Rows that are trained on together. Several are read one after the other; `order` null: the recipe's."""
 
     name: str
@@ -35,7 +35,7 @@ class Corpus:
 
 
 @dataclass(frozen=True)
-class Rows:
+class TokenRows:
     """The tokenized rows of all corpora. `counts`: rows, kept, held_out, truncated, split, dropped by reason, tokens.
 
     The pieces of a row that was split are rows here, with the id of the whole.

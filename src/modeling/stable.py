@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from src.modeling.module import CausalLM
     from src.modeling.plan import Plan
     from src.modeling.recipe import Recipe
-    from src.modeling.rows import Rows
+    from src.modeling.rows import TokenRows
 
 IN_THE_PLAN = ("lr", "schedule", "epochs", "max_tokens", "max_steps", "phases", "order", "packing", "overlong",
                "held_out", "batch_sequences", "sequence_length")  # fmt: skip
 """Options of a recipe that act through the rows and the rate of each step, which are in the key themselves."""
 
 
-def stable_key(base: str, rows: Rows, plan: Plan, recipe: Recipe, steps: int, strategy: str, seed: int) -> str:
+def stable_key(base: str, rows: TokenRows, plan: Plan, recipe: Recipe, steps: int, strategy: str, seed: int) -> str:
     """Everything that the state after `steps` steps depends on. `base`: a digest of the model."""
     read = hashlib.sha256()
     last = min(steps * plan.batch, len(plan.bins))

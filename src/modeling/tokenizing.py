@@ -1,4 +1,4 @@
-"""From examples to a folder of `Rows`: written once, by the first process to come, complete or begun anew."""
+"""From examples to a folder of `TokenRows`: written once, by the first process to come, complete or begun anew."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from src.core.progress import Progress
 from src.core.records import Example, seed_from
 from src.modeling.ranks import one_at_a_time
 from src.modeling.recipe import Recipe
-from src.modeling.rows import Corpus, Rows, encode_prompts, encode_responses
+from src.modeling.rows import TokenCorpus, TokenRows, encode_prompts, encode_responses
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -119,8 +119,8 @@ def _encoded(
 
 
 def tokenize(
-    corpora: Iterable[Corpus], tokenizer: PreTrainedTokenizerBase, recipe: Recipe, limit: int, folder: Path
-) -> Rows:
+    corpora: Iterable[TokenCorpus], tokenizer: PreTrainedTokenizerBase, recipe: Recipe, limit: int, folder: Path
+) -> TokenRows:
     """The rows of all corpora in `folder`, from there when they are complete. A row is prompt, response, end token.
 
     `limit`: the longest row in tokens. Raises UserError when no row is left, or when the tokenizer has no end token.
@@ -141,11 +141,11 @@ def tokenize(
             f"No row is left to train on ({made['counts'].get('rows', 0)} rows: {why}).",
             f"Look at the stage before, or at the recipe's sequence_length (rows may have {limit} tokens).",
         )
-    return Rows(folder, tuple(made["corpora"]), made["counts"])
+    return TokenRows(folder, tuple(made["corpora"]), made["counts"])
 
 
 def _write(
-    corpora: list[Corpus], tokenizer: PreTrainedTokenizerBase, recipe: Recipe, limit: int, folder: Path
+    corpora: list[TokenCorpus], tokenizer: PreTrainedTokenizerBase, recipe: Recipe, limit: int, folder: Path
 ) -> dict[str, Any]:
     if tokenizer.eos_token_id is None:
         raise UserError(

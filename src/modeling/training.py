@@ -34,7 +34,7 @@ from src.modeling.module import CausalLM
 from src.modeling.optimizer_checkpoints import OptimizerCheckpoint, SaveOptimizerCheckpoints
 from src.modeling.plan import Plan, make_plan
 from src.modeling.recipe import Recipe
-from src.modeling.rows import Corpus, Rows
+from src.modeling.rows import TokenCorpus, TokenRows
 from src.modeling.sharding import is_sharded, whole_weights
 from src.modeling.stable import StableState, stable_key
 from src.modeling.strategies import device_of, is_spread, lightning_options
@@ -75,7 +75,7 @@ class TrainingSummary:
 
 def train(
     base: str | Path,
-    examples: Sequence[Corpus] | Iterable[Example],
+    examples: Sequence[TokenCorpus] | Iterable[Example],
     recipe: Recipe,
     trainer: Trainer,
     out: Path,
@@ -110,7 +110,7 @@ def train(
         return _fit(setup, options, out, work, log, progress, checkpoints, stable)
 
 
-def _tell_of_positions(rows: Rows, recipe: Recipe, limit: int) -> None:
+def _tell_of_positions(rows: TokenRows, recipe: Recipe, limit: int) -> None:
     """Packed rows share a sequence and count their positions anew: only a single row may be too long for a model."""
     n = sum(rows.counts.get(what, 0) for what in ("truncated", "split", "dropped_overlong"))
     if n:
@@ -126,7 +126,7 @@ class _Setup:
     """All that is decided before the first step."""
 
     base: str
-    rows: Rows
+    rows: TokenRows
     plan: Plan
     recipe: Recipe
     trainer: Trainer
@@ -137,7 +137,7 @@ class _Setup:
     def module(self) -> CausalLM:
         trainer, recipe = self.trainer, self.recipe
         wanted = "sdpa" if trainer.compile and trainer.attention == "auto" else trainer.attention
-        attention = attn.choose(loading.load_config(self.base), wanted, self.limit)
+        attention = attn.choose_kernel(loading.load_config(self.base), wanted, self.limit)
         model = self._model(attention, self._spread())
         if trainer.activation_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -206,11 +206,11 @@ class _Setup:
         return StableState(folder / key, step, checkpoints, curve)
 
 
-def _as_corpora(examples: Sequence[Corpus] | Iterable[Example]) -> list[Corpus]:
+def _as_corpora(examples: Sequence[TokenCorpus] | Iterable[Example]) -> list[TokenCorpus]:
     given = list(examples) if isinstance(examples, list | tuple) else examples
-    if isinstance(given, list) and given and all(isinstance(item, Corpus) for item in given):
+    if isinstance(given, list) and given and all(isinstance(item, TokenCorpus) for item in given):
         return given
-    return [Corpus("all", lambda: given)]  # type: ignore[arg-type,return-value]
+    return [TokenCorpus("all", lambda: given)]  # type: ignore[arg-type,return-value]
 
 
 def _fit(

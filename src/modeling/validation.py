@@ -15,14 +15,14 @@ from src.modeling.module import CausalLM
 from src.modeling.packing import one_per_bin, pack
 from src.modeling.plan import Plan
 from src.modeling.recipe import Recipe
-from src.modeling.rows import Rows
+from src.modeling.rows import TokenRows
 
 
 class Validation(pl.Callback):
     """Reads the held-out rows `times` in a training, evenly, the last time after the last step. `last`: mean loss in
     nats a trained token, as `val_loss/<corpus>`."""
 
-    def __init__(self, rows: Rows, recipe: Recipe, rows_per_device: int, times: int, steps: int):
+    def __init__(self, rows: TokenRows, recipe: Recipe, rows_per_device: int, times: int, steps: int):
         self.rows, self.recipe, self.rows_per_device = rows, recipe, rows_per_device
         self.steps = {max(1, round(steps * (i + 1) / times)) for i in range(times)} if rows.held_out.any() else set()
         self.last: dict[str, float] = {}

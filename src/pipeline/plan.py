@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from src.core.fingerprint import components, left_out
 from src.core.store import Store
 from src.generation.budget import Budget
+from src.modeling.flops import PLANNED_CARD
 from src.pipeline.graph import Node
 
 REUSED, SHARED, TO_DO = "reused", "shared", "to do"
@@ -16,7 +17,7 @@ UNITS = {
     "calls": "calls",
     "tokens": "tokens",
     "dollars": "dollars",
-    "gpu_hours": "GPU hours",
+    "gpu_hours": f"{PLANNED_CARD} hours",
     "gb_per_device": "GB a device",
     "disk_gb": "GB on disk",
 }
@@ -127,7 +128,7 @@ def _state(node: Node, store: Store, before: Collection[str]) -> str:
 
 
 def _words(cost: dict[str, float]) -> str:
-    return ", ".join(f"{_short(amount)} {UNITS[unit]}" for unit, amount in cost.items() if amount)
+    return ", ".join(f"{_short(cost[unit])} {name}" for unit, name in UNITS.items() if cost.get(unit))
 
 
 def _short(amount: float) -> str:

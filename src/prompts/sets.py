@@ -66,7 +66,7 @@ class PromptSet:
         return {"templates": hashlib.sha256(text.encode()).hexdigest()}
 
     @cached_property
-    def _words(self) -> templates.Words:
+    def _words(self) -> templates.StageWords:
         return templates.words(self.folder)
 
     @property

@@ -31,7 +31,7 @@ BITS_A_PUZZLE = 16
 
 
 @dataclass(frozen=True)
-class Solved:
+class SolvedPuzzles:
     """Solved puzzles of one size N, as columns: `numbers` is (N, rows) integers; `left`, `operation` (a place in
     OPERATIONS), `right` and `result` are (N - 1, rows), a step after the other. The last result is the target."""
 
@@ -58,10 +58,10 @@ class Solved:
         """A hash (uint64) of each puzzle: its numbers, in whatever order, and its target."""
         return puzzle_keys(self.number_sets, self.targets)
 
-    def where(self, chosen: np.ndarray) -> Solved:
+    def where(self, chosen: np.ndarray) -> SolvedPuzzles:
         """The chosen rows: a mask, or places in order."""
         columns = (self.numbers, self.left, self.operation, self.right, self.result)
-        return Solved(*(column[:, chosen] for column in columns))
+        return SolvedPuzzles(*(column[:, chosen] for column in columns))
 
 
 def number_sets(numbers: np.ndarray) -> np.ndarray:
@@ -80,7 +80,7 @@ def is_exam(sets: np.ndarray) -> np.ndarray:
 
 def training_puzzles(
     space: PuzzleSpace, size: int, rows: int, seed: int, without: Collection[int], dropped: Counter[str]
-) -> Iterator[Solved]:
+) -> Iterator[SolvedPuzzles]:
     """`rows` different puzzles of one size for training, a block at a time.
 
     without: `keys` of puzzles to leave out, beside those that are kept for exams. dropped: counts, by reason, what was
@@ -102,7 +102,7 @@ def training_puzzles(
         found += len(new)
 
 
-def exam_puzzles(space: PuzzleSpace, size: int, rows: int, seed: int) -> Iterator[Solved]:
+def exam_puzzles(space: PuzzleSpace, size: int, rows: int, seed: int) -> Iterator[SolvedPuzzles]:
     """`rows` different puzzles of one size that are kept for exams. Raises UserError where there are too few."""
     known: set[int] = set()
     draws = Draws(seed_from("exam", seed, size))
@@ -120,7 +120,7 @@ def _used_up(space: PuzzleSpace, size: int, problem: str) -> UserError:
     return UserError(f"{problem}; {where}.", "Ask for fewer, or widen the space: sizes, range, target_limit.")
 
 
-def draw(space: PuzzleSpace, size: int, count: int, draws: Draws, split: Split, dropped: Counter[str]) -> Solved:
+def draw(space: PuzzleSpace, size: int, count: int, draws: Draws, split: Split, dropped: Counter[str]) -> SolvedPuzzles:
     """`count` puzzles of one size, less those that belong to the other split or come to no valid target.
 
     Numbers are uniform; so is each step, over the ordered pairs of what is left and the operations that give a result
@@ -135,7 +135,7 @@ def draw(space: PuzzleSpace, size: int, count: int, draws: Draws, split: Split, 
         steps.append(_step(space, live[:left], draws, last=left == 2))
         valid &= steps[-1].valid
     columns = (np.stack([getattr(step, name) for step in steps]) for name in ("a", "operation", "b", "result"))
-    found = Solved(numbers, *columns).where(valid)
+    found = SolvedPuzzles(numbers, *columns).where(valid)
     dropped[OTHER_SPLIT[split]] += count - len(valid)
     dropped[NO_TARGET] += len(valid) - len(found)
     return found

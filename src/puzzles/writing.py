@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from src.puzzles.drawing import Solved
+from src.puzzles.drawing import SolvedPuzzles
 from src.puzzles.mixing import U64, mixed
 from src.puzzles.space import OPERATIONS
 
@@ -18,13 +18,13 @@ Direction = Literal["forward", "backward"]
 TABLED = 10_000
 
 
-def questions(solved: Solved) -> pa.StringArray:
+def questions(solved: SolvedPuzzles) -> pa.StringArray:
     """`34, 18, 31, 41, 19, 55: -110`"""
     numbers = [part for column in solved.numbers for part in (_text(column), ", ")]
     return _joined(*numbers[:-1], ": ", _text(solved.targets))
 
 
-def solutions(solved: Solved, direction: Direction = "forward") -> pa.StringArray:
+def solutions(solved: SolvedPuzzles, direction: Direction = "forward") -> pa.StringArray:
     """`31-34=-3, 19+41=60, ...`, or from the target backwards: `-110=-2*55, -2=-20/18, ...`"""
     signs = pa.array(list(OPERATIONS))
     equations = []
@@ -37,7 +37,7 @@ def solutions(solved: Solved, direction: Direction = "forward") -> pa.StringArra
     return _joined(*parts[:-1])
 
 
-def ids(solved: Solved, direction: Direction = "forward") -> pa.StringArray:
+def ids(solved: SolvedPuzzles, direction: Direction = "forward") -> pa.StringArray:
     """Twenty hexadecimal digits that the puzzle and the way it is solved decide."""
     names = np.empty(len(solved), [("key", ">u8"), ("way", ">u2")])
     names["key"] = solved.keys

@@ -69,7 +69,7 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class Node:
+class NodeRecord:
     """One of the steps of one job. `manifest` is None until the stage is complete."""
 
     name: str
@@ -95,7 +95,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class Job:
+class JobRecord:
     """One run: one line of a sweep."""
 
     path: Path
@@ -109,7 +109,7 @@ class Job:
     error: str | None = None
     started: str = ""
     seconds: float = 0.0
-    nodes: tuple[Node, ...] = ()
+    nodes: tuple[NodeRecord, ...] = ()
     config: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -157,10 +157,10 @@ class Arm:
     """The jobs that differ by their seed only."""
 
     name: str
-    jobs: tuple[Job, ...]
+    jobs: tuple[JobRecord, ...]
 
     @property
-    def complete(self) -> tuple[Job, ...]:
+    def complete(self) -> tuple[JobRecord, ...]:
         return tuple(job for job in self.jobs if job.complete)
 
 
@@ -169,11 +169,11 @@ class Study:
     """All jobs of a study, in the order of the sweep; unfinished ones included."""
 
     name: str
-    jobs: tuple[Job, ...]
+    jobs: tuple[JobRecord, ...]
     remarks: tuple[str, ...] = ()
 
     @property
-    def complete(self) -> tuple[Job, ...]:
+    def complete(self) -> tuple[JobRecord, ...]:
         return tuple(job for job in self.jobs if job.complete)
 
     @property
@@ -183,7 +183,7 @@ class Study:
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
-        groups: dict[tuple[str, tuple[str, ...]], list[Job]] = {}
+        groups: dict[tuple[str, tuple[str, ...]], list[JobRecord]] = {}
         for job in self.jobs:
             groups.setdefault((job.label, job.choices), []).append(job)
         labels = [label for label, _ in groups]
@@ -318,14 +318,14 @@ def _pick(record: type, row: dict[str, Any]) -> Any:
     return record(**{name: row[name] for name in record.__dataclass_fields__ if name in row})  # type: ignore[attr-defined]
 
 
-def _read_job(path: Path, store: Path, remarks: list[str]) -> Job:
+def _read_job(path: Path, store: Path, remarks: list[str]) -> JobRecord:
     row = _read_json(path / "run.json")
     if not isinstance(row, dict):
         what = "cannot be read" if (path / "run.json").exists() else "is missing"
         remarks.append(f"{path.name}: run.json {what}; the job counts as missing.")
-        return Job(path, path.name, path.name)
+        return JobRecord(path, path.name, path.name)
     nodes = tuple(_read_node(node, store) for node in row.get("nodes", ()))
-    job = Job(
+    job = JobRecord(
         path=path,
         name=path.name,
         label=_without_seed(str(row.get("name") or path.name), row.get("seed")),
@@ -351,10 +351,10 @@ def _without_seed(name: str, seed: int | None) -> str:
     return name if seed is None else re.sub(rf"[-_](s|seed)[=_]?{seed}$", "", name) or name
 
 
-def _read_node(row: dict[str, Any], store: Path) -> Node:
+def _read_node(row: dict[str, Any], store: Path) -> NodeRecord:
     kind, key = row.get("kind") or "", row.get("key") or ""
     manifest = read_manifest(store / kind / key) if kind and key else None
-    return Node(row.get("node") or kind, kind, key, bool(row.get("reused")), row.get("seconds") or 0.0, manifest)
+    return NodeRecord(row.get("node") or kind, kind, key, bool(row.get("reused")), row.get("seconds") or 0.0, manifest)
 
 
 def read_manifest(folder: Path) -> Manifest | None:

@@ -32,7 +32,7 @@ Counts = Counter[tuple[str, str]]  # by name (of a source, of a topic) and stage
 
 
 @dataclass(frozen=True)
-class Part:
+class CorpusPart:
     """A table of the section, with its heading."""
 
     title: str
@@ -41,13 +41,13 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Corpus:
+class CorpusSummary:
     """`parts` in the order of reading, `short` ones to stand beside each other, `each` source by itself; all of them
     empty for an artifact that says nothing of what it holds."""
 
-    parts: tuple[Part, ...] = ()
-    short: tuple[Part, ...] = ()
-    each: tuple[Part, ...] = ()
+    parts: tuple[CorpusPart, ...] = ()
+    short: tuple[CorpusPart, ...] = ()
+    each: tuple[CorpusPart, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.parts or self.short)
@@ -62,10 +62,10 @@ class _Cell:
     verified: int
 
 
-def corpus(manifest: Manifest | None) -> Corpus:
+def corpus(manifest: Manifest | None) -> CorpusSummary:
     """Read the corpus's own account; what is not there, or not in the known form, is left out."""
     if manifest is None:
-        return Corpus()
+        return CorpusSummary()
     cells = _cells(manifest)
     by_source, by_topic, verified = Counts(), Counts(), Counts()
     for cell in cells:
@@ -73,19 +73,19 @@ def corpus(manifest: Manifest | None) -> Corpus:
         by_topic[cell.topic, cell.stage] += cell.rows
         verified[cell.source, cell.stage] += cell.verified
     parts = (
-        Part("Problems by source and stage", _map("Source", by_source, manifest), map=True),
-        Part("By topic and stage", _map("Topic", by_topic, manifest), map=True),
-        Part("How the stages read", _stages(manifest)),
-        Part("Verified answers, %", _shares("Source", verified, by_source, manifest), map=True),
+        CorpusPart("Problems by source and stage", _map("Source", by_source, manifest), map=True),
+        CorpusPart("By topic and stage", _map("Topic", by_topic, manifest), map=True),
+        CorpusPart("How the stages read", _stages(manifest)),
+        CorpusPart("Verified answers, %", _shares("Source", verified, by_source, manifest), map=True),
     )
     short = (
-        Part("Answers", _answers(manifest)),
-        Part("Left out", _left_out(manifest)),
-        Part("Benchmark questions with other numbers and names", _families(manifest)),
+        CorpusPart("Answers", _answers(manifest)),
+        CorpusPart("Left out", _left_out(manifest)),
+        CorpusPart("Benchmark questions with other numbers and names", _families(manifest)),
     )
     names = _ranked(by_source) if len({cell.source for cell in cells}) > 1 else []
-    each = tuple(Part(words(name), _map("Topic", _topics_of(cells, name), manifest), map=True) for name in names)
-    return Corpus(tuple(p for p in parts if p.table), tuple(p for p in short if p.table), each)
+    each = tuple(CorpusPart(words(name), _map("Topic", _topics_of(cells, name), manifest), map=True) for name in names)
+    return CorpusSummary(tuple(p for p in parts if p.table), tuple(p for p in short if p.table), each)
 
 
 def corpora(study: Study) -> Table:

@@ -18,7 +18,7 @@ from typing import Any
 
 from src.core.intervals import Estimate, holm
 from src.core.records import STUDENT
-from src.reporting.collect import Arm, Job, Manifest, Study
+from src.reporting.collect import Arm, JobRecord, Manifest, Study
 from src.reporting.outcomes import Comparison, against_arm, arm_accuracy, primary
 from src.reporting.plots import INK, QUIET, SERIES, Plot, figure, themed
 from src.reporting.table import Cell, Column, Table, sources
@@ -186,21 +186,21 @@ def _arm(arm: Arm, names: Sequence[str]) -> DecodingArm | None:
     )
 
 
-def _compute(job: Job) -> list[dict[str, Any]]:
+def _compute(job: JobRecord) -> list[dict[str, Any]]:
     return [row for row in _json(job, "compute.json", []) if row["model"] == STUDENT]
 
 
-def _speeds(job: Job) -> list[dict[str, Any]]:
+def _speeds(job: JobRecord) -> list[dict[str, Any]]:
     return [row for row in _json(job, "conditions.json", {}).get("speed", []) if row["model"] == STUDENT]
 
 
-def _json(job: Job, name: str, otherwise: Any) -> Any:
+def _json(job: JobRecord, name: str, otherwise: Any) -> Any:
     manifest = job.manifest("evaluate")
     path = manifest.path / name if manifest else None
     return json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else otherwise
 
 
-def _lines(job: Job) -> Iterator[dict[str, Any]]:
+def _lines(job: JobRecord) -> Iterator[dict[str, Any]]:
     manifest = job.manifest("evaluate")
     path = manifest.path / "candidates.jsonl" if manifest else None
     if path and path.is_file():
@@ -208,11 +208,11 @@ def _lines(job: Job) -> Iterator[dict[str, Any]]:
             yield from map(json.loads, lines)
 
 
-def _has_trees(job: Job) -> bool:
+def _has_trees(job: JobRecord) -> bool:
     return bool(next(_lines(job), {}).get("nodes"))
 
 
-def _trees(job: Job) -> Iterator[ShownTree]:
+def _trees(job: JobRecord) -> Iterator[ShownTree]:
     """The first questions whose tree had a choice to make."""
     for line in _lines(job):
         chosen = line["candidates"][line["chosen"]]

@@ -14,8 +14,8 @@ import numpy as np
 
 from src.core.records import Problem, content_id, read_table
 from src.keypoints.records import Composition, Practice, Rating
-from src.reporting.collect import Job, Manifest
-from src.reporting.corpus import Part
+from src.reporting.collect import JobRecord, Manifest
+from src.reporting.corpus import CorpusPart
 from src.reporting.plots import Plot, histogram
 from src.reporting.table import Cell, Column, Table
 from src.reporting.text import number, percent
@@ -28,7 +28,7 @@ Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
-class Step:
+class FunnelStep:
     """What one stage made of the sample."""
 
     title: str
@@ -40,15 +40,15 @@ class Step:
 class KeyPointReport:
     """All of it is empty for a job without topics."""
 
-    parts: tuple[Part, ...] = ()
+    parts: tuple[CorpusPart, ...] = ()
     plots: tuple[Plot, ...] = ()
-    sample: tuple[Step, ...] = ()
+    sample: tuple[FunnelStep, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.parts or self.plots)
 
 
-def key_points(job: Job) -> KeyPointReport:
+def key_points(job: JobRecord) -> KeyPointReport:
     """Read what the stages say of themselves; what is not there is left out."""
     topics, rating, consensus = (job.manifest(kind) for kind in ("topics", "rating", "consensus"))
     parts = [_together(topics), _merged(topics)] if topics else []
@@ -58,7 +58,7 @@ def key_points(job: Job) -> KeyPointReport:
     )
 
 
-def _together(topics: Manifest) -> Part:
+def _together(topics: Manifest) -> CorpusPart:
     """The co-occurrence matrix of the largest topics, shaded by its values."""
     names = [row["topic"] for row in _json(topics.path / "topics.json") or []][:MOST_TOPICS]
     try:
@@ -75,14 +75,14 @@ def _together(topics: Manifest) -> Part:
         "Problems that have both topics, as log10(n + 1); on the diagonal those with more than five key points of the "
         "one topic. Topics are drawn in proportion to these values."
     )
-    return Part("Topics that occur together", Table(columns, tuple(rows), note), map=True)
+    return CorpusPart("Topics that occur together", Table(columns, tuple(rows), note), map=True)
 
 
 def _shaded(value: float, most: float, topics: Manifest) -> Cell:
     return Cell(f"{value:.2f}", "", (topics,), "" if value else "quiet", value / most if most else 0.0)
 
 
-def _merged(topics: Manifest) -> Part:
+def _merged(topics: Manifest) -> CorpusPart:
     """The topics that were least alike of those that became one: these are worth a person's look."""
     try:
         lines = (topics.path / "merged.jsonl").read_text(encoding="utf-8").splitlines()
@@ -95,7 +95,7 @@ def _merged(topics: Manifest) -> Part:
     ]
     columns = Column("Topic", numeric=False), Column("Became", numeric=False), Column("Cosine")
     note = f"The least alike of {number(len(lines))} that were merged; all are in the stage's merged.jsonl."
-    return Part("Merged topics", Table(columns, tuple(rows), note))
+    return CorpusPart("Merged topics", Table(columns, tuple(rows), note))
 
 
 def _ratings(rating: Manifest) -> Plot | None:
@@ -120,7 +120,7 @@ def _agreement(consensus: Manifest) -> Plot | None:
     return histogram("agreement", "Agreement", caption, edges, counts, "solutions that agree", "questions", consensus)
 
 
-def _sample(job: Job) -> list[Step]:
+def _sample(job: JobRecord) -> list[FunnelStep]:
     """The problem of the corpus with the lowest id that can be followed back to its seeds."""
     kinds = ("clean", "compositions", "topics", "seeds", "rating")
     clean, compositions, topics, seeds, rating = (job.manifest(kind) for kind in kinds)
@@ -135,17 +135,17 @@ def _sample(job: Job) -> list[Step]:
     wanted = {practice.problem_id for practice in practices.values()}
     asked = {p.id: p.question for p in _rows(seeds, "problems", Problem) if p.id in wanted}
     steps = [
-        Step(
+        FunnelStep(
             f"Seed {n}: {p.topic}",
             "\n\n".join([asked.get(p.problem_id, ""), *(f"- {k}" for k in p.key_points)]),
             topics,
         )
         for n, p in enumerate((practices[id] for id in found.practices if id in practices), start=1)
     ]
-    steps.append(Step("New question", problem.question, compositions))
+    steps.append(FunnelStep("New question", problem.question, compositions))
     if rating is not None and (scores := _scores(rating, problem)):
-        steps.append(Step("Rating", scores, rating))
-    return [*steps, Step("Solution that most agree on", problem.solution, clean)]
+        steps.append(FunnelStep("Rating", scores, rating))
+    return [*steps, FunnelStep("Solution that most agree on", problem.solution, clean)]
 
 
 def _scores(rating: Manifest, problem: Problem) -> str:

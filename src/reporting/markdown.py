@@ -7,8 +7,8 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from src.reporting.collect import Arm, Job, Manifest, Study
-from src.reporting.page import View
+from src.reporting.collect import Arm, JobRecord, Manifest, Study
+from src.reporting.page import PageView
 from src.reporting.plots import Plot
 from src.reporting.table import Table
 from src.reporting.text import words
@@ -22,7 +22,7 @@ UNFINISHED = "**What failed or is missing.**"
 PLACE = re.compile(r" (?:\+\+)?(?:outputs|tracker(?:\.\w+)?)=\S+")  # where results lie is the machine's affair
 
 
-def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
+def report(view: PageView, drawings: Sequence[Plot], prefix: str) -> str:
     """A record of the study, ready for `experiments/`: question, commands, machine, answer, drawings, tables.
 
     prefix: of the drawings' file names."""
@@ -63,14 +63,14 @@ def report(view: View, drawings: Sequence[Plot], prefix: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _sections(view: View, named: Iterable[tuple[str, str]]) -> Iterator[str]:
+def _sections(view: PageView, named: Iterable[tuple[str, str]]) -> Iterator[str]:
     for heading, name in named:
         if view.tables[name]:
             yield f"## {heading}"
             yield markdown(view.tables[name])
 
 
-def _corpus(view: View) -> Iterator[str]:
+def _corpus(view: PageView) -> Iterator[str]:
     if not view.corpus or not view.shown:
         return
     yield f"## The corpus of {view.shown.name}"
@@ -81,7 +81,7 @@ def _corpus(view: View) -> Iterator[str]:
         yield markdown(part.table)
 
 
-def _trees(view: View) -> Iterator[str]:
+def _trees(view: PageView) -> Iterator[str]:
     """Search trees as indented text: `*` marks the chosen path, then a step's reward and the node's value."""
     if view.decodings.trees:
         yield f"## Trees of {view.decodings.shown}"
@@ -94,7 +94,7 @@ def _trees(view: View) -> Iterator[str]:
         yield "\n".join(("```", tree.question, "", *rows, "", f"Answer {tree.answer}: {verdict}", "```"))
 
 
-def _key_points(view: View) -> Iterator[str]:
+def _key_points(view: PageView) -> Iterator[str]:
     if view.key_points.parts:
         yield "## Topics and key points"
     for part in view.key_points.parts:
@@ -102,7 +102,7 @@ def _key_points(view: View) -> Iterator[str]:
         yield markdown(part.table)
 
 
-def _selection(view: View) -> Iterator[str]:
+def _selection(view: PageView) -> Iterator[str]:
     if tables := (*view.selection.correlations, *view.selection.shares):
         yield "## Selection"
         yield from map(markdown, tables)
@@ -144,7 +144,7 @@ def stages_csv(study: Study) -> str:
     return _csv((*STAGE_COLUMNS, "key", "commit", "command"), rows)
 
 
-def _who(study: Study, arm: Arm, job: Job) -> tuple[object, ...]:
+def _who(study: Study, arm: Arm, job: JobRecord) -> tuple[object, ...]:
     return study.name, arm.name, job.name, job.seed
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from src.core.intervals import Estimate, accuracy_over_seeds, paired_difference
 from src.core.records import BASE, STUDENT
-from src.reporting.collect import Arm, Job
+from src.reporting.collect import Arm, JobRecord
 
 Scores = dict[tuple[str, str], dict[str, float]]  # (model, benchmark) -> question id -> share of samples right
 
@@ -33,7 +33,7 @@ class Comparison:
     trained_apart: bool = False  # two models of separate trainings
 
 
-def job_scores(job: Job) -> Scores:
+def job_scores(job: JobRecord) -> Scores:
     """A job's scores; empty when it was not evaluated or the predictions are gone."""
     manifest = job.manifest("evaluate")
     return _read_scores(manifest.path / "predictions") if manifest else {}
@@ -50,7 +50,7 @@ def _read_scores(folder: Path) -> Scores:
     return scores
 
 
-def _stages(job: Job) -> dict[tuple[str, str], str]:
+def _stages(job: JobRecord) -> dict[tuple[str, str], str]:
     """(benchmark, question id) -> education stage."""
     manifest = job.manifest("evaluate")
     return _read_stages(manifest.path / "predictions") if manifest else {}
@@ -66,12 +66,12 @@ def _read_stages(folder: Path) -> dict[tuple[str, str], str]:
     return found
 
 
-def benchmarks(jobs: Sequence[Job]) -> tuple[str, ...]:
+def benchmarks(jobs: Sequence[JobRecord]) -> tuple[str, ...]:
     """The benchmarks that occur, in the order in which the first job reports them."""
     return tuple(dict.fromkeys(row.benchmark for job in jobs for row in job.accuracies if row.group == "all"))
 
 
-def primary(jobs: Sequence[Job]) -> tuple[str, ...]:
+def primary(jobs: Sequence[JobRecord]) -> tuple[str, ...]:
     """The benchmarks of what the study set out to teach, by its option `primary`; all, where it names none that occur.
     What a study claims, it claims of these."""
     named = {name for job in jobs for name in job.config.get("primary") or ()}
@@ -79,13 +79,13 @@ def primary(jobs: Sequence[Job]) -> tuple[str, ...]:
     return tuple(name for name in names if name in named) or names
 
 
-def transfer(jobs: Sequence[Job]) -> tuple[str, ...]:
+def transfer(jobs: Sequence[JobRecord]) -> tuple[str, ...]:
     """The other benchmarks: what nobody taught."""
     return tuple(name for name in benchmarks(jobs) if name not in primary(jobs))
 
 
 def strata(
-    pairs: Sequence[tuple[Job, str]], names: Sequence[str], stage: str | None = None
+    pairs: Sequence[tuple[JobRecord, str]], names: Sequence[str], stage: str | None = None
 ) -> list[list[np.ndarray]] | None:
     """For each (job, model): a row of scores a benchmark, all over the same questions. None if there are none.
 
@@ -106,7 +106,7 @@ def strata(
     return result if names else None
 
 
-def stacked(groups: Sequence[Sequence[tuple[Job, str]]], names: Sequence[str]) -> list[list[np.ndarray]] | None:
+def stacked(groups: Sequence[Sequence[tuple[JobRecord, str]]], names: Sequence[str]) -> list[list[np.ndarray]] | None:
     """For each group of (job, model): one array a benchmark, (jobs, questions), over the questions all were asked."""
     rows = strata([pair for group in groups for pair in group], names)
     if rows is None:
@@ -121,7 +121,7 @@ def arm_accuracy(arm: Arm, names: Sequence[str], model: str = STUDENT, stage: st
     return accuracy_over_seeds(_stack(rows)) if rows else None
 
 
-def against_base(jobs: Sequence[Job], names: Sequence[str]) -> Comparison | None:
+def against_base(jobs: Sequence[JobRecord], names: Sequence[str]) -> Comparison | None:
     """The student beside the model that its training started from, question by question."""
     return _compare([(job, STUDENT) for job in jobs], [(job, BASE) for job in jobs], names)
 
@@ -135,14 +135,14 @@ def against_arm(ours: Arm, theirs: Arm, names: Sequence[str], stage: str | None 
     return _compare(mine, other, names, stage, trained_apart=not all(_same_student(a, b) for a, b in pairs))
 
 
-def _same_student(ours: Job, theirs: Job) -> bool:
+def _same_student(ours: JobRecord, theirs: JobRecord) -> bool:
     mine, other = ours.manifest("pretrain"), theirs.manifest("pretrain")
     return mine is not None and other is not None and mine.key == other.key
 
 
 def _compare(
-    ours: Sequence[tuple[Job, str]],
-    theirs: Sequence[tuple[Job, str]],
+    ours: Sequence[tuple[JobRecord, str]],
+    theirs: Sequence[tuple[JobRecord, str]],
     names: Sequence[str],
     stage: str | None = None,
     trained_apart: bool = False,

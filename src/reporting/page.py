@@ -11,8 +11,8 @@ import jinja2
 from src.core.records import STUDENT
 from src.reporting import comparing, plots, prose, samples, tables
 from src.reporting import decodings as of_decodings
-from src.reporting.collect import Arm, Job, Manifest, Study
-from src.reporting.corpus import Corpus, corpora, corpus
+from src.reporting.collect import Arm, JobRecord, Manifest, Study
+from src.reporting.corpus import CorpusSummary, corpora, corpus
 from src.reporting.decodings import Decodings
 from src.reporting.key_points import KeyPointReport, key_points
 from src.reporting.outcomes import against_base, arm_accuracy, primary, transfer
@@ -39,12 +39,12 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class View:
+class PageView:
     """All that a report says, before anybody chose how to set it."""
 
     study: Study
     baseline: Arm
-    shown: Job | None  # the job whose inside is shown: the baseline's first complete one
+    shown: JobRecord | None  # the job whose inside is shown: the baseline's first complete one
     answer: list[str]
     facts: list[Fact]
     contrasts: list[Contrast]
@@ -54,14 +54,14 @@ class View:
     samples: list[Sample]
     selection: Selection
     decodings: Decodings
-    corpus: Corpus
+    corpus: CorpusSummary
     key_points: KeyPointReport
     origins: dict[str, str]
     benchmarks: tuple[str, ...]
     evaluations: tuple[Manifest, ...]
 
 
-def view(study: Study, baseline: Arm) -> View:
+def view(study: Study, baseline: Arm) -> PageView:
     """Work out everything a report shows."""
     found = contrasts(study, baseline)
     shown = next(iter(baseline.complete or study.complete), None)
@@ -103,7 +103,7 @@ def view(study: Study, baseline: Arm) -> View:
         "times": [plots.times(study)],
         "selection": [plots.influence(chosen.values, select)] if select else [],
     }
-    return View(
+    return PageView(
         study=study,
         baseline=baseline,
         shown=shown,
@@ -116,7 +116,7 @@ def view(study: Study, baseline: Arm) -> View:
         samples=samples.samples(shown) if shown else [],
         selection=chosen,
         decodings=decoded,
-        corpus=corpus(shown.manifest("clean")) if shown else Corpus(),
+        corpus=corpus(shown.manifest("clean")) if shown else CorpusSummary(),
         key_points=key_points(shown) if shown else KeyPointReport(),
         origins=_origins(study),
         benchmarks=primary(study.complete),
@@ -124,13 +124,13 @@ def view(study: Study, baseline: Arm) -> View:
     )
 
 
-def _selection_of(study: Study, shown: Job | None) -> Manifest | None:
+def _selection_of(study: Study, shown: JobRecord | None) -> Manifest | None:
     """The shown job's selection, or the first of the study that has one: a baseline may do without."""
     jobs = [shown, *study.complete] if shown else []
     return next((m for job in jobs if (m := job.manifest("select")) and selection(m)), None)
 
 
-def render(shown: View) -> str:
+def render(shown: PageView) -> str:
     """The page as HTML."""
     return template("report.html").render(view=shown, study=shown.study, config=_config(shown.shown))
 
@@ -190,5 +190,5 @@ def _origins(study: Study) -> dict[str, str]:
     return rows | {package: ", ".join(found) for package, found in sorted(versions.items())}
 
 
-def _config(job: Job | None) -> str:
+def _config(job: JobRecord | None) -> str:
     return json.dumps(job.config, indent=2, ensure_ascii=False) if job and job.config else ""

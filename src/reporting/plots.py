@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from src.core.records import BASE, STUDENT
-from src.reporting.collect import Accuracy, Arm, Job, Manifest, Study, read_curve
+from src.reporting.collect import Accuracy, Arm, JobRecord, Manifest, Study, read_curve
 from src.reporting.outcomes import arm_accuracy, benchmarks, primary
 from src.reporting.tables import stage_rank
 from src.reporting.text import duration, number, percent, words
@@ -78,7 +78,7 @@ def accuracy(study: Study) -> Plot | None:
     return Plot("accuracy", "Accuracy by benchmark", caption, svg, evaluations(study.complete))
 
 
-def stages(job: Job) -> list[Plot]:
+def stages(job: JobRecord) -> list[Plot]:
     """One figure a benchmark: accuracy by education stage, student beside its base."""
     plots = []
     largest = max((row.high for row in job.accuracies if row.group.startswith("stage:")), default=1.0)
@@ -130,7 +130,7 @@ def losses(study: Study) -> list[Plot]:
     return plots
 
 
-def funnel(job: Job) -> Plot | None:
+def funnel(job: JobRecord) -> Plot | None:
     """How many rows each stage kept of those that entered."""
     rows = [(words(n.name), n.manifest.counts) for n in job.nodes if n.manifest and n.manifest.counts.entered]
     if not rows:
@@ -227,7 +227,7 @@ def _triple(row: Accuracy | None) -> Bar | None:
     return (row.accuracy, row.low, row.high) if row else None
 
 
-def evaluations(jobs: Sequence[Job]) -> tuple[Manifest, ...]:
+def evaluations(jobs: Sequence[JobRecord]) -> tuple[Manifest, ...]:
     return tuple({m.key: m for job in jobs if (m := job.manifest("evaluate"))}.values())
 
 

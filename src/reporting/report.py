@@ -56,7 +56,7 @@ def write_record(outputs: Path, study: str, folder: Path, baseline: str | None =
     return path
 
 
-def _write_markdown(view: page.View, folder: Path, name: str, prefix: str) -> Path:
+def _write_markdown(view: page.PageView, folder: Path, name: str, prefix: str) -> Path:
     """`prefix`: of the drawings' names, in a folder that holds several studies."""
     drawings = view.plots["arms"] or view.plots["accuracy"]
     for plot in drawings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from src.reporting.collect import Job, Manifest
+from src.reporting.collect import JobRecord, Manifest
 from src.reporting.plots import FIRST, QUIET, SERIES, Plot, figure, themed
 from src.reporting.table import EMPTY_TABLE, Cell, Column, Table
 from src.reporting.text import number, percent
@@ -18,7 +18,7 @@ TOLD = {
 }
 
 
-def reward_table(job: Job | None) -> Table:
+def reward_table(job: JobRecord | None) -> Table:
     """One line a set of steps."""
     manifest, report = _report(job)
     if not report or manifest is None:
@@ -38,7 +38,7 @@ def reward_table(job: Job | None) -> Table:
     return Table(tuple(columns), tuple(rows), note)
 
 
-def reward_plots(job: Job | None) -> list[Plot]:
+def reward_plots(job: JobRecord | None) -> list[Plot]:
     manifest, report = _report(job)
     if not report or manifest is None:
         return []
@@ -76,7 +76,7 @@ def _calibration(found: dict[str, Any], manifest: Manifest) -> Plot:
     return Plot("reward-calibration", "Reward and outcome", caption, svg, (manifest,))
 
 
-def _report(job: Job | None) -> tuple[Manifest | None, dict[str, Any]]:
+def _report(job: JobRecord | None) -> tuple[Manifest | None, dict[str, Any]]:
     manifest = job.manifest("reward") if job else None
     path = manifest.path / "report.json" if manifest else None
     return manifest, json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else {}

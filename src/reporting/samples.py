@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from src.core.records import Passage, Problem, read_table
-from src.reporting.collect import Job, Manifest
+from src.reporting.collect import JobRecord, Manifest
 from src.reporting.tables import stage_rank
 
 READ_AT_MOST = 20_000  # rows of a table: enough to choose from, whatever the corpus' size
@@ -28,7 +28,7 @@ class Sample:
     passage: str = ""
 
 
-def samples(job: Job) -> list[Sample]:
+def samples(job: JobRecord) -> list[Sample]:
     """One problem a stage and writer, about the same passage where there is one.
 
     Of those that qualify it is the one whose id sorts first: as good as drawn by lot, and the same every time.
@@ -77,7 +77,7 @@ def _by_stage(found: Sequence[Manifest]) -> tuple[dict[str, ByPassage], Manifest
     return {}, None
 
 
-def _passages(job: Job, wanted: set[str]) -> dict[str, str]:
+def _passages(job: JobRecord, wanted: set[str]) -> dict[str, str]:
     manifest = job.manifest("corpus")
     if not wanted or manifest is None or not _has(manifest, "passages"):
         return {}

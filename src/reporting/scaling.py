@@ -15,7 +15,7 @@ import numpy as np
 
 from src.core.intervals import Estimate, paired_difference
 from src.core.records import STUDENT
-from src.reporting.collect import Arm, Job, Manifest, Study
+from src.reporting.collect import Arm, JobRecord, Manifest, Study
 from src.reporting.outcomes import arm_accuracy, primary, stacked
 from src.reporting.table import sources
 from src.reporting.text import points, signed_interval
@@ -105,12 +105,12 @@ def _amounts(option: str, arms: Sequence[Arm]) -> tuple[str, list[float]]:
     return label, [float(np.mean([_amount(job, kind, name) for job in arm.complete])) for arm in arms]
 
 
-def _amount(job: Job, kind: str, name: str) -> float:
+def _amount(job: JobRecord, kind: str, name: str) -> float:
     made = [node.manifest for node in job.nodes if node.manifest and node.manifest.stage == kind]
     return float(sum(m.counts.kept if name == "kept" else m.metrics.get(name, 0) for m in made))
 
 
-def _slope(jobs: Sequence[Sequence[Job]], x: np.ndarray, names: Sequence[str]) -> Estimate | None:
+def _slope(jobs: Sequence[Sequence[JobRecord]], x: np.ndarray, names: Sequence[str]) -> Estimate | None:
     """Weights that sum to zero and give the slope when summed with the arms' scores, question by question."""
     rows = stacked([[(job, STUDENT) for job in sorted(arm, key=lambda job: job.seed or 0)] for arm in jobs], names)
     if rows is None:

@@ -11,7 +11,7 @@ from statistics import fmean
 from src.core.intervals import Estimate, holm
 from src.core.records import BASE, STUDENT
 from src.prompts.sets import STAGES
-from src.reporting.collect import PASS, Accuracy, Arm, Job, Manifest, Study
+from src.reporting.collect import PASS, Accuracy, Arm, JobRecord, Manifest, Study
 from src.reporting.outcomes import against_arm, arm_accuracy, benchmarks, primary
 from src.reporting.table import EMPTY, EMPTY_TABLE, UNKNOWN, Cell, Column, Table, sources
 from src.reporting.text import (
@@ -75,7 +75,7 @@ def _accuracy_row(arm: Arm, benchmark: str, gain: Gain | None, several: bool) ->
     )
 
 
-def _line(job: Job, model: str, benchmark: str, group: str = "all") -> Accuracy | None:
+def _line(job: JobRecord, model: str, benchmark: str, group: str = "all") -> Accuracy | None:
     wanted = (model, benchmark, group)
     return next((row for row in job.accuracies if (row.model, row.benchmark, row.group) == wanted), None)
 
@@ -93,7 +93,7 @@ def _difference(gap: Estimate, at: tuple[Manifest, ...], claimed: bool) -> Cell:
     return Cell(points(gap.mean), signed_interval(gap.low, gap.high), at, tone)
 
 
-def by_stage(job: Job) -> Table:
+def by_stage(job: JobRecord) -> Table:
     """One job's accuracy by education stage, for the benchmarks that know one."""
     at = sources([job.manifest("evaluate")])
     groups = {(row.benchmark, row.group) for row in job.accuracies if row.group.startswith("stage:")}
@@ -234,7 +234,7 @@ class Costs:
         )
 
 
-def costs(jobs: Sequence[Job]) -> Costs:
+def costs(jobs: Sequence[JobRecord]) -> Costs:
     """Mean costs of the jobs: the teacher's from the stages that ask one, the rest over all nodes."""
     made = [node.manifest for job in jobs for node in job.nodes if node.manifest]
     n = max(1, len(jobs))
@@ -302,7 +302,7 @@ def sharing(study: Study) -> Sharing:
     return Sharing(len(nodes), len(distinct), alone, sum(distinct.values()))
 
 
-def funnel(job: Job) -> Table:
+def funnel(job: JobRecord) -> Table:
     """Rows through the stages of one job: in = kept + rejected + failed, with every reason."""
     rows = []
     for node in job.nodes:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from src.core.intervals import Estimate, holm
-from src.reporting.collect import Arm, Job, Study
+from src.reporting.collect import Arm, JobRecord, Study
 from src.reporting.outcomes import Comparison, against_arm, against_base, benchmarks, primary, transfer
 from src.reporting.scaling import trend
 from src.reporting.text import listed, percent, plural, points, signed_interval, words
@@ -106,7 +106,7 @@ class Gain:
         return self.difference.excludes_zero and self.p < 0.05
 
 
-def gains(jobs: Sequence[Job]) -> list[Gain]:
+def gains(jobs: Sequence[JobRecord]) -> list[Gain]:
     """For each benchmark that both were asked."""
     found = [(name, against_base(jobs, [name])) for name in benchmarks(jobs)]
     known = [(name, result.difference) for name, result in found if result]

@@ -13,10 +13,10 @@ from heapq import nsmallest
 import numpy as np
 
 from src.core.records import Example, seed_from
-from src.core.row_files import Rows, View
+from src.core.row_files import RowSequence, RowView
 
 
-class ById(Rows[Example]):
+class ById(RowSequence[Example]):
     """Candidates in the order of their ids, whatever their own; `ids` and `number`, of each id, are held."""
 
     def __init__(self, candidates: Sequence[Example]):
@@ -24,7 +24,7 @@ class ById(Rows[Example]):
         places = sorted(range(len(ids)), key=ids.__getitem__)
         self.ids = [ids[place] for place in places]
         self.number = {id: number for number, id in enumerate(self.ids)}
-        self._rows = View(candidates, np.array(places, dtype=np.int64))
+        self._rows = RowView(candidates, np.array(places, dtype=np.int64))
 
     def at(self, number: int) -> Example:
         return self._rows.at(number)
@@ -32,11 +32,11 @@ class ById(Rows[Example]):
     def __len__(self) -> int:
         return len(self.ids)
 
-    def some(self, numbers: Iterable[int]) -> View[Example]:
+    def some(self, numbers: Iterable[int]) -> RowView[Example]:
         """Those of these numbers, in this order."""
-        return View(self._rows.rows, self._rows.numbers[np.fromiter(numbers, dtype=np.int64)])
+        return RowView(self._rows.rows, self._rows.numbers[np.fromiter(numbers, dtype=np.int64)])
 
-    def drawn(self, count: int, *purpose: object) -> View[Example]:
+    def drawn(self, count: int, *purpose: object) -> RowView[Example]:
         """So many at random: each one's draw depends on the purpose and its id alone."""
 
         def draw(number: int) -> tuple[int, str]:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from src.core.records import Example
 from src.core.threads import use_threads
-from src.modeling.attention import Documents, choose
+from src.modeling.attention import Documents, choose_kernel
 from src.modeling.data import MicroBatch
 from src.modeling.loading import load_config, load_model
 from src.modeling.rows import encode_prompts, encode_responses
@@ -95,7 +95,7 @@ def on_device(model: Path, trainer: Trainer, longest: int, precision: str = "flo
     use_threads(model, trainer.threads)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if trainer.device == "auto" else trainer.device
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    found = load_model(model, choose(load_config(model), trainer.attention, longest), dtype).to(device).eval()
+    found = load_model(model, choose_kernel(load_config(model), trainer.attention, longest), dtype).to(device).eval()
     if trainer.activation_checkpointing:
         found.gradient_checkpointing_enable({"use_reentrant": False})
     return found

@@ -12,7 +12,7 @@ from src.core.records import Generation, Problem, Prompt, write_table
 from src.core.stage import StageContext
 from src.keypoints.asking import answer_prompt
 from src.keypoints.library import Library
-from src.keypoints.records import Practice, Question
+from src.keypoints.records import KeyPointQuestion, Practice
 from src.stages.asking import Ask
 from src.stages.teacher import AsksTeacher
 
@@ -51,7 +51,7 @@ class Answers(AsksTeacher):
     def _asks(self, ctx: StageContext, solved: int) -> Iterator[Ask]:
         seeds, topics = ctx.inputs["seeds"], ctx.inputs["topics"]
         library = Library(seeds.table("problems", Problem), topics.table("practices", Practice))
-        for question in islice(ctx.inputs["questions"].table("questions", Question), solved):
+        for question in islice(ctx.inputs["questions"].table("questions", KeyPointQuestion), solved):
             text = answer_prompt(question.text, library.demonstrations(question.practices))
             prompt = Prompt(question.prompt_id, question.passage_id, question.stage, "cot", question.text)
             for sample in range(self.samples):

@@ -33,14 +33,14 @@ class Base(TrainingStage):
     untrained: bool = False
 
     def run(self, ctx: StageContext) -> None:
-        from src.modeling.rows import Corpus
+        from src.modeling.rows import TokenCorpus
 
         made = self.model.prepare(ctx.work / "made", self._texts, self.seed, ctx.cache)
         if self.untrained:
             if is_first():
                 shutil.copytree(made, ctx.out / "model", dirs_exist_ok=True)
             return
-        summary = self.train(ctx, made, [Corpus("reading", self.reading.examples)], "A base model")
+        summary = self.train(ctx, made, [TokenCorpus("reading", self.reading.examples)], "A base model")
         count(ctx.tally, summary.rows)
 
     def estimate(self) -> dict[str, float]:

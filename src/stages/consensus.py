@@ -16,7 +16,7 @@ from src.core.checks import at_least
 from src.core.records import Generation, write_table
 from src.core.stage import Stage, StageContext
 from src.core.store import write_json
-from src.keypoints.records import Question
+from src.keypoints.records import KeyPointQuestion
 from src.stages.teacher import CUT_OFF
 from src.text.arithmetic import check_arithmetic
 from src.text.normalise import normalise
@@ -56,7 +56,7 @@ class Consensus(Stage):
         ctx.summary["questions"] = by_votes.total()
 
     def _all(self, ctx: StageContext, by_votes: Counter[int]) -> Iterator[Generation]:
-        questions = {question.id: question for question in ctx.inputs["questions"].table("questions", Question)}
+        questions = {question.id: question for question in ctx.inputs["questions"].table("questions", KeyPointQuestion)}
         answers = ctx.inputs["answers"]
         ctx.summary["questions_kept"] = 0
         with ctx.progress("consensus", total=answers.count("generations"), unit="solutions") as bar:

@@ -16,7 +16,7 @@ import numpy as np
 from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.records import Passage, content_id, write_table
-from src.core.row_files import RowFile, View
+from src.core.row_files import RowFile, RowView
 from src.core.seen import Seen
 from src.core.stage import Stage, StageContext, Upstream
 from src.corpus.base import BadRow, Reader, passage
@@ -109,7 +109,7 @@ class Corpus(Stage):
         drawn = np.argsort(np.array(lots, np.uint64), kind="stable")[:limit]
         if met > len(drawn):
             ctx.tally.reject("over the limit", met - len(drawn))
-        return iter(View(waiting, drawn))
+        return iter(RowView(waiting, drawn))
 
 
 class BadRows:

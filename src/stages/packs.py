@@ -22,7 +22,7 @@ from src.core.records import BATCH_ROWS
 if TYPE_CHECKING:
     from src.modeling.plan import Plan
     from src.modeling.recipe import Order, Recipe
-    from src.modeling.rows import Rows
+    from src.modeling.rows import TokenRows
 
 # `id`: of the row; `corpus`: its name; `epoch`, `phase` (null without phases) and `step` count from 1 as people do,
 # `sequence` and `start`, its first token there, from 0; `tokens`: of the row, or of the piece that the line is about.
@@ -40,10 +40,10 @@ def write_packs(out: Path, work: Path, recipe: Recipe, orders: Sequence[Order], 
     work: of the training, which holds the tokenized `rows`. Memory: 24 bytes a reading besides the plan's own.
     """
     from src.modeling.plan import make_plan
-    from src.modeling.rows import Rows
+    from src.modeling.rows import TokenRows
 
     made = json.loads((work / "rows" / "rows.json").read_text(encoding="utf-8"))
-    rows = Rows(work / "rows", tuple(made["corpora"]), made["counts"])
+    rows = TokenRows(work / "rows", tuple(made["corpora"]), made["counts"])
     readings = _Readings(rows, make_plan(rows, recipe, tuple(orders), seed), bool(recipe.phases))
     table = SortedTable(out, PACKS, readings.count, work / "packs")
     first = 0
@@ -59,7 +59,7 @@ def write_packs(out: Path, work: Path, recipe: Recipe, orders: Sequence[Order], 
 class _Readings:
     """All readings of a plan, to be asked for by row. A reading is a place in the plan's flat list of rows."""
 
-    def __init__(self, rows: Rows, plan: Plan, phases: bool):
+    def __init__(self, rows: TokenRows, plan: Plan, phases: bool):
         self._rows, self._plan, self._phases = rows, plan, phases
         offsets = plan.bins.offsets[: min(len(plan.bins), plan.steps * plan.batch) + 1]
         self._offsets = offsets

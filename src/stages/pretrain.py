@@ -43,11 +43,11 @@ class Pretrain(TrainingStage):
     unchecked: Unchecked = "refuse"
 
     def run(self, ctx: StageContext) -> None:
-        from src.modeling.rows import Corpus
+        from src.modeling.rows import TokenCorpus
 
         ctx.summary.update(gate({n: ctx.inputs[n].path for n in _names(ctx)}, self.benchmarks, self.unchecked))
-        corpora = [Corpus(name, partial(_rows, ctx, name)) for name in _names(ctx)]
-        corpora += [Corpus(name, rows, order="in_order") for name, rows in self._sft(ctx).items()]
+        corpora = [TokenCorpus(name, partial(_rows, ctx, name)) for name in _names(ctx)]
+        corpora += [TokenCorpus(name, rows, order="in_order") for name, rows in self._sft(ctx).items()]
         summary = self.train(ctx, start_of(self.model, ctx), corpora, "A student")
         if is_first():
             orders = [corpus.order or self.recipe.order for corpus in corpora]

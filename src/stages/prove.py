@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from src.checking.base import Checker, Task, Verdict
+from src.checking.base import Checker, CheckVerdict, Task
 from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.fingerprint import not_in_key
@@ -80,7 +80,7 @@ class Prove(Stage):
         """The first accepted proof of each statement, in the statements' order."""
         proofs: dict[str, Problem] = {}
         sides = SIDES if self.negations else SIDES[:1]
-        with Asking(ctx, self.engine, self.checker) as asking:
+        with ProofAsking(ctx, self.engine, self.checker) as asking:
             for attempt in range(self.attempts):
                 left = [(row, side) for row in todo if row.id not in proofs for side in sides]
                 answers = asking.answers([self._request(row, side, attempt) for row, side in left])
@@ -144,7 +144,7 @@ class ExamineProver(Stage):
 
         asked = self._asked()
         requests = [self._request(row, sample) for _, row in asked for sample in range(self.samples)]
-        with Asking(ctx, self.engine, self.checker, prover="pretrain") as asking:
+        with ProofAsking(ctx, self.engine, self.checker, prover="pretrain") as asking:
             answers = asking.answers(requests)
             statements = (row.statement for _, row in asked for _ in range(self.samples))
             texts = [self.checker.proof_in(answer.text) for answer in answers]
@@ -190,7 +190,7 @@ class ExamineProver(Stage):
         return Request(id, plain_prompt(goal(self.checker, row, False)), seed_from(self.data_seed, id), sampling)
 
     def _prediction(
-        self, name: str, row: Posed, answers: list[Answer], texts: list[str], verdicts: list[Verdict]
+        self, name: str, row: Posed, answers: list[Answer], texts: list[str], verdicts: list[CheckVerdict]
     ) -> Prediction:
         return Prediction(
             id=content_id(self.label, name, row.id),
@@ -211,7 +211,7 @@ TAUGHT = "theorems"
 EXAMS: dict[str, Split] = {TAUGHT: "seen", "theorems_unseen": "unseen"}
 
 
-class Asking:
+class ProofAsking:
     """A model and a checker, each started when first needed; texts are journalled, so that a kill costs none."""
 
     def __init__(self, ctx: StageContext, engine: Generator, checker: Checker, prover: str = "prover"):
@@ -243,7 +243,7 @@ class Asking:
                 bar.advance()
         return [self._known[request.id] for request in requests]
 
-    def check(self, tasks: Iterable[Task]) -> list[Verdict]:
+    def check(self, tasks: Iterable[Task]) -> list[CheckVerdict]:
         return self._proofs.check_all(tasks)
 
     def _asked(self, requests: Sequence[Request]) -> Iterator[Completion]:
@@ -256,7 +256,7 @@ class Asking:
                 raise UserError(f"The prover failed: {completion.error}", "The same command again goes on from here.")
             yield completion
 
-    def __enter__(self) -> Asking:
+    def __enter__(self) -> ProofAsking:
         return self
 
     def __exit__(self, *exc: object) -> None:

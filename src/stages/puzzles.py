@@ -16,7 +16,7 @@ from src.core.checks import at_least
 from src.core.records import Problem, arrow_schema, write_batches
 from src.core.stage import Stage, StageContext, Upstream
 from src.puzzles.chains import gold_puzzle
-from src.puzzles.drawing import Solved, number_sets, puzzle_keys, training_puzzles
+from src.puzzles.drawing import SolvedPuzzles, number_sets, puzzle_keys, training_puzzles
 from src.puzzles.space import PuzzleSpace
 from src.puzzles.writing import Direction, ids, questions, solutions
 from src.text.contamination import Decontamination
@@ -82,7 +82,7 @@ class Puzzles(Stage):
         each = self.rows // len(self.space.sizes)
         return {size: max(1, round(self.share * each)) for size in self.space.sizes}
 
-    def _solved(self, dropped: Counter[str]) -> Iterator[Solved]:
+    def _solved(self, dropped: Counter[str]) -> Iterator[SolvedPuzzles]:
         asked, each = self._asked(), self.rows // len(self.space.sizes)
         streams = [
             _pieces(n, training_puzzles(self.space, size, each, self.data_seed, asked, dropped), dropped)
@@ -102,7 +102,7 @@ class Puzzles(Stage):
         columns = ((np.array(numbers)[:, None], np.array([target])) for numbers, target in golds)
         return {int(puzzle_keys(number_sets(numbers), target)[0]) for numbers, target in columns}
 
-    def _batch(self, solved: Solved) -> pa.RecordBatch:
+    def _batch(self, solved: SolvedPuzzles) -> pa.RecordBatch:
         n = len(solved)
         same = {"prompt_id": "", "passage_id": "", "kind": "plain", "generator": "puzzles", "round": 0}
         columns = {name: pa.repeat(pa.scalar(value), n) for name, value in same.items()}
@@ -117,7 +117,7 @@ class Puzzles(Stage):
         return pa.record_batch([columns[name] for name in schema.names], schema=schema)
 
 
-def _pieces(n: int, blocks: Iterable[Solved], dropped: Counter[str]) -> Iterator[Solved]:
+def _pieces(n: int, blocks: Iterable[SolvedPuzzles], dropped: Counter[str]) -> Iterator[SolvedPuzzles]:
     """The first n rows, a few at a time."""
     for block in blocks:
         for start in range(0, min(n, len(block)), PIECE):

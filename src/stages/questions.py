@@ -10,7 +10,7 @@ from typing import ClassVar
 from src.core.records import Prompt, content_id, write_table
 from src.core.stage import Artifact, StageContext
 from src.keypoints.asking import read_question
-from src.keypoints.records import Composition, Question
+from src.keypoints.records import Composition, KeyPointQuestion
 from src.stages.asking import Ask
 from src.stages.teacher import BEYOND_CALLS, CUT_OFF, AsksTeacher
 from src.text.spelling import comparison_key
@@ -39,11 +39,11 @@ class Questions(AsksTeacher):
         ctx.tally.enter(there)
         ctx.tally.reject(BEYOND_CALLS, there - asked)
         found = {question.id: question for question in self._questions(ctx, source, asked, compositions)}
-        write_table(ctx.out / "questions", Question, (found[id] for id in sorted(found)))
+        write_table(ctx.out / "questions", KeyPointQuestion, (found[id] for id in sorted(found)))
 
     def _questions(
         self, ctx: StageContext, source: Artifact, asked: int, compositions: dict[str, Composition]
-    ) -> Iterator[Question]:
+    ) -> Iterator[KeyPointQuestion]:
         asks = (self._ask(prompt, compositions[prompt.id]) for prompt in islice(source.table("prompts", Prompt), asked))
         seen: set[str] = set()
         for text in self.texts(ctx, asks, asked):
@@ -59,7 +59,7 @@ class Questions(AsksTeacher):
             of = compositions[text.prompt_id]
             id = content_id("question", text.prompt_id, question)
             about = of.topics, of.practices, of.key_points
-            yield Question(id, text.prompt_id, text.passage_id, text.stage, question, *about)
+            yield KeyPointQuestion(id, text.prompt_id, text.passage_id, text.stage, question, *about)
 
     def _ask(self, prompt: Prompt, of: Composition) -> Ask:
         selected = "\n".join(of.selected)

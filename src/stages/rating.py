@@ -16,7 +16,7 @@ from src.core.records import Generation, Prompt, read_table, write_table
 from src.core.stage import StageContext
 from src.core.store import write_json
 from src.keypoints.asking import rate_prompt, read_rating
-from src.keypoints.records import Question, Rating
+from src.keypoints.records import KeyPointQuestion, Rating
 from src.stages.asking import Ask
 from src.stages.teacher import BEYOND_CALLS, AsksTeacher
 
@@ -128,7 +128,7 @@ def row_of(rating: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RateQuestions(Rate[Question]):
+class RateQuestions(Rate[KeyPointQuestion]):
     """A rater has given the lower of two scores: the question's key points are practised, and nothing in it is wrong.
     (The paper has one score of both criteria, from one rater.)"""
 
@@ -136,12 +136,12 @@ class RateQuestions(Rate[Question]):
     version: ClassVar[int] = 1
     tokens_a_prompt: ClassVar[int] = 300
     table: ClassVar[str] = "questions"
-    record: ClassVar[type] = Question
+    record: ClassVar[type] = KeyPointQuestion
     rating: ClassVar[type] = Rating
 
     least: float = 0.85
 
-    def asked(self, row: Question) -> tuple[Prompt, str, Mapping[str, str]]:
+    def asked(self, row: KeyPointQuestion) -> tuple[Prompt, str, Mapping[str, str]]:
         prompt = Prompt(row.prompt_id, row.passage_id, row.stage, "cot", row.text)
         context = {"question": row.text, "key_points": "\n".join(row.key_points)}
         return prompt, rate_prompt(row.text, row.key_points), context

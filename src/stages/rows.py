@@ -29,7 +29,7 @@ FURTHER = ("stage", "kind")
 NO_OBJECT = "not an object with fields"  # a reason of the readers that tells of no field
 
 
-class Row(NamedTuple):
+class UserRow(NamedTuple):
     """A row that has all its parts. `id` names it in every table; `place` is its file and line."""
 
     id: str
@@ -47,7 +47,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rows(Stage):
+class UserRows(Stage):
     """Reads `reader`'s files as `form` says and writes the table `passages`, whose `meta` holds the place of each row
     in its file, and beside it
 
@@ -117,7 +117,7 @@ class Rows(Stage):
             return UserError(problem, f"Say where the rows hold their parts: fields.{PARTS[self.form][0]}=NAME")
         return UserError(problem, "A row is one JSON object on one line; other files: reader=parquet or reader=arrow")
 
-    def _kept(self, ctx: StageContext, bad: BadRows, advance: Callable[[], None], file: TextIO) -> Iterator[Row]:
+    def _kept(self, ctx: StageContext, bad: BadRows, advance: Callable[[], None], file: TextIO) -> Iterator[UserRow]:
         """The rows that have all their parts, each written into `file`; the others are tallied and listed."""
         for row in self._all():
             ctx.tally.enter()
@@ -130,7 +130,7 @@ class Rows(Stage):
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 yield row
 
-    def _all(self) -> Iterator[Row | BadRow]:
+    def _all(self) -> Iterator[UserRow | BadRow]:
         before: Counter[str] = Counter()
         mappings = {name: self._field(name) for name in self.fields}
         columns = dict.fromkeys(column for mapping in mappings.values() for column in mapping.columns())
@@ -151,38 +151,38 @@ class Rows(Stage):
             else:
                 same = content_id(self.form, *parts.values())
                 before[same] += 1
-                yield Row(content_id(same, before[same]) if before[same] > 1 else same, place, source, parts)
+                yield UserRow(content_id(same, before[same]) if before[same] > 1 else same, place, source, parts)
 
     def _field(self, name: str) -> Fields:
         return Fields(self.fields[name], numbers=name in ("gold", "prediction"))
 
 
-def _rows(read: Path) -> Iterator[Row]:
+def _rows(read: Path) -> Iterator[UserRow]:
     with read.open(encoding="utf-8") as file:
         for line in file:
-            yield Row(*json.loads(line))
+            yield UserRow(*json.loads(line))
 
 
-def _passage(row: Row) -> Passage:
+def _passage(row: UserRow) -> Passage:
     text = row.parts.get("question") or row.parts.get("text") or row.parts["prediction"]
     return Passage(row.id, row.source, text, {"place": row.place})
 
 
-def _prompt(row: Row) -> Prompt:
+def _prompt(row: UserRow) -> Prompt:
     return Prompt(row.id, row.id, row.stage, row.kind, row.parts.get("text") or row.parts["question"])
 
 
-def _generation(row: Row) -> Generation:
+def _generation(row: UserRow) -> Generation:
     text = format_response(row.parts["question"], row.parts["solution"])
     return Generation(row.id, row.id, row.id, row.stage, row.kind, text, "stop", 0, row.source)
 
 
-def _problem(row: Row) -> Problem:
+def _problem(row: UserRow) -> Problem:
     question, solution = row.parts["question"], row.parts["solution"]
     answer = last_boxed(solution) or None
     return Problem(row.id, row.id, row.id, row.stage, row.kind, question, solution, answer, row.source, 0)
 
 
-def _prediction(row: Row) -> Prediction:
+def _prediction(row: UserRow) -> Prediction:
     gold, answer = row.parts["gold"], row.parts["prediction"]
     return Prediction(row.id, "", row.source, row.id, row.stage, "", gold, [answer], [], [], [])

@@ -15,7 +15,7 @@ import numpy as np
 from src.core.errors import UserError
 from src.core.fingerprint import not_in_key
 from src.core.records import Example, Generation, Passage, Prompt, Score, write_table
-from src.core.row_files import RowFile, View
+from src.core.row_files import RowFile, RowView
 from src.core.stage import Stage, StageContext
 from src.core.store import write_json
 from src.modeling.sources import ModelSource
@@ -140,7 +140,7 @@ def _read_pool(ctx: StageContext) -> _Pool:
             "The synthesizer has not learned the format: train it longer, or on more of the teacher's problems.",
         )
     order = [row for id in number if isinstance(row := read[id], int)]
-    return _Pool(prompts, number, View(candidates, np.array(order)), unparsable, extra)
+    return _Pool(prompts, number, RowView(candidates, np.array(order)), unparsable, extra)
 
 
 def _candidate(generation: Generation) -> Example | str:

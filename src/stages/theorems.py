@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from src.checking.base import Checker, CheckerSession, Task, Verdict, contradiction
+from src.checking.base import Checker, CheckerSession, CheckVerdict, Task, contradiction
 from src.core.checks import at_least
 from src.core.fingerprint import not_in_key
 from src.core.records import Generation, Problem, Prompt, content_id, write_table
@@ -165,7 +165,7 @@ class StatementFilter(Stage):
     reject: bool = True
 
     @abstractmethod
-    def faulty(self, session: CheckerSession, rows: Sequence[Posed]) -> dict[str, Verdict]:
+    def faulty(self, session: CheckerSession, rows: Sequence[Posed]) -> dict[str, CheckVerdict]:
         """Why a statement is left out, by id."""
 
     def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
@@ -188,7 +188,7 @@ class WellFormed(StatementFilter):
     kind: ClassVar[str] = "well_formed"
     fault: ClassVar[str] = ILL_FORMED
 
-    def faulty(self, session: CheckerSession, rows: Sequence[Posed]) -> dict[str, Verdict]:
+    def faulty(self, session: CheckerSession, rows: Sequence[Posed]) -> dict[str, CheckVerdict]:
         stated = session.well_formed(row.statement for row in rows)
         return {row.id: verdict for row, verdict in zip(rows, stated, strict=True) if verdict.status != "proved"}
 
@@ -206,11 +206,11 @@ class Consistent(StatementFilter):
     def __post_init__(self) -> None:
         object.__setattr__(self, "attempts", tuple(self.attempts or self.checker.refutations))
 
-    def faulty(self, session: CheckerSession, rows: Sequence[Posed]) -> dict[str, Verdict]:
+    def faulty(self, session: CheckerSession, rows: Sequence[Posed]) -> dict[str, CheckVerdict]:
         tried = self.attempts or ()
         tasks = [Task(contradiction(self.checker, row.statement), proof) for row in rows for proof in tried]
         verdicts = iter(session.check_all(tasks))
-        absurd = Verdict("error", "False follows from the hypotheses")
+        absurd = CheckVerdict("error", "False follows from the hypotheses")
         return {row.id: absurd for row in rows if any([next(verdicts).status == "proved" for _ in tried])}
 
 

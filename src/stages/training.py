@@ -17,7 +17,7 @@ from src.modeling.trainer import Trainer
 from src.stages.modelcard import write_card
 
 if TYPE_CHECKING:
-    from src.modeling.rows import Corpus
+    from src.modeling.rows import TokenCorpus
     from src.modeling.training import TrainingSummary
 
 
@@ -42,7 +42,7 @@ class TrainingStage(Stage):
         return training_cost(self.model, self.recipe, self.trainer, self.expected_tokens)
 
     def train(
-        self, ctx: StageContext, base: str, data: list[Corpus] | Iterable[Example], title: str
+        self, ctx: StageContext, base: str, data: list[TokenCorpus] | Iterable[Example], title: str
     ) -> TrainingSummary:
         """Train `base`, a prepared `self.model`. A killed stage goes on from its last checkpoint in `ctx.work`."""
         from src.modeling.training import train

@@ -12,7 +12,7 @@ from src.core.fingerprint import not_in_key
 from src.core.records import content_id, seed_from, write_table
 from src.core.stage import Stage, StageContext, Upstream
 from src.generation.base import Generator, Request, Sampling
-from src.stages.prove import Asking
+from src.stages.prove import ProofAsking
 from src.stages.theorems import claim, claims_of, library_identity, stated, translation_question
 from src.text.parsing import plain_prompt
 from src.theorems.posed import MISTRANSLATED, Posed, is_for_exams
@@ -52,7 +52,7 @@ class Translate(Stage):
         ctx.tally.enter(len(rows))
         with_words = [row for row in rows if row.text]
         ctx.tally.reject("no words", len(rows) - len(with_words))
-        with Asking(ctx, self.engine, self.checker) as asking:
+        with ProofAsking(ctx, self.engine, self.checker) as asking:
             answers = asking.answers([self._request(row) for row in with_words])
             ctx.summary["completion_tokens"] = asking.tokens
         pairs = zip(with_words, (answer.text for answer in answers), strict=True)

@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 
 from src.text.family import family_key
-from src.text.minhash import Sketch, Sketcher, jaccard
+from src.text.minhash import MinHashSketch, Sketcher, jaccard
 from src.text.normalise import normalise
-from src.text.shingles import U64, Words, grams_of, lettered, runs_at, wholes, words_of
+from src.text.shingles import U64, WordWindow, grams_of, lettered, runs_at, wholes, words_of
 from src.text.spelling import comparison_key
 
 PROSE = 4  # so many words of letters are in a run that tells a question: thirteen signs of a formula are chance
@@ -144,7 +144,7 @@ class ContaminationIndex:
         return self.find_all([comparison_key(normalise(text))]).get(0)
 
     def find_all(
-        self, keys: Sequence[str], words: Words | None = None, sketch: Sketch | None = None
+        self, keys: Sequence[str], words: WordWindow | None = None, sketch: MinHashSketch | None = None
     ) -> dict[int, Overlap]:
         """By position, what the questions with these `comparison_key`s repeat: the same question before one inside
         another, this before shared words and these before a near question; of several questions the first. `words` and
@@ -163,8 +163,8 @@ class ContaminationIndex:
         self,
         questions: Sequence[str],
         solutions: Sequence[str],
-        words: Words | None = None,
-        sketch: Sketch | None = None,
+        words: WordWindow | None = None,
+        sketch: MinHashSketch | None = None,
     ) -> dict[int, Overlap]:
         """By position, what problems repeat: in the question (`find_all`), else in what is read after it, where a
         benchmark's question may be quoted before it is solved (`find_inside`). All by their `comparison_key`s."""
@@ -192,7 +192,7 @@ class ContaminationIndex:
             benchmark, question_id = self._owners[owner]
             found[text] = Overlap(benchmark, question_id, how)
 
-    def _find_inside(self, words: Words, found: dict[int, Overlap]) -> None:
+    def _find_inside(self, words: WordWindow, found: dict[int, Overlap]) -> None:
         for length, table in sorted(
             self._runs.items(), reverse=True
         ):  # the longest run first, so that others replace it
@@ -208,7 +208,9 @@ class ContaminationIndex:
             whole = self._stand_whole(words, starts, words.offsets[texts + 1], owners)
             self._note(texts[whole], owners[whole], "question inside", found)
 
-    def _stand_whole(self, words: Words, starts: np.ndarray, limits: np.ndarray, questions: np.ndarray) -> np.ndarray:
+    def _stand_whole(
+        self, words: WordWindow, starts: np.ndarray, limits: np.ndarray, questions: np.ndarray
+    ) -> np.ndarray:
         """Which questions stand whole where they begin at `starts`, in texts that end at `limits`, and end there."""
         ends = starts + self._lengths[questions]
         fits = np.flatnonzero(ends <= limits)
@@ -217,13 +219,13 @@ class ContaminationIndex:
         goes_on = (ends < limits) & np.isin(words.hashes[np.minimum(ends, len(words.hashes) - 1)], _OPERATORS)
         return fits[same & ~goes_on]
 
-    def _find_near(self, sketch: Sketch, found: dict[int, Overlap]) -> None:
+    def _find_near(self, sketch: MinHashSketch, found: dict[int, Overlap]) -> None:
         met = [table.find_every(band) for table, band in zip(self._bands, sketch.bands.T, strict=True)]
         pairs = sorted({pair for texts, owners in met for pair in zip(texts.tolist(), owners.tolist(), strict=True)})
         alike = [pair for pair in pairs if self._alike(sketch, *pair)]
         self._note(np.array([a for a, _ in alike]), np.array([b for _, b in alike]), "near question", found)
 
-    def _alike(self, sketch: Sketch, text: int, question: int) -> bool:
+    def _alike(self, sketch: MinHashSketch, text: int, question: int) -> bool:
         assert self._near is not None
         return jaccard(_set(sketch, text), _set(self._sketch, question)) >= self._near
 
@@ -240,12 +242,12 @@ def _families(questions: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     return wholes(words), before[words.offsets[1:]] - before[words.offsets[:-1]]
 
 
-def _prose_marked(words: Words) -> Words:
+def _prose_marked(words: WordWindow) -> WordWindow:
     """The names of functions are signs of a formula, though they are letters."""
     return words._replace(letters=words.letters & ~np.isin(words.hashes, _FUNCTIONS))
 
 
-def _openings(words: Words, chosen: np.ndarray) -> dict[int, _Table]:
+def _openings(words: WordWindow, chosen: np.ndarray) -> dict[int, _Table]:
     """By length the first words of the chosen questions, of those that have enough words and prose."""
     lengths = np.diff(words.offsets)
     before = np.concatenate([[0], np.cumsum(words.letters)])
@@ -257,7 +259,7 @@ def _openings(words: Words, chosen: np.ndarray) -> dict[int, _Table]:
     return {n: _Table(hashes[some], some, first=False) for n, some in found}
 
 
-def _runs(words: Words, n: int, chosen: np.ndarray) -> _Table:
+def _runs(words: WordWindow, n: int, chosen: np.ndarray) -> _Table:
     """Every run of `n` words of the chosen texts that has enough prose in it."""
     grams = grams_of(words, n)
     owners = np.repeat(np.arange(len(chosen)), np.diff(grams.offsets))
@@ -265,7 +267,7 @@ def _runs(words: Words, n: int, chosen: np.ndarray) -> _Table:
     return _Table(grams.hashes[kept], owners[kept])
 
 
-def _set(sketch: Sketch, text: int) -> np.ndarray:
+def _set(sketch: MinHashSketch, text: int) -> np.ndarray:
     start, end = sketch.sets.offsets[text : text + 2]
     return sketch.sets.hashes[start:end]
 

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from src.core.checks import at_least
-from src.text.shingles import U64, Grams, Words, grams_of, mixed, powers, sets_of
+from src.text.shingles import U64, Grams, WordWindow, grams_of, mixed, powers, sets_of
 
 SEED = 20_240_522  # of the hash functions: a constant, so that sketches of all runs compare
 
 
-class Sketch(NamedTuple):
+class MinHashSketch(NamedTuple):
     """Of some texts: their `sets` of runs of words, and [texts, bands] numbers of which similar texts share one."""
 
     sets: Grams
@@ -33,18 +33,18 @@ class Sketcher:
     def __post_init__(self) -> None:
         at_least(self, 1, "words", "bands", "rows")
 
-    def sketch(self, words: Words) -> Sketch:
+    def sketch(self, words: WordWindow) -> MinHashSketch:
         from rensa import RMinHash
 
         grams = grams_of(words, self.words, whole_if_short=True)
         texts, size = len(words.offsets) - 1, self.bands * self.rows
         if not texts:
-            return Sketch(sets_of(grams), np.zeros((0, self.bands), U64))
+            return MinHashSketch(sets_of(grams), np.zeros((0, self.bands), U64))
         offsets = grams.offsets.astype(U64)
         minima = RMinHash.digest_matrix_from_flat_token_hashes(grams.hashes, offsets, size, SEED).to_rows()
         table = np.array(minima, dtype=np.uint32).reshape(texts, self.bands, self.rows).astype(U64)
         bands = mixed((mixed(table + U64(1)) * powers(self.rows)).sum(axis=2, dtype=U64))
-        return Sketch(sets_of(grams), bands)
+        return MinHashSketch(sets_of(grams), bands)
 
 
 def jaccard(left: np.ndarray, right: np.ndarray) -> float:

@@ -17,7 +17,7 @@ _INVERSE = U64(pow(int(_BASE), -1, 2**64))
 _SPACE, _NEWLINE, _ZERO, _NINE, _A, _Z, _LAST_ASCII = (ord(c) for c in " \n09az\x7f")
 
 
-class Words(NamedTuple):
+class WordWindow(NamedTuple):
     """The words of some texts, one text after the other: `hashes` (uint64), `numeric` (holds a digit) and `letters`
     (two letters or more and nothing else) by word; text i has the words offsets[i] to offsets[i + 1]."""
 
@@ -28,7 +28,7 @@ class Words(NamedTuple):
 
 
 class Grams(NamedTuple):
-    """Runs of words by text, with offsets as in `Words`."""
+    """Runs of words by text, with offsets as in `WordWindow`."""
 
     hashes: np.ndarray
     offsets: np.ndarray
@@ -44,7 +44,7 @@ def mixed(values: np.ndarray) -> np.ndarray:
 _BYTES = mixed(np.arange(1, 257, dtype=U64) * _BASE)
 
 
-def words_of(keys: Sequence[str]) -> Words:
+def words_of(keys: Sequence[str]) -> WordWindow:
     """The words of texts that `question_key` has been through: one space between words, no line ends."""
     data = np.frombuffer(("\n".join(keys) + "\n").encode("utf-8", "replace"), np.uint8)
     separates = (data == _SPACE) | (data == _NEWLINE)
@@ -52,14 +52,14 @@ def words_of(keys: Sequence[str]) -> Words:
     ends = np.flatnonzero(data == _NEWLINE) if keys else np.zeros(0, np.int64)
     offsets = np.concatenate([[0], np.searchsorted(starts, ends)]).astype(np.int64)
     if not len(starts):
-        return Words(np.zeros(0, U64), np.zeros(0, bool), np.zeros(0, bool), offsets)
+        return WordWindow(np.zeros(0, U64), np.zeros(0, bool), np.zeros(0, bool), offsets)
     data, separates, starts = data[starts[0] :], separates[starts[0] :], starts - starts[0]
     place = ramp(np.diff(starts, append=len(data)))
     values = np.where(separates, U64(0), _BYTES[data] * powers(int(place.max()) + 1)[place])
     digits = (data >= _ZERO) & (data <= _NINE)
     longer = np.flatnonzero(separates & ~np.concatenate([[True], separates[:-1]])) - starts > 1
     letters = separates | ((data >= _A) & (data <= _Z)) | (data > _LAST_ASCII)
-    return Words(
+    return WordWindow(
         mixed(np.add.reduceat(values, starts)),
         np.logical_or.reduceat(digits, starts),
         np.logical_and.reduceat(letters, starts) & longer,
@@ -67,7 +67,7 @@ def words_of(keys: Sequence[str]) -> Words:
     )
 
 
-def runs_at(words: Words, starts: np.ndarray, lengths: np.ndarray | int) -> np.ndarray:
+def runs_at(words: WordWindow, starts: np.ndarray, lengths: np.ndarray | int) -> np.ndarray:
     """One number for each run of words, from all of them in order; 0 for a run of none. Its length costs nothing: a
     run's sum is the difference of two running sums, brought to the power that its first word would have alone."""
     count = len(words.hashes) + 1
@@ -75,17 +75,17 @@ def runs_at(words: Words, starts: np.ndarray, lengths: np.ndarray | int) -> np.n
     return mixed((totals[starts + lengths] - totals[starts]) * powers(count, _INVERSE)[starts])
 
 
-def wholes(words: Words) -> np.ndarray:
+def wholes(words: WordWindow) -> np.ndarray:
     """One number a text, from all its words in order; 0 for a text without words."""
     return runs_at(words, words.offsets[:-1], np.diff(words.offsets))
 
 
-def numbers_of(words: Words) -> np.ndarray:
+def numbers_of(words: WordWindow) -> np.ndarray:
     """One number a text, from the words with digits in it, in any order; 0 for a text without numbers."""
     return _summed(np.where(words.numeric, mixed(words.hashes), U64(0)), words.offsets)
 
 
-def grams_of(words: Words, n: int, whole_if_short: bool = False) -> Grams:
+def grams_of(words: WordWindow, n: int, whole_if_short: bool = False) -> Grams:
     """Every run of `n` words. A text of fewer has none, or itself as one run with `whole_if_short`."""
     lengths = np.diff(words.offsets)
     counts = np.maximum(lengths - n + 1, 0)
@@ -98,7 +98,7 @@ def grams_of(words: Words, n: int, whole_if_short: bool = False) -> Grams:
     return Grams(hashes, offsets)
 
 
-def lettered(words: Words, n: int) -> np.ndarray:
+def lettered(words: WordWindow, n: int) -> np.ndarray:
     """Of each run of `grams_of(words, n)`, how many of its words are letters alone."""
     before = np.concatenate([[0], np.cumsum(words.letters)])
     counts = np.maximum(np.diff(words.offsets) - n + 1, 0)

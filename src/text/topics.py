@@ -47,7 +47,7 @@ _NO_LETTERS = dict.fromkeys(code for code in range(128) if not chr(code).isalnum
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 
 
-class Reading(NamedTuple):
+class TopicReading(NamedTuple):
     """`grade`: US school grade by the Automated Readability Index; `level`: see `STAGE_LEVEL`."""
 
     topic: str
@@ -56,7 +56,7 @@ class Reading(NamedTuple):
     words: int
 
 
-def read(question: str, key: str) -> Reading:
+def read(question: str, key: str) -> TopicReading:
     """`key`: the question's `question_key`."""
     words = key.split(" ") if key else []
     votes: dict[str, int] = {}
@@ -66,7 +66,7 @@ def read(question: str, key: str) -> Reading:
         if (topic := _TOPIC_OF.get(word)) is not None:
             votes[topic] = votes.get(topic, 0) + words.count(word)
     topic = max(votes, key=lambda t: (votes[t], -TOPICS.index(t))) if votes else OTHER
-    return Reading(topic, level, readability(question, len(words)), len(words))
+    return TopicReading(topic, level, readability(question, len(words)), len(words))
 
 
 def readability(text: str, words: int) -> float:

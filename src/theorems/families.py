@@ -30,7 +30,7 @@ class Theorem:
 
 
 @dataclass(frozen=True)
-class Family:
+class StatementFamily:
     """split: "seen" families are taught; "unseen" ones are only asked."""
 
     name: str
@@ -143,7 +143,7 @@ def even_number(rng: Random) -> Theorem:
 
 
 FAMILIES = tuple(
-    Family(draw.__name__, split, draw)  # type: ignore[arg-type]
+    StatementFamily(draw.__name__, split, draw)  # type: ignore[arg-type]
     for split, draws in (
         (
             "seen",

@@ -22,7 +22,7 @@ from src.generation import openai_session, throttle
 from src.generation.base import Request, Sampling
 from src.generation.budget import Ledger, Price
 from src.generation.openai_log import CallLog
-from src.generation.provider import Verdict
+from src.generation.provider import AnswerVerdict
 from tests.generation.loopback import Reply, serving
 
 pytestmark = pytest.mark.slow  # servers of their own
@@ -415,4 +415,4 @@ def test_words_that_no_verdict_has_are_refused():
 
     with pytest.raises(ValueError, match="errors has no weather; it takes: no credit, "):
         Provider(errors={"weather": ["429 rain"]})
-    assert Provider(errors={Verdict.NO_CREDIT: ["429 rain"]})
+    assert Provider(errors={AnswerVerdict.NO_CREDIT: ["429 rain"]})

@@ -13,7 +13,7 @@ from src.generation.cache import AnswerCache
 from src.generation.filesystems import SHARED, type_of_mount
 from src.generation.openai_answers import read_reply
 from src.generation.openai_problems import span
-from src.generation.provider import Provider, Verdict
+from src.generation.provider import AnswerVerdict, Provider
 from src.generation.refusals import Refusal, Unreadable, refusal_in
 from src.generation.thinking import ends_in_thinking, split_thinking
 
@@ -76,10 +76,10 @@ def test_an_error_in_a_reply_that_claims_success_has_its_own_status():
 
 def test_a_providers_own_patterns_come_before_the_common_ones():
     refusal = Refusal(429, {"error": {"message": "Daily quota"}})
-    assert Provider().verdict(refusal) is Verdict.THROTTLED
-    assert Provider(errors={"spending limit": ["429 daily"]}).verdict(refusal) is Verdict.SPENDING_LIMIT
-    assert Provider(errors={"spending limit": ["403 daily"]}).verdict(refusal) is Verdict.THROTTLED
-    assert Provider().verdict(Refusal(418, "teapot")) is Verdict.BAD_REQUEST
+    assert Provider().verdict(refusal) is AnswerVerdict.THROTTLED
+    assert Provider(errors={"spending limit": ["429 daily"]}).verdict(refusal) is AnswerVerdict.SPENDING_LIMIT
+    assert Provider(errors={"spending limit": ["403 daily"]}).verdict(refusal) is AnswerVerdict.THROTTLED
+    assert Provider().verdict(Refusal(418, "teapot")) is AnswerVerdict.BAD_REQUEST
 
 
 @pytest.mark.parametrize(

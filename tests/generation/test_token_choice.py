@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.generation.base import Sampling
-from src.generation.token_choice import choose, penalised, probabilities, uniforms
+from src.generation.token_choice import choose_tokens, penalised, probabilities, uniforms
 
 LOGITS = torch.tensor([0.4, 0.1, 0.3, 0.2], dtype=torch.float64).log()
 
@@ -33,7 +33,9 @@ def test_seen_tokens_become_less_likely_whatever_their_sign():
 
 def drawn(logits, sampling, seeds, place=0):
     seeds = torch.tensor(seeds)
-    return choose(logits.expand(len(seeds), -1), torch.zeros(len(seeds), 0, dtype=torch.long), sampling, seeds, place)
+    return choose_tokens(
+        logits.expand(len(seeds), -1), torch.zeros(len(seeds), 0, dtype=torch.long), sampling, seeds, place
+    )
 
 
 @pytest.mark.parametrize("of", ["seeds", "places"])
@@ -72,8 +74,8 @@ def test_a_draw_is_the_published_hash_of_its_seed_and_place():
 def test_what_is_drawn_does_not_depend_on_the_other_texts():
     logits = torch.randn(50, 30, generator=torch.Generator().manual_seed(0))
     seeds, none = torch.arange(50) * 999, torch.zeros(50, 0, dtype=torch.long)
-    together = choose(logits, none, Sampling(), seeds, 3)
-    alone = [choose(logits[i : i + 1], none[i : i + 1], Sampling(), seeds[i : i + 1], 3) for i in range(50)]
+    together = choose_tokens(logits, none, Sampling(), seeds, 3)
+    alone = [choose_tokens(logits[i : i + 1], none[i : i + 1], Sampling(), seeds[i : i + 1], 3) for i in range(50)]
     assert torch.cat(alone).tolist() == together.tolist()
 
 

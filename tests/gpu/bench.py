@@ -99,7 +99,7 @@ def lengths(slots: int) -> list[int]:
 
 
 def training(base: Path, device: str, slots: int, name: str, checkpointing: bool) -> dict[str, float]:
-    attention.choose(loading.load_config(base), "auto", slots)
+    attention.choose_kernel(loading.load_config(base), "auto", slots)
     model = loading.load_model(base, name).to(device).train()
     if checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})

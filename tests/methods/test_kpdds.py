@@ -7,7 +7,7 @@ from src.core.tracking import NoTracker
 from src.evaluation.grading import grade
 from src.generation.procedural import generator
 from src.generation.procedural.recognition import recognise
-from src.keypoints.records import Question
+from src.keypoints.records import KeyPointQuestion
 from src.pipeline.graph import draw
 from src.pipeline.job import OF_EVERY_RUN
 from src.pipeline.launch import Local
@@ -104,7 +104,7 @@ def test_of_a_teacher_that_errs_often_nearly_all_problems_are_right(made):
 
     kept = [right(p.question, p.answer) for p in problems(made[0]["clean"])]
     assert sum(kept) / len(kept) >= 0.95
-    questions = {q.id: q.text for q in read_table(made[0]["rating"].path / "questions", Question)}
+    questions = {q.id: q.text for q in read_table(made[0]["rating"].path / "questions", KeyPointQuestion)}
     texts = read_table(made[0]["answers"].path / "generations", Generation)
     wrote = [right(questions[text.id.rpartition("-")[0]], last_boxed(text.text)) for text in texts]
     assert sum(wrote) / len(wrote) < 0.9

@@ -21,7 +21,7 @@ from src.core.store import is_full_disk
 from src.modeling import loading
 from src.modeling.checkpoints import CheckpointFolder, full_disk_told
 from src.modeling.losswatch import ENOUGH, LossWatch
-from src.modeling.rows import Corpus
+from src.modeling.rows import TokenCorpus
 from src.modeling.tokenizing import tokenize
 from src.modeling.training import train
 from tests.modeling.tiny import CPU, addition, toy
@@ -30,7 +30,7 @@ from tests.modeling.tiny import CPU, addition, toy
 def test_a_corrupt_row_is_counted_and_the_others_are_read(base: Path, recipe: Any, tmp_path: Path) -> None:
     bad = [Example("half", "t", "Q\n", "a \ud83d b"), Example("none", "t", "Q\n", None)]  # type: ignore[arg-type]
     rows = [addition(0), *bad, addition(1)]
-    made = tokenize([Corpus("all", lambda: rows)], loading.load_tokenizer(base), recipe(), 96, tmp_path)
+    made = tokenize([TokenCorpus("all", lambda: rows)], loading.load_tokenizer(base), recipe(), 96, tmp_path)
     assert {k: made.counts[k] for k in ("rows", "kept", "dropped_unreadable_text")} == {
         "rows": 4,
         "kept": 2,
@@ -58,7 +58,7 @@ def test_split_rows_lose_no_token(base: Path, recipe: Any, tmp_path: Path) -> No
     whole = tokenizer("Q\n" + text).input_ids
     for limit in (24, len(whole), len(whole) + 1):  # the last leaves nothing over, the one before a single end token
         settings = recipe(overlong="split")
-        made = tokenize([Corpus("all", lambda: rows)], tokenizer, settings, limit, tmp_path / str(limit))
+        made = tokenize([TokenCorpus("all", lambda: rows)], tokenizer, settings, limit, tmp_path / str(limit))
         pieces = made.lengths[:-1]
         assert [*made.tokens[: pieces.sum()]] == [*whole, tokenizer.eos_token_id]
         assert pieces.max() <= limit and pieces.min() >= 2
@@ -213,7 +213,7 @@ def test_a_level_that_changed_is_told_after_ten_steps(
     settings = recipe(batch_sequences=1, order="in_order", packing=False, spike_sigmas=3.0, on_bad_loss="skip")
     with pytest.raises(UserError, match=r"At step 49 of 70 .* It is the last of 10 bad steps in a row"):
         train(base, rows, settings, CPU, tmp_path / "model", tmp_path / "work", 0)
-    corpora = [Corpus("easy", lambda: rows[:40]), Corpus("hard", lambda: hard)]
+    corpora = [TokenCorpus("easy", lambda: rows[:40]), TokenCorpus("hard", lambda: hard)]
     assert train(base, corpora, settings, CPU, tmp_path / "model", tmp_path / "work2", 0).skipped_steps == 0
 
 

@@ -9,7 +9,7 @@ import torch
 import transformers
 
 from src.modeling import attention, memory
-from src.modeling.attention import NAME, choose
+from src.modeling.attention import NAME, choose_kernel
 from src.modeling.shape import Shape
 from src.modeling.trainer import Trainer
 
@@ -48,7 +48,7 @@ def model_of(kind: str, shape: Shape, extra: dict[str, int]) -> Any:
         tie_word_embeddings=False,
         **extra,
     )
-    choose(config, "auto", 1)
+    choose_kernel(config, "auto", 1)
     config._attn_implementation = NAME
     with torch.device("meta"):
         return getattr(transformers, f"{kind}ForCausalLM")(config).bfloat16().train()
@@ -80,6 +80,6 @@ def test_a_layer_keeps_what_the_plan_says(name: str, checkpointing: bool, monkey
         planned -= TOKENS * 2 * (10 * shape.hidden + 2 * shape.kv + 4 * shape.intermediate)
     assert planned == pytest.approx(traced, rel=0.15)
     monkeypatch.undo()
-    choose(model.config, "auto", 1)  # the real one again
+    choose_kernel(model.config, "auto", 1)  # the real one again
     parameters = sum(p.numel() for p in model.parameters() if p.ndim > 1)
     assert shape.parameters == parameters

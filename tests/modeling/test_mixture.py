@@ -14,26 +14,26 @@ from src.modeling import loading
 from src.modeling.mixture import interleave
 from src.modeling.plan import Plan, make_plan
 from src.modeling.recipe import Phase, Recipe
-from src.modeling.rows import Corpus, Rows
+from src.modeling.rows import TokenCorpus, TokenRows
 from src.modeling.tokenizing import tokenize
 
 
 @pytest.fixture
-def table(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> Rows:
-    corpora = [Corpus("big", lambda: rows[:45]), Corpus("small", lambda: rows[45:], "in_order")]
+def table(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> TokenRows:
+    corpora = [TokenCorpus("big", lambda: rows[:45]), TokenCorpus("small", lambda: rows[45:], "in_order")]
     return tokenize(corpora, loading.load_tokenizer(base), recipe(), 96, tmp_path)
 
 
-def plan(table: Rows, recipe: Any, *phases: Phase, seed: int = 0) -> Plan:
+def plan(table: TokenRows, recipe: Any, *phases: Phase, seed: int = 0) -> Plan:
     return make_plan(table, recipe(phases=phases, epochs=None), ("shuffled", "in_order"), seed)
 
 
-def shares(table: Rows, plan: Plan, first: int, last: int) -> np.ndarray:
+def shares(table: TokenRows, plan: Plan, first: int, last: int) -> np.ndarray:
     """Of the sequences of steps first..last-1, how many are of each corpus."""
     return np.bincount([table.corpus[s[0]] for step in range(first, last) for s in plan.sequences(step)], minlength=2)
 
 
-def test_a_phase_has_its_length_and_its_mix(table: Rows, recipe: Any) -> None:
+def test_a_phase_has_its_length_and_its_mix(table: TokenRows, recipe: Any) -> None:
     made = plan(table, recipe, Phase({"big": 1}, 4 * 192), Phase({"big": 1, "small": 3}, 10 * 192))
     assert made.steps == 14 and [b.step for b in made.boundaries] == [0, 4]
     assert [b.name for b in made.boundaries] == ["100% big", "25% big, 75% small"]
@@ -42,7 +42,7 @@ def test_a_phase_has_its_length_and_its_mix(table: Rows, recipe: Any) -> None:
     assert shares(table, made, 4, 8).tolist() == [2, 6], "spread evenly"
 
 
-def test_a_corpus_goes_on_where_it_was_left(table: Rows, recipe: Any) -> None:
+def test_a_corpus_goes_on_where_it_was_left(table: TokenRows, recipe: Any) -> None:
     parts = plan(table, recipe, Phase({"big": 1}, 3 * 192), Phase({"big": 1}, 3 * 192))
     whole = plan(table, recipe, Phase({"big": 1}, 6 * 192))
     assert np.array_equal(parts.bins.rows, whole.bins.rows)
@@ -51,7 +51,7 @@ def test_a_corpus_goes_on_where_it_was_left(table: Rows, recipe: Any) -> None:
     assert passes >= 1 and (times == passes).all(), "no row a second time before all were read"
 
 
-def test_the_mix_of_one_phase_leaves_the_others_as_they_are(table: Rows, recipe: Any) -> None:
+def test_the_mix_of_one_phase_leaves_the_others_as_they_are(table: TokenRows, recipe: Any) -> None:
     first = Phase({"big": 1}, 5 * 192)
     one, two = (plan(table, recipe, first, Phase(mix, 192)) for mix in ({"big": 1.0}, {"small": 1.0}))
     assert one.steps == two.steps
@@ -59,7 +59,7 @@ def test_the_mix_of_one_phase_leaves_the_others_as_they_are(table: Rows, recipe:
     assert not np.array_equal(one.bins.rows, plan(table, recipe, first, Phase({"big": 1}, 192), seed=1).bins.rows)
 
 
-def test_an_unknown_corpus_is_an_error_that_names_the_known(table: Rows, recipe: Any) -> None:
+def test_an_unknown_corpus_is_an_error_that_names_the_known(table: TokenRows, recipe: Any) -> None:
     with pytest.raises(UserError, match="reads from 'huge', but the corpora with rows are big, small"):
         plan(table, recipe, Phase({"huge": 1}, 100))
 

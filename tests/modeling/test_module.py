@@ -19,7 +19,7 @@ from src.modeling.loss import head_is_a_matrix, loss_sum, objective
 from src.modeling.module import CausalLM
 from src.modeling.packing import Bins
 from src.modeling.plan import Plan, make_plan
-from src.modeling.rows import Corpus
+from src.modeling.rows import TokenCorpus
 from src.modeling.tokenizing import tokenize
 
 
@@ -71,7 +71,7 @@ def test_a_batch_has_one_gradient_however_it_is_cut(
     base: Path, rows: list[Example], recipe: Any, tmp_path: Path, rows_per_device: int
 ) -> None:
     settings = recipe(batch_sequences=8)
-    table = tokenize([Corpus("all", lambda: rows)], loading.load_tokenizer(base), settings, 96, tmp_path)
+    table = tokenize([TokenCorpus("all", lambda: rows)], loading.load_tokenizer(base), settings, 96, tmp_path)
     plan = make_plan(table, settings, ("shuffled",), seed=0)
 
     def gradient(size: int) -> torch.Tensor:
@@ -87,7 +87,7 @@ def test_a_batch_has_one_gradient_however_it_is_cut(
 
 def test_ranks_share_a_batch_and_stay_in_step(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
     settings = recipe(batch_sequences=5)
-    table = tokenize([Corpus("all", lambda: rows)], loading.load_tokenizer(base), settings, 96, tmp_path)
+    table = tokenize([TokenCorpus("all", lambda: rows)], loading.load_tokenizer(base), settings, 96, tmp_path)
     plan = make_plan(table, settings, ("shuffled",), seed=0)
     for step in range(plan.steps):
         shares = [Loader(table, plan, "response", 2, 0, rank, 3).batch(step) for rank in range(3)]

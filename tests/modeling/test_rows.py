@@ -11,12 +11,12 @@ from src.core.errors import UserError
 from src.core.records import Example
 from src.modeling import loading
 from src.modeling.plan import make_plan
-from src.modeling.rows import Corpus, Rows, encode_responses
+from src.modeling.rows import TokenCorpus, TokenRows, encode_responses
 from src.modeling.tokenizing import tokenize
 
 
-def table(base: Path, examples: list[Example], recipe: Any, folder: Path, limit: int = 96) -> Rows:
-    return tokenize([Corpus("all", lambda: examples)], loading.load_tokenizer(base), recipe, limit, folder)
+def table(base: Path, examples: list[Example], recipe: Any, folder: Path, limit: int = 96) -> TokenRows:
+    return tokenize([TokenCorpus("all", lambda: examples)], loading.load_tokenizer(base), recipe, limit, folder)
 
 
 def metaspace_tokenizer(*texts: str) -> Any:
@@ -57,7 +57,7 @@ def test_tokenizing_holds_few_bytes_a_row(base: Path, recipe: Any, tmp_path: Pat
     def peak(count: int) -> int:
         rows = (Example(str(i), "t", "Q\n", "1") for i in range(count))
         tracemalloc.start()
-        tokenize([Corpus("all", lambda: rows)], tokenizer, recipe(), 96, tmp_path / str(count))
+        tokenize([TokenCorpus("all", lambda: rows)], tokenizer, recipe(), 96, tmp_path / str(count))
         held = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return held
@@ -105,7 +105,7 @@ def test_a_tokenizer_without_an_end_is_an_error(base: Path, rows: list[Example],
     tokenizer = loading.load_tokenizer(base)
     tokenizer.eos_token = None
     with pytest.raises(UserError, match="has no end token"):
-        tokenize([Corpus("all", lambda: rows)], tokenizer, recipe(), 96, tmp_path)
+        tokenize([TokenCorpus("all", lambda: rows)], tokenizer, recipe(), 96, tmp_path)
 
 
 @pytest.mark.parametrize(("epochs", "packing"), [(1, True), (2.5, True), (3, False), (0.4, True)])
@@ -123,7 +123,7 @@ def test_epochs_read_every_row_as_often(
 def test_corpora_follow_each_other_and_a_budget_shortens_both(
     base: Path, rows: list[Example], recipe: Any, tmp_path: Path
 ) -> None:
-    corpora = [Corpus("first", lambda: rows[:40]), Corpus("last", lambda: rows[40:], order="in_order")]
+    corpora = [TokenCorpus("first", lambda: rows[:40]), TokenCorpus("last", lambda: rows[40:], order="in_order")]
     made = tokenize(corpora, loading.load_tokenizer(base), recipe(), 96, tmp_path)
     plan = make_plan(made, recipe(), ("shuffled", "in_order"), seed=0)
     which = [made.corpus[row] for i in range(len(plan.bins)) for row in plan.bins[i]]

@@ -12,7 +12,7 @@ from filelock import FileLock
 from src.core.records import Example
 from src.modeling.module import CausalLM
 from src.modeling.recipe import Phase
-from src.modeling.rows import Corpus
+from src.modeling.rows import TokenCorpus
 from src.modeling.schedules import WSD
 from src.modeling.training import train
 from tests.modeling.tiny import CPU, addition
@@ -44,7 +44,7 @@ def settings(recipe: Any, **changes: Any) -> Any:
 
 
 def run(base: Path, folder: Path, recipe: Any, trainer: Any = SHARING) -> tuple[bytes, list[str]]:
-    corpora = [Corpus("main", lambda: map(addition, range(60))), Corpus("other", lambda: OTHER)]
+    corpora = [TokenCorpus("main", lambda: map(addition, range(60))), TokenCorpus("other", lambda: OTHER)]
     points = []
     cache = folder.parent / "stable"
     train(

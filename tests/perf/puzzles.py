@@ -11,7 +11,7 @@ import random
 from collections import Counter
 
 from src.puzzles.chains import check_chain
-from src.puzzles.drawing import Solved, training_puzzles
+from src.puzzles.drawing import SolvedPuzzles, training_puzzles
 from src.puzzles.space import PuzzleSpace
 from src.puzzles.writing import ids, questions, solutions
 from tests.perf.measure import Aim, Comparison, Options, in_turns, seconds
@@ -38,7 +38,7 @@ def run(options: Options) -> list[Comparison]:
     return [*found, Comparison("solutions checked", "/s", speed["ours"], speed["ast"], "Python's parser", aim, note)]
 
 
-def blocks(rows: int) -> list[Solved]:
+def blocks(rows: int) -> list[SolvedPuzzles]:
     each = rows // len(SPACE.sizes)
     streams = (training_puzzles(SPACE, size, each, 0, (), Counter()) for size in SPACE.sizes)
     return [block for stream in streams for block in stream]

@@ -22,7 +22,7 @@ from src.modeling.data import Loader, StepBatch
 from src.modeling.loss import loss_sum
 from src.modeling.plan import Plan, make_plan
 from src.modeling.recipe import Recipe
-from src.modeling.rows import Corpus, Rows
+from src.modeling.rows import TokenCorpus, TokenRows
 from src.modeling.tokenizing import tokenize
 from src.modeling.trainer import Trainer
 from src.modeling.training import train
@@ -43,7 +43,7 @@ class Task:
     base: str
     examples: list[Example]
     recipe: Recipe
-    rows: Rows
+    rows: TokenRows
     plan: Plan
     scratch: Path
 
@@ -82,7 +82,7 @@ def _task(options: Options) -> Task:
     recipe = Recipe(lr=1e-4, sequence_length=LONGEST, batch_sequences=8 if tiny else 1)
     base = model_folder(options, rows)
     tokenizer = loading.load_tokenizer(base)
-    tokens = tokenize([Corpus("all", lambda: examples)], tokenizer, recipe, LONGEST, options.scratch / "rows")
+    tokens = tokenize([TokenCorpus("all", lambda: examples)], tokenizer, recipe, LONGEST, options.scratch / "rows")
     return Task(base, examples, recipe, tokens, make_plan(tokens, recipe, (recipe.order,), SEED), options.scratch)
 
 
@@ -100,7 +100,7 @@ def ours(task: Task, around: list[float]) -> float:
 
 def bare_loop(task: Task, steps: list[StepBatch]) -> float:
     """Seconds for the same steps with nothing around them."""
-    kernel = attention.choose(loading.load_config(task.base), "auto", LONGEST)
+    kernel = attention.choose_kernel(loading.load_config(task.base), "auto", LONGEST)
     model = loading.load_model(task.base, kernel).to(DEVICE).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=task.recipe.lr, weight_decay=0.0, fused=True)
     began = time.perf_counter()
@@ -146,7 +146,7 @@ def hugging_face(task: Task) -> float:
     return clock.ended - clock.began
 
 
-def _unpacked(rows: Rows) -> Any:
+def _unpacked(rows: TokenRows) -> Any:
     """The same rows as transformers wants them: labels of -100 where there is no loss."""
     pieces = [rows.tokens[a:b].tolist() for a, b in itertools.pairwise(rows.offsets)]
     prompts = rows.prompts.tolist()

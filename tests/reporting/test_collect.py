@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from src.core.errors import UserError
-from src.reporting.collect import Counts, Job, Manifest, Node, Study, collect, read_curve
+from src.reporting.collect import Counts, JobRecord, Manifest, NodeRecord, Study, collect, read_curve
 from tests.reporting.fake_store import NODES, FakeJob, build
 
 
@@ -91,9 +91,9 @@ def test_a_curve_survives_a_resumed_stage_and_a_torn_line(outputs: Path, tmp_pat
     assert read_curve(manifest) == [(1, 5.0), (2, 3.5)]
 
 
-def job(*nodes: tuple[str, str]) -> Job:
-    made = tuple(Node(name, kind, name, False, 1.0, manifest(name, kind)) for name, kind in nodes)
-    return Job(Path(), "j", nodes=made)
+def job(*nodes: tuple[str, str]) -> JobRecord:
+    made = tuple(NodeRecord(name, kind, name, False, 1.0, manifest(name, kind)) for name, kind in nodes)
+    return JobRecord(Path(), "j", nodes=made)
 
 
 def manifest(name: str, kind: str) -> Manifest:

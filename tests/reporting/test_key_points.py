@@ -8,7 +8,7 @@ import pytest
 from src.core.records import Problem, content_id, write_table
 from src.keypoints.merging import Merged
 from src.keypoints.records import Composition, Practice, Rating
-from src.reporting.collect import Counts, Job, Manifest, Node
+from src.reporting.collect import Counts, JobRecord, Manifest, NodeRecord
 from src.reporting.key_points import key_points
 from src.reporting.tables import costs
 
@@ -20,9 +20,9 @@ def manifest(path: Path, stage: str, kept: int = 0, **metrics: float) -> Manifes
     return Manifest(path, stage, f"key-of-{stage}", {}, Counts(10, kept), metrics, 1.0, 0, {}, "", False, "", "train")
 
 
-def job(*manifests: Manifest) -> Job:
-    nodes = tuple(Node(m.stage, m.stage, m.key, False, 1.0, m) for m in manifests)
-    return Job(Path("nowhere"), "main-s0", nodes=nodes, status="complete")
+def job(*manifests: Manifest) -> JobRecord:
+    nodes = tuple(NodeRecord(m.stage, m.stage, m.key, False, 1.0, m) for m in manifests)
+    return JobRecord(Path("nowhere"), "main-s0", nodes=nodes, status="complete")
 
 
 def problem(id: str, question: str, prompt: str = "") -> Problem:
@@ -30,7 +30,7 @@ def problem(id: str, question: str, prompt: str = "") -> Problem:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Job:
+def made(tmp_path: Path) -> JobRecord:
     import numpy as np
 
     topics = manifest(tmp_path / "topics", "topics")
@@ -56,7 +56,7 @@ def made(tmp_path: Path) -> Job:
     return job(seeds, topics, compositions, rating, consensus, clean)
 
 
-def test_the_map_is_the_matrix_with_its_largest_value_darkest(made: Job) -> None:
+def test_the_map_is_the_matrix_with_its_largest_value_darkest(made: JobRecord) -> None:
     together, merged = key_points(made).parts
     assert together.map and [row[0].text for row in together.table.rows] == [f"1. {ADD}", f"2. {STORY}"]
     assert [[(c.text, c.heat) for c in row[1:]] for row in together.table.rows] == [
@@ -66,13 +66,13 @@ def test_the_map_is_the_matrix_with_its_largest_value_darkest(made: Job) -> None
     assert [cell.text for cell in merged.table.rows[0]] == ["Addition", ADD, "0.910"]
 
 
-def test_ratings_and_agreement_are_drawn_with_what_stays(made: Job) -> None:
+def test_ratings_and_agreement_are_drawn_with_what_stays(made: JobRecord) -> None:
     ratings, agreement = key_points(made).plots
     assert ratings.caption == "Of 10 questions; 40.0 % stay." and ratings.svg.startswith("<svg")
     assert agreement.caption.endswith("75.0 % stay.")
 
 
-def test_a_problem_is_followed_from_its_seeds_to_the_corpus(made: Job) -> None:
+def test_a_problem_is_followed_from_its_seeds_to_the_corpus(made: JobRecord) -> None:
     assert [(step.title, step.text) for step in key_points(made).sample] == [
         (f"Seed 1: {ADD}", "First seed?\n\n- carrying"),
         (f"Seed 2: {STORY}", "Second seed?\n\n- money"),
@@ -86,7 +86,7 @@ def test_a_job_of_another_method_has_no_such_section() -> None:
     assert not key_points(job())
 
 
-def test_what_is_lost_from_the_store_is_left_out(made: Job) -> None:
+def test_what_is_lost_from_the_store_is_left_out(made: JobRecord) -> None:
     for name in ("cooccurrence.npy", "topics.json", "merged.jsonl"):
         (made.nodes[1].manifest.path / name).unlink()  # type: ignore[union-attr]
     (made.nodes[3].manifest.path / "ratings.json").write_text("{torn")  # type: ignore[union-attr]
@@ -94,7 +94,7 @@ def test_what_is_lost_from_the_store_is_left_out(made: Job) -> None:
     assert not found.parts and [plot.name for plot in found.plots] == ["agreement"]
 
 
-def test_every_stage_that_asks_a_teacher_is_on_the_bill(made: Job) -> None:
+def test_every_stage_that_asks_a_teacher_is_on_the_bill(made: JobRecord) -> None:
     other = manifest(made.nodes[0].manifest.path, "answers", 9, calls=40, dollars=2.0, prompt_tokens=7)  # type: ignore[union-attr]
     bill = costs([job(*(node.manifest for node in made.nodes if node.manifest), other)])
     assert (bill.calls, bill.dollars, bill.dollars_per_kept, bill.teacher_tokens) == (50, 3.0, 1.0, 7)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from src.reporting import markdown, tables
-from src.reporting.collect import Counts, Job, Manifest, Node, Study, collect
+from src.reporting.collect import Counts, JobRecord, Manifest, NodeRecord, Study, collect
 from src.reporting.page import view
 from src.reporting.paper import beside_the_paper
 from src.reporting.report import choose_baseline
@@ -86,8 +86,8 @@ def test_gpu_hours_count_the_cards() -> None:
         replace(manifest("pretrain", {"trainer": {"device": "auto", "devices": 1}}, {}), gpus=1),
         replace(manifest("generate", {"engine": {"device": "auto"}}, {}), gpus=1),
     ]
-    nodes = tuple(Node(m.stage, m.stage, m.key, False, 0.0, m) for m in made)
-    assert tables.costs([Job(Path(), "j", nodes=nodes)]).gpu_hours == 8 + 2 + 1 + 1
+    nodes = tuple(NodeRecord(m.stage, m.stage, m.key, False, 0.0, m) for m in made)
+    assert tables.costs([JobRecord(Path(), "j", nodes=nodes)]).gpu_hours == 8 + 2 + 1 + 1
 
 
 def test_the_bill_is_the_teachers_and_told_by_kept_problem() -> None:
@@ -96,8 +96,8 @@ def test_the_bill_is_the_teachers_and_told_by_kept_problem() -> None:
         replace(manifest("distil", {}, {}), counts=Counts(50, 40), metrics={"calls": 50, "dollars": 1.0}),
         replace(manifest("generate", {}, {}), counts=Counts(500, 400)),
     ]
-    nodes = tuple(Node(m.stage, m.stage, m.key, False, 0.0, m) for m in made)
-    bill = tables.costs([Job(Path(), "a", nodes=nodes), Job(Path(), "b", nodes=nodes)])
+    nodes = tuple(NodeRecord(m.stage, m.stage, m.key, False, 0.0, m) for m in made)
+    bill = tables.costs([JobRecord(Path(), "a", nodes=nodes), JobRecord(Path(), "b", nodes=nodes)])
     assert (bill.dollars, bill.dollars_per_kept) == (4.0, 0.04)
 
 
@@ -114,11 +114,11 @@ def test_the_paper_stands_beside_a_study_on_its_benchmarks(tmp_path: Path, monke
     assert not beside_the_paper(Study("none", ()))
 
 
-def _made(folder: Path, stage: str, key: str, metrics: dict[str, float]) -> Node:
+def _made(folder: Path, stage: str, key: str, metrics: dict[str, float]) -> NodeRecord:
     path = folder / key
     path.mkdir(parents=True)
     manifest = Manifest(path, stage, key, {}, Counts(), metrics, 1.0, 1.0, {}, "", False, "", "")
-    return Node(stage, stage, key, False, 1.0, manifest)
+    return NodeRecord(stage, stage, key, False, 1.0, manifest)
 
 
 def test_filters_tell_precision_and_recall_on_planted_faults(tmp_path: Path) -> None:
@@ -129,7 +129,8 @@ def test_filters_tell_precision_and_recall_on_planted_faults(tmp_path: Path) -> 
         for name, hits in (("one-s0", 4.0), ("one-s1", 2.0), ("two-s0", 0.0))
     }
     jobs = tuple(
-        Job(tmp_path, name, label=name[:3], nodes=(sieve, node), status="complete") for name, node in nodes.items()
+        JobRecord(tmp_path, name, label=name[:3], nodes=(sieve, node), status="complete")
+        for name, node in nodes.items()
     )
     found = tables.filters(Study("s", jobs))
     assert [[cell.text for cell in row] for row in found.rows] == [
@@ -147,7 +148,7 @@ def test_pass_at_k_and_what_all_rounds_proved(tmp_path: Path) -> None:
         shared = {"benchmark": "theorems", "group": "all", "n": 4, "accuracy": one, "low": 0.0, "high": 1.0}
         rows = [{**shared, "model": "student", "pass@2": one, "pass@16": 0.5}, {**shared, "model": "base", "pass@2": 0}]
         (tmp_path / f"e{seed}" / "accuracy.json").write_text(json.dumps(rows))
-        jobs.append(Job(tmp_path, f"a-s{seed}", label="a", nodes=(node,), status="complete"))
+        jobs.append(JobRecord(tmp_path, f"a-s{seed}", label="a", nodes=(node,), status="complete"))
     found = tables.pass_at_k(Study("s", tuple(jobs)))
     assert [column.name for column in found.columns] == ["Benchmark", "Arm", "pass@2 %", "pass@16 %", "cumulative %"]
     assert [[cell.text for cell in row] for row in found.rows] == [["theorems", "a", "37.5", "50.0", "62.5"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from src.core.records import Problem
-from src.keypoints.records import Practice, Question
+from src.keypoints.records import KeyPointQuestion, Practice
 from tests.stages.writers import artifact
 
 ADD, SUBTRACT, STORY = "Arithmetic - Addition", "Arithmetic - Subtraction", "Others - Story"
@@ -28,8 +28,8 @@ def labelled(folder, rows):
 
 def question(n, text=None, points=("carrying",), practices=("seed0 Arithmetic - Addition",)):
     about = [ADD], list(practices), list(points)
-    return Question(f"q{n:03d}", f"p{n}", "seed0", "grade_school", text or f"How many are {n} and 1?", *about)
+    return KeyPointQuestion(f"q{n:03d}", f"p{n}", "seed0", "grade_school", text or f"How many are {n} and 1?", *about)
 
 
 def asked(folder, rows):
-    return artifact(folder, "questions", Question, rows)
+    return artifact(folder, "questions", KeyPointQuestion, rows)

@@ -15,7 +15,7 @@ from src.embedding.ngrams import NGramEmbedder
 from src.evaluation.benchmark import FileBenchmark, ProceduralBenchmark
 from src.generation.base import Completion, Generator, Sampling, Session
 from src.keypoints.asking import write_labels, write_rating
-from src.keypoints.records import Composition, Practice, Question, Rating
+from src.keypoints.records import Composition, KeyPointQuestion, Practice, Rating
 from src.stages.answers import Answers
 from src.stages.compositions import Compositions
 from src.stages.consensus import Consensus
@@ -207,7 +207,7 @@ def test_questions_are_read_and_each_stands_once(tmp_path):
     said = ["<Q> How many? </Q>", "<Q> how many </Q>", "How many?", "<Q> How ...", "<Q> Why? </Q>"]
     ctx = context(tmp_path, compositions=drawn(tmp_path / "drawn", 6))
     Questions(**options(lambda request: said[int(request.prompt[-2])], calls=5)).run(ctx)
-    found = rows(ctx, "questions", Question)
+    found = rows(ctx, "questions", KeyPointQuestion)
     assert {q.text.lower().rstrip("?") for q in found} == {"how many", "why"}
     assert [q.id for q in found] == sorted(q.id for q in found)
     assert all((q.topics, q.key_points) == ([ADD], ["x"]) for q in found)
@@ -233,7 +233,7 @@ def rated(folder, scores, raters=1, **more):
 
 def test_the_lower_score_decides_and_what_cannot_be_read_goes(tmp_path):
     ctx = rated(tmp_path, [[(1, 0.9)], [(1, 0.84)], [(0.5, 1)], ["good"], [(0.85, 0.85)]])
-    assert [q.id for q in rows(ctx, "questions", Question)] == ["q000", "q004"]
+    assert [q.id for q in rows(ctx, "questions", KeyPointQuestion)] == ["q000", "q004"]
     assert ctx.tally.rejected == {"rated below 0.85": 2, "no rating that can be read": 1}
     histogram = json.loads((ctx.out / "ratings.json").read_text())
     assert sum(histogram["questions"]) == 4 and len(histogram["edges"]) == 21
@@ -242,7 +242,7 @@ def test_the_lower_score_decides_and_what_cannot_be_read_goes(tmp_path):
 def test_several_raters_are_averaged_and_a_failed_one_costs_no_row(tmp_path):
     scores = [[(0.8, 1), (0.95, 1)], [(0.8, 1), (0.85, 1)], [(0.9, 1), None], [None, None]]
     ctx = rated(tmp_path, scores, raters=2)
-    assert [q.id for q in rows(ctx, "questions", Question)] == ["q000", "q002"]
+    assert [q.id for q in rows(ctx, "questions", KeyPointQuestion)] == ["q000", "q002"]
     assert ctx.tally.rejected == {"rated below 0.85": 1, "no rating that can be read": 1}
     assert not ctx.tally.failed and ctx.summary["calls"] == 8
     assert len(rows(ctx, "ratings", Rating)) == 5
@@ -250,7 +250,7 @@ def test_several_raters_are_averaged_and_a_failed_one_costs_no_row(tmp_path):
 
 def test_calls_bound_the_ratings_of_all_raters_together(tmp_path):
     ctx = rated(tmp_path, [[(1, 1), (1, 1)]] * 5, raters=2, calls=7)
-    assert len(rows(ctx, "questions", Question)) == 3 and ctx.summary["calls"] == 6
+    assert len(rows(ctx, "questions", KeyPointQuestion)) == 3 and ctx.summary["calls"] == 6
 
 
 def test_every_question_is_answered_often_with_the_practices_before_it(tmp_path):

@@ -16,7 +16,7 @@ from src.core.errors import UserError
 from src.core.records import Problem, content_id, write_table
 from src.core.stage import Artifact, StageContext, Tally
 from src.modeling.recipe import Phase, Recipe
-from src.modeling.rows import Corpus
+from src.modeling.rows import TokenCorpus
 from src.modeling.sources import ModelSource, Pretrained
 from src.stages.packs import write_packs
 from src.stages.pretrain import Pretrain
@@ -134,7 +134,7 @@ def test_the_packs_are_those_that_training_reads(tmp_path: Path, change: dict) -
     base = TINY.prepare(tmp_path / "base", lambda: ["some text 1 + 1"], seed=0)
     recipe = dataclasses.replace(RECIPE, sequence_length=64, batch_sequences=1, **change)  # so that a boundary is exact
     examples = [dataclasses.replace(addition(i), id=content_id(i)) for i in range(120)]
-    corpora = [Corpus("corpus", lambda: examples[:90]), Corpus("sft", lambda: examples[90:])]
+    corpora = [TokenCorpus("corpus", lambda: examples[:90]), TokenCorpus("sft", lambda: examples[90:])]
     rows = tokenize(corpora, load_tokenizer(base), recipe, 40, tmp_path / "work" / "rows")
     count = write_packs(tmp_path / "packs", tmp_path / "work", recipe, [recipe.order] * 2, seed=3)
     plan = make_plan(rows, recipe, (recipe.order,) * 2, seed=3)

@@ -8,7 +8,7 @@ from src.core.errors import UserError
 from src.core.stage import StageContext
 from src.corpus.jsonl import JsonlReader
 from src.corpus.parquet import ParquetReader
-from src.stages.rows import Rows
+from src.stages.rows import UserRows
 
 FIELDS = {"gold": "gold", "prediction": "prediction"}
 
@@ -23,7 +23,7 @@ def test_all_fields_that_are_lacking_are_told_before_anything_is_read(tmp_path, 
         pq.write_table(pa.Table.from_pylist([row]), path)
     reader = JsonlReader(str(path)) if kind == "jsonl" else ParquetReader(str(path))
     with pytest.raises(UserError) as error:
-        Rows(reader, "predictions", FIELDS).check_inputs({})
+        UserRows(reader, "predictions", FIELDS).check_inputs({})
     assert error.value.problem == f"'{path}' has no field 'gold' and 'prediction'."
     assert error.value.mend == "It has: golden, output. Name them: fields.gold=golden fields.prediction=NAME"
 
@@ -31,7 +31,7 @@ def test_all_fields_that_are_lacking_are_told_before_anything_is_read(tmp_path, 
 def test_a_field_that_only_some_rows_have_is_there(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text('{"gold": "3"}\n{"gold": "3", "prediction": {"text": "4"}}\n')
-    Rows(JsonlReader(str(path)), "predictions", {**FIELDS, "prediction": "prediction.text"}).check_inputs({})
+    UserRows(JsonlReader(str(path)), "predictions", {**FIELDS, "prediction": "prediction.text"}).check_inputs({})
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_why_there_is_no_row_is_told(tmp_path, text, problem, mend):
     (tmp_path / "out").mkdir()
     (tmp_path / "work").mkdir()
     with pytest.raises(UserError) as error:
-        Rows(JsonlReader(str(path)), "predictions", FIELDS).run(
+        UserRows(JsonlReader(str(path)), "predictions", FIELDS).run(
             StageContext(tmp_path / "out", tmp_path / "work", {}, tmp_path / "cache")
         )
     assert error.value.problem.startswith(problem) and mend in error.value.mend
@@ -63,7 +63,7 @@ def test_an_empty_prediction_and_a_number_for_an_answer_are_rows(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "work").mkdir()
     context = StageContext(tmp_path / "out", tmp_path / "work", {}, tmp_path / "cache")
-    Rows(JsonlReader(str(path)), "predictions", FIELDS).run(context)
+    UserRows(JsonlReader(str(path)), "predictions", FIELDS).run(context)
     found = pq.read_table(tmp_path / "out" / "predictions").to_pylist()
     assert [(row["gold"], row["samples"]) for row in found] == [("3", ["So it is 3."]), ("4", [""]), ("0.5", ["1"])]
     assert (context.tally.kept, context.tally.rejected.total()) == (3, 0)

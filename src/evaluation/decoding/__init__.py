@@ -4,7 +4,7 @@
 partial ones (MindStar, arXiv 2405.16265); `search` runs all trees of all questions side by side.
 """
 
-from src.evaluation.decoding.base import Candidate, Compute, Decoded, Decoding, Resources
+from src.evaluation.decoding.base import Candidate, Decoded, Decoding, DecodingCompute, Resources
 from src.evaluation.decoding.whole import Independent
 
-__all__ = ["Candidate", "Compute", "Decoded", "Decoding", "Independent", "Resources"]
+__all__ = ["Candidate", "Decoded", "Decoding", "DecodingCompute", "Independent", "Resources"]

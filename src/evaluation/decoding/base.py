@@ -19,7 +19,7 @@ from src.modeling.shape import Shape
 
 
 @dataclass(slots=True)
-class Compute:
+class DecodingCompute:
     """What one question took.
 
     generated: tokens that the model wrote. prompt: tokens of the question, which a prefix cache reads once however
@@ -57,7 +57,7 @@ class Decoded:
     """What a decoding made of one question: at least one candidate; of a search every node, ready for JSON."""
 
     candidates: tuple[Candidate, ...]
-    compute: Compute
+    compute: DecodingCompute
     nodes: tuple[dict[str, Any], ...] = ()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from src.core.records import content_id
 from src.core.stage import Tally
 from src.evaluation.benchmark import Benchmark
-from src.evaluation.decoding.base import Compute, Decoded, Decoding
+from src.evaluation.decoding.base import Decoded, Decoding, DecodingCompute
 from src.evaluation.grading import Grader, vote_key
 from src.evaluation.requests import Answer, PlannedQuestion
 from src.evaluation.results import GradedAnswer, grade_answers
@@ -82,7 +82,9 @@ def compute_rows(
     rows = []
     for benchmark, items in groups.items():
         spent = [item.decoded.compute for item in items]
-        total = Compute(sum(c.generated for c in spent), sum(c.prompt for c in spent), sum(c.scored for c in spent))
+        total = DecodingCompute(
+            sum(c.generated for c in spent), sum(c.prompt for c in spent), sum(c.scored for c in spent)
+        )
         rows.append(
             {
                 "model": items[0].graded.prediction.model,

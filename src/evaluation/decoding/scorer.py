@@ -14,7 +14,7 @@ from src.core.errors import UserError
 from src.core.memory import release
 from src.core.threads import use_threads
 from src.evaluation.decoding.rewards import Partial, RewardModel, Scores, StepScorer
-from src.modeling.attention import Documents, choose
+from src.modeling.attention import Documents, choose_kernel
 from src.modeling.classifier import load_classifier
 from src.modeling.loading import load_config, load_model, load_tokenizer
 from src.modeling.rows import encode_prompts, encode_responses
@@ -33,7 +33,7 @@ class PackedScorer(StepScorer):
         self._tokenizer = load_tokenizer(options.place)
         config = load_config(options.place)
         self._longest = int(getattr(config.get_text_config(), "max_position_embeddings", LONGEST))
-        self._attention = choose(config, "auto", self._longest)
+        self._attention = choose_kernel(config, "auto", self._longest)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         on_cpu = self._device.type == "cpu"
         if on_cpu:

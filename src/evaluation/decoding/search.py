@@ -12,9 +12,9 @@ from typing import Any
 
 from src.core.errors import UserError
 from src.core.records import content_id
-from src.evaluation.decoding.base import Candidate, Compute, Decoded, Resources
+from src.evaluation.decoding.base import Candidate, Decoded, DecodingCompute, Resources
 from src.evaluation.decoding.rewards import Scores, StepScorer
-from src.evaluation.decoding.tree import Draft, Node, Tree
+from src.evaluation.decoding.tree import Draft, Tree, TreeNode
 from src.evaluation.decoding.trees import TreeSearch
 from src.evaluation.decoding.whole import rounded
 from src.evaluation.requests import Answer, PlannedQuestion, raise_if_lost
@@ -49,7 +49,7 @@ def _trees(options: TreeSearch, planned: PlannedQuestion) -> list[Tree]:
 
 def _decoded(trees: Sequence[Tree]) -> Decoded:
     found = [candidate for tree in trees for candidate in tree.candidates()]
-    compute = Compute(
+    compute = DecodingCompute(
         generated=sum(tree.compute.generated for tree in trees),
         prompt=max(tree.compute.prompt for tree in trees),
         scored=sum(tree.compute.scored for tree in trees),
@@ -70,7 +70,7 @@ class _Search:
         self.queue: deque[tuple[Draft, Request]] = deque()
         self.asked: dict[str, tuple[Draft, Request]] = {}
         self.arrived: deque[tuple[Draft, Completion]] = deque()
-        self.unscored: list[tuple[Tree, Node]] = []
+        self.unscored: list[tuple[Tree, TreeNode]] = []
         self.clock = time.monotonic()
         self.stack = ExitStack()
         self.scorer: StepScorer | None = None
@@ -176,7 +176,7 @@ class _Search:
         for tree in dict.fromkeys(tree for tree, _ in batch):
             self._place(tree)
 
-    def _score_id(self, tree: Tree, node: Node) -> str:
+    def _score_id(self, tree: Tree, node: TreeNode) -> str:
         return content_id("rewards", tree.root.id, *node.path, *node.steps)
 
     def _lap(self, trees: Sequence[Tree]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from src.core.records import content_id, seed_from
-from src.evaluation.decoding.base import Candidate, Compute
+from src.evaluation.decoding.base import Candidate, DecodingCompute
 from src.evaluation.decoding.rewards import Partial, Scores
 from src.evaluation.decoding.whole import NOTHING, value_of
 from src.evaluation.prompting import full_text
@@ -23,7 +23,7 @@ State = Literal["open", "answer", "cut"]
 
 
 @dataclass(slots=True, eq=False)
-class Node:
+class TreeNode:
     """A partial solution.
 
     path: the numbers of the children that lead to it, () for the root. text: all that was written so far, `steps` being
@@ -44,7 +44,7 @@ class Draft:
     """A step of a node that is being written, of at most `limit` tokens. Blank lines belong to the step after them."""
 
     tree: Tree
-    parent: Node
+    parent: TreeNode
     child: int
     limit: int
     text: str = ""
@@ -95,7 +95,7 @@ class Draft:
             self.ended = "cut"
         return True
 
-    def node(self) -> Node:
+    def node(self) -> TreeNode:
         step = self.text.strip()
         steps = (*self.parent.steps, *((step,) if step else ()))
         tokens = self.parent.tokens + self.tokens
@@ -105,7 +105,7 @@ class Draft:
         path = (*self.parent.path, self.child)
         text = self.parent.text + self.text
         value = self.parent.value if steps else NOTHING
-        return Node(path, text, steps, tokens, self.parent.rewards, value, state)
+        return TreeNode(path, text, steps, tokens, self.parent.rewards, value, state)
 
 
 @dataclass(eq=False)
@@ -117,11 +117,11 @@ class Tree:
     options: TreeSearch
     tokens: int
     expansions: int | None
-    compute: Compute = field(default_factory=Compute)
-    nodes: list[Node] = field(default_factory=list)
+    compute: DecodingCompute = field(default_factory=DecodingCompute)
+    nodes: list[TreeNode] = field(default_factory=list)
     expanded: int = 0
     writing: list[Draft] = field(default_factory=list)
-    fresh: list[Node] = field(default_factory=list)  # of the last round, until their values are known
+    fresh: list[TreeNode] = field(default_factory=list)  # of the last round, until their values are known
     waiting: int = 0  # drafts that have not ended, or nodes that have no value yet
 
     def __post_init__(self) -> None:
@@ -129,7 +129,7 @@ class Tree:
         self.longest = self.root.sampling.max_tokens
         self.question = full_text(self.planned.question)
         self.frontier = self.options.frontier()
-        self.nodes.append(Node())
+        self.nodes.append(TreeNode())
         self.frontier.push(self.nodes)
 
     def grow(self) -> list[Draft]:
@@ -152,10 +152,10 @@ class Tree:
         self.writing, self.waiting = drafts, len(drafts)
         return drafts
 
-    def settle(self) -> list[Node]:
+    def settle(self) -> list[TreeNode]:
         """The drafts as nodes, those of the same parent and text as one; returns those that need a reward: what met a
         limit leads nowhere, and keeps its parent's value."""
-        seen: dict[tuple[tuple[int, ...], str, str], Node] = {}
+        seen: dict[tuple[tuple[int, ...], str, str], TreeNode] = {}
         for draft in self.writing:
             if draft.ended != "error":
                 node = draft.node()
@@ -166,10 +166,10 @@ class Tree:
         self.waiting = len(unscored)
         return unscored
 
-    def partial(self, node: Node) -> Partial:
+    def partial(self, node: TreeNode) -> Partial:
         return Partial(self.question, node.steps, first=len(node.rewards))
 
-    def reward(self, node: Node, scores: Scores) -> None:
+    def reward(self, node: TreeNode, scores: Scores) -> None:
         node.rewards += scores.rewards
         node.value = value_of(node.rewards, self.options.aggregate)
         self.compute.scored += scores.tokens

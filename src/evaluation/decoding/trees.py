@@ -14,7 +14,7 @@ from typing import Literal
 
 from src.core.checks import at_least
 from src.evaluation.decoding.base import Candidate, Decoded, Resources, Rewarded
-from src.evaluation.decoding.tree import Node
+from src.evaluation.decoding.tree import TreeNode
 from src.evaluation.decoding.whole import Aggregate, draw, weighted_majority
 from src.evaluation.requests import PlannedQuestion
 
@@ -23,15 +23,15 @@ class Frontier(ABC):
     """Which nodes of a tree are expanded next."""
 
     @abstractmethod
-    def push(self, nodes: Sequence[Node]) -> None:
+    def push(self, nodes: Sequence[TreeNode]) -> None:
         """New nodes, their values known: the children of all that were expanded together."""
 
     @abstractmethod
-    def pop(self) -> list[Node]:
+    def pop(self) -> list[TreeNode]:
         """The nodes to expand together now; none: the search has ended."""
 
     @abstractmethod
-    def rank(self, node: Node) -> float:
+    def rank(self, node: TreeNode) -> float:
         """Of complete answers the one with the highest is the tree's own."""
 
 
@@ -40,17 +40,17 @@ class BeamFrontier(Frontier):
 
     def __init__(self, width: int):
         self.width = width
-        self.level: list[Node] = []
+        self.level: list[TreeNode] = []
 
-    def push(self, nodes: Sequence[Node]) -> None:
+    def push(self, nodes: Sequence[TreeNode]) -> None:
         rewarded = (node for node in nodes if node.state != "cut")
         self.level = sorted(rewarded, key=lambda node: (-node.value, node.path))[: self.width]
 
-    def pop(self) -> list[Node]:
+    def pop(self) -> list[TreeNode]:
         level, self.level = self.level, []
         return [node for node in level if node.state == "open"]
 
-    def rank(self, node: Node) -> float:
+    def rank(self, node: TreeNode) -> float:
         return node.value
 
 
@@ -67,13 +67,13 @@ class CostFrontier(Frontier):
 
     def __init__(self, order: Literal["levin", "best_first"]):
         self.order = order
-        self.heap: list[tuple[float, tuple[int, ...], Node]] = []
+        self.heap: list[tuple[float, tuple[int, ...], TreeNode]] = []
 
-    def push(self, nodes: Sequence[Node]) -> None:
+    def push(self, nodes: Sequence[TreeNode]) -> None:
         for node in nodes:
             heapq.heappush(self.heap, (-self.rank(node), node.path, node))
 
-    def pop(self) -> list[Node]:
+    def pop(self) -> list[TreeNode]:
         while self.heap:
             node = heapq.heappop(self.heap)[2]
             if node.state == "answer":
@@ -82,7 +82,7 @@ class CostFrontier(Frontier):
                 return [node]
         return []
 
-    def rank(self, node: Node) -> float:
+    def rank(self, node: TreeNode) -> float:
         if self.order == "best_first":
             return node.value
         return -(len(node.path) + 1) / node.value if node.value > 0 else -float("inf")

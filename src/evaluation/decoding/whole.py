@@ -10,7 +10,7 @@ from math import prod
 from typing import Literal
 
 from src.core.records import content_id
-from src.evaluation.decoding.base import Candidate, Compute, Decoded, Decoding, Resources, Rewarded
+from src.evaluation.decoding.base import Candidate, Decoded, Decoding, DecodingCompute, Resources, Rewarded
 from src.evaluation.decoding.rewards import Partial, Scores, steps_of
 from src.evaluation.metrics import majority
 from src.evaluation.prompting import full_text
@@ -123,7 +123,7 @@ def draw(plan: Sequence[PlannedQuestion], resources: Resources) -> list[Decoded]
 
 
 def _decoded(answers: tuple[Answer, ...]) -> Decoded:
-    compute = Compute(
+    compute = DecodingCompute(
         generated=sum(answer.tokens for answer in answers),
         prompt=max(answer.prompt_tokens for answer in answers),
         seconds=sum(answer.seconds for answer in answers),

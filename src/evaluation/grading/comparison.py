@@ -28,7 +28,7 @@ from src.evaluation.grading.values import (
     Span,
     System,
     Value,
-    Words,
+    WordAnswer,
 )
 
 MAX_ITEMS = 200
@@ -44,9 +44,9 @@ def same(gold: Value, answer: Value) -> bool:
     """Is the answer the gold answer?"""
     gold, answer = _unwrapped(gold), _unwrapped(answer)
     match gold, answer:
-        case Words(), Words():
+        case WordAnswer(), WordAnswer():
             return letters(gold.text) == letters(answer.text)
-        case (Words(), _) | (_, Words()):
+        case (WordAnswer(), _) | (_, WordAnswer()):
             return False
         case (Named(), _) | (_, Named()):
             return _same_named(gold, answer)

@@ -14,7 +14,7 @@ from src.evaluation.grading.arithmetic import TooLongError, UndefinedError, eval
 from src.evaluation.grading.comparison import letters, same
 from src.evaluation.grading.reading import read
 from src.evaluation.grading.spelling import plain
-from src.evaluation.grading.values import Expression, Quantity, Value, Words
+from src.evaluation.grading.values import Expression, Quantity, Value, WordAnswer
 from src.puzzles.chains import REASONS as CHAIN_REASONS
 from src.puzzles.chains import solves_chain
 from src.puzzles.expressions import solves
@@ -81,18 +81,18 @@ def _compare(gold: str, answer: str, answer_type: AnswerType) -> Verdict:
         alike = letters(wanted.strip("() ")) == letters(given.strip("() "))
         return Verdict(True, "string") if alike and given else DIFFERENT
     gold_value, answer_value = read(gold), read(answer)
-    words = isinstance(gold_value, Words) or isinstance(answer_value, Words)
+    words = isinstance(gold_value, WordAnswer) or isinstance(answer_value, WordAnswer)
     if words and letters(wanted) == letters(given):  # TRUE, which may be a product, and true
         return Verdict(True, "string")
     if same(gold_value, answer_value):
         return Verdict(True, _kind(gold_value))
-    if isinstance(answer_value, Words) and not isinstance(gold_value, Words):
+    if isinstance(answer_value, WordAnswer) and not isinstance(gold_value, WordAnswer):
         return Verdict(False, "unparsable")
     return Verdict(False, "limit") if _has_no_value(answer_value) else DIFFERENT
 
 
 def _kind(value: Value) -> str:
-    if isinstance(value, Words):
+    if isinstance(value, WordAnswer):
         return "string"
     return "number" if isinstance(value, Expression | Quantity) and as_fraction(value) is not None else "symbol"
 

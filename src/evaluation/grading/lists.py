@@ -5,7 +5,7 @@ from __future__ import annotations
 from src.evaluation.grading.arithmetic import variables
 from src.evaluation.grading.quantities import Both, compound
 from src.evaluation.grading.reals import combined, is_infinite, spans_of, union
-from src.evaluation.grading.values import Collection, Expression, Named, Ratio, Reals, System, Value, Words
+from src.evaluation.grading.values import Collection, Expression, Named, Ratio, Reals, System, Value, WordAnswer
 
 
 def collected(values: list[Value], connectors: set[str]) -> Value:
@@ -21,7 +21,7 @@ def collected(values: list[Value], connectors: set[str]) -> Value:
     if _is_without(first) and connectors == {"comma"} and all(isinstance(value, Expression) for value in values[1:]):
         assert isinstance(first, Reals)  # x != 1, 2
         return Reals(combined("-", [first.spans, spans_of(Collection(tuple(values[1:]), "set"))]), first.name)
-    if isinstance(first, Named) and not any(isinstance(value, Named | Reals | Words) for value in values[1:]):
+    if isinstance(first, Named) and not any(isinstance(value, Named | Reals | WordAnswer) for value in values[1:]):
         return Named(first.name, Collection(flattened([first.value, *values[1:]]), "list"))
     return Collection(flattened(values), "list")
 

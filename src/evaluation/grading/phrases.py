@@ -16,7 +16,7 @@ from src.evaluation.grading.reals import (
     spans_of,
 )
 from src.evaluation.grading.units import SCALES, UnreadableError
-from src.evaluation.grading.values import Clock, Collection, Expression, Numeral, Reals, Span, Value, Words
+from src.evaluation.grading.values import Clock, Collection, Expression, Numeral, Reals, Span, Value, WordAnswer
 
 _SMALL_WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
@@ -112,7 +112,7 @@ def phrase(text: str, read: Read) -> Value | None:
     if match := _LETTER.fullmatch(text):
         return Expression(("var", match[1]))
     if _ROMAN.fullmatch(text):
-        return Words(text)
+        return WordAnswer(text)
     if (value := _written_out(text, read)) is not None:
         return value
     if not (text[:1].isalpha() and len(text) > 1) and text not in _CHINESE:
@@ -122,7 +122,7 @@ def phrase(text: str, read: Read) -> Value | None:
     if _NO_SOLUTION.fullmatch(text):
         return Reals(())
     if match := _NUMBER_SETS.fullmatch(text):
-        return Words(f"\\{'Z' if match[1][0] in 'iI' else match[1][0].upper()}")
+        return WordAnswer(f"\\{'Z' if match[1][0] in 'iI' else match[1][0].upper()}")
     if match := _REALS.fullmatch(text):
         return _reals(match, read)
     match = _ARTICLE.fullmatch(text)
@@ -132,7 +132,7 @@ def phrase(text: str, read: Read) -> Value | None:
 def _written_out(text: str, read: Read) -> Value | None:
     """What words put around numbers: `7 remainder 2`, `3 out of 4`, `at least 5`, `July 4`, `half past 3`."""
     if match := _REMAINDER.fullmatch(text):
-        return Words(f"{match[1]} remainder {match[2]}")
+        return WordAnswer(f"{match[1]} remainder {match[2]}")
     if (match := _OUT_OF.fullmatch(text)) and 0 <= int(match[1]) <= int(match[2]) > 0:
         return Expression(("num", Fraction(int(match[1]), int(match[2]))))
     if match := _AND_A_PART.fullmatch(text):
@@ -147,10 +147,10 @@ def _written_out(text: str, read: Read) -> Value | None:
     if match := _ARC_MINUTES.fullmatch(text):
         return read(f"({match[1]}+{match[2]}/60+{match[3] or 0}/3600) degrees")
     if _ISO_DATE.fullmatch(text):
-        return Words(text)
+        return WordAnswer(text)
     if match := _DATE.fullmatch(text):
         month = (match[1] or match[4])[:3].lower()
-        return Words(" ".join(part for part in (month, match[2] or match[3], match[5]) if part))
+        return WordAnswer(" ".join(part for part in (month, match[2] or match[3], match[5]) if part))
     if (match := _PAST.fullmatch(text)) and (hour := _hour(match[2] or match[3])) is not None:
         minute = 45 if match[3] else 30 if match[1].lower() == "half" else 15
         return Clock(hour - 1 or 12 if match[3] else hour, minute)
@@ -159,7 +159,7 @@ def _written_out(text: str, read: Read) -> Value | None:
     if match := _ROOT.fullmatch(text):
         return read(rf"\sqrt{'[3]' if match[1].lower() == 'cube' else ''}{{{match[2]}}}")
     if _NO_VALUE.fullmatch(text):
-        return Words("undefined")
+        return WordAnswer("undefined")
     return Expression(("const", "oo")) if _ENDLESS.fullmatch(text) else None
 
 

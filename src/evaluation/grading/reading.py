@@ -1,6 +1,6 @@
 r"""From the text of an answer to its typed value: `x \in (1, 2]` is a set of reals, `5 cm` a quantity.
 
-What cannot be read as mathematics is `Words`; nothing is dropped from it and nothing guessed.
+What cannot be read as mathematics is a `WordAnswer`; nothing is dropped from it and nothing guessed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from src.evaluation.grading.values import (
     Span,
     System,
     Value,
-    Words,
+    WordAnswer,
 )
 
 _FLIPPED = {">": "<", ">=": "<="}
@@ -45,7 +45,7 @@ def read(text: str) -> Value:
         value = phrase(spelled, read)
         return value or _Reader("\\" not in spelled).value(usual_brackets(tokenize(spelled)))
     except (UnreadableError, RecursionError):
-        return Words(spelled)
+        return WordAnswer(spelled)
 
 
 class _Reader:
@@ -89,7 +89,7 @@ class _Reader:
         return collected([self.value(part) for _, part in parts], connectors)
 
     def item(self, tokens: Tokens) -> Value:
-        return Words("...") if tokens[0].kind == "dots" else self.value(tokens)
+        return WordAnswer("...") if tokens[0].kind == "dots" else self.value(tokens)
 
     def single(self, tokens: Tokens) -> Value:
         if any(kind == "set" for kind in outer_kinds(tokens)):
@@ -244,7 +244,7 @@ class _Reader:
     def member(self, left: Tokens, right: Tokens) -> Value:
         name = name_of(left)
         value = self.value(right)
-        if name is None or isinstance(value, Words):
+        if name is None or isinstance(value, WordAnswer):
             raise UnreadableError("a member of what is not known")
         if isinstance(value, Collection) and value.kind == "set":
             return Named(name, value)

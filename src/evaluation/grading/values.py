@@ -54,7 +54,7 @@ class Numeral:
 
 
 @dataclass(frozen=True)
-class Words:
+class WordAnswer:
     """What is no mathematics: compared letter by letter, without case, spaces and punctuation."""
 
     text: str
@@ -131,7 +131,7 @@ Value = (
     | Ratio
     | Clock
     | Numeral
-    | Words
+    | WordAnswer
     | Collection
     | Reals
     | Inequality

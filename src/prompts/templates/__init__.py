@@ -37,7 +37,7 @@ LEVELS = {
 
 
 @dataclass(frozen=True)
-class Words:
+class StageWords:
     """All that full prompts are written of: texts by the names of their files."""
 
     files: Mapping[str, str]
@@ -77,14 +77,14 @@ class Words:
         return _PLACE.sub(lambda place: parts[place[1]], text).strip() + "\n"
 
 
-def words(own: str | None = None) -> Words:
+def words(own: str | None = None) -> StageWords:
     """The words of this folder; files of the folder `own` stand in for those of the same name, and add others.
 
     Raises ValueError, with the file, for one that cannot be used.
     """
     files = _read(FOLDER)
     if own is None:
-        return Words(files)
+        return StageWords(files)
     folder = Path(own).expanduser()
     found = _read(folder) if folder.is_dir() else {}
     if not found:
@@ -94,7 +94,7 @@ def words(own: str | None = None) -> Words:
             _check_examples(text, folder / name)
         elif name != "frame.md" and text.count(_PARTED) != 1:
             raise ValueError(f"{folder / name} must have a task and guidelines, parted by one line of three dashes")
-    return Words(files | found)
+    return StageWords(files | found)
 
 
 def _read(folder: Path) -> dict[str, str]:

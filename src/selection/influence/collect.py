@@ -18,7 +18,7 @@ from torch import Tensor
 from src.core.processes import cores, helpers
 from src.core.progress import Progress
 from src.core.records import Example
-from src.core.row_files import View
+from src.core.row_files import RowView
 from src.modeling.loading import load_tokenizer
 from src.modeling.optimizer_checkpoints import OptimizerCheckpoint
 from src.modeling.recipe import Recipe
@@ -38,7 +38,7 @@ ZERO = "gradient is zero"
 
 
 @dataclass(frozen=True)
-class Job:
+class ProjectionJob:
     """What a process needs to take gradients at one checkpoint. `trainer` says on which device."""
 
     model: Path
@@ -79,7 +79,7 @@ class Projector:
 class LoadedCheckpoint:
     """A job under way: the model is loaded, its layers are tracked. Use as a context manager."""
 
-    def __init__(self, job: Job):
+    def __init__(self, job: ProjectionJob):
         self.job = job
         self.model = load(job.checkpoint, job.model, job.trainer, job.recipe)
         self.tokenizer = load_tokenizer(job.model)
@@ -115,7 +115,7 @@ def collect(loaded: LoadedCheckpoint, candidates: ById, workers: int, bar: Progr
     _collect_apart(job, todo, workers, bar)
 
 
-def _collect_apart(job: Job, todo: View[Example], workers: int, bar: Progress) -> None:
+def _collect_apart(job: ProjectionJob, todo: RowView[Example], workers: int, bar: Progress) -> None:
     """The same, each process with a model and a shard of its own; windows go to whoever is free."""
     number = multiprocessing.get_context("spawn").Value("i", 0)
     windows = _windows(len(todo), min(WINDOW, -(-len(todo) // (2 * workers))))
@@ -128,10 +128,10 @@ def _collect_apart(job: Job, todo: View[Example], workers: int, bar: Progress) -
             raise
 
 
-_mine: tuple[LoadedCheckpoint, GradientStore, View[Example]] | None = None
+_mine: tuple[LoadedCheckpoint, GradientStore, RowView[Example]] | None = None
 
 
-def _open(job: Job, todo: View[Example], workers: int, number: Any) -> None:
+def _open(job: ProjectionJob, todo: RowView[Example], workers: int, number: Any) -> None:
     """Once in each process."""
     global _mine
     with number.get_lock():

@@ -33,7 +33,7 @@ from src.selection.base import RULES, Reference
 from src.selection.candidates import ById
 from src.selection.fidelity import spearman
 from src.selection.influence.agreement import EXACT, cosines, variants
-from src.selection.influence.collect import Job, LoadedCheckpoint, collect
+from src.selection.influence.collect import LoadedCheckpoint, ProjectionJob, collect
 from src.selection.influence.layers import Parameter
 from src.selection.influence.projection import Sketch
 from src.selection.influence.scoring import mean_cosines, task_vector, weights
@@ -124,9 +124,9 @@ class _Estimate:
             agreement=self._agreement(kept),
         )
 
-    def _job(self, checkpoint: OptimizerCheckpoint) -> Job:
+    def _job(self, checkpoint: OptimizerCheckpoint) -> ProjectionJob:
         options = self.options
-        return Job(
+        return ProjectionJob(
             model=self.reference.model,
             checkpoint=checkpoint,
             recipe=options.warmup,
@@ -181,7 +181,7 @@ class _Estimate:
             self.facts["scored_exactly"] = len(rows)
 
     def _probe_in_float32(
-        self, job: Job, rows: Sequence[Encoded], targets: dict[str, list[Encoded]], share: float
+        self, job: ProjectionJob, rows: Sequence[Encoded], targets: dict[str, list[Encoded]], share: float
     ) -> None:
         """What rounding to 16 bits does to the exact scores. Takes twice their memory: where a card has no such room,
         nothing is told of it."""
@@ -220,7 +220,7 @@ def _estimate(
     return estimate
 
 
-def _usable(name: str, rows: list[Encoded], job: Job) -> list[Encoded]:
+def _usable(name: str, rows: list[Encoded], job: ProjectionJob) -> list[Encoded]:
     usable = [row for row in rows if row.response_tokens]
     if not usable:
         raise UserError(

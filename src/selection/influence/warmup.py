@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.core.records import Example
-from src.core.row_files import View
+from src.core.row_files import RowView
 from src.selection.base import Reference
 from src.selection.candidates import ById
 
@@ -48,7 +48,7 @@ def warm_up(options: Influence, candidates: ById, reference: Reference) -> list[
     return [OptimizerCheckpoint.of(folder / name) for name in json.loads(kept.read_text())]
 
 
-def warmup_sample(options: Influence, candidates: ById, seed: int) -> View[Example]:
+def warmup_sample(options: Influence, candidates: ById, seed: int) -> RowView[Example]:
     """The share of candidates to train on: drawn by id, so that a candidate's part does not depend on its place."""
     count = min(len(candidates), max(options.warmup_rows, round(options.warmup_fraction * len(candidates))))
     return candidates.drawn(count, "warm-up", seed)

@@ -1,6 +1,6 @@
 import pytest
 
-from src.evaluation.decoding.base import Candidate, Compute
+from src.evaluation.decoding.base import Candidate, DecodingCompute
 from src.evaluation.decoding.trees import Beam, Forest, Levin
 from src.evaluation.decoding.whole import BestOfN, Independent, Majority, WeightedMajority, value_of
 from src.evaluation.requests import Answer
@@ -81,10 +81,10 @@ def test_all_whole_answer_decodings_see_the_same_answers_and_score_them_once(tmp
 
 
 def test_operations_are_counted_by_the_stated_rule():
-    compute = Compute(generated=100, prompt=20, scored=50)
+    compute = DecodingCompute(generated=100, prompt=20, scored=50)
     n = SHAPE.working_parameters
     assert compute.flops(SHAPE, SHAPE) == 2 * n * 170
-    assert Compute(generated=100, prompt=20).flops(SHAPE, None) == 2 * n * 120
+    assert DecodingCompute(generated=100, prompt=20).flops(SHAPE, None) == 2 * n * 120
     assert compute.flops(SHAPE, None) is None and compute.flops(None, SHAPE) is None
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from transformers import LlamaConfig
 
 from src.core.errors import UserError
-from src.modeling.attention import choose
+from src.modeling.attention import choose_kernel
 from src.modeling.loading import load_tokenizer
 from src.modeling.trainer import Trainer
 from src.selection.influence.adam import Moments
@@ -88,7 +88,7 @@ def test_a_lora_layer_that_cannot_be_merged_is_exact_too(model, rows):
 
 
 def test_attention_by_documents_gives_the_same_gradients(rows):
-    choose(LlamaConfig(), "auto", 64)
+    choose_kernel(LlamaConfig(), "auto", 64)
     model = tiny_llama()
     masked, _ = by_hooks(model, ["*_proj"], rows)
     model.set_attn_implementation("documents")
