@@ -61,7 +61,7 @@ def test_the_variable_length_kernel_equals_attention_alone(groups: int) -> None:
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_packed_documents_do_not_see_each_other(base: Path, precision: torch.dtype) -> None:
-    name = attn.choose(loading.load_config(base), "auto", 96)
+    name = attn.choose_kernel(loading.load_config(base), "auto", 96)
     model = loading.load_model(base, name).cuda().train()
     with torch.autocast("cuda", torch.bfloat16, enabled=precision == torch.bfloat16):
         selftest.check(model, name, precision)

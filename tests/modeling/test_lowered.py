@@ -12,7 +12,7 @@ from tests.generation.tiny import write_tiny_llama
 @pytest.fixture
 def model(tmp_path):
     write_tiny_llama(tmp_path)
-    model = loading.load_model(tmp_path, attn.choose(loading.load_config(tmp_path), "auto", 96))
+    model = loading.load_model(tmp_path, attn.choose_kernel(loading.load_config(tmp_path), "auto", 96))
     with torch.no_grad():
         for name, p in model.named_parameters():
             if "norm" in name:

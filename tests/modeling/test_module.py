@@ -24,7 +24,7 @@ from src.modeling.tokenizing import tokenize
 
 
 def load(base: Path, attention: str = "auto") -> tuple[Any, str]:
-    name = attn.choose(loading.load_config(base), attention, 96)
+    name = attn.choose_kernel(loading.load_config(base), attention, 96)
     return loading.load_model(base, name).train(), name
 
 
@@ -134,7 +134,7 @@ def architecture(name: str, attention: str, **options: Any) -> Any:
 def test_published_architectures_keep_documents_apart(name: str) -> None:
     """A document longer than the model's window is among them."""
     config = architecture(name, "eager").config
-    chosen = attn.choose(config, "auto", 96)
+    chosen = attn.choose_kernel(config, "auto", 96)
     assert chosen == ("sdpa" if getattr(config, "sliding_window", None) else "documents")
     model = architecture(name, chosen)
     assert selftest.reach(config, 96) == (28 if chosen == "sdpa" else 0)
@@ -156,7 +156,7 @@ def test_queries_reach_the_kernel_in_the_type_of_autocast(name: str, monkeypatch
 
     monkeypatch.setattr(attn, "VARLEN_DEVICES", ("cpu",))
     monkeypatch.setattr(attn, "_varlen", kernel)
-    attn.choose(architecture(name, "eager").config, "auto", 8)
+    attn.choose_kernel(architecture(name, "eager").config, "auto", 8)
     model = architecture(name, attn.NAME)
     with torch.autocast("cpu", torch.bfloat16):
         loss_sum(model, selftest.documents(320, (9,)), attn.NAME).backward()

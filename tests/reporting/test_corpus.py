@@ -29,7 +29,7 @@ def texts(table: Table) -> dict[str, list[str]]:
     return {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
 
 
-def table(corpus: told.Corpus, title: str) -> Table:
+def table(corpus: told.CorpusSummary, title: str) -> Table:
     return next(part.table for part in (*corpus.parts, *corpus.short) if part.title.startswith(title))
 
 
