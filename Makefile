@@ -6,7 +6,7 @@ PY     := $(VENV)/bin/python
 # What the environment was installed with, so that `make demo` after `make install EXTRA=gpu` installs nothing else.
 EXTRA  ?= $(or $(patsubst $(VENV)/.ready-%,%,$(lastword $(wildcard $(VENV)/.ready-*))),cpu)
 READY  := $(VENV)/.ready-$(EXTRA)
-TWO    := -n 2 --dist loadgroup  # workers; tests/conftest.py says what one of them takes whole
+TWO    := -n 2 --dist loadfile  # workers, each of which takes whole files: what their tests share is made once
 
 unexport PYTHONDONTWRITEBYTECODE  # every stage and test starts Python anew: compile once
 

@@ -19,19 +19,12 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A machine without vLLM passes: what needs it says so.
-
-    Of several workers one takes a whole file, so that what its tests share is made once; and one takes all engines,
-    each of which wants some gigabytes and all cores.
-    """
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A machine without vLLM passes: what needs it says so."""
     if find_spec("vllm") is None:
         for item in items:
             if item.get_closest_marker("vllm"):
                 item.add_marker(pytest.mark.skip(reason="needs vLLM, which is not installed: make install"))
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            item.add_marker(pytest.mark.xdist_group("vllm" if item.get_closest_marker("vllm") else str(item.path)))
 
 
 def pytest_collection_finish() -> None:

@@ -44,5 +44,5 @@ def test_vllm_pools_a_model_s_last_state(tmp_path):
     with torch.inference_mode():
         last = [model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0, -1] for text in TEXTS]
     wanted = torch.nn.functional.normalize(torch.stack(last), dim=1).numpy()
-    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    np.testing.assert_allclose(found, wanted, atol=2e-3)  # vLLM takes bfloat16 where the processor has it
     assert len(VLLMEmbedder(folder).embed([], tmp_path)) == 0
