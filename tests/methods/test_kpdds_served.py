@@ -93,5 +93,7 @@ def test_one_budget_holds_for_all_kinds_of_asking(whole, tmp_path, percent):
     with tutoring() as server:
         with pytest.raises(UserError, match="The budget of served is used up"):
             run(tmp_path, server, *bounds)
-        assert len(server.bodies) == spent(tmp_path).calls == limit
+        # What was booked and on its way when the budget ended stays booked, whether it has left or not.
+        assert len(server.bodies) <= spent(tmp_path).calls == limit
+        assert len(server.bodies) >= max(1, limit - 32)  # that many may be on their way
     assert not list((tmp_path / "store").glob("consensus/*/manifest.json"))
