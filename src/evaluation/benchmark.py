@@ -88,8 +88,8 @@ class Benchmark(ABC):
 
     def size_hint(self) -> int:
         """About how many questions are asked, known without reading any (0: unknown)."""
-        bounds = [-(-self.published // self.every)] if self.published else []
-        return min([*bounds, *([self.limit] if self.limit else [])], default=0)
+        left = -(-self.published // self.every) if self.published else None
+        return min((bound for bound in (left, self.limit) if bound), default=0)
 
     def unasked_stages(self) -> Sequence[str]:
         """Education stages that the options ask for and of which there is no question."""
