@@ -19,6 +19,9 @@ from torch.nn import functional
 
 NAME = "documents"
 VARLEN_DEVICES = ("cuda",)
+SHORT = 384
+"""Up to so many tokens a CPU attends in float32 whatever the type: with nine heads of size 64, forward and backward of
+a document of 128 tokens take 1.8 ms, and 4.4 ms in bfloat16; of 256 tokens 5.5 and 7.1, of 512 tokens 20 and 18."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,28 @@ def documents_attention(
     query, key, value = _in_one_type(query, key, value)
     if query.device.type in VARLEN_DEVICES and query.dtype in (torch.bfloat16, torch.float16) and not dropout:
         return _varlen(query, key, value, scaling, documents), None
+    if query.device.type == "cpu" and max(documents.lengths) <= SHORT:
+        with torch.autocast("cpu", enabled=False):  # which would lower them again
+            out = _one_by_one(query.float(), key.float(), value.float(), dropout, scaling, documents)
+        return out.to(query.dtype), None
+    return _one_by_one(query, key, value, dropout, scaling, documents), None
+
+
+def _one_by_one(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    dropout: float,
+    scaling: float | None,
+    documents: Documents,
+) -> torch.Tensor:
     key, value = _repeated(query, key, value)
     lengths = list(documents.lengths)
     parts = [
         functional.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True, scale=scaling)
         for q, k, v in zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True)
     ]
-    return torch.cat(parts, 2).transpose(1, 2), None
+    return torch.cat(parts, 2).transpose(1, 2)
 
 
 def _in_one_type(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -83,11 +83,20 @@ def _loss_for_logits(head: Any, targets: Tensor) -> Iterator[None]:
 
 
 def _chunked(head: nn.Linear, targets: Tensor, hidden: Tensor) -> Tensor:
-    """hidden: (1, trained tokens, width). The result has three dimensions, as logits have."""
+    """hidden: (1, trained tokens, width). The result has three dimensions, as logits have.
+
+    The kernel gives the loss of each token, which is summed here: its own sum is rounded to the type of its input,
+    in bfloat16 by up to a percent. Left to itself it cuts 1,433 tokens of SmolLM2 into 45 parts, each of which passes
+    over the whole matrix: 11.6 s on a CPU core in bfloat16, against 2.0 s in five parts and 1.4 to 2.1 s undivided.
+    """
     states, weight = hidden[0], head.weight
-    if torch.is_autocast_enabled(states.device.type):
-        kind = torch.get_autocast_dtype(states.device.type)
+    device = states.device.type
+    if torch.is_autocast_enabled(device):
+        kind = torch.get_autocast_dtype(device)
         states, weight = states.to(kind), weight.to(kind)
-    options = nn.LinearCrossEntropyOptions()
-    loss = functional.linear_cross_entropy(states, weight, targets, reduction="sum", options=options)
-    return loss.float().view(1, 1, 1)
+    options = nn.LinearCrossEntropyOptions(
+        batch_chunk_size=max(1, WHOLE_LOGITS // head.out_features),
+        acc_policy="accurate" if device == "cpu" else "auto",  # others multiply slowly on processors without bfloat16
+    )
+    losses = functional.linear_cross_entropy(states, weight, targets, reduction="none", options=options)
+    return losses.float().sum().view(1, 1, 1)

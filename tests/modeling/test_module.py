@@ -163,6 +163,18 @@ def test_queries_reach_the_kernel_in_the_type_of_autocast(name: str, monkeypatch
     assert seen == [{torch.bfloat16}] * 2, "each layer goes by the kernel"
 
 
+def test_short_documents_are_attended_to_in_float32_on_a_cpu() -> None:
+    """There bfloat16's way back takes three times as long, and rounds more."""
+    documents = attn.Documents.of([5, 9])
+    drawn = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, heads, 14, 8, generator=drawn).bfloat16() for heads in (4, 2, 2))
+    exact = attn.documents_attention(torch.nn.Module(), q.float(), k.float(), v.float(), None, documents=documents)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        found = attn.documents_attention(torch.nn.Module(), q, k, v, None, documents=documents)[0]
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, exact.bfloat16())
+
+
 def test_the_router_of_a_mixture_of_experts_is_balanced() -> None:
     model = architecture("Mixtral", "sdpa", router_aux_loss_coef=0.5)
     batch = selftest.documents(320, (9, 20))
@@ -182,7 +194,7 @@ def test_the_router_of_a_mixture_of_experts_is_balanced() -> None:
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_logits_in_parts_give_the_same_loss_and_gradient(monkeypatch: pytest.MonkeyPatch, precision: Any) -> None:
-    batch = selftest.documents(320, (9, 40, 30))
+    batch = selftest.documents(320, (9, 50, 37))
     model = architecture("Llama", "sdpa")
     assert head_is_a_matrix(model, batch, "sdpa")
     monkeypatch.setattr("src.modeling.loss.WHOLE_LOGITS", 1)
@@ -195,7 +207,8 @@ def test_logits_in_parts_give_the_same_loss_and_gradient(monkeypatch: pytest.Mon
         found.append((loss.item(), torch.cat([p.grad.flatten() for p in model.parameters()])))
     (whole, wanted), (parts, gradient) = found
     tolerance = 1e-5 if precision == torch.float32 else 2e-2
-    assert parts == pytest.approx(whole, rel=tolerance)
+    # Losses alone may be rounded to bfloat16, not their sum: it would be off by up to a percent.
+    assert parts == pytest.approx(whole, rel=1e-5 if precision == torch.float32 else 1e-3)
     assert (gradient - wanted).norm() < tolerance * wanted.norm()
 
 
