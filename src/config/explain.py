@@ -74,6 +74,14 @@ def explain(
                 raise UserError(f"{name} is an option of {' and of '.join(homes)}.", f"It is described by {ways}.")
             if places := [place for place in _places(config, feeds) if place.rpartition(".")[2] == name]:
                 raise UserError(f"{name} is told with its section.", f"Type --help {' or --help '.join(places)}")
+            if owners := _choices_with(path[0]):
+                ways = "\n".join(f"  {group}: {', '.join(names)}" for group, names in owners.items())
+                way = _typed(next(iter(owners)), chosen_from or {})
+                place = next((p for p, mount in (chosen_from or {}).items() if mount == way), way)
+                raise UserError(
+                    f"{path[0]} is no option of what is chosen, but of these:\n{ways}",
+                    f"It is described by --help {way}={next(iter(owners.values()))[0]} {place}.{name}",
+                )
             raise UserError(f"{name}: no such group or option{did_you_mean(path[0], {*map(str, config), *groups})}")
         line = f"{name} = {_word(_value_at(path, config))}"
         method = str(config.get("method", "")).rpartition(".")[2]
@@ -107,12 +115,25 @@ def _places(config: Mapping[str, Any], feeds: Feeds) -> list[str]:
     return sorted(dict.fromkeys(found))
 
 
+def lines_of_single_options(config_name: str) -> Iterator[str]:
+    """The options of a root file that stand in one line, as they are typed, each with the comment behind it."""
+    for line in (CONF / f"{config_name}.yaml").read_text(encoding="utf-8").splitlines():
+        if option := re.fullmatch(r"(\w+): (.*?)\s+# (.*)", line):
+            yield from _columns([f"  {option[1]}={option[2]}"], option[3], indent=24)
+
+
 def _beside(path: Sequence[str], file: Path) -> str:
     """The comment behind a single option in a file; "" where the file has none, or is not there."""
     if not file.is_file():
         return ""
     found = re.search(rf"^{re.escape(path[0])}: .*?\s# (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
     return found[1] if found and len(path) == 1 else ""
+
+
+def _choices_with(field: str) -> dict[str, list[str]]:
+    """The choices of all groups whose class has that field, by group."""
+    folders = sorted(folder.name for folder in CONF.iterdir() if folder.is_dir())
+    return {group: found for group in folders if (found := _options_with(group, field))}
 
 
 def _options_with(group: str, field: str) -> list[str]:

@@ -5,6 +5,7 @@
 `${times:a,b}`: a product, of calls for example.
 `${home:folder}`: a folder with its ~ in full, for what Hydra makes itself.
 `${recipe:model,smallest,smollm2,other}`: of three recipes the one that fits the model.
+`${single_options:evaluate}`: for a help text, the options of a file that are no group, each with the comment behind it.
 `${writer:model,synthesizer}`: what writes their texts: vLLM where it is installed, but not for the smallest models.
 """
 
@@ -48,6 +49,12 @@ def writer(model: str, synthesizer: str) -> str:
     return "transformers" if smallest else installed("vllm", "vllm", "transformers")
 
 
+def single_options(file: str) -> str:
+    from src.config.explain import lines_of_single_options
+
+    return "\n".join(lines_of_single_options(file))
+
+
 def home(folder: str) -> str:
     """A shell leaves the ~ of `outputs=~/x` as it is, and so does an option file."""
     return str(Path(folder).expanduser())
@@ -57,6 +64,7 @@ def register() -> None:
     OmegaConf.register_new_resolver("times", times, replace=True)
     OmegaConf.register_new_resolver("home", home, replace=True)
     OmegaConf.register_new_resolver("recipe", recipe, replace=True)
+    OmegaConf.register_new_resolver("single_options", single_options, replace=True)
     OmegaConf.register_new_resolver("writer", writer, replace=True)
     OmegaConf.register_new_resolver("installed", installed, replace=True)
     OmegaConf.register_new_resolver("choice", choice, replace=True)

@@ -1,8 +1,11 @@
+import re
 from dataclasses import dataclass
 
 import pytest
+from omegaconf import OmegaConf
 
-from src.config.explain import _options_with, comment_of, explain, meanings
+from src.config.explain import _options_with, comment_of, explain, lines_of_single_options, meanings
+from src.config.overrides import CONF
 from src.core.errors import UserError
 from src.modeling.trainer import Trainer
 from src.stages.distil import Distil
@@ -118,3 +121,18 @@ def test_what_a_single_option_of_the_method_means_is_told():
     (head, *rest) = explain("translator", config, {})
     assert head == "translator = families"
     assert "prover: the model" in " ".join(rest)
+
+
+def test_an_option_of_what_is_not_chosen_is_told_with_those_that_have_it():
+    with pytest.raises(UserError) as told:
+        list(explain("budget.max_dollars", CONFIG, FEEDS, {"teacher": "generator@teacher", "corpus": "corpus"}))
+    assert "  generator: anthropic, azure, " in str(told.value)
+    assert "--help generator@teacher=anthropic teacher.budget.max_dollars" in told.value.mend
+
+
+def test_the_help_of_an_evaluation_lists_its_options_with_their_meanings():
+    told = "\n".join(lines_of_single_options("evaluate"))
+    assert "  every=null            only each n-th question of every benchmark" in told
+    named = {line.partition("=")[0].strip() for line in told.splitlines() if re.match(r"  \w+=", line)}
+    file = OmegaConf.load(CONF / "evaluate.yaml")
+    assert named == set(file) - {"defaults", "hydra"}
