@@ -1,4 +1,4 @@
-"""A model of Llama's kind moves fewer bytes on a GPU when it computes in bfloat16 over float32 weights.
+"""A model of Llama's kind moves and keeps fewer bytes when it computes in bfloat16 over float32 weights.
 
 Transformers normalises in a dozen passes over float32 numbers, each of which every projection behind it then lowers for
 itself, and turns queries and keys in float32. In a deep and narrow model that is most of a step's time: of SmolLM2-135M

@@ -19,6 +19,10 @@ TRAINED_BYTES = 16
 ADAPTER_WEIGHTS = 7 * 2
 """What LoRA adds to a layer for each unit of rank and width: a row and a column beside each of seven matrices."""
 
+FLOAT32_ON_A_CPU = 21
+"""Bytes that a layer keeps for each unit of width where bfloat16 is computed on a CPU: its stream, and what attention
+reads and gives, stay in float32 there."""
+
 WHOLE_LOGITS = 1 << 24
 """Logits (trained tokens x vocabulary) that are held at once, 64 MiB in float32; more are computed in chunks."""
 
@@ -30,7 +34,10 @@ def training_bytes(shape: Shape, tokens: int, recipe: Recipe, trainer: Trainer) 
     weights = _weights(shape, recipe, number, shards)
     # Of a sharded model two layers are whole at a time, the one at work and the next; embedding and head stay whole.
     gathered = (2 * shape.layer_parameters + shape.outer_parameters) * number if shards > 1 else 0
-    return STANDING + weights + gathered + tokens * _kept_of_a_token(shape, trainer, number) + _loss(shape, tokens)
+    # Autocast keeps a lowered copy of every weight until the step's way back has ended.
+    copies = shape.parameters * number if number == 2 and shards == 1 and recipe.lora is None else 0
+    kept = tokens * _kept_of_a_token(shape, trainer, number)
+    return STANDING + weights + gathered + copies + kept + _loss(shape, tokens)
 
 
 def writing_bytes(shape: Shape, devices: int) -> float:
@@ -59,9 +66,11 @@ def _kept_of_a_token(shape: Shape, trainer: Trainer, number: int) -> float:
     """Bytes kept for the way back. A layer keeps what its products read and its norms and gate made: ten numbers of the
     stream's width, two of keys and values, four of each working expert's; with checkpointing one, and one layer is
     made anew at a time. The last norm keeps what it read in float32, and what it made."""
-    layer = 10 * shape.hidden + 2 * shape.kv + 4 * shape.experts_used * shape.intermediate
-    kept = shape.layers * shape.hidden + layer if trainer.activation_checkpointing else shape.layers * layer
-    return kept * number + shape.hidden * (4 + number)
+    layer = number * (10 * shape.hidden + 2 * shape.kv + 4 * shape.experts_used * shape.intermediate)
+    if number == 2 and trainer.device != "cuda":
+        layer += FLOAT32_ON_A_CPU * shape.hidden
+    kept = shape.layers * shape.hidden * number + layer if trainer.activation_checkpointing else shape.layers * layer
+    return kept + shape.hidden * (4 + number)
 
 
 def _loss(shape: Shape, tokens: int) -> float:

@@ -141,7 +141,7 @@ class _Setup:
         model = self._model(attention, self._spread())
         if trainer.activation_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
-        if device_of(trainer) == "cuda" and recipe.precision == "bf16" and not self._spread():
+        if recipe.precision == "bf16" and not self._spread():
             move_fewer_bytes(model)
         if trainer.compile:
             model.compile(dynamic=True)

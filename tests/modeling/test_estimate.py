@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from typing import Any
+
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
@@ -104,17 +106,18 @@ def test_the_shapes_of_the_papers_models(model: str, billions: float, working: f
 
 
 @pytest.mark.parametrize(
-    ("size", "tokens", "gigabytes"),
+    ("size", "tokens", "precision", "gigabytes"),
     [
-        (Shape(96, 4, 96, 256, 1024, tied=True), 2048, 0.774),
-        (Shape(96, 4, 96, 256, 1024, tied=True), 16384, 1.497),
-        (Shape(256, 4, 256, 704, 2048, tied=True), 8192, 1.869),
-        (SmolLM2().size(), 1024, 4.357),
+        (Shape(96, 4, 96, 256, 1024, tied=True), 2048, "fp32", 0.774),
+        (Shape(96, 4, 96, 256, 1024, tied=True), 16384, "fp32", 1.497),
+        (Shape(256, 4, 256, 704, 2048, tied=True), 8192, "fp32", 1.869),
+        (SmolLM2().size(), 1024, "fp32", 4.357),
+        (SmolLM2().size(), 2048, "bf16", 4.900),
     ],
 )
-def test_memory_is_what_was_measured(size: Shape, tokens: int, gigabytes: float) -> None:
-    """Peaks of resident memory of whole trainings in float32 on two cores: experiments/performance/training.md."""
-    planned = training_bytes(size, tokens, Recipe(lr=1.0), Trainer(device="cpu")) / 1e9
+def test_memory_is_what_was_measured(size: Shape, tokens: int, precision: Any, gigabytes: float) -> None:
+    """Peaks of resident memory of whole trainings on a CPU: experiments/performance/training.md."""
+    planned = training_bytes(size, tokens, Recipe(lr=1.0, precision=precision), Trainer(device="cpu")) / 1e9
     assert planned == pytest.approx(gigabytes, rel=0.15)
 
 

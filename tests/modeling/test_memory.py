@@ -10,6 +10,7 @@ import transformers
 
 from src.modeling import attention, memory
 from src.modeling.attention import NAME, choose_kernel
+from src.modeling.lowered import move_fewer_bytes
 from src.modeling.shape import Shape
 from src.modeling.trainer import Trainer
 
@@ -75,7 +76,7 @@ def test_a_layer_keeps_what_the_plan_says(name: str, checkpointing: bool, monkey
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         model(input_ids=tokens, position_ids=tokens, logits_to_keep=1, use_cache=False)
     traced = sum(size for size, _ in kept.values())
-    planned = TOKENS * memory._kept_of_a_token(shape, Trainer(activation_checkpointing=checkpointing), 2)
+    planned = TOKENS * memory._kept_of_a_token(shape, Trainer(device="cuda", activation_checkpointing=checkpointing), 2)
     if checkpointing:  # the layer that is computed again is not there yet
         planned -= TOKENS * 2 * (10 * shape.hidden + 2 * shape.kv + 4 * shape.intermediate)
     assert planned == pytest.approx(traced, rel=0.15)
@@ -83,3 +84,37 @@ def test_a_layer_keeps_what_the_plan_says(name: str, checkpointing: bool, monkey
     choose_kernel(model.config, "auto", 1)  # the real one again
     parameters = sum(p.numel() for p in model.parameters() if p.ndim > 1)
     assert shape.parameters == parameters
+
+
+def test_a_layer_keeps_what_the_plan_says_in_bfloat16_on_a_cpu() -> None:
+    """There attention's part of short documents is in float32, and nothing is on meta tensors: autocast differs."""
+    shape = Shape(576, LAYERS, 192, 1536, 512, tied=True)
+    config = transformers.LlamaConfig(
+        vocab_size=512,
+        hidden_size=576,
+        intermediate_size=1536,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=9,
+        num_key_value_heads=3,
+        tie_word_embeddings=True,
+    )
+    config._attn_implementation = choose_kernel(config, "auto", TOKENS)
+    model = transformers.LlamaForCausalLM(config).train()
+    move_fewer_bytes(model)
+    weights = {p.untyped_storage()._cdata for p in model.parameters()}
+    kept: dict[int, torch.Tensor] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.untyped_storage()._cdata not in weights:
+            kept[tensor.untyped_storage()._cdata] = tensor
+        return tensor
+
+    tokens, half = torch.zeros(1, TOKENS, dtype=torch.long), TOKENS // 2
+    positions = torch.arange(half).repeat(2)[None]
+    documents = attention.Documents.of([half, half])
+    with torch.autocast("cpu", torch.bfloat16), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        model(input_ids=tokens, position_ids=positions, logits_to_keep=1, use_cache=False, documents=documents)
+    copies = sum(t.untyped_storage().nbytes() for t in kept.values() if not {TOKENS, half} & set(t.shape))
+    traced = sum(t.untyped_storage().nbytes() for t in kept.values()) - copies
+    assert traced == pytest.approx(TOKENS * memory._kept_of_a_token(shape, Trainer(device="cpu"), 2), rel=0.15)
+    assert copies == pytest.approx(2 * shape.parameters, rel=0.05), "a lowered copy of every weight"
