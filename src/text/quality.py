@@ -69,9 +69,10 @@ _MISSING_PASSAGE = re.compile(
     re.IGNORECASE,
 )
 _PASSAGE_HINTS = ("passage", "excerpt", "text", "article", "paragraph", "document")
-# A dollar that may be money: "$20-$13", "$.50", "$ 572", "200$", "$x a piece", "$5x."; not "$2x + 3" or "$x = 3".
+# A dollar that may be money: "$20-$13", "$.50", "$ 572", "200$", "$x a piece", "$5x.", "$<<9*2=18>>18" as GSM8K writes
+# its reckonings; not "$2x + 3" or "$x = 3".
 _MONEY = re.compile(
-    r"\$[ ]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:k|m|bn)?(?![\w\\^{}])"
+    r"\$[ ]?(?:<<[^<>\n]*>>)?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:k|m|bn)?(?![\w\\^{}])"
     r"|(?<![\w\\^.])\d[\d,]*(?:\.\d+)?[ ]?\$|\$\d{0,6}[a-z](?=[.,;:!?)/*'\-]{0,2}(?:\s+(?:an? |[A-Za-z]{2})|\s*$))",
     re.MULTILINE,
 )

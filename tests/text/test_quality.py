@@ -110,6 +110,7 @@ def test_innocent_questions_pass(question):
         ("Filling one costs $900/20=$45, not $.5", True),
         ("It came to $ 572 in all", True),
         ("Each pepper costs 15$, and 3 of them 45$, which is $45", True),
+        ("She makes 9 * 2 = $<<9*2=18>>18 every day.", True),
         ("It is sold for $x a bag, so for $5x.\nThen $5x = $60 and $x = $12.", True),
         ("With a wage of $10, the price is $p = 26$", True),
         ("With a wage of $10, the price is $10 + p$", True),
