@@ -15,10 +15,10 @@ import json
 import logging
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,16 +31,41 @@ from src.core.processes import cores, end_with_parent
 from src.core.progress import Progress
 from src.core.secrets import hide_secrets
 from src.core.stage import PROGRESS, Artifact, Stage, StageContext
-from src.core.store import FULL_DISK_CODE, full_disk_explained, is_full_disk, worker_lock, write_json
+from src.core.store import (
+    FULL_DISK_CODE,
+    RESULT,
+    finished_work,
+    full_disk_explained,
+    is_full_disk,
+    worker_lock,
+    write_json,
+)
 
 
-def run_spec(path: Path) -> dict[str, Any]:
-    """Run the stage of a spec and return its measurements."""
+def run_spec(path: Path, tell: bool = False) -> dict[str, Any]:
+    """Run the stage of a spec into an empty `out`, unless another worker has finished it meanwhile; returns the
+    measurements. tell: write them to `result.json` before anybody else may empty `out`."""
     spec = json.loads(path.read_text())
-    folder = Path(spec["folder"])
+    folder, id = Path(spec["folder"]), spec.get("id")
     stage = build(spec["stage"], spec["kind"])
-    with worker_lock(folder) if _rank() == 0 else nullcontext(), labelled(spec.get("label", "")):
-        return _run(stage, spec, folder)
+    if _rank():
+        with labelled(spec.get("label", "")):
+            return _run(stage, spec, folder)
+    with worker_lock(folder), labelled(spec.get("label", "")):
+        # Of several processes the others are at work already; their launcher has looked.
+        if int(os.environ.get("WORLD_SIZE", 1)) == 1 and (done := finished_work(folder, id)):
+            return done
+        _empty(folder / "out")
+        result = _run(stage, spec, folder)
+        if tell:
+            with full_disk_explained(folder):
+                write_json(folder / RESULT, {**result, "spec": id})
+        return result
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
 
 
 def _run(stage: Stage, spec: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -88,19 +113,19 @@ def main(spec: Path) -> int:
     """Run the stage in this process; of several under torchrun, any may tell the problem, the first tells success."""
     stopping.listen(signal.SIGTERM)
     try:
-        result = {**run_spec(spec), "spec": json.loads(spec.read_text()).get("id")}
+        run_spec(spec, tell=True)
+        return 0
     except stopping.Stopped:
         return stopping.EXIT_CODE
     except UserError as error:
-        result = {"problem": error.problem, "mend": error.mend}
+        problem = {"problem": error.problem, "mend": error.mend}
     try:
-        if _rank() == 0 or "problem" in result:
-            write_json(spec.parent / "result.json", result)
+        write_json(spec.parent / RESULT, problem)
     except OSError as error:
         if not is_full_disk(error):
             raise
         return FULL_DISK_CODE  # there is no room for any other word
-    return 1 if "problem" in result else 0
+    return 1
 
 
 def main_of_several(spec: Path, processes: int, nodes: int, rendezvous: str | None) -> int:

@@ -21,6 +21,7 @@ from src.core.errors import UserError
 from src.core.stage import Artifact
 
 MANIFEST = "manifest.json"
+RESULT = "result.json"  # in a partial folder: how its work went
 FULL_DISK_CODE = errno.ENOSPC  # a worker's exit code when it could not even write why it failed
 
 
@@ -61,13 +62,10 @@ class Store:
             lock.release()
 
     def partial(self, kind: str, key: str) -> Path:
-        """The unfinished artifact's folder: an empty `out`, and `work` as the last try left it."""
+        """The unfinished artifact's folder, with `out` and `work` as the last try left them."""
         folder = self.root / kind / f"{key}.partial"
         for name in ("out", "work"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        with worker_lock(folder):  # an orphan of a killed run may still be writing, for a moment
-            shutil.rmtree(folder / "out")
-            (folder / "out").mkdir()
         return folder
 
     def publish(self, kind: str, key: str, manifest: dict[str, Any]) -> Artifact:
@@ -82,8 +80,17 @@ class Store:
 
 
 def worker_lock(folder: Path) -> FileLock:
-    """Held by whoever fills a partial folder, for as long as it lives."""
+    """Held by whoever fills a partial folder, until it has said how that went: an orphan of a killed run may still be
+    at it, for a moment."""
     return FileLock(folder / "worker.lock")
+
+
+def finished_work(folder: Path, id: str | None) -> dict[str, Any]:
+    """What a worker that was started by hand, or whose launcher died, measured when it finished the work of that name;
+    else nothing. Its `out` is whole only as long as nobody else fills it: ask under the `worker_lock`."""
+    path = folder / RESULT
+    result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return result if id and result.pop("spec", None) == id and "problem" not in result else {}
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -30,9 +30,9 @@ from src.core import stopping
 from src.core.errors import UserError, require
 from src.core.records import content_id
 from src.core.stopping import Stopped
-from src.core.store import FULL_DISK_CODE, full_disk, write_json
+from src.core.store import FULL_DISK_CODE, RESULT, finished_work, full_disk, worker_lock, write_json
 
-SPEC, RESULT = "spec.json", "result.json"
+SPEC = "spec.json"
 SECRET = re.compile(r"(KEY|SECRET|PASSWORD)$")  # of a variable's name; HF_TOKEN is none: models are loaded with it
 ASKING_A_SERVER = "src.generation.openai.OpenAIGenerator"
 PRELOADED = ["src.worker", "src.modeling.training", "src.generation.vllm_session"]
@@ -79,7 +79,9 @@ class Local(Compute):
             from src.worker import run_spec
 
             return run_spec(folder / SPEC)
-        return _finished(folder, spec["id"]) or self._in_process(folder, spec)
+        with worker_lock(folder):
+            done = finished_work(folder, spec["id"])
+        return done or self._in_process(folder, spec)
 
     def _command(self, spec: dict[str, Any], path: Path) -> list[str]:
         """How the worker is started where it is more than one process, or Python starts anew."""
@@ -149,13 +151,6 @@ class RayCluster(Local):
 def spec_id(spec: dict[str, Any]) -> str:
     """Names what a worker is to do, whoever starts it."""
     return content_id(json.dumps({name: spec[name] for name in ("kind", "stage", "inputs")}, sort_keys=True))
-
-
-def _finished(folder: Path, id: str) -> dict[str, Any]:
-    """What a worker that was started by hand, or whose launcher died, has left of this very work; else nothing."""
-    path = folder / RESULT
-    result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return {} if "problem" in result or result.pop("spec", None) != id else result
 
 
 def free_port() -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from src.core.errors import UserError
 from src.core.records import Passage
-from src.core.store import Store
+from src.core.store import Store, worker_lock
 from src.core.tracking import NoTracker
 from src.pipeline.graph import Node
 from src.pipeline.launch import Local
@@ -127,6 +127,47 @@ def test_killed_at_any_point_it_goes_on_and_ends_with_the_same_bytes(tmp_path, a
     made, _ = walk(outputs, chain(pause=0.1, marks=str(marks)))
     assert rows_of(made) == rows_of(undisturbed)
     assert list(made["first"].table("passages", Passage)) == list(undisturbed["first"].table("passages", Passage))
+
+
+class DiesBeforeItPublishes(Local):
+    def run(self, spec, folder, heavy):
+        super().run(spec, folder, heavy)
+        raise ConnectionAbortedError
+
+
+def test_what_a_worker_finished_is_taken_over_whole(tmp_path):
+    """Its launcher died before it published: the rows stay, and nothing is computed again."""
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    with pytest.raises(ConnectionAbortedError):
+        walk(tmp_path, chain(marks=str(marks)), DiesBeforeItPublishes(warm=False))
+    made, _ = walk(tmp_path, chain(marks=str(marks)))
+    assert made["first"].count("passages") == len(list(made["first"].table("passages", Passage))) == 5
+    assert len(list(marks.iterdir())) == 2
+
+
+def test_a_worker_that_waited_for_another_takes_over_what_that_one_finished(tmp_path):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    with pytest.raises(ConnectionAbortedError):
+        walk(tmp_path, chain(marks=str(marks)), DiesBeforeItPublishes(warm=False))
+    (spec,) = tmp_path.glob("store/count/*.partial/spec.json")
+    result = spec.with_name("result.json")
+    finished = result.read_text()
+    result.unlink()
+    with worker_lock(spec.parent):
+        worker = subprocess.Popen([sys.executable, "-m", "src.worker", str(spec)], cwd=ROOT)
+        time.sleep(2)
+        assert worker.poll() is None
+        result.write_text(finished)
+    assert worker.wait() == 0
+    assert (spec.parent / "out/passages/00000.parquet").exists()
+    assert len(list(marks.iterdir())) == 1
+    result.unlink()  # nobody finished it: made anew, in an empty folder
+    (spec.parent / "out" / "stray").touch()
+    assert subprocess.run([sys.executable, "-m", "src.worker", str(spec)], cwd=ROOT).returncode == 0
+    assert [path.name for path in (spec.parent / "out").iterdir() if path.name == "stray"] == []
+    assert len(list(marks.iterdir())) == 2
 
 
 @pytest.mark.slow
