@@ -20,13 +20,17 @@ def one_at_a_time(model, row) -> float:
 @pytest.mark.parametrize("room", [64, 1 << 23])
 def test_the_fused_loss_is_cross_entropy_with_its_gradient(room, monkeypatch):
     monkeypatch.setattr(packed, "LOGITS", room)  # one place at a time, or all at once
+    torch.manual_seed(0)
     hidden, weight = torch.randn(7, 5, requires_grad=True), torch.randn(64, 5) * 30
     targets, slopes = torch.randint(0, 64, (7,)), torch.randn(7)
     ours = MatrixLoss.apply(hidden, weight, targets)
     expected = functional.cross_entropy(hidden @ weight.T, targets, reduction="none")
     torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(
-        torch.autograd.grad(ours @ slopes, hidden), torch.autograd.grad(expected @ slopes, hidden), rtol=1e-4, atol=1e-4
+        torch.autograd.grad(ours @ slopes, hidden),
+        torch.autograd.grad(expected @ slopes, hidden),
+        rtol=1e-4,
+        atol=1e-3,  # sums of terms as large as 90 in float32
     )
 
 
