@@ -55,17 +55,13 @@ def run_spec(path: Path, tell: bool = False) -> dict[str, Any]:
         # Of several processes the others are at work already; their launcher has looked.
         if int(os.environ.get("WORLD_SIZE", 1)) == 1 and (done := finished_work(folder, id)):
             return done
-        _empty(folder / "out")
+        shutil.rmtree(folder / "out")
+        (folder / "out").mkdir()
         result = _run(stage, spec, folder)
         if tell:
             with full_disk_explained(folder):
                 write_json(folder / RESULT, {**result, "spec": id})
         return result
-
-
-def _empty(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
 
 
 def _run(stage: Stage, spec: dict[str, Any], folder: Path) -> dict[str, Any]:

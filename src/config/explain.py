@@ -117,17 +117,20 @@ def _places(config: Mapping[str, Any], feeds: Feeds) -> list[str]:
 
 def lines_of_single_options(config_name: str) -> Iterator[str]:
     """The options of a root file that stand in one line, as they are typed, each with the comment behind it."""
-    for line in (CONF / f"{config_name}.yaml").read_text(encoding="utf-8").splitlines():
-        if option := re.fullmatch(r"(\w+): (.*?)\s+# (.*)", line):
-            yield from _columns([f"  {option[1]}={option[2]}"], option[3], indent=24)
+    for option, value, about in _single_options(CONF / f"{config_name}.yaml"):
+        yield from _columns([f"  {option}={value}"], about, indent=24)
 
 
 def _beside(path: Sequence[str], file: Path) -> str:
     """The comment behind a single option in a file; "" where the file has none, or is not there."""
-    if not file.is_file():
-        return ""
-    found = re.search(rf"^{re.escape(path[0])}: .*?\s# (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
-    return found[1] if found and len(path) == 1 else ""
+    found = {option: about for option, _, about in _single_options(file)}
+    return found.get(path[0], "") if len(path) == 1 else ""
+
+
+def _single_options(file: Path) -> list[tuple[str, str, str]]:
+    """Option, value and comment of each line that has all three; none where the file is not there."""
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    return re.findall(r"^(\w+): (.*?)\s+# (.*)$", text, re.MULTILINE)
 
 
 def _choices_with(field: str) -> dict[str, list[str]]:
