@@ -11,10 +11,10 @@ TWO    := -n 2 --dist loadfile  # workers, each of which takes whole files: what
 unexport PYTHONDONTWRITEBYTECODE  # every stage and test starts Python anew: compile once
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-fast check bench bench-gpu report base doctor clean
+.PHONY: help install demo test test-all test-fast check bench bench-gpu rehearse-gpu report base doctor clean
 
 help:  ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  Each command has --help: $(PY) -m src.train, src.evaluate, src.report, src.trace, src.store"
 
 install: $(READY)  ## Build .venv (EXTRA=cpu; EXTRA=gpu with an NVIDIA card; EXTRA=cpu,scale adds Ray and launchers)
@@ -29,7 +29,7 @@ $(READY): pyproject.toml
 demo: $(READY)  ## The whole method on this machine, in minutes: writes outputs/reports/demo/index.html
 	@$(PY) -m src.train $$($(PY) -m src.doctor --programs)
 
-test: test-fast  ## The tests, with a real vLLM engine, within an hour on two cores
+test: test-fast  ## The tests, with a real vLLM engine, within half an hour on two cores
 	@$(PY) -m pytest -q -m "(slow or vllm) and not long" $(TWO)
 
 test-all: $(READY)  ## Every test: whole studies, every arm at every scale, a bad line and twenty kills
@@ -49,6 +49,9 @@ bench: $(READY)  ## Speed and memory, as ratios measured in one run
 bench-gpu: $(READY)  ## What only a card can show: its tests, then speed and memory, with a record
 	@$(PY) -m pytest -q -m gpu
 	@$(PY) -m tests.gpu.bench --out experiments/performance/gpu.json
+
+rehearse-gpu: $(READY)  ## On a torch built for cards, but without one: forward passes on fake tensors
+	@$(PY) -m pytest -q tests/gpu/test_rehearsal.py
 
 report: $(READY)  ## The page of a study again: make report STUDY=demo
 	@$(PY) -m src.report study=$(STUDY)

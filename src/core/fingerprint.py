@@ -30,6 +30,11 @@ def not_in_key(reason: str) -> dict[str, str]:
     return {_REASON: reason}
 
 
+def in_key(field: dataclasses.Field[Any]) -> bool:
+    """Whether a field's value is part of the key."""
+    return field.init and _REASON not in field.metadata
+
+
 def left_out(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """The options of a built stage that its key leaves out: (dotted path, reason)."""
     if is_component(value):
@@ -132,7 +137,7 @@ def digest_of(component: Any) -> str:
 def _meaning(value: Any, absent: list[UserError] | None) -> Any:
     """`describe`, less what is `not_in_key`, plus what components say of the world outside (`identity`)."""
     if is_component(value):
-        names = (f.name for f in dataclasses.fields(value) if f.init and _REASON not in f.metadata)
+        names = (f.name for f in dataclasses.fields(value) if in_key(f))
         meaning = {"_target_": _class_name(type(value)), **{n: _meaning(getattr(value, n), absent) for n in names}}
         if hasattr(value, "identity") and (identity := _identity(value, absent)):
             meaning["identity"] = identity

@@ -49,6 +49,8 @@ LEFT_OUT = {
     "VLLMGenerator.enforce_eager": "whether kernels are compiled, not what they compute",
     "Pretrained.shape": "how big the model is, for a plan: its name says which it is",
     "ByModel.batch_rows": "how many rows are computed at once",
+    "Bergson.batch_tokens": "how many tokens are computed at once",
+    "Bergson.fsdp": "where the weights lie",
     "Influence.batch_rows": "how many rows are computed at once",
     "Clean.workers": "how many processes share the work: rows do not depend on who did them",
     "Distil.pilot": "a pilot asks a few, prices the rest, and publishes nothing",

@@ -1,5 +1,7 @@
 import pytest
 import torch
+import transformers
+from transformers.integrations import moe
 
 from src.modeling import attention as attn
 from src.modeling import loading
@@ -7,6 +9,7 @@ from src.modeling.loss import loss_sum
 from src.modeling.lowered import move_fewer_bytes
 from src.modeling.selftest import documents
 from tests.generation.tiny import write_tiny_llama
+from tests.modeling.test_architectures import ARCHITECTURES, SIZES
 
 
 @pytest.fixture
@@ -41,6 +44,29 @@ def test_norms_leave_in_the_type_of_the_computation(model):
     with torch.autocast("cpu", torch.bfloat16):
         assert norm(x).dtype == torch.bfloat16
     assert norm(x).dtype == torch.float32
+
+
+def test_experts_multiply_in_the_type_of_the_computation(monkeypatch):
+    """Transformers' own kernel takes the type of the weights: float32."""
+    torch.manual_seed(0)
+    config = transformers.MixtralConfig(**SIZES, **ARCHITECTURES["Mixtral"])
+    config._attn_implementation = attn.choose_kernel(config, "documents", 96)
+    model = transformers.MixtralForCausalLM(config)
+    seen, product = [], moe._grouped_mm
+
+    def listened(input, weight, offs):
+        seen.append(weight.dtype)
+        return product(input, weight, offs)
+
+    monkeypatch.setattr(moe, "_grouped_mm", listened)
+    (loss, exact), (rough, before) = gradients(model, lowered=False), gradients(model, lowered=True)
+    assert set(seen) == {torch.float32}
+    seen.clear()
+    move_fewer_bytes(model)
+    lowered, after = gradients(model, lowered=True)
+    assert seen == [torch.bfloat16] * 2 * config.num_hidden_layers
+    assert lowered == pytest.approx(loss, rel=1e-2) and rough == pytest.approx(loss, rel=1e-2)
+    assert (after - exact).norm() < 2 * (before - exact).norm()
 
 
 def test_a_norm_that_adds_one_to_its_weight_stays_as_it_is():

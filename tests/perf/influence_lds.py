@@ -5,6 +5,9 @@ rank correlation of sum_{z in S} score(z) with the gain on the target of a model
 of the pool is the target in turn, and one training serves them all; the figures are means over the families, with their
 standard error. Beside them stands the LDS of the number of rows in S which are of the target's own family, which a
 perfect detector of relevance would get, and the average precision by which a ranking finds those rows.
+
+The query loss difference, what a user of a selection wants to know: of a model trained on the pool without the ten best
+rows of a target, how much is the loss on other rows of that family above that without ten rows of chance?
 """
 
 from __future__ import annotations
@@ -14,7 +17,10 @@ import random
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +31,8 @@ from src.core.records import Example
 from src.modeling.loading import load_model, load_tokenizer
 from src.modeling.recipe import LoRA, Recipe
 from src.modeling.trainer import Trainer
-from src.selection.base import Reference
+from src.selection.base import Reference, Targeted
+from src.selection.bergson import Bergson
 from src.selection.fidelity import spearman
 from src.selection.influence import Influence
 from src.selection.packed import Encoded, ResponseLoss, encode
@@ -34,6 +41,7 @@ from tests.selection.conftest import Families, example, train_reference
 
 FAMILIES = range(10)
 SIZE = 50  # rows of a subset, of the pool's 100
+REMOVED = 10  # rows, for the query loss difference
 LORA = LoRA(rank=8, alpha=16)
 LAPTOP = ("*.o_proj", "*.down_proj")  # as selector=influence
 KINDS: dict[str, dict[str, Any]] = {
@@ -55,30 +63,43 @@ KINDS: dict[str, dict[str, Any]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.perf.influence_lds", description=__doc__.split("\n")[0])
     parser.add_argument("--subsets", type=int, default=60)
-    count = parser.parse_args().subsets
+    parser.add_argument("--removals", type=int, default=20, help="random removals; 0: no query loss difference")
+    asked = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="influence-lds-") as scratch:
         model = train_reference(Path(scratch))
         pool = [example(family, i) for family in FAMILIES for i in range(10)]
-        subsets = [random.Random(number).sample(range(len(pool)), SIZE) for number in range(count)]
-        gains = _gains(model, pool, subsets)
+        training = Retraining(model, pool)
+        subsets = [random.Random(number).sample(range(len(pool)), SIZE) for number in range(asked.subsets)]
+        gains = -training.losses(subsets, "subsets")
+        by_chance = training.without_chance(asked.removals)
         own = np.array([[row.source == _name(family) for family in FAMILIES] for row in pool], dtype=float)
-        _print("rows of the target's family", _foretold(own, subsets, gains))
-        for name, kind in KINDS.items():
-            scores = _scores(model, pool, Path(scratch) / name, **kind)
+        _print("rows of the target's family", _foretold(own, subsets, gains), training.difference(own, by_chance))
+        ours: np.ndarray | None = None
+        for name, build in selectors().items():
+            began = time.monotonic()
+            scores = _scores(build(), model, pool, Path(scratch) / name)
+            seconds = time.monotonic() - began
             found = [_average_precision(scores[:, family], own[:, family]) for family in FAMILIES]
-            _print(name, _foretold(scores, subsets, gains), found)
+            _print(name, _foretold(scores, subsets, gains), training.difference(scores, by_chance), found)
+            ours = scores if ours is None else ours
+            alike = [spearman(ours[:, family], scores[:, family]) or 0.0 for family in FAMILIES]
+            print(f"    {seconds:.0f} s; rank agreement with the first {_mean(alike)}", flush=True)
 
 
 def _name(family: int) -> str:
     return f"family{family}"
 
 
-def _print(name: str, lds: Sequence[float], precision: Sequence[float] = ()) -> None:
-    error = statistics.stdev(lds) / len(lds) ** 0.5
-    found = f", average precision {statistics.mean(precision):.2f}" if precision else ""
-    each = " ".join(f"{value:+.2f}" for value in lds)
-    print(f"{name}: LDS {statistics.mean(lds):.3f} +- {error:.3f}{found} ({each})", flush=True)
+def _print(name: str, lds: Sequence[float], difference: Sequence[float], precision: Sequence[float] = ()) -> None:
+    print(f"{name}: LDS {_mean(lds)}", end="")
+    print(f", average precision {_mean(precision)}" if precision else "", end="")
+    print(f", query loss difference {_mean(difference)}" if difference else "")
+    print(f"    LDS by family {' '.join(f'{value:+.2f}' for value in lds)}", flush=True)
+
+
+def _mean(values: Sequence[float]) -> str:
+    return f"{statistics.mean(values):.3f} +- {statistics.stdev(values) / len(values) ** 0.5:.3f}"
 
 
 def _foretold(scores: np.ndarray, subsets: list[list[int]], gains: np.ndarray) -> list[float]:
@@ -93,12 +114,21 @@ def _average_precision(scores: np.ndarray, relevant: np.ndarray) -> float:
     return float((precision * hits).sum() / hits.sum())
 
 
-def _scores(model: Path, pool: list[Example], folder: Path, lora: LoRA | None = None, **options: Any) -> np.ndarray:
-    """Rows of the pool x families."""
+def selectors() -> dict[str, Callable[[], Targeted]]:
+    """By name, how to build each; bergson's where it is installed."""
+    found: dict[str, Callable[[], Targeted]] = {name: partial(_influence, **kind) for name, kind in KINDS.items()}
+    if find_spec("bergson"):
+        for method, projection in (("trackstar", 16), ("ekfac", 0), ("cosine", 16)):
+            options = {"method": method, "projection": projection, "max_length": 256, "batch_tokens": 2048}
+            found[f"bergson, {method}"] = partial(Bergson, top_k=1, targets=_targets(), **options)
+    return found
+
+
+def _influence(lora: LoRA | None = None, **options: Any) -> Influence:
     given = {"direction": "preconditioned", "target_direction": "preconditioned", **options}
-    selector = Influence(
+    return Influence(
         top_k=1,
-        targets={_name(family): Families((family,), 20) for family in FAMILIES},
+        targets=_targets(),
         warmup=Recipe(lr=1e-3, epochs=2, sequence_length=256, batch_sequences=2, lora=lora),
         warmup_fraction=1.0,
         checkpoints=1,
@@ -106,6 +136,14 @@ def _scores(model: Path, pool: list[Example], folder: Path, lora: LoRA | None = 
         fidelity_rows=0,
         **given,
     )
+
+
+def _targets() -> dict[str, Families]:
+    return {_name(family): Families((family,), 20) for family in FAMILIES}
+
+
+def _scores(selector: Targeted, model: Path, pool: list[Example], folder: Path) -> np.ndarray:
+    """Rows of the pool x families."""
     reference = Reference(model, folder / "work", folder / "cache", Trainer(threads=1))
     ranking: Ranking = selector.rank(pool, reference)
     place = {id: i for i, id in enumerate(ranking.ids)}
@@ -113,16 +151,41 @@ def _scores(model: Path, pool: list[Example], folder: Path, lora: LoRA | None = 
     return np.asarray(columns[[place[row.id] for row in pool]])
 
 
-def _gains(model: Path, pool: list[Example], subsets: list[list[int]]) -> np.ndarray:
-    """Minus the loss on each family's targets after training on each subset: subsets x families."""
-    tokenizer = load_tokenizer(model)
-    rows = encode(tokenizer, pool, 256)
-    targets = [encode(tokenizer, list(Families((family,), 20).dev_examples()), 256) for family in FAMILIES]
-    gains = []
-    for number, subset in enumerate(subsets, 1):
-        gains.append([-loss for loss in _losses_after(model, [rows[i] for i in subset], targets)])
-        print(f"\r{number} of {len(subsets)} subsets", end="", file=sys.stderr, flush=True)
-    return np.array(gains)
+class Retraining:
+    """Trains the reference model on parts of the pool and asks each family's targets for its loss."""
+
+    def __init__(self, model: Path, pool: list[Example]):
+        tokenizer = load_tokenizer(model)
+        self.model, self.rows = model, encode(tokenizer, pool, 256)
+        self.targets = [encode(tokenizer, list(target.dev_examples()), 256) for target in _targets().values()]
+        self.held_out = [
+            encode(tokenizer, [example(family, 20_000 + i) for i in range(40)], 256) for family in FAMILIES
+        ]
+
+    def losses(self, parts: Sequence[Sequence[int]], what: str, held_out: bool = False) -> np.ndarray:
+        """After training on each part, the loss on each family's targets, or on other rows of it: parts x families."""
+        found = []
+        for number, part in enumerate(parts, 1):
+            asked = self.held_out if held_out else self.targets
+            found.append(_losses_after(self.model, [self.rows[i] for i in part], asked))
+            print(f"\r{number} of {len(parts)} {what}", end="", file=sys.stderr, flush=True)
+        return np.array(found)
+
+    def without_chance(self, removals: int) -> np.ndarray:
+        """The held-out losses where `REMOVED` rows were left out by chance: removals x families."""
+        drawn = [random.Random(f"removal {n}").sample(range(len(self.rows)), REMOVED) for n in range(removals)]
+        return self.losses([self._without(rows) for rows in drawn], "removals", held_out=True)
+
+    def difference(self, scores: np.ndarray, by_chance: np.ndarray) -> list[float]:
+        """By family, how much more the loss on held-out rows is without the best rows than without some of chance."""
+        if not len(by_chance):
+            return []
+        best = [np.argsort(-scores[:, family], kind="stable")[:REMOVED].tolist() for family in FAMILIES]
+        losses = self.losses([self._without(rows) for rows in best], "rankings", held_out=True)
+        return [float(losses[family, family] - by_chance[:, family].mean()) for family in FAMILIES]
+
+    def _without(self, removed: Sequence[int]) -> list[int]:
+        return sorted(set(range(len(self.rows))) - set(removed))
 
 
 def _losses_after(folder: Path, rows: list[Encoded], targets: list[list[Encoded]]) -> list[float]:

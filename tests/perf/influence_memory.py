@@ -10,13 +10,10 @@ of real ones, though the model reads only the first tokens of each.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 from src.core.records import Example, Generation, Passage, Prompt, content_id, write_table
 from src.core.stage import Artifact, StageContext
@@ -27,10 +24,7 @@ from src.prompts.sets import STAGES
 from src.selection.influence import Influence
 from src.stages.select import Select
 from src.text.parsing import format_response
-from src.worker import peak_memory_mb
-from tests.perf.measure import Aim, Comparison, Options
-
-T = TypeVar("T")
+from tests.perf.measure import Aim, Comparison, Options, apart, peak_mib
 
 TOKENS = 48
 RECIPE = Recipe(lr=1e-3, sequence_length=TOKENS, batch_sequences=4, max_steps=2)
@@ -56,8 +50,8 @@ def run(options: Options) -> Comparison:
 
 def measure(count: int, folder: Path) -> tuple[float, float]:
     """Peak memory in MiB and seconds of the stage."""
-    _apart(make_inputs, count, folder)
-    return _apart(run_stage, count, folder)
+    apart(make_inputs, count, folder)
+    return apart(run_stage, count, folder)
 
 
 def make_inputs(count: int, folder: Path) -> None:
@@ -96,20 +90,7 @@ def run_stage(count: int, folder: Path) -> tuple[float, float]:
     Select(selector, Trainer(device="cpu", threads=1)).run(ctx)
     ctx.tally.check()
     assert ctx.tally.kept == count // 4
-    return _peak(), time.monotonic() - started
-
-
-def _peak() -> float:
-    """In MiB. What `getrusage` says begins with the size of the process that started this one, here the larger one."""
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    own = (int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
-    return next(own, peak_memory_mb())
-
-
-def _apart(work: Callable[..., T], *arguments: Any) -> T:
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        return process.submit(work, *arguments).result()
+    return peak_mib(), time.monotonic() - started
 
 
 def _some() -> Iterator[Example]:

@@ -7,14 +7,18 @@ is only ever taken between neighbours; the table shows the median of the ratios 
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from statistics import median
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
+
+from src.worker import peak_memory_mb
 
 T = TypeVar("T")
 Values = tuple[float, ...]
@@ -110,3 +114,17 @@ def cycled(items: Iterable[T], count: int) -> list[T]:
     """So many items, beginning again where they run out."""
     there = list(items)
     return [there[i % len(there)] for i in range(count)]
+
+
+def apart(work: Callable[..., T], *arguments: Any) -> T:
+    """What the function returns in a process of its own, whose peak memory is then its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(work, *arguments).result()
+
+
+def peak_mib() -> float:
+    """In MiB. What `getrusage` says begins with the size of the process that started this one, here the larger one."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    own = (int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
+    return next(own, peak_memory_mb())

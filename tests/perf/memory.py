@@ -37,7 +37,7 @@ from src.stages.corpus import Corpus
 from src.stages.sorting import in_order
 from src.stages.verifying import verify
 from src.text.minhash import Sketcher
-from tests.perf.influence_memory import _apart, _peak
+from tests.perf.measure import apart, peak_mib
 
 PART_ROWS = 16_384
 TEXT = "Add the numbers of each column, from the right to the left, and carry what is more than nine. " * 10
@@ -188,14 +188,14 @@ PARTS = (
 def measure(part: Part, rows: int) -> Figures:
     with tempfile.TemporaryDirectory(prefix="memory-") as scratch:
         folder = Path(scratch)
-        _apart(part.make, rows, folder)
-        return _apart(_measured, part.work, rows, folder)
+        apart(part.make, rows, folder)
+        return apart(_measured, part.work, rows, folder)
 
 
 def _measured(work: Callable[[int, Path], None], rows: int, folder: Path) -> Figures:
     started = time.monotonic()
     work(rows, folder)
-    return _peak(), time.monotonic() - started
+    return peak_mib(), time.monotonic() - started
 
 
 def _context(folder: Path) -> StageContext:

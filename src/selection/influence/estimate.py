@@ -1,35 +1,22 @@
-"""The influence estimate itself: warm-up, gradients at every checkpoint, scores. Options in `src.selection.influence`.
-
-A sweep over rules (fraction, top_k, threshold) asks for the same scores again and again: they are kept in the shared
-cache under the hash of all that they depend on, and computed once.
-"""
+"""The influence estimate itself: warm-up, gradients at every checkpoint, scores. Its options stand in the package."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import logging
-import os
-import shutil
-import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from src.core.errors import UserError
-from src.core.fingerprint import describe
-from src.core.hub import model_identity
 from src.core.memory import release
-from src.core.records import Example, content_id
+from src.core.records import Example
 from src.modeling.optimizer_checkpoints import OptimizerCheckpoint
-from src.selection.base import RULES, Reference
+from src.selection.base import Reference
 from src.selection.candidates import ById
 from src.selection.fidelity import spearman
 from src.selection.influence.agreement import EXACT, cosines, variants
@@ -41,6 +28,7 @@ from src.selection.influence.store import GradientStore
 from src.selection.influence.warmup import warm_up
 from src.selection.packed import Encoded, batches
 from src.selection.ranking import Ranking, by_target
+from src.selection.score_cache import cached
 from src.selection.vectors import VectorFile
 
 if TYPE_CHECKING:
@@ -57,12 +45,15 @@ def rank(options: Influence, candidates: Sequence[Example], reference: Reference
     """Scores of all candidates, from the cache where they have been computed before."""
     pool = ById(candidates)
     targets = options.target_examples()
-    home = reference.cache / "influence" / _key(options, pool, targets, reference)
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{home}.lock"):
-        if not home.exists():
-            _save(_estimate(options, pool, targets, reference), home)
-        return _read(home)
+    return cached(
+        "influence",
+        VERSION,
+        options,
+        pool,
+        targets,
+        reference,
+        compute=lambda: _estimate(options, pool, targets, reference).ranking(),
+    )
 
 
 class _Estimate:
@@ -122,6 +113,7 @@ class _Estimate:
             loss=self.loss[kept],
             facts=self.facts,
             agreement=self._agreement(kept),
+            vectors=self.vectors.read(),
         )
 
     def _job(self, checkpoint: OptimizerCheckpoint) -> ProjectionJob:
@@ -233,46 +225,3 @@ def _usable(name: str, rows: list[Encoded], job: ProjectionJob) -> list[Encoded]
 
 def _reasons(skipped: dict[str, str]) -> str:
     return ", ".join(f"{n} x {reason}" for reason, n in sorted(Counter(skipped.values()).items()))
-
-
-def _key(options: Influence, candidates: ById, targets: dict[str, list[Example]], reference: Reference) -> str:
-    """Hash of all that the scores depend on, and of nothing else: not the rule, not the batch size."""
-    elsewhere = {*RULES, "batch_rows", "targets"}
-    names = (field.name for field in dataclasses.fields(options) if field.name not in elsewhere)
-    settings = {name: describe(getattr(options, name)) for name in names}
-    settings |= {"version": VERSION, "seed": reference.seed}
-    return content_id(
-        json.dumps(settings, sort_keys=True, default=dataclasses.asdict),
-        json.dumps(model_identity(str(reference.model)), sort_keys=True),
-        _digest(candidates),
-        *(part for name in sorted(targets) for part in (name, _digest(targets[name]))),
-    )
-
-
-def _digest(rows: Iterable[Example]) -> str:
-    found = hashlib.blake2b(digest_size=16)
-    for row in rows:
-        found.update(content_id(row.id, row.source, row.prompt, row.response).encode())
-    return found.hexdigest()
-
-
-def _save(estimate: _Estimate, home: Path) -> None:
-    """Write beside, then rename: the folder exists = the scores are complete."""
-    ranking = estimate.ranking()
-    part = home.with_suffix(f".part{os.getpid()}")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    scores = np.stack(list(ranking.scores.values()))
-    np.savez(part / "columns.npz", ids=np.array(ranking.ids), loss=np.asarray(ranking.loss), scores=scores)
-    shutil.copyfile(estimate.vectors.path, part / "vectors.f16")
-    rest = {name: getattr(ranking, name) for name in ("skipped", "facts", "agreement")}
-    (part / "rest.json").write_text(json.dumps({"targets": list(ranking.scores), **rest}, indent=1))
-    part.replace(home)
-
-
-def _read(home: Path) -> Ranking:
-    rest = json.loads((home / "rest.json").read_text())
-    with np.load(home / "columns.npz") as columns:
-        ids, loss, scores = [sys.intern(str(id)) for id in columns["ids"]], columns["loss"], columns["scores"]
-    vectors = np.memmap(home / "vectors.f16", dtype=np.float16, mode="r", shape=(len(ids), VECTOR))
-    return Ranking(ids, dict(zip(rest.pop("targets"), scores, strict=True)), loss=loss, vectors=vectors, **rest)
