@@ -2,8 +2,8 @@
 
 A training step of a Llama of 1.1 billion parameters in tokens/s, as a share of the card's peak and of what a product
 of two large matrices reaches on the same card, packed, beside litgpt's own step where that is installed; influence in
-samples/s and memory. `--device=cpu --toy` runs the same lines on a small model, so that they are known to run before
-a card is paid for.
+samples/s and memory; texts by vLLM, as a stage asks for them and by vLLM's own `generate`. `--device=cpu --toy` runs
+the same lines on a small model, so that they are known to run before a card is paid for.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, Literal
 
 import torch
 
@@ -31,11 +32,12 @@ from src.modeling.trainer import Trainer
 from src.selection.influence.gradients import PerSampleGradients
 from src.selection.packed import Encoded, on_device
 from tests.perf.machine import circumstances
+from tests.perf.rows import math_rows
 
 BILLION = TinyLlama(
     hidden_size=2048, layers=22, heads=32, kv_heads=4, intermediate_size=5632, vocab_size=32_000, max_positions=2048
 )
-TOY = TinyLlama(hidden_size=64, layers=2, heads=4, kv_heads=2, intermediate_size=128, vocab_size=300)
+TOY = TinyLlama(hidden_size=64, layers=2, heads=2, kv_heads=1, intermediate_size=128, vocab_size=300)
 STEPS, WARM = 10, 3
 
 
@@ -60,10 +62,11 @@ def main(arguments: list[str]) -> dict[str, Any]:
             "influence": lambda: influence(base, given.device, slots, False),
             f"influence, {again}": lambda: influence(base, given.device, slots, True),
             "training, litgpt": lambda: litgpt(source, given.device, slots),
+            "generation": lambda: generation(base, Path(scratch), given.toy),
         }
         for title, measure in measured.items():
             found[title] = _fitting(measure)
-            if "tokens/s" in found[title]:
+            if title.startswith("training") and "tokens/s" in found[title]:
                 work = TRAINING * source.size().working_parameters * found[title]["tokens/s"]
                 found[title]["of a dense product"] = work / dense
                 if given.device == "cuda" and (best := peak(torch.cuda.get_device_name())):
@@ -163,6 +166,20 @@ def influence(base: Path, device: str, slots: int, checkpointing: bool) -> dict[
     with PerSampleGradients(model, ["*.o_proj", "*.down_proj"]) as gradients:
         found = _speed(lambda: gradients.run(rows, lambda *_: None), device, slots)
     return {"samples/s": len(rows) * found["steps/s"], "peak GB": found["peak GB"]}
+
+
+def generation(base: Path, scratch: Path, toy: bool) -> dict[str, float] | str:
+    """A stage's asking of vLLM beside `LLM.generate` on the same engine, all prompts at once and by chunks."""
+    if not find_spec("vllm"):
+        return "not installed: make install EXTRA=gpu"
+    from tests.perf.generation import speeds
+
+    count, chunk = (64, 16) if toy else (2_048, 256)
+    dtype: Literal["float32", "bfloat16"] = "float32" if toy else "bfloat16"
+    found, _ = speeds(str(base), math_rows(), count, chunk, 1 if toy else 3, scratch, dtype)
+    ours = found["ours"]
+    each = {name: median(a / b for a, b in zip(ours, found[name])) for name in ("all at once", "in chunks")}
+    return {"tokens/s": median(ours), **{f"of generate, {name}": ratio for name, ratio in each.items()}}
 
 
 def _speed(step: Callable[[], Any], device: str, tokens: int) -> dict[str, float]:

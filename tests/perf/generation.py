@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from unittest.mock import patch
 
 from src.core.errors import require
@@ -24,7 +24,7 @@ from src.core.stage import StageContext
 from src.generation.base import Request, Sampling, Session
 from src.generation.vllm import VLLMGenerator
 from src.stages.asking import Asking
-from tests.perf.measure import Aim, Comparison, Options, in_turns, seconds
+from tests.perf.measure import Aim, Comparison, Options, Values, in_turns, seconds
 from tests.perf.rows import math_rows, model_folder
 
 if TYPE_CHECKING:
@@ -39,11 +39,30 @@ def run(options: Options) -> list[Comparison]:
     require("vllm", "the generation bench")
     rows = math_rows()
     model = model_folder(options, rows)
-    chunk = options.size(256, 16)
-    engine = VLLMGenerator(dtype="float32", max_model_len=1_024, max_num_seqs=chunk)
-    asked = requests(rows, options.size(1_024, 64))
+    chunk, count = options.size(256, 16), options.size(1_024, 64)
+    speed, tokens = speeds(model, rows, count, chunk, options.rounds, options.scratch, "float32")
+    size = f"{count:,} prompts, {' or '.join(f'{n:,}' for n in sorted(tokens))} tokens"
+    note = f"{options.model} model, {size}, {chunk} texts at a time, lengths log-normal"
+    return [
+        Comparison("all prompts at once", "tokens/s", speed["ours"], speed["all at once"], "generate", Aim(0.97), note),
+        Comparison(f"chunks of {chunk}", "tokens/s", speed["ours"], speed["in chunks"], "generate by chunk", Aim(1.15)),
+    ]
+
+
+def speeds(
+    model: str,
+    rows: list[Example],
+    count: int,
+    chunk: int,
+    rounds: int,
+    scratch: Path,
+    dtype: Literal["float32", "bfloat16"],
+) -> tuple[dict[str, Values], set[int]]:
+    """(tokens/s of each side, round by round; how many tokens were written)."""
+    engine = VLLMGenerator(dtype=dtype, max_model_len=1_024, max_num_seqs=chunk)
+    asked = requests(rows, count)
     tokens: set[int] = set()
-    with on_one_engine(engine, model, options.scratch) as (session, llm):
+    with on_one_engine(engine, model, scratch) as (session, llm):
 
         def side(write: Callable[[], int]) -> Callable[[], float]:
             def tokens_per_second() -> float:
@@ -57,20 +76,13 @@ def run(options: Options) -> list[Comparison]:
 
         sides = {
             "in chunks": side(lambda: generate(llm, asked, chunk)),
-            "ours": side(lambda: ask(session, asked, options.scratch)),
+            "ours": side(lambda: ask(session, asked, scratch)),
             "all at once": side(lambda: generate(llm, asked, len(asked))),
         }
         generate(llm, asked[:chunk], chunk)  # the first texts of an engine are slow
         backwards = dict(reversed(sides.items()))
-        turns = [in_turns(1, backwards if n % 2 else sides, warm_up=False) for n in range(options.rounds)]
-    speed = {name: tuple(turn[name][0] for turn in turns) for name in sides}
-    count = " or ".join(f"{n:,}" for n in sorted(tokens))
-    size = f"{len(asked):,} prompts, {count} tokens"
-    note = f"{options.model} model, {size}, {chunk} texts at a time, lengths log-normal"
-    return [
-        Comparison("all prompts at once", "tokens/s", speed["ours"], speed["all at once"], "generate", Aim(0.97), note),
-        Comparison(f"chunks of {chunk}", "tokens/s", speed["ours"], speed["in chunks"], "generate by chunk", Aim(1.15)),
-    ]
+        turns = [in_turns(1, backwards if n % 2 else sides, warm_up=False) for n in range(rounds)]
+    return {name: tuple(turn[name][0] for turn in turns) for name in sides}, tokens
 
 
 def requests(rows: list[Example], count: int) -> list[Request]:
