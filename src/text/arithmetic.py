@@ -72,6 +72,7 @@ _WORDED = re.compile(
     r"\b(?:twice|thrice|double|half|(?:sum|product|difference|quotient|average|mean) of \d+ and)\s*$", re.IGNORECASE
 )
 _HUNDREDTHS = re.compile(r"\s*(?:cents?\b|¢|percent\b|per cent\b)")  # "$2.50 - $2.24 = 26 cents"
+_FULL = re.compile(r"\s*(?:full|complete|entire)\b")  # "14 / 4 = 3 full boxes"
 _UNIT_DIGIT = re.compile(r"\b(?:units?|ones|last)['’]?s? digit", re.IGNORECASE)
 _ROUNDED = re.compile(r"\bround|\bwhole\b|\bnearest\b|\bfloor\b|\bceil|[⌊⌈]", re.IGNORECASE)
 _RESULT = re.compile(rf"[-+(\s]*(?:{_NUMBER})[)\s]*(?:/\s*[-(\s]*(?:{_NUMBER})[)\s]*)?")
@@ -206,8 +207,9 @@ def _same(left: str, right: str, sign: str, said: _Said) -> bool:
 def _holds_otherwise(sides: list[str], signs: list[str], after: str, said: _Said) -> bool:
     """Whether neighbouring sides agree in one of their `_readings`, where besides the first number may be a name ("6 =
     25 + 5 = 30": what the sixth is), a side may go on from the one before ("147 + 29 = 176 / 8 = 22"), and the result
-    may be in cents."""
+    may be in cents, or count full ones alone."""
     readings = [_readings(side) for side in sides]
+    said = said._replace(rounding=said.rounding or _FULL.match(after) is not None)
     if _HUNDREDTHS.match(after):
         readings[-1].append(f"{sides[-1]}%")
     reached = readings[0]
