@@ -147,8 +147,8 @@ class Distil(Stage):
         each = f", ${sum(costs) / kept:,.4f} a kept problem" if kept else ""
         return UserError(
             f"The pilot: {len(answers)} calls answered, {asking.failed.total()} failed, {kept} problems kept, for "
-            f"${sum(costs):,.2f}. All {total:,} calls would take about {total * tokens:,.0f} tokens and cost "
-            f"${about:,.2f}, give or take ${margin:,.2f}{each}.",
+            f"${sum(costs):,.2f}. All {total:,} calls of round {self.round} would take about "
+            f"{total * tokens:,.0f} tokens and cost ${about:,.2f}, give or take ${margin:,.2f}{each}.",
             "To go on, type the same command without `pilot`: its answers are kept, and not paid for again."
             + (" Corrections (`critique`) come on top." if self.critique else ""),
         )
