@@ -78,14 +78,14 @@ def overview(found: Sequence[Stored]) -> Iterator[str]:
     """A line a stage, a line a study (with what it alone keeps), and what nothing uses."""
     for stage in dict.fromkeys(item.stage for item in found):
         here = [item for item in found if item.stage == stage]
-        yield f"{stage:<14} {len(here):>5,} artifacts {_size(here):>9}"
-    yield f"{'all':<14} {len(found):>5,} artifacts {_size(found):>9}"
+        yield f"{stage:<14} {_count(here):>15} {_size(here):>9}"
+    yield f"{'all':<14} {_count(found):>15} {_size(found):>9}"
     for study in sorted({study for item in found for study in item.studies}):
         used = [item for item in found if study in item.studies]
         alone = _size([item for item in used if len(item.studies) == 1])
-        yield f"study {study}: {len(used):,} artifacts, {_size(used)}, of which {alone} it alone"
+        yield f"study {study}: {_count(used)}, {_size(used)}, of which {alone} it alone"
     if unused := [item for item in found if not item.studies]:
-        yield f"no study uses {len(unused):,} artifacts, {_size(unused)}: python -m src.store prune"
+        yield f"no study uses {_count(unused)}, {_size(unused)}: python -m src.store prune"
 
 
 def bills(outputs: Path) -> Iterator[str]:
@@ -104,7 +104,7 @@ def prune(found: Sequence[Stored], really: bool) -> Iterator[str]:
         if really and not _remove(item):
             yield "  a job is making it: kept"
     done = "removed" if really else "would be removed; add --yes to do it"
-    yield f"{len(unused):,} artifacts, {_size(unused)}: {done}" if unused else "Every artifact is used by a study."
+    yield f"{_count(unused)}, {_size(unused)}: {done}" if unused else "Every artifact is used by a study."
 
 
 def _remove(item: Stored) -> bool:
@@ -115,6 +115,10 @@ def _remove(item: Stored) -> bool:
     except Timeout:
         return False
     return True
+
+
+def _count(items: Sequence[Stored]) -> str:
+    return f"{len(items):,} artifact{'s' * (len(items) != 1)}"
 
 
 def _size(items: Sequence[Stored]) -> str:
