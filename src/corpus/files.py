@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 from abc import abstractmethod
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -89,6 +90,12 @@ def format_of(path: Path) -> str:
     if path.is_file() and is_parquet(path):
         return "parquet"
     return {".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow"}.get(path.suffix.lower(), "jsonl")
+
+
+def is_utf16(path: Path) -> bool:
+    """By its first bytes: what PowerShell writes with `>`."""
+    with path.open("rb") as file:
+        return file.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE)
 
 
 def is_parquet(path: Path) -> bool:

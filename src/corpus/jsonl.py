@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from src.core.errors import UserError
 from src.corpus.base import BadRow
-from src.corpus.files import FileReader, RawRow, find_files, is_parquet
+from src.corpus.files import FileReader, RawRow, find_files, is_parquet, is_utf16
 from src.corpus.json_array import elements, is_array
 
 SKIP_BYTES = 1 << 20
@@ -44,11 +44,14 @@ class JsonlReader(FileReader):
         return None if packed else sum(map(_count_lines, paths))
 
     def preflight(self) -> None:
-        """Raises UserError for a file in another format."""
+        """Raises UserError for a file in another format, or in an encoding other than UTF-8."""
         for path in find_files(self.files):
             if is_parquet(path):
                 mend = f"corpus=parquet corpus.files={path}; of src.stage: reader=parquet rows={path}"
                 raise UserError(f"'{path}' is a Parquet file.", mend)
+            if is_utf16(path):
+                mend = f"iconv -f UTF-16 -t UTF-8 {path} > FILE; in PowerShell: Set-Content -Encoding utf8"
+                raise UserError(f"'{path}' is written in UTF-16, and JSON Lines are UTF-8.", mend)
 
     def field_names(self) -> Iterator[tuple[Path, list[str]]]:
         for path in find_files(self.files):

@@ -270,3 +270,12 @@ def test_a_bare_tab_in_a_text_is_read(tmp_path, name):
     (passage,), bad = split(JsonlReader(str(tmp_path / name)))
     assert passage.text == "a\tb"
     assert bad == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_file_that_powershell_wrote_is_refused_with_the_way_to_mend_it(tmp_path, encoding):
+    file = tmp_path / "texts.jsonl"
+    file.write_text('\ufeff{"text": "3 + 4 = 7"}\n', encoding=encoding)
+    with pytest.raises(UserError, match="UTF-16") as caught:
+        JsonlReader(files=(str(file),)).preflight()
+    assert "iconv" in caught.value.mend
