@@ -10,7 +10,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 
 from src.core.errors import UserError, require
 from src.core.processes import end_group
+from src.core.progress import LOG_EVERY_SECONDS
 from src.core.records import Example
 from src.modeling.loading import load_tokenizer
 from src.selection.base import Reference
@@ -174,21 +174,20 @@ def _share(first: Path, run: Path) -> None:
 
 
 def _run(steps: Sequence[Mapping[str, Any]], run: Path, target: str, reference: Reference) -> None:
-    """Start bergson and wait; its last line is told now and then. Raises UserError where it fails."""
+    """Start bergson and wait; its last line, a bar with what is left, is told now and then. Raises UserError where it
+    fails."""
     if not steps:
         return
     run.mkdir(parents=True, exist_ok=True)
     config, output = run / "steps.yaml", run / "output.log"
     config.write_text(json.dumps({"steps": list(steps)}), encoding="utf-8")  # JSON is YAML
     how = {"model": str(reference.model), "threads": reference.trainer.threads, "device": reference.trainer.device}
-    command = [sys.executable, "-m", "src.selection.bergson.worker", str(config), json.dumps(how)]
+    command = [sys.executable, "-u", "-m", "src.selection.bergson.worker", str(config), json.dumps(how)]
     with output.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
     try:
-        with reference.progress(f"bergson, target {target}", unit="steps") as bar:
-            while process.poll() is None:
-                bar.advance(0, note=_last_line(output))
-                time.sleep(0.5)
+        while _runs(process):
+            print(f"    bergson, target {target}: {_last_line(output)}", file=sys.stderr, flush=True)
     finally:
         end_group(process)
     if process.returncode:
@@ -197,6 +196,15 @@ def _run(steps: Sequence[Mapping[str, Any]], run: Path, target: str, reference: 
             f"Its whole output lies in {output}; where memory was short, lower selector.batch_tokens or set "
             "selector.fsdp=true.",
         )
+
+
+def _runs(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it still does, after some seconds."""
+    try:
+        process.wait(LOG_EVERY_SECONDS)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
 
 
 def _last_line(output: Path) -> str:
