@@ -44,19 +44,19 @@ SIZE = 50  # rows of a subset, of the pool's 100
 REMOVED = 10  # rows, for the query loss difference
 LORA = LoRA(rank=8, alpha=16)
 LAPTOP = ("*.o_proj", "*.down_proj")  # as selector=influence
+LESS: dict[str, Any] = {"layers": ("*.lora_*",), "lora": LORA, "direction": "adam", "target_direction": "sgd"}
+PLAIN = {"direction": "sgd", "target_direction": "sgd"}
 KINDS: dict[str, dict[str, Any]] = {
-    "selector=influence": {"layers": LAPTOP},
-    "the same, plain gradients": {"layers": LAPTOP, "direction": "sgd", "target_direction": "sgd"},
-    "the same, Adam's direction": {"layers": LAPTOP, "direction": "adam", "target_direction": "sgd"},
-    "all linear layers, preconditioned": {"layers": ("*_proj",)},
-    "LoRA, preconditioned": {"layers": ("*.lora_*",), "lora": LORA},
-    "LoRA, plain gradients": {"layers": ("*.lora_*",), "lora": LORA, "direction": "sgd", "target_direction": "sgd"},
-    "LoRA, Adam's direction (LESS)": {
-        "layers": ("*.lora_*",),
-        "lora": LORA,
-        "direction": "adam",
-        "target_direction": "sgd",
-    },
+    "selector=influence": {"layers": LAPTOP, "curvature": 10.0},
+    "the same, plain gradients": {"layers": LAPTOP, "curvature": 10.0, **PLAIN},
+    "the same on all linear layers": {"layers": ("*_proj",), "curvature": 10.0},
+    "the same, not whitened": {"layers": LAPTOP},
+    "not whitened, plain gradients": {"layers": LAPTOP, **PLAIN},
+    "not whitened, all linear layers": {"layers": ("*_proj",)},
+    "LoRA, plain gradients, whitened": {"layers": ("*.lora_*",), "lora": LORA, "curvature": 10.0, **PLAIN},
+    "LoRA, plain gradients": {"layers": ("*.lora_*",), "lora": LORA, **PLAIN},
+    "LESS, whitened": {**LESS, "curvature": 10.0},
+    "LESS": LESS,
 }
 
 

@@ -34,6 +34,8 @@ class Influence(Targeted):
     reduction: "mean" divides a response's loss by its tokens; with "sum" a long text weighs more beside the
       momentum of Adam's direction. Cosines know no other difference.
     dimension: the length of a projected gradient.
+    curvature: projected gradients are whitened by their autocorrelation over the candidates before they are compared
+      (see `src.selection.influence.curvature`), damped by this share of its mean eigenvalue; null: they are not.
     fidelity_rows: so many candidates, drawn by id, are also scored without projection, to see how well the ranks agree;
         those of a warm-up in bf16 in float32 too, where there is room for such weights.
     batch_rows: rows of the recipe's `sequence_length`, to which texts are cut, in one pass (or more, if shorter).
@@ -51,6 +53,7 @@ class Influence(Targeted):
     reduction: Literal["mean", "sum"] = "mean"
     dimension: int = 8192
     projection_seed: int = 0
+    curvature: float | None = None
     fidelity_rows: int = 64
     batch_rows: int = field(default=8, metadata=not_in_key("how many rows are computed at once"))
 
@@ -62,6 +65,8 @@ class Influence(Targeted):
             raise ValueError(f"warmup_fraction must lie in (0, 1], not {self.warmup_fraction}")
         at_least(self, 1, "warmup_rows", "checkpoints", "dimension", "batch_rows")
         at_least(self, 0, "fidelity_rows")
+        if self.curvature is not None and self.curvature <= 0:
+            raise ValueError(f"curvature must be above 0, such as 10, or null, not {self.curvature}")
 
     @property
     def batch_tokens(self) -> int:

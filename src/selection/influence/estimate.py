@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ from src.selection.candidates import ById
 from src.selection.fidelity import spearman
 from src.selection.influence.agreement import EXACT, cosines, variants
 from src.selection.influence.collect import LoadedCheckpoint, ProjectionJob, collect
+from src.selection.influence.curvature import Whitening
 from src.selection.influence.layers import Parameter
 from src.selection.influence.projection import Sketch
 from src.selection.influence.scoring import mean_cosines, task_vector, weights
@@ -81,14 +82,14 @@ class _Estimate:
         job, wanted = self._job(checkpoint), self.options.target_direction
         with LoadedCheckpoint(job) as loaded:
             targets = {name: _usable(name, loaded.encode(examples), job) for name, examples in self.targets.items()}
-            tasks = {
-                name: task_vector(loaded.projector.project(b, wanted)[0] for b in batches(rows, job.batch_tokens))
+            shown = {
+                name: torch.cat([loaded.projector.project(b, wanted)[0] for b in batches(rows, job.batch_tokens)])
                 for name, rows in targets.items()
             }
             with self.reference.progress(what, total=len(self.candidates), unit="candidates") as bar:
                 collect(loaded, self.candidates, self.reference.workers, bar)
             with GradientStore(job.folder, job.sketch.dimension) as store:
-                self._add_store(store, tasks, share)
+                self._add_store(store, shown, share)
             rows = [row for row in loaded.encode(self._drawn()) if row.response_tokens]
             self._probe(loaded, rows, targets, share, variants(job.sketch))
             self.facts["gradient_size"] = loaded.gradients.size
@@ -131,15 +132,18 @@ class _Estimate:
             folder=self.reference.work / "gradients" / checkpoint.folder.name,
         )
 
-    def _add_store(self, store: GradientStore, tasks: dict[str, Tensor], share: float) -> None:
-        """What one checkpoint's gradients say, a block of them at a time.
+    def _add_store(self, store: GradientStore, shown: dict[str, Tensor], share: float) -> None:
+        """What one checkpoint's gradients say, a block of them at a time. shown: by target, those of its examples.
 
         A vector is a sketch of the sketches, short enough to keep: inner products are about the weighted mean of the
         cosines.
         """
         short, checkpoint = Sketch(VECTOR, seed=0), Parameter(f"checkpoint {len(self.alone) + 1}", 1, store.dimension)
         scores = np.full_like(self.scores, np.nan)
+        whiten = self._whitening(store)
+        tasks = {name: task_vector([whiten(rows)]) for name, rows in shown.items()}
         for ids, rows, facts in store.blocks():
+            rows = whiten(rows)
             here = [self.candidates.number[id] for id in ids]
             scores[here] = mean_cosines(tasks, rows).numpy()
             vectors = torch.zeros(len(rows), VECTOR)
@@ -150,6 +154,11 @@ class _Estimate:
         self.scores += share * scores
         self.alone.append(scores.max(1))
         self.skipped |= store.skipped()
+
+    def _whitening(self, store: GradientStore) -> Callable[[Tensor], Tensor]:
+        """What is done to projected gradients before they are compared."""
+        damping = self.options.curvature
+        return Whitening((block.rows for block in store.blocks()), damping) if damping else lambda rows: rows
 
     def _drawn(self) -> Sequence[Example]:
         """The few candidates that are scored exactly as well."""
