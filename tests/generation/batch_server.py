@@ -10,15 +10,15 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from tests.generation.loopback import text_for
+from tests.generation.loopback import Loopback, text_for
 
 Fate = str | tuple[int, str]
 
 
-class BatchServer(ThreadingHTTPServer):
+class BatchServer(Loopback):
     """`fate(n, body)`: of a call in the nth batch: "answer", "empty", "expire", or an HTTP status with its message.
 
     `usage`: whether answers say how many tokens they cost. `pause`: seconds that a call by itself takes.
@@ -26,8 +26,6 @@ class BatchServer(ThreadingHTTPServer):
     `most`: calls in a batch; a larger one fails. `makes`: for each of the next batches that are asked for, whether it
     is made before the server says that it failed.
     """
-
-    daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)

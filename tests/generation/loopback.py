@@ -25,10 +25,19 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class Server(ThreadingHTTPServer):
-    """`fault(n, body)`: what goes wrong with the nth request, None for nothing. `answered`: what would be charged."""
+class Loopback(ThreadingHTTPServer):
+    """Takes a client's calls however many come at once: of a short queue the kernel drops what is too much, and the
+    client waits for a second, or for minutes, before it tries again."""
 
+    request_queue_size = 1_024
     daemon_threads = True
+
+    def handle_error(self, request, client_address):  # clients that hang up are part of the game
+        pass
+
+
+class Server(Loopback):
+    """`fault(n, body)`: what goes wrong with the nth request, None for nothing. `answered`: what would be charged."""
 
     def __init__(self, fault: Callable[[int, dict[str, Any]], Fault | Reply | None]):
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -41,9 +50,6 @@ class Server(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/v1"
-
-    def handle_error(self, request, client_address):  # clients that hang up are part of the game
-        pass
 
 
 def text_for(body: dict[str, Any]) -> str:

@@ -10,8 +10,10 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.generation.loopback import Loopback
 
 NOT_FORWARDED = ("too many", "broken", "hang up", "no answer")
 SPOILED_ON_THE_WAY_BACK = ("hang up late", "torn", "truncated", "endless stream")
@@ -21,14 +23,12 @@ FAULTS = (*NOT_FORWARDED, *SPOILED_ON_THE_WAY_BACK, *HARMLESS)
 Body = dict[str, Any]
 
 
-class Proxy(ThreadingHTTPServer):
+class Proxy(Loopback):
     """share: of the calls that are spoiled. patience: seconds after which the clients give up.
 
     dead: what never gets an answer. asks_again: whether a question has an answer already that its asker keeps.
     dress: what becomes of the model's words, given the question.
     """
-
-    daemon_threads = True
 
     def __init__(self, upstream: int, share: float, patience: float):
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -47,9 +47,6 @@ class Proxy(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/v1"
-
-    def handle_error(self, request, client_address):  # clients that are killed are the point
-        pass
 
 
 class _Handler(BaseHTTPRequestHandler):
