@@ -188,6 +188,14 @@ class ByModel(Selector):
         return {"tokens": tokens, **hours}
 
 
+def nothing_to_read(target: str, option: str, tokens: int) -> UserError:
+    """Of a target none of whose examples has a response within the option's so many tokens."""
+    return UserError(
+        f"No example of target '{target}' has a response within selector.{option}={tokens} tokens.",
+        "Raise it, or choose a target with shorter questions.",
+    )
+
+
 def _refuse_test_split(name: str, target: Target) -> None:
     """A benchmark file can declare its test questions to be its dev part; scores on it would then be worth nothing."""
     for asked, shown in (("split", "dev_split"), ("path", "dev_path"), ("file", "dev_file")):

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from src.core.errors import UserError
 from src.core.records import Example
-from src.selection.base import ByModel, Reference, Targeted
+from src.selection.base import ByModel, Reference, Targeted, nothing_to_read
 from src.selection.ranking import Ranking, by_target
 
 if TYPE_CHECKING:
@@ -28,8 +27,9 @@ class Embedding(Targeted, ByModel):
         import numpy as np
         import torch
 
-        from src.selection.forward import NO_RESPONSE, NOT_FINITE, mean_states
+        from src.selection.forward import NOT_FINITE, mean_states
         from src.selection.influence.scoring import mean_cosines
+        from src.selection.packed import NO_RESPONSE
         from src.selection.vectors import VectorFile
 
         tasks = self._tasks(reference)
@@ -63,9 +63,6 @@ class Embedding(Targeted, ByModel):
             read = mean_states(examples, len(examples), reference, self.max_length, self.batch_rows)
             states = [state for _, state in read if state is not None]
             if not states:
-                raise UserError(
-                    f"No example of target '{name}' has a response within selector.max_length={self.max_length}.",
-                    "Raise it, or choose a target with shorter questions.",
-                )
+                raise nothing_to_read(name, "max_length", self.max_length)
             tasks[name] = task_vector([torch.stack(states)])
         return tasks

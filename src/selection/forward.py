@@ -13,13 +13,11 @@ from torch import Tensor
 from src.core.records import Example
 from src.modeling.loading import load_tokenizer
 from src.selection.base import Reference
-from src.selection.packed import Encoded, ResponseLoss, batches, encode, on_device, pack
+from src.selection.packed import NO_RESPONSE, WINDOW, Encoded, ResponseLoss, batches, encode, on_device, pack
 from src.selection.products import fast_products
 
 T = TypeVar("T")
 
-WINDOW = 2_048  # candidates held in tokens at once
-NO_RESPONSE = "no response tokens"
 NOT_FINITE = "loss is not finite"
 
 

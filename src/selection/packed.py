@@ -29,6 +29,8 @@ from src.modeling.trainer import Trainer
 from src.selection.products import product
 
 LOGITS = 1 << 22  # numbers held at once: 16 MiB in float32
+WINDOW = 2_048  # candidates held at once, in text and tokens, and sorted by length among themselves
+NO_RESPONSE = "no response tokens"  # why a candidate has no score
 TOGETHER = 256  # texts tokenized at once: the tokenizer's own account of a token takes some 100 bytes
 
 

@@ -209,9 +209,10 @@ def _holds_otherwise(sides: list[str], signs: list[str], after: str, said: _Said
     25 + 5 = 30": what the sixth is), a side may go on from the one before ("147 + 29 = 176 / 8 = 22"), and the result
     may be in cents, or count full ones alone."""
     readings = [_readings(side) for side in sides]
-    said = said._replace(rounding=said.rounding or _FULL.match(after) is not None)
     if _HUNDREDTHS.match(after):
         readings[-1].append(f"{sides[-1]}%")
+    if _FULL.match(after) and _value(sides[-1]) == (_value(sides[-2]) or 0) // 1:
+        readings[-1].append(sides[-2])
     reached = readings[0]
     for place, (side, sign) in enumerate(zip(sides[1:], signs), start=1):
         named = place == 1 and len(sides) > 2 and not _OPERATED.search(sides[0])

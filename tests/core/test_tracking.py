@@ -13,6 +13,7 @@ from src.core.store import write_json
 from src.core.tracked_tables import tracked_tables
 from src.core.tracking import Backend, BackgroundRun
 from src.core.wandb_run import WandbTracker
+from tests.waiting import wait_for
 
 ANSWERS = [("student", 1, True), ("base", 1, False), ("student", 2, False), ("base", 2, True)]
 ANSWERS += [("student", 3, True), ("base", 3, True), ("student", 4, True)]
@@ -57,14 +58,6 @@ def start(folder, **options):
 
 def run_files(folder):
     return list((folder / "wandb").rglob("*.wandb"))
-
-
-def wait_for(condition, patience=90):
-    until = time.monotonic() + patience
-    while not (found := condition()):
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.1)
-    return found
 
 
 @pytest.mark.slow

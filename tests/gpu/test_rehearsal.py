@@ -17,10 +17,10 @@ import transformers
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.attention import varlen
 
-from src.modeling.attention import NAME, Documents, choose_kernel
-from src.modeling.data import MicroBatch
+from src.modeling.attention import NAME, choose_kernel
 from src.modeling.loss import loss_sum
 from src.modeling.lowered import move_fewer_bytes
+from src.modeling.selftest import documents
 from src.selection.packed import ResponseLoss
 from tests.modeling.test_architectures import ARCHITECTURES, SIZES
 
@@ -31,6 +31,7 @@ LENGTHS = [40, 7, 49]
 ONE_KERNEL = [
     name for name in ARCHITECTURES if name not in ("Mistral", "Gemma3Text")
 ]  # the others look back so far only
+BATCH = documents(SIZES["vocab_size"], LENGTHS)  # made here, for where tensors are fake nothing can be counted
 
 
 @pytest.fixture
@@ -72,15 +73,6 @@ def model(name: str, attention: str, kind: torch.dtype = torch.float32) -> Any:
         torch.set_default_dtype(before)
 
 
-def batch() -> MicroBatch:
-    tokens = sum(LENGTHS)
-    positions = torch.cat([torch.arange(length) for length in LENGTHS])
-    predicts = torch.arange(3, tokens - 1)
-    row = torch.zeros(1, tokens, dtype=torch.long)
-    made = MicroBatch(row, positions[None], predicts, predicts, Documents.of(LENGTHS))
-    return made.to("cuda")
-
-
 @contextmanager
 def sixteen_bits() -> Iterator[None]:
     """Autocast on the card. Torch's own context manager does nothing where there is none."""
@@ -99,7 +91,7 @@ def test_a_step_stays_on_the_card_and_reaches_the_kernel_in_bfloat16(faked, kern
     on_card = model(name, NAME)
     move_fewer_bytes(on_card)
     with sixteen_bits():
-        loss = loss_sum(on_card, batch(), NAME, chunked)  # a mixture's balance is counted, which wants numbers
+        loss = loss_sum(on_card, BATCH.to("cuda"), NAME, chunked)  # a mixture's balance is counted, which wants numbers
     assert (loss.device.type, loss.dtype, loss.dim()) == ("cuda", torch.float32, 0)
     assert set(kernel_types) == {torch.bfloat16}
     assert len(kernel_types) == 3 * SIZES["num_hidden_layers"]
@@ -110,13 +102,13 @@ def test_a_step_through_sdpa_stays_on_the_card(faked, name) -> None:
     on_card = model(name, "sdpa")
     move_fewer_bytes(on_card)
     with sixteen_bits():
-        loss = loss_sum(on_card, batch(), "sdpa")
+        loss = loss_sum(on_card, BATCH.to("cuda"), "sdpa")
     assert (loss.device.type, loss.dtype) == ("cuda", torch.float32)
 
 
 @pytest.mark.parametrize("name", ONE_KERNEL)
 def test_influence_reads_responses_on_the_card(faked, kernel_types, name) -> None:
     reader = ResponseLoss(model(name, NAME, torch.bfloat16))
-    assert (hidden := reader.hidden(batch())).device.type == "cuda"
+    assert (hidden := reader.hidden(BATCH.to("cuda"))).device.type == "cuda"
     assert hidden.dtype == torch.bfloat16
     assert set(kernel_types) == {torch.bfloat16}

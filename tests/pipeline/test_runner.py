@@ -18,6 +18,7 @@ from src.pipeline.graph import Node
 from src.pipeline.launch import Local
 from src.pipeline.runner import Runner
 from tests.pipeline.toys import Count, Fail
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow  # processes and servers of their own
 
@@ -205,13 +206,6 @@ def test_ctrl_c_ends_a_run_with_one_line_and_leaves_no_process(tmp_path, start):
     wait_for(lambda: not session(process.pid), 20)
     made, _ = walk(tmp_path / "out", chain(pause=0.5, marks=str(marks)), FRESH)
     assert made["second"].count("passages") == 7
-
-
-def wait_for(condition, patience):
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def session(leader):

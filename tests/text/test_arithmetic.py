@@ -139,7 +139,7 @@ def test_no_statement_begins_where_none_is_looked_for(line):
         r"For $x = 1$: $(2 + 1)^2 = 4 \cdot 2$, which is false.",
         r"$\frac{279}{99999} = 0.\overline{00279}$",
         "Rounded to whole boxes, 15 / 2 = 8.",
-        "She packs 14/4 = 3 full boxes, in 50 / 12 = 4 complete hours.",
+        "She packs 14/4 = 3 full boxes, in 50 / 12 = 4 complete hours, 100/8 = 12.5 = 12 full rows.",
         "So 100 - 60 = 40% and 3 / 6 = 50%",
         "There are 25 x 2/5 = 10 students, and 2000x 10/100 = 200 more.",
         "It takes 7 / 3 = 2 and 1/3 hours, or 7 / 3 = 2 and (1/3) of them.",
@@ -202,6 +202,7 @@ def test_what_is_wrong_beside_them_is_found(text):
         ("First 12 * 7 = 84, then again 12 * 7 = 85.", "12 * 7 = 85"),
         ("A sum: 82 + 95 + 78 + 90 + 93 = 448", "82 + 95 + 78 + 90 + 93 = 448"),
         ("She packs 14/4 = 2 full boxes.", "14/4 = 2"),
+        ("She packs 14/4 = 4 full boxes.", "14/4 = 4"),
         ("She packs 14/4 = 3 boxes.", "14/4 = 3"),
     ],
 )

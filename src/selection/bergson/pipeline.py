@@ -22,16 +22,14 @@ from src.core.processes import end_group
 from src.core.progress import LOG_EVERY_SECONDS
 from src.core.records import Example
 from src.modeling.loading import load_tokenizer
-from src.selection.base import Reference
+from src.selection.base import Reference, nothing_to_read
 from src.selection.bergson import Bergson
 from src.selection.candidates import ById
-from src.selection.packed import encode
+from src.selection.packed import NO_RESPONSE, WINDOW, encode
 from src.selection.ranking import Ranking, by_target
 from src.selection.score_cache import cached
 
 VERSION = 1  # of the meaning of the cached scores
-WINDOW = 2_048  # candidates held in tokens at once
-NO_RESPONSE = "no response tokens"
 NOT_FINITE = "score is not finite"
 OF_CANDIDATES = ("value_hessian", "hessian")  # folders of a run that no target has a part in
 
@@ -64,10 +62,7 @@ def _rank(
     for number, (name, examples) in enumerate(targets.items()):
         run = home / f"target-{number}"
         if not write_rows(home / f"rows-{number}", tokenizer, examples, options.max_length):
-            raise UserError(
-                f"No example of target '{name}' has a response within selector.max_length={options.max_length}.",
-                "Raise it, or choose a target with shorter questions.",
-            )
+            raise nothing_to_read(name, "max_length", options.max_length)
         if number:
             _share(home / "target-0", run)
         steps = plan_steps(options, reference, home / "candidates", home / f"rows-{number}", run)
@@ -180,7 +175,8 @@ def _run(steps: Sequence[Mapping[str, Any]], run: Path, target: str, reference: 
         return
     run.mkdir(parents=True, exist_ok=True)
     config, output = run / "steps.yaml", run / "output.log"
-    config.write_text(json.dumps({"steps": list(steps)}), encoding="utf-8")  # JSON is YAML
+    # JSON is YAML. Without a path of the whole, bergson puts what it ran into a folder where the user stands.
+    config.write_text(json.dumps({"run_path": str(run), "steps": list(steps)}), encoding="utf-8")
     how = {"model": str(reference.model), "threads": reference.trainer.threads, "device": reference.trainer.device}
     command = [sys.executable, "-u", "-m", "src.selection.bergson.worker", str(config), json.dumps(how)]
     with output.open("wb") as file:

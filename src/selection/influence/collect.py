@@ -29,10 +29,8 @@ from src.selection.influence.gradients import PerSampleGradients, Reduction
 from src.selection.influence.projection import Sketch
 from src.selection.influence.store import GradientStore
 from src.selection.influence.warmup import load
-from src.selection.packed import Encoded, batches, encode
+from src.selection.packed import NO_RESPONSE, WINDOW, Encoded, batches, encode
 
-WINDOW = 2_048  # candidates held at once, in text and tokens, and sorted by length among themselves
-NO_RESPONSE = "no response tokens"
 NOT_FINITE = "gradient is not finite"
 ZERO = "gradient is zero"
 

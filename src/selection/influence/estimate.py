@@ -16,7 +16,7 @@ from src.core.errors import UserError
 from src.core.memory import release
 from src.core.records import Example
 from src.modeling.optimizer_checkpoints import OptimizerCheckpoint
-from src.selection.base import Reference
+from src.selection.base import Reference, nothing_to_read
 from src.selection.candidates import ById
 from src.selection.fidelity import spearman
 from src.selection.influence.agreement import EXACT, cosines, variants
@@ -224,11 +224,7 @@ def _estimate(
 def _usable(name: str, rows: list[Encoded], job: ProjectionJob) -> list[Encoded]:
     usable = [row for row in rows if row.response_tokens]
     if not usable:
-        raise UserError(
-            f"No example of target '{name}' has a response within selector.warmup.sequence_length="
-            f"{job.recipe.sequence_length} tokens.",
-            "Raise it, or choose a target with shorter questions.",
-        )
+        raise nothing_to_read(name, "warmup.sequence_length", job.recipe.sequence_length)
     return usable
 
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from src.selection.base import Reference
 from src.selection.bergson import Bergson, pipeline
 from src.selection.candidates import ById
 from tests.selection.conftest import Families, example
+from tests.waiting import wait_for
 
 installed = pytest.mark.skipif(find_spec("bergson") is None, reason="bergson is not installed")
 EMPTY = Example("empty", "family0", "## Question\nWhat is it?\n\n## Solution\n", "")
@@ -52,6 +52,7 @@ def test_a_targets_own_family_is_found(trained, tmp_path, method):
         own = {example(family, i).id for i in range(3)}
         assert np.mean([scores[id] for id in own]) > np.mean([scores[id] for id in scores.keys() - own])
         assert np.std(ranking.scores[name]) == pytest.approx(1, abs=1e-5)
+    assert not Path("runs").exists(), "nothing is left where the user stands"
 
 
 @installed
@@ -94,22 +95,11 @@ def test_bergson_ends_with_a_killed_parent(trained, tmp_path):
     child = _child_of(parent.pid)
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
-    _until(lambda: not Path(f"/proc/{child}").exists())
+    wait_for(lambda: not Path(f"/proc/{child}").exists())
 
 
 def _child_of(parent: int) -> int:
-    def found() -> str:
-        return Path(f"/proc/{parent}/task/{parent}/children").read_text()
-
-    _until(lambda: found().strip() != "")
-    return int(found().split()[0])
-
-
-def _until(true) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    return int(wait_for(lambda: Path(f"/proc/{parent}/task/{parent}/children").read_text().split())[0])
 
 
 def test_rows_are_the_tokens_of_training_and_their_labels_the_response(trained, tmp_path):

@@ -63,7 +63,11 @@ def average_precision(ranking: Ranking, family: str, candidates: list[Example]) 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("direction", "of_targets", "curvature", "least"),
-    [("adam", "sgd", None, 0.8), ("preconditioned", "preconditioned", 10.0, 0.95)],
+    [
+        ("adam", "sgd", None, 0.8),
+        ("preconditioned", "preconditioned", None, 0.8),
+        ("preconditioned", "preconditioned", 10.0, 0.95),
+    ],
 )
 def test_planted_relevance_comes_out_on_top(model, tmp_path, direction, of_targets, curvature, least):
     """Every family in turn is the target; a random order would have an average precision of 0.1."""
