@@ -29,7 +29,14 @@ TYPED_ELSEWHERE = {
     "src.worker spec.json": "tests/pipeline/test_runner.py",
 }
 HOURS = (  # or a card, or several machines: their plan is printed
-    *("scale=paper", "scale=overnight benchmark_dir", "smollm2_135m", "compute=ray", "hydra/launcher", "search"),
+    *(
+        "scale=paper",
+        "scale=overnight benchmark_dir",
+        "smollm2_135m",
+        "compute=ray",
+        "hydra/launcher",
+        "experiment=search",
+    ),
     "=ablation_no_influence",
 )
 TELLS_WHAT_IS_LACKING = {  # where the machine lacks it
@@ -38,7 +45,7 @@ TELLS_WHAT_IS_LACKING = {  # where the machine lacks it
     "hydra/launcher=parallel": ("hydra_plugins.hydra_joblib_launcher", "make install EXTRA=cpu,scale"),
     "hydra/launcher=slurm": ("hydra_plugins.hydra_submitit_launcher", "make install EXTRA=cpu,scale"),
     "hydra/launcher=ray_tasks": ("hydra_plugins.hydra_ray_launcher", "make install EXTRA=cpu,scale"),
-    "=search": ("hydra_plugins.hydra_optuna_sweeper", "make install EXTRA=cpu,scale"),
+    "experiment=search ": ("hydra_plugins.hydra_optuna_sweeper", "make install EXTRA=cpu,scale"),
     "workspace=": ("nothing that a test may use", "wandb login"),
 }
 DEMO, STUDY, FEW_SHOT = "src.train", "src.train +experiment=ablation_rounds scale=study", "prompting=few_shot name="
@@ -64,6 +71,7 @@ TINY = {
     "method=prover": (*ALONE, "generator@synthesis=transformers", "worked.n=8", "theorems.n=4", "rounds=1",
                       "prove.attempts=1", "exam={n: 2, samples: 1}", "pretrain.recipe.epochs=1"),
     "method=reward": (*TRAIN, "steps={questions: 3, solutions: 2, rollouts: 1, references: 6}"),
+    "method=search": (*TRAIN, "steps={questions: 3, solutions: 2, rollouts: 1, references: 6}", "decoding.samples=2"),
     "": (*TRAIN, *STUDENT, "passages.limit=60", "round_1.calls=16", "round_2.calls=8", "candidates.prompts=12",
          "generate.prompts=12", "synthesizer.recipe.epochs=1", "selector=random"),
 }  # fmt: skip
@@ -187,7 +195,9 @@ def test_a_printed_command_runs(desk, command):
     if "prover" in command and not shutil.which("coqtop"):
         pytest.skip("coqtop is not here: apt-get install coq")
     done = desk.type(command)
-    lacks = [mend for part, (module, mend) in TELLS_WHAT_IS_LACKING.items() if part in command and not _is_here(module)]
+    lacks = [
+        mend for part, (module, mend) in TELLS_WHAT_IS_LACKING.items() if part in f"{command} " and not _is_here(module)
+    ]
     assert "Traceback" not in done.said
     assert lacks or done.code == 0, done.said
     assert all(mend in done.said for mend in lacks), done.said

@@ -62,7 +62,7 @@ def documents_attention(
 ) -> tuple[torch.Tensor, None]:
     """Causal attention within each document. Shapes (1, heads, tokens, head size) -> (1, tokens, heads, head size).
 
-    Without `documents` every sequence of the batch is one, without padding; one new token sees all that is cached.
+    Without `documents` every sequence of the batch is one, without padding; new tokens see all that is cached.
     """
     if documents is None:
         return _undivided(query, key, value, scaling), None
@@ -107,11 +107,13 @@ def _repeated(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> tu
 
 
 def _undivided(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None) -> torch.Tensor:
-    if query.shape[2] not in (1, key.shape[2]):
-        raise NotImplementedError("several new tokens on top of cached ones: load the model with 'sdpa' for that")
-    causal = query.shape[2] > 1
+    new, seen = query.shape[2], key.shape[2]
+    # The first of several new tokens sees what is cached and itself; `is_causal` would count from the first cached one.
+    mask = torch.ones(new, seen, dtype=torch.bool, device=query.device).tril(seen - new) if 1 < new < seen else None
     key, value = _repeated(query, key, value)
-    out = functional.scaled_dot_product_attention(query, key, value, is_causal=causal, scale=scaling)
+    out = functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, is_causal=new == seen > 1, scale=scaling
+    )
     return out.transpose(1, 2)
 
 

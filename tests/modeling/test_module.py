@@ -49,6 +49,16 @@ def test_a_model_loaded_for_training_can_write(base: Path) -> None:
     assert torch.equal(one, two)
 
 
+def test_new_tokens_see_what_is_cached_and_one_another_in_turn(base: Path) -> None:
+    tokens = torch.tensor([[5, 9, 300, 17, 40, 2, 77]])
+    model = load(base, "documents")[0].eval()
+    with torch.no_grad():
+        whole = model(tokens).logits
+        begun = model(tokens[:, :3], use_cache=True)
+        rest = model(tokens[:, 3:], past_key_values=begun.past_key_values, use_cache=True).logits
+    torch.testing.assert_close(rest, whole[:, 3:], rtol=1e-4, atol=1e-4)
+
+
 def test_a_model_that_leaks_is_stopped(base: Path) -> None:
     model, name = load(base)
     forward = model.forward
