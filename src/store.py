@@ -1,9 +1,9 @@
 """python -m src.store: what lies in the store, how large it is, which studies use it and
 what none does; and what each study has paid for by API.
 
-An artifact is used by a study when one of its jobs has made it, found it or planned it (`runs/*/*/run.json`).
-`prune` shows what no study uses; `prune --yes` removes that. What a job is making is never touched, and neither is the
-cache: its answers may have cost money.
+An artifact is used by a study when one of its jobs has made it, found it or planned it (`runs/*/*/run.json`), or by
+"evaluations" when `src.evaluate` has (`evaluations/*`). `prune` shows what no study uses; `prune --yes` removes that.
+What a job is making is never touched, and neither is the cache: its answers may have cost money.
 """
 
 from __future__ import annotations
@@ -15,21 +15,24 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from src.core import stopping
+from src.core.store import MANIFEST
 from src.generation.budget import LEDGER, Ledger
 
 PARTIAL = ".partial"
+REMOVED = ".removed"
+EVALUATIONS = "evaluations"  # who uses what `src.evaluate` has made
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A folder of the store: an artifact, or what a stage that did not end has left."""
+    """A folder of the store: an artifact, or what a stage or a removal that did not end has left."""
 
     path: Path
     bytes: int
@@ -41,32 +44,38 @@ class Stored:
 
     @property
     def key(self) -> str:
-        return self.path.name.removesuffix(PARTIAL)
+        return self.path.name.removeprefix(".").removesuffix(REMOVED).removesuffix(PARTIAL)
 
     @property
-    def finished(self) -> bool:
-        return self.path.suffix != PARTIAL
+    def half_removed(self) -> bool:
+        """Whether a `prune` has begun to remove it and was stopped."""
+        return self.path.suffix == REMOVED
 
     def line(self) -> str:
-        what = "" if self.finished else "unfinished, "
+        what = {PARTIAL: "unfinished, ", REMOVED: "half removed, "}.get(self.path.suffix, "")
         users = ", ".join(self.studies) or "no study"
         return f"{self.stage:<14} {self.key[:8]} {size(self.bytes):>9}  {what}{users}"
 
 
 def stored(outputs: Path) -> list[Stored]:
     """All that the store holds, by stage and key."""
-    users = _users(outputs / "runs")
+    users = _users(outputs)
     folders = sorted(path for path in (outputs / "store").glob("*/*") if path.is_dir())
-    return [Stored(path, _bytes(path), tuple(sorted(users[path.name.removesuffix(PARTIAL)]))) for path in folders]
+    found = [Stored(path, _bytes(path), ()) for path in folders]
+    return [item if item.half_removed else replace(item, studies=tuple(sorted(users[item.key]))) for item in found]
 
 
-def _users(runs: Path) -> dict[str, set[str]]:
+def _users(outputs: Path) -> dict[str, set[str]]:
     """The studies that use each key. A damaged record raises: to guess would remove what it may name."""
     users: dict[str, set[str]] = defaultdict(set)
-    for path in (*runs.glob("*/*/run.json"), *runs.glob("*/*/earlier/*.json")):
+    for path in (*outputs.glob("runs/*/*/run.json"), *outputs.glob("runs/*/*/earlier/*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
         for key in [*record["planned"].values(), *(node["key"] for node in record["nodes"])]:
             users[key].add(record["study"])
+    for path in outputs.glob(f"evaluations/*/{MANIFEST}"):
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        for key in [manifest["key"], *manifest["inputs"].values()]:  # one that was graded again stands on the first
+            users[key].add(EVALUATIONS)
     return users
 
 
@@ -101,20 +110,26 @@ def prune(found: Sequence[Stored], really: bool) -> Iterator[str]:
     unused = [item for item in found if not item.studies]
     for item in unused:
         yield item.line()
-        if really and not _remove(item):
-            yield "  a job is making it: kept"
+        if really and (reason := _remove(item)):
+            yield f"  {reason}: kept"
     done = "removed" if really else "would be removed; add --yes to do it"
     yield f"{_count(unused)}, {_size(unused)}: {done}" if unused else "Every artifact is used by a study."
 
 
-def _remove(item: Stored) -> bool:
+def _remove(item: Stored) -> str:
+    """The reason where it must not be. It goes out of sight first: a folder of the store that is there is complete."""
     lock = FileLock(item.path.with_name(f".{item.key}.lock"))
+    hidden = item.path if item.half_removed else item.path.with_name(f".{item.path.name}{REMOVED}")
     try:
         with lock.acquire(timeout=0):
-            shutil.rmtree(item.path)
+            if not item.half_removed:
+                if _users(item.path.parents[2])[item.key]:  # a job may have begun while all were measured
+                    return "a job has come to use it"
+                item.path.rename(hidden)
     except Timeout:
-        return False
-    return True
+        return "a job is making it"
+    shutil.rmtree(hidden)
+    return ""
 
 
 def _count(items: Sequence[Stored]) -> str:

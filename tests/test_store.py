@@ -3,12 +3,13 @@
 import json
 from contextlib import closing
 
+import pytest
 from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
 from src.generation.budget import Budget, Ledger, Spent
-from src.store import main, size, stored
+from src.store import main, prune, size, stored
 
 
 def put(outputs, stage, key, n):
@@ -88,6 +89,43 @@ def test_what_a_job_is_making_is_kept(tmp_path, capsys):
     with FileLock(tmp_path / "store" / "pretrain" / ".new.lock"):
         assert "a job is making it: kept" in told(capsys, "prune", "--yes", f"outputs={tmp_path}")
     assert len(stored(tmp_path)) == 1
+
+
+def test_what_was_evaluated_outside_a_run_is_kept_and_what_it_stands_on(tmp_path, capsys):
+    for key, inputs in (("first", {}), ("again", {"evaluation": "first"}), ("loose", {})):
+        put(tmp_path, "evaluate", key, 4)
+        manifest = {"key": key, "inputs": inputs}
+        (tmp_path / "store" / "evaluate" / key / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "evaluations").mkdir()
+    (tmp_path / "evaluations" / "A-again").symlink_to("../store/evaluate/again")
+    assert "1 artifact, " in told(capsys, "prune", "--yes", f"outputs={tmp_path}")
+    assert {item.path.name: item.studies for item in stored(tmp_path)} == {
+        "first": ("evaluations",),
+        "again": ("evaluations",),
+    }
+
+
+def test_what_a_job_has_come_to_use_since_all_were_measured_is_kept(tmp_path):
+    put(tmp_path, "clean", "left", 5)
+    found = stored(tmp_path)
+    record(tmp_path, "late", "main-s0", {"clean": "left"})
+    assert "  a job has come to use it: kept" in list(prune(found, really=True))
+    assert len(stored(tmp_path)) == 1
+
+
+def test_a_removal_that_was_stopped_leaves_no_half_artifact_and_is_ended_by_the_next(tmp_path, monkeypatch, capsys):
+    put(tmp_path, "clean", "left", 5)
+
+    def stop(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("shutil.rmtree", stop)
+        list(prune(stored(tmp_path), really=True))
+    assert not (tmp_path / "store" / "clean" / "left").exists()
+    record(tmp_path, "late", "main-s0", {"clean": "left"})  # made again meanwhile, which does not keep the rest
+    assert "half removed" in told(capsys, "prune", "--yes", f"outputs={tmp_path}")
+    assert not stored(tmp_path)
 
 
 @given(st.integers(min_value=0, max_value=10**15))

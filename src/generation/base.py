@@ -128,6 +128,11 @@ class Generator(ABC):
         """How many devices hold the weights of one model together; None: it lies elsewhere, or there is none."""
         return None
 
+    @property
+    def unpooled(self) -> Generator:
+        """The engine without the machines that it runs on: what its texts hang on, and so the ids of requests."""
+        return self
+
     @abstractmethod
     def open(self, model: str | None, cache: Path) -> AbstractContextManager[Session]:
         """Start the generator. `model`: a Hugging Face folder, for engines that hold a model (None: the configured

@@ -40,6 +40,10 @@ class Pool(Generator):
         return self.engine.name
 
     @property
+    def unpooled(self) -> Generator:
+        return self.engine
+
+    @property
     def devices(self) -> int | None:
         return self.engine.devices
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from src.config.mistakes import BROKEN
-from src.methods.shared import reward_model
+from src.methods.shared import check_trained, reward_model
 from src.pipeline.graph import Graph
 from src.stages.evaluate import Evaluate
 
@@ -15,5 +15,6 @@ from src.stages.evaluate import Evaluate
 def search(graph: Graph) -> None:
     """What a decoding chooses; all that are compared share the steps and the reward model."""
     exam = graph.stage(Evaluate, "evaluate", benchmarks="benchmark", decoding="decoding", model="model")
+    check_trained(graph, exam)
     judge = reward_model(graph, None, "model", alone=exam is not BROKEN and exam.wants_reward)
     graph.add("evaluate", exam, reward=judge)

@@ -18,6 +18,12 @@ def base(graph: Graph, name: str, model: str) -> Node | None:
     return graph.add(name, stage) if made_here else None
 
 
+def check_trained(graph: Graph, stage: Evaluate | StepData) -> None:
+    """Note as a mistake a model that would be made in the run, in a method that takes one that is there."""
+    if stage is not BROKEN and stage.model is not None and stage.model.made_here:
+        graph.mistakes.add("model", "is one that a run makes; name one that is there: model=hf model.name=DIR")
+
+
 def examined_base(graph: Graph) -> tuple[Node | None, Node | None]:
     """The student's base where it is made in the run, and its examination where `evaluate.baseline` asks for one."""
     start = base(graph, "base", "pretrain.model")
@@ -44,7 +50,9 @@ def reward_model(graph: Graph, student: Node | None, model: str, alone: bool = F
     that path of the configuration. None where there is neither; its sections count as known all the same."""
     steps = graph.stage(StepData, "steps", benchmarks="benchmark", model=model)
     learn = graph.stage(Reward, "reward", model=model, trainer="trainer")
-    if student is None and not alone:
+    if alone:
+        check_trained(graph, steps)
+    elif student is None:
         return None
     data = graph.add("steps", steps, pretrain=student)
     return graph.add("reward", learn, steps=data, pretrain=student)

@@ -104,7 +104,7 @@ class CheckpointFolder:
     owner: str
     keep: int = 2
     in_background: bool = False
-    _writing: Any = field(default=None, init=False)  # the future of what is being written
+    _writing: Any = field(default=None, init=False)  # the future of what is being written, and its step
 
     def path(self, step: int) -> Path:
         return self.folder / f"step-{step:08d}"
@@ -124,19 +124,19 @@ class CheckpointFolder:
         writer = _HashingWriter(path)
         with full_disk_told():
             if self.in_background:
-                self._writing = dcp.async_save(state, storage_writer=writer, no_dist=alone)
+                self._writing = dcp.async_save(state, storage_writer=writer, no_dist=alone), step
             else:
                 dcp.save(state, storage_writer=writer, no_dist=alone)
-                self._forget_old()
+                self._forget_old(step)
         return path
 
     def finish(self) -> None:
         """Wait for what is being written."""
         if self._writing is not None:
-            writing, self._writing = self._writing, None
+            (writing, step), self._writing = self._writing, None
             with full_disk_told():
                 writing.result()
-            self._forget_old()
+            self._forget_old(step)
 
     def restore(self, module: CausalLM, optimizer: torch.optim.Optimizer, path: Path) -> None:
         """Load a checkpoint into model and optimizer, whatever the number of ranks that wrote it."""
@@ -179,9 +179,13 @@ class CheckpointFolder:
     def _all(self) -> list[Path]:
         return sorted(path for path in self.folder.glob("step-*") if path.suffix == "")
 
-    def _forget_old(self) -> None:
+    def _forget_old(self, written: int) -> None:
+        """Leave the newest up to the one just written. What lies beyond it is what a kill or a full disk has left
+        incomplete, passed over when training went on from an earlier step."""
         if ranks.is_first():
-            for old in self._all()[: -self.keep]:
+            known = self._all()
+            sound = [path for path in known if path <= self.path(written)]
+            for old in {*known} - {*sound[-self.keep :]}:
                 (old / FACTS).unlink(missing_ok=True)  # so that half of it is never taken
                 shutil.rmtree(old)
 

@@ -227,7 +227,9 @@ def _fit(
     module = setup.module()
     on_gpu = device_of(trainer) == "cuda"
     folder = CheckpointFolder(work / "checkpoints", setup.owner(), trainer.keep_checkpoints, in_background=on_gpu)
-    stable = setup.stable(None if fractions or trainer.export_every else stable_folder, folder, curve)
+    # Exports are models of the stable part, too, which must then be trained here.
+    exporting = trainer.export_every or trainer.export_best
+    stable = setup.stable(None if fractions or exporting else stable_folder, folder, curve)
 
     def find() -> tuple[Path, int] | None:
         if stable:

@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,22 +89,17 @@ class Job:
         stopping.listen(*stopping.SIGNALS)
         stopping.keep_open_pipes()
         _take_a_share_of_the_cores()
-        record = _Record(self)
-        tracker = self.tracker.start(self.study, f"{self.name}-s{self.seed}", self.id, self.config, self.outputs)
         label = f"{self.name}-s{self.seed}" if _in_parallel() else ""
 
         def say(line: str) -> None:
             log.info(f"{label}  {line}" if label else line)
 
+        say(f"{self.study} / {self.name}, seed {self.seed}")
+        record = _Record(self, say)
+        tracker = self.tracker.start(self.study, f"{self.name}-s{self.seed}", self.id, self.config, self.outputs)
         runner = Runner(
             self.store, self.compute, tracker, self.outputs / "cache", record.command, say, record.visited, label
         )
-        say(f"{self.study} / {self.name}, seed {self.seed}")
-        if record.earlier:
-            say(
-                f"    Another job had this name; its record is kept: {record.earlier}. To have both in one report, "
-                "give one a name of its own: name=..."
-            )
         try:
             with full_disk_explained(self.outputs):
                 made = runner.walk(self.nodes)
@@ -146,7 +141,8 @@ class Job:
 class _Record:
     """`run.json`, rewritten after every node, so that a report can tell what a killed run had done."""
 
-    def __init__(self, job: Job):
+    def __init__(self, job: Job, say: Callable[[str], None]):
+        self.say = say
         self.path, self.visits, self.clock = job.folder / "run.json", list[Visit](), time.monotonic()
         self.command = command_line()
         self.base: dict[str, Any] = {
@@ -161,7 +157,6 @@ class _Record:
             "config": job.config,
             "planned": {node.name: node.key for node in job.nodes},
         }
-        self.earlier = set_aside(self.path, self.base["planned"])
         self._write("running", None)
 
     def visited(self, visit: Visit) -> None:
@@ -176,6 +171,11 @@ class _Record:
         nodes = [asdict(visit) for visit in self.visits]
         with full_disk_explained(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if earlier := set_aside(self.path, self.base["planned"]):  # another job may end while this one works
+                self.say(
+                    f"    Another job had this name; its record is kept: {earlier}. To have both in one report, give "
+                    "one a name of its own: name=..."
+                )
             write_json(self.path, {**self.base, "status": status, "error": error, "seconds": seconds, "nodes": nodes})
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -136,8 +137,17 @@ def against_arm(ours: Arm, theirs: Arm, names: Sequence[str], stage: str | None 
 
 
 def _same_student(ours: JobRecord, theirs: JobRecord) -> bool:
-    mine, other = ours.manifest("pretrain"), theirs.manifest("pretrain")
-    return mine is not None and other is not None and mine.key == other.key
+    """One training, or, in a graph without any, one model that was there already."""
+    return (mine := _student(ours)) is not None and mine == _student(theirs)
+
+
+def _student(job: JobRecord) -> Any:
+    """What tells the student of a job from others; None where nothing does."""
+    if (trained := job.manifest("pretrain")) is not None:
+        return trained.key
+    if (examined := job.manifest("evaluate")) is None:
+        return None
+    return {name: examined.config.get(name) for name in ("model", "engine")}
 
 
 def _compare(

@@ -25,7 +25,6 @@ from src.evaluation.isolation import Programs, isolation_for
 from src.evaluation.prompting import Protocol, Style
 from src.generation.base import Generator, Sampling
 from src.generation.openai import OpenAIGenerator
-from src.generation.pool import Pool
 from src.modeling.estimate import writing_cost
 from src.modeling.shape import Shape
 from src.modeling.sources import ModelSource
@@ -218,8 +217,7 @@ class Evaluate(Stage):
 
         decoding = self._decoding
         sampling = Sampling(decoding.temperature or 0.0, self.top_p, self.top_k, self.min_p)
-        engine = self.engine.engine if isinstance(self.engine, Pool) else self.engine  # where it runs does not matter
-        asked_of = digest_of({"engine": engine, "model": self.model})
+        asked_of = digest_of({"engine": self.engine.unpooled, "model": self.model})
         return RequestPlanner(self._protocol(), decoding.planned, sampling, self.max_tokens, self.data_seed, asked_of)
 
     def _cost(self, found: Sequence[Decoded]) -> dict[str, float]:

@@ -117,7 +117,7 @@ class StepData(Stage):
         share = -(-self.questions // len(benchmarks))
         drawn = {name: self._drawn(benchmark, share) for name, benchmark in benchmarks.items()}
         protocol, sampling = Protocol(self.prompting, self.shots), Sampling(self.temperature)
-        asked_of = digest_of({"engine": self.engine, "model": self.model})
+        asked_of = digest_of({"engine": self.engine.unpooled, "model": self.model})
         planner = RequestPlanner(protocol, self.solutions, sampling, self.max_tokens, self.data_seed, asked_of)
         plan = planner.plan(model, benchmarks, drawn)
         return list({planned.question.id: planned for planned in plan}.values())

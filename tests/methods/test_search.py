@@ -1,5 +1,6 @@
 import pytest
 
+from src.core.errors import UserError
 from tests.generation.tiny import write_tiny_llama
 from tests.pipeline.composed import composed, nodes_of
 
@@ -24,3 +25,9 @@ def test_a_decoding_that_asks_no_reward_model_has_none_trained(words):
 def test_all_decodings_share_the_steps_and_the_reward_model(words):
     beam, best = (nodes_of(composed(*words, f"decoding={name}")) for name in ("beam", "best_of_n"))
     assert beam["reward"].key == best["reward"].key and beam["evaluate"].key != best["evaluate"].key
+
+
+@pytest.mark.parametrize("words", [("method=reward",), ("method=search",), ("method=search", "decoding=majority")])
+def test_a_model_that_no_run_has_made_yet_is_a_mistake(words):
+    with pytest.raises(UserError, match="model: is one that a run makes; name one that is there: model=hf"):
+        nodes_of(composed(*words, "model=tiny"))

@@ -156,6 +156,23 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, capsys: pytest.Capt
         CheckpointFolder(tmp_path / "c", owner="you").latest()
 
 
+@pytest.mark.parametrize("in_background", [False, True])
+@pytest.mark.parametrize("keep", [1, 2])
+def test_what_a_kill_left_incomplete_does_not_cost_a_newer_checkpoint(
+    tmp_path: Path, keep: int, in_background: bool
+) -> None:
+    """Killed while it wrote steps 95 and 100, it went on from 50 and has come to 80."""
+    checkpoints = CheckpointFolder(tmp_path / "c", owner="me", keep=keep, in_background=in_background)
+    checkpoints.save(*toy(), 50)
+    checkpoints.finish()
+    for step in (95, 100):
+        checkpoints.path(step).mkdir()
+    path = checkpoints.save(*toy(), 80)
+    checkpoints.finish()
+    assert checkpoints.latest() == (path, 80)
+    assert sorted(checkpoints.folder.iterdir()) == [checkpoints.path(50), path][-keep:]
+
+
 def test_what_fails_after_the_last_step_costs_no_training(
     base: Path, rows: list[Example], recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

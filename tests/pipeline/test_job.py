@@ -2,6 +2,7 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 from hydra.types import RunMode
@@ -9,7 +10,7 @@ from omegaconf import OmegaConf
 
 from src.core.errors import UserError
 from src.core.processes import CORES
-from src.pipeline.job import Job, _take_a_share_of_the_cores, set_aside
+from src.pipeline.job import Job, _Record, _take_a_share_of_the_cores, set_aside
 
 
 @pytest.mark.parametrize("error", [ValueError("no such column"), UserError("No job of s is complete.", "Run one.")])
@@ -45,6 +46,24 @@ def test_the_record_of_another_job_of_that_name_is_kept(tmp_path, status, planne
     assert (found is not None) == kept and record.exists() != kept
     if found:
         assert found.parent == tmp_path / "earlier" and json.loads(found.read_text())["planned"] == {"corpus": "a"}
+
+
+def test_of_two_jobs_of_a_name_that_run_at_a_time_none_loses_its_record(tmp_path, monkeypatch):
+    monkeypatch.setattr("src.pipeline.job.HydraConfig.get", lambda: OmegaConf.create({"overrides": {"task": []}}))
+    monkeypatch.setattr("src.pipeline.job._number", lambda: None)
+    said = []
+    records = {}
+    for key in "ab":
+        job = object.__new__(Job)
+        job.folder, job.study, job.name, job.seed = tmp_path, "s", "main", 0
+        job.config, job.nodes = {"question": None}, [SimpleNamespace(name="corpus", key=key)]
+        records[key] = _Record(job, said.append)
+    records["a"].end("complete")
+    records["b"].end("complete")
+    (earlier,) = (tmp_path / "earlier").iterdir()
+    kept = [json.loads(path.read_text()) for path in (earlier, tmp_path / "run.json")]
+    assert [(row["planned"]["corpus"], row["status"]) for row in kept] == [("a", "complete"), ("b", "complete")]
+    assert str(earlier) in " ".join(said)
 
 
 @pytest.mark.parametrize(

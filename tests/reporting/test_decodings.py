@@ -61,6 +61,21 @@ def test_arms_of_one_student_are_compared_question_by_question(study):
     assert not against.claimed and "no difference can be claimed" in found.sentences[-1]
 
 
+@pytest.mark.parametrize(("models", "same"), [(["m", "m", "m"], True), (["m", "n", "o"], False)])
+def test_arms_of_one_model_that_was_there_already_were_not_trained_apart(study, models, same):
+    jobs = sorted((study / "runs" / "search_at_inference").glob("*/run.json"))
+    for path, model in zip(jobs, models, strict=True):
+        row = json.loads(path.read_text())
+        row["nodes"] = [node for node in row["nodes"] if node["node"] == "evaluate"]
+        path.write_text(json.dumps(row))
+        manifest = study / "store" / "evaluate" / row["nodes"][0]["key"] / "manifest.json"
+        told = json.loads(manifest.read_text())
+        manifest.write_text(json.dumps({**told, "config": {**told["config"], "model": {"name": model}}}))
+    found = decodings(collect(study, "search_at_inference"))
+    assert any(claim.claimed for claim in found.claims) == same
+    assert all(claim.comparison.trained_apart for claim in found.claims) != same
+
+
 def test_the_page_tells_what_the_reward_model_is_worth(study):
     report = {"n": 40, "good": 9, "auc": 0.8123, "roc": [[0, 0], [0.2, 0.7], [1, 1]]}
     own = {**report, "ece": 0.071, "calibration": [{"n": 30, "reward": 0.1, "share": 0.12}]}

@@ -12,6 +12,7 @@ from src.core.stage import Artifact, StageContext
 from src.evaluation.benchmark import FileBenchmark
 from src.evaluation.step_labels import Step
 from src.generation.base import Completion, Generator, Session
+from src.generation.pool import Pool
 from src.modeling.recipe import Recipe
 from src.stages.reward import Reward
 from src.stages.steps import StepData
@@ -100,6 +101,18 @@ def test_a_benchmark_without_a_training_part_is_refused(sums, tmp_path):
 def test_questions_come_from_the_benchmarks_that_are_named(sums, names, asked):
     stage = StepData(benchmarks={"a": sums, "b": sums}, engine=Slips(), names=names)
     assert set(stage._learnt_from()) == asked
+
+
+def test_the_steps_do_not_hang_on_where_the_engine_runs(sums):
+    ids = [
+        {
+            request.id
+            for planned in StepData(benchmarks={"sums": sums}, engine=engine)._plan(None)
+            for request in planned.requests
+        }
+        for engine in (Slips(), Pool(Slips()), Pool(Slips(), workers=4, address="127.0.0.1:9"))
+    ]
+    assert ids[0] and ids[0] == ids[1] == ids[2]
 
 
 def test_a_reward_model_learns_which_steps_are_good(tmp_path):
