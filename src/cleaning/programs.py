@@ -100,9 +100,18 @@ def _rounds(number: str, answer: str) -> bool:
     decimals = re.search(r"\.(\d+)", answer)
     if exact is None or said is None:
         return False
-    if decimals is None:
+    places = len(decimals[1]) if decimals else None
+    if "%" not in answer and "percent" not in answer:
+        return _is_rounded(exact, said, places)
+    shares = None if places is None else places + 2
+    return _is_rounded(exact, said * 100, places) or _is_rounded(exact, said, shares)
+
+
+def _is_rounded(exact: Fraction, said: Fraction, places: int | None) -> bool:
+    """Whether `said` is the number to so many places, half a unit of the last and a hundredth of that off at most."""
+    if places is None:
         return exact == said
-    return abs(exact - said) <= Fraction(1, 2 * 10 ** len(decimals[1])) * Fraction(101, 100)
+    return abs(exact - said) <= Fraction(1, 2 * 10**places) * Fraction(101, 100)
 
 
 def run_all(programs: Iterable[tuple[str, Program]], pool: ProgramPool) -> Iterator[tuple[str, Run]]:

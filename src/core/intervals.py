@@ -69,8 +69,10 @@ def t_quantile(dof: float) -> float:
 def accuracy_over_seeds(strata: Sequence[np.ndarray]) -> Estimate:
     """The mean score with an interval that keeps its coverage near 0 and 1, where small models live.
 
-    The choice of questions gives Wilson's interval at the effective sample size p (1 - p) / Var_questions; what the
-    t interval of the whole is wider by, the luck of the seeds, is added to each side in quadrature (Zou & Donner 2008).
+    The choice of questions gives each benchmark Wilson's interval at the effective sample size p (1 - p) /
+    Var_questions; how far its sides lie from the means adds up in quadrature (MOVER, Zou & Donner 2008), and so does
+    what the t interval of the whole is wider by, the luck of the seeds. A benchmark that nothing of is solved keeps the
+    width of its own: beside 1,319 questions at 30 %, thirty at 0 % leave the mean of 15.0 between 13.8 and 21.3.
 
     Args:
         strata: one array of scores in [0, 1] a benchmark, of shape (seeds, questions).
@@ -80,14 +82,24 @@ def accuracy_over_seeds(strata: Sequence[np.ndarray]) -> Estimate:
     mean = min(1.0, max(0.0, spread.mean))
     if spread.dof < 1:
         return Estimate(mean, 0.0, 1.0, seeds, questions)
-    z, binomial = t_quantile(questions - 1), mean * (1 - mean)
-    n = min(binomial / spread.of_questions, questions * seeds) if binomial > 0 < spread.of_questions else questions
+    weight = 1 / len(strata)
+    sides = [_wilson(stratum) for stratum in strata]
+    counted = sum((weight * t_quantile(s.shape[1] - 1)) ** 2 * _of_questions(s) for s in strata)
+    seed_part = max(0.0, t_quantile(spread.dof) ** 2 * spread.variance - counted)
+    low, high = (
+        math.hypot(*(weight * side for side in each), math.sqrt(seed_part)) for each in zip(*sides, strict=True)
+    )
+    return Estimate(mean, max(0.0, mean - low), min(1.0, mean + high), seeds, questions)
+
+
+def _wilson(stratum: np.ndarray) -> tuple[float, float]:
+    """How far Wilson's interval reaches below and above one benchmark's mean. stratum: (seeds, questions)."""
+    z, mean = t_quantile(stratum.shape[1] - 1), min(1.0, max(0.0, float(stratum.mean())))
+    binomial, variance = mean * (1 - mean), _of_questions(stratum)
+    n = min(binomial / variance, stratum.size) if binomial > 0 < variance else stratum.shape[1]
     centre, scale = mean + z * z / (2 * n), 1 + z * z / n
     reach = z * math.sqrt(binomial / n + (z / (2 * n)) ** 2)
-    seed_part = max(0.0, t_quantile(spread.dof) ** 2 * spread.variance - z * z * spread.of_questions)
-    low = mean - math.hypot(mean - (centre - reach) / scale, math.sqrt(seed_part))
-    high = mean + math.hypot((centre + reach) / scale - mean, math.sqrt(seed_part))
-    return Estimate(mean, max(0.0, low), min(1.0, high), seeds, questions)
+    return mean - (centre - reach) / scale, (centre + reach) / scale - mean
 
 
 def accuracy_of(scores: Sequence[float]) -> Estimate:
@@ -134,11 +146,10 @@ def _sizes(strata: Sequence[np.ndarray]) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class _Spread:
-    """The mean of the strata's means, its variance, the questions' part of it, and degrees of freedom (0: unknown)."""
+    """The mean of the strata's means, its variance, and degrees of freedom (0: unknown)."""
 
     mean: float
     variance: float
-    of_questions: float
     dof: float
 
 
@@ -147,8 +158,8 @@ def _spread(strata: Sequence[np.ndarray]) -> _Spread:
     by_seed = np.mean([s.mean(axis=1) for s in strata], axis=0)
     mean = float(by_seed.mean())
     if any(s.shape[1] < 2 for s in strata):
-        return _Spread(mean, math.nan, math.nan, 0.0)
-    parts = [(weight**2 * float(s.mean(axis=0).var(ddof=1)) / s.shape[1], s.shape[1] - 1) for s in strata]
+        return _Spread(mean, math.nan, 0.0)
+    parts = [(weight**2 * _of_questions(s), s.shape[1] - 1) for s in strata]
     of_questions, of_seeds, residual = sum(v for v, _ in parts), 0.0, 0.0
     if seeds > 1:
         of_seeds = float(by_seed.var(ddof=1)) / seeds
@@ -159,7 +170,12 @@ def _spread(strata: Sequence[np.ndarray]) -> _Spread:
     variance = residual + max(of_seeds - residual, 0.0) + max(of_questions - residual, 0.0)
     heaviness = sum(v * v / dof for v, dof in parts)
     dof = variance**2 / heaviness if heaviness > 0 else sum(s.shape[1] - 1 for s in strata)
-    return _Spread(mean, variance, of_questions, max(1.0, round(float(dof), 1)))
+    return _Spread(mean, variance, max(1.0, round(float(dof), 1)))
+
+
+def _of_questions(scores: np.ndarray) -> float:
+    """MS_questions / (S Q) of one stratum: the variance of its mean by the choice of questions."""
+    return float(scores.mean(axis=0).var(ddof=1)) / scores.shape[1]
 
 
 def _residual(scores: np.ndarray) -> float:

@@ -50,7 +50,7 @@ class Distil(Stage):
     """
 
     kind: ClassVar[str] = "distil"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
 
     teacher: Generator
     calls: int

@@ -52,6 +52,12 @@ _ASIDE = re.compile(
 _NOT_THIS = re.compile(r"^not\s[^,\n]{1,60}?,?\sbut\s(?:rather\s)?")
 _VERBS = re.compile(r"\b(?:is|are|equals|be|becomes|gives|i\.e\.,?|that is,?|which is)\s{1,3}(?!not\b)")
 _VALUE = re.compile(r"[0-9\\$]|^\W*(?!(?:it|all|so|that)\b)\w+\W*$")  # what a verb may say that the answer is
+_HOLDS_A_VALUE = re.compile(r"[0-9\\$]")
+_SCALE = re.compile(r"\s(?:thousand|million|billion|trillion)\b", re.I)
+_OPENS_WITH_NUMBER = re.compile(r"[^0-9A-Za-z]*[0-9]")
+_CLOSING_PHRASE = re.compile(  # "after 2 days" of "she has 5 apples left after 2 days"
+    r"\s(?:after|in|for|per|every|each|from|by|on|at|within|during|out of)\s(?:\S+\s+){0,3}\S+$", re.I
+)
 _FILLER = re.compile(
     r"(?:(?:therefore|thus|hence|then|simply|just|about|approximately|roughly|exactly|around|now|also|clearly|indeed"
     r"|equal to|given by|either|both|always|only"
@@ -144,16 +150,24 @@ def _last(found: Iterable[re.Match[str]]) -> re.Match[str] | None:
 def _marked(text: str) -> str | None:
     """The answer that the text itself marks as final: boxed, after "####" or after "the answer is"."""
     if boxed := _boxed(text):
-        final = _last(_FINAL.finditer(text[text.rindex("box") :]))  # said after the last box, it takes the box back
-        return (_stated(final[1]) if final else None) or boxed
+        return _said_after_boxes(text) or boxed
     if hashes := _hashes(text):
         return hashes
     announced = _announced(text)
     return _stated(text[announced:][:PIECE_CHARS]) if announced else None
 
 
+def _said_after_boxes(text: str) -> str | None:
+    """The final answer that is said after the last box, which takes the box back: a value, for "the final answer is
+    correct" takes back nothing."""
+    end = max(box.end for box in _last_boxes(text) if box.content)
+    final = _last(_FINAL.finditer(_tail(text)[end:]))
+    said = _stated(final[1]) if final else None
+    return said if said and _HOLDS_A_VALUE.search(said) else None
+
+
 def _boxed(text: str) -> str | None:
-    """The last box, with those of the same sentence; empty ones do not count."""
+    """The last box, with those of the same sentence; empty ones do not count, and repetitions once."""
     found = [box for box in _last_boxes(text) if box.content]
     if not found:
         return None
@@ -163,7 +177,8 @@ def _boxed(text: str) -> str | None:
         if not _joined(tail[box.end : group[0].start]):
             break
         group.insert(0, box)
-    return ", ".join(box.content for box in group)
+    contents = [box.content for box in group]
+    return contents[0] if len(set(contents)) == 1 else ", ".join(contents)
 
 
 def _tail(text: str) -> str:
@@ -332,7 +347,23 @@ def _number(text: str) -> str | None:
     answer = _closing(text) if marked is None else _result(marked)
     if answer is None or "\\" in answer or re.fullmatch(r"[A-Za-z]\w?\s*=.*|.*=\s*[A-Za-z]", answer.strip()):
         return answer  # LaTeX is left whole: \frac{3}{4} holds two numbers and is one
-    return first_number(answer) or answer
+    return _number_in(answer) or answer
+
+
+def _number_in(answer: str) -> str | None:
+    """The number that an answer begins with; of a sentence, "After 4 weeks she earns $72", the last one before an aside
+    in brackets and before a phrase that only closes it. A million goes with its number."""
+    filler = _FILLER.match(answer)
+    piece = answer[filler.end() :] if filler else answer
+    number = NUMBER.search(piece)
+    if number and not _OPENS_WITH_NUMBER.match(piece):
+        sentence = piece.partition(" (")[0]
+        closing = next((m for m in _CLOSING_PHRASE.finditer(sentence) if m.start() > number.start()), None)
+        number = _last(NUMBER.finditer(sentence[: closing.start()] if closing else sentence)) or number
+    if number is None:
+        return None
+    scale = _SCALE.match(piece[number.end() :])
+    return _plain(number) + (scale[0] if scale else "")
 
 
 def _math(text: str) -> str | None:

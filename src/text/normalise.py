@@ -12,6 +12,7 @@ _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _TRAILING = re.compile(r"[ \t]+(?=\n|\Z)")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _PUNCTUATION = ".,;:!?'\"`~()[]{}$\\"
+_QUOTES = "‘’‚‛“”„‟«»‹›"  # which one copy of a question has and another not
 _NOT_WORDS = str.maketrans(dict.fromkeys(_PUNCTUATION, " "))
 
 
@@ -46,7 +47,7 @@ def key_of_normal(question: str) -> str:
     words = question.casefold().replace("**", " ").replace("__", " ")
     if words.isascii():
         return " ".join(words.translate(_NOT_WORDS).split())
-    for mark in _PUNCTUATION:  # a tenth of the time that `translate` takes where it has no table of bytes
+    for mark in _PUNCTUATION + _QUOTES:  # a tenth of the time that `translate` takes where it has no table of bytes
         words = words.replace(mark, " ")
     return " ".join(words.split())
 

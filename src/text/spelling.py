@@ -9,7 +9,8 @@ import unicodedata
 from src.text.normalise import key_of_normal
 
 _PART = r"\s*(?:\{([^{}]*)\}|(\w))"
-_FRACTION = re.compile(r"\\[dtc]?frac" + 2 * _PART)
+_STYLED_FRACTION = re.compile(r"\\[dtc]frac(?![a-zA-Z])")
+_FRACTION = re.compile(r"\\frac" + 2 * _PART)
 _LAYOUT = re.compile(
     r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|q?quad|limits|text(?:bf|it|rm)?|math(?:rm|bf|it|sf)|mbox|operatorname)"
     r"(?![a-zA-Z])|\\[,;:! ]|\{,\}|&"
@@ -67,6 +68,7 @@ def folded(text: str) -> str:
     text = _unmarked(text)
     if "\\" in text or "{,}" in text:
         text = _LAYOUT.sub(lambda m: "" if m[0] == "{,}" else " ", text)
+        text = _STYLED_FRACTION.sub(r"\\frac", text)
         for _ in range(3):  # so deep do fractions stand in fractions
             text, found = _FRACTION.subn(_slashed, text)
             if not found:

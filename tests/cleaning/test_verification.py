@@ -52,6 +52,11 @@ def test_outputs_are_compared_word_by_word(stated, printed, same):
         ("The answer is 84 apples", "84", True),
         ("x = 3, y = 84", "3", False),
         ("total: 84", "84", True),
+        ("14.285714285714285", "14.29\\%", True),
+        ("0.14285714285714285", "14.29\\%", True),
+        ("33.333333333333336", "33.3 percent", True),
+        ("14.31", "14.29\\%", False),
+        ("0.144", "14.29\\%", False),
     ],
 )
 def test_the_box_holds_what_was_printed(printed, answer, right):

@@ -30,6 +30,23 @@ def test_nothing_solved_is_not_certainty() -> None:
     assert found.low == 0 and 0.02 < found.high < 0.06
 
 
+@pytest.mark.parametrize(("solved", "of"), [(396, 1319), (0, 1319)])
+def test_a_benchmark_that_nothing_of_is_solved_keeps_its_width_beside_a_long_one(solved: int, of: int) -> None:
+    long, short = np.arange(of)[None] < solved, np.zeros((1, 30))
+    alone, both = accuracy_over_seeds([short]), accuracy_over_seeds([long.astype(float), short])
+    assert alone.high / 2 <= both.high - both.mean <= alone.high / 2 * 1.1
+
+
+@pytest.mark.parametrize("truth", [(0.3, 0.05), (0.0005, 0.03)])
+def test_the_interval_over_benchmarks_of_many_lengths_covers_the_truth(truth: tuple[float, float]) -> None:
+    rng, hits = np.random.default_rng(0), 0
+    for _ in range(400):
+        strata = [(rng.random((1, n)) < p).astype(float) for n, p in zip((1319, 30), truth, strict=True)]
+        found = accuracy_over_seeds(strata)
+        hits += found.low <= sum(truth) / 2 <= found.high
+    assert hits / 400 >= 0.92
+
+
 @pytest.mark.slow
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
     rng = np.random.default_rng(1)

@@ -27,6 +27,8 @@ from src.text.spelling import comparison_key
         ("<p>Is <i>x</i><sup>2</sup> &lt;&nbsp;4?<br/></p>", "Is x² < 4?"),
         ("\uff34\uff4f\uff4d \uff48\uff41\uff53 \uff13 \uff50\uff45\uff4e\uff53\uff1f", "Tom has 3 pens?"),
         ("Find \U0001d465\u00b2 + \U0001d7d1, or \u00bd", "Find x^2 + 3, or 1/2"),
+        ("Janet’s ‘ducks’ lay “16” eggs", "Janet's 'ducks' lay \"16\" eggs"),
+        (r"$\dfrac{\sqrt{2}}{3} + \tfrac12$", r"$\frac{\sqrt{2}}{3} + \frac12$"),
         ("Find $x$. [asy]\ndraw((0,0)--(1,2));\n[/asy]", "find x"),
     ],
 )

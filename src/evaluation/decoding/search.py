@@ -41,10 +41,13 @@ def search(options: TreeSearch, plan: Sequence[PlannedQuestion], resources: Reso
 
 
 def _trees(options: TreeSearch, planned: PlannedQuestion) -> list[Tree]:
-    """A question's trees, with equal shares of its budgets."""
+    """A question's trees, with equal shares of its budgets; of nodes the first have one more where that is not even."""
     tokens = options.tokens or options.size * planned.requests[0].sampling.max_tokens
-    expansions = options.expansions and max(1, options.expansions // options.trees)
-    return [Tree(planned, n, options, tokens // options.trees, expansions) for n in range(options.trees)]
+    shares: list[int | None] = [None] * options.trees
+    if options.expansions:
+        each, more = divmod(options.expansions, options.trees)
+        shares = [each + (n < more) for n in range(options.trees)]
+    return [Tree(planned, n, options, tokens // options.trees, nodes) for n, nodes in enumerate(shares)]
 
 
 def _decoded(trees: Sequence[Tree]) -> Decoded:

@@ -185,7 +185,7 @@ class Forest(TreeSearch):
 
     @property
     def trees(self) -> int:
-        return min(self.forest, self.size)
+        return min(self.forest, self.size, self.expansions or self.forest)
 
     def frontier(self) -> Frontier:
         return BeamFrontier(1) if self.tree == "beam" else CostFrontier(self.tree)

@@ -107,6 +107,12 @@ def _powers_without_braces(tokens: Tokens) -> Tokens:
     return kept
 
 
+_TEMPERATURES = {  # what a degree may be of
+    **dict.fromkeys(("C", "celsius", "Celsius"), "celsius"),
+    **dict.fromkeys(("F", "fahrenheit", "Fahrenheit"), "fahrenheit"),
+}
+
+
 def _unit_parts(tokens: Tokens) -> list[tuple[str, int]]:
     parts: list[tuple[str, int]] = []
     for place, token in enumerate(tokens):
@@ -117,12 +123,10 @@ def _unit_parts(tokens: Tokens) -> list[tuple[str, int]]:
             parts.append(("degree", 1))
         elif token.kind == "percent":
             parts.append(("percent", 1))
+        elif parts and parts[-1][0].startswith("degree") and token.value in _TEMPERATURES:
+            parts[-1] = (_TEMPERATURES[token.value], 1)
         elif token.kind == "word" or token.value in UNITS:
-            temperature = {"C": "celsius", "F": "fahrenheit"}.get(token.value)
-            if parts and parts[-1][0].startswith("degree") and temperature:
-                parts[-1] = (temperature, 1)
-            else:
-                parts.append((token.value, 1))
+            parts.append((token.value, 1))
         elif token.kind == "op" and (token.value in "/*^" or _is_hyphen(tokens, place)):
             parts += [("per", 1)] if token.value == "/" else []
         elif token.value == "}" and place + 1 < len(tokens) and tokens[place + 1].value == "{":

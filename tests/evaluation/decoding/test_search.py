@@ -114,11 +114,11 @@ def test_no_token_passes_the_budget(tokens, kind, depth):
 
 
 @few
-@given(expansions=st.integers(1, 9), kind=st.sampled_from(["beam", "levin", "best_first"]))
+@given(expansions=st.integers(1, 9), kind=st.sampled_from(["beam", "levin", "best_first", "forest"]))
 def test_no_expansion_passes_the_budget(expansions, kind):
     options = type(KINDS[kind])(**{**vars(KINDS[kind]), "expansions": expansions})
-    (found,) = decode(options, plan_of(1), Walks(5))
-    assert len({tuple(row["path"][:-1]) for row in found.nodes if row["path"]}) <= expansions
+    (found,) = decode(options, plan_of(1, options.trees), Walks(5))
+    assert len({(row["tree"], *row["path"][:-1]) for row in found.nodes if row["path"]}) <= expansions
 
 
 def test_no_answer_is_longer_than_allowed():

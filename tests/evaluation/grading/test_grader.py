@@ -66,6 +66,14 @@ NASTY = {
 }
 
 
+@pytest.mark.parametrize(
+    "answer", ["77°F", r"77^\circ F", r"77^{\circ}\text{F}", "77 degrees F", "77 degrees Fahrenheit"]
+)
+def test_degrees_fahrenheit_are_read(answer):
+    assert grade(answer, "77").correct and grade(answer, r"77^\circ\mathrm{F}").correct
+    assert not grade(answer, r"77^\circ C").correct
+
+
 @pytest.mark.parametrize("name", NASTY)
 @pytest.mark.parametrize("gold", [r"x^2 + \sqrt{2}", "(1, 2)", "7"])
 def test_no_answer_takes_long_or_is_called_right(name, gold):
