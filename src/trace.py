@@ -94,12 +94,12 @@ class _Teller:
         yield from self.readers(row, made)
 
     def readers(self, row: Row, made: Made) -> Iterator[str]:
-        """The students of a corpus, or the synthesizers taught by a teacher's problems."""
-        kind, what = ("pretrain", "student") if made.kind == "clean" else ("synthesizer", "synthesizer")
-        students = self.lineage.users(made, kind)
+        """The students of a corpus, and the synthesizers that a teacher's problems taught."""
+        students = self.lineage.users(made, "pretrain") + self.lineage.users(made, "synthesizer")
         for student in students:
             yield from self.reader(row, student)
         if not students:
+            what = "synthesizer" if made.kind == "distil" else "student"
             yield f"  no {what} has read {made.label} yet"
 
     def reader(self, row: Row, student: Made) -> Iterator[str]:

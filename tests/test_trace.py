@@ -171,6 +171,12 @@ def test_every_student_and_synthesizer_that_read_a_row_is_told(copied):
     assert second.startswith("read by a synthesizer (synthesizer ddd)")
 
 
+def test_a_student_that_reads_the_teachers_problems_themselves_is_told(copied):
+    make(copied, "pretrain", "hhi", {"corpus": "ccc"})
+    text = told(copied, content_id("taught"))
+    assert "read by a student (pretrain hhi)" in text and "read by a synthesizer (synthesizer ddd)" in text
+
+
 def test_an_older_raw_text_says_what_became_of_it(copied):
     shutil.copytree(copied / "store/generate/eee", copied / "store/generate/eef")
     make(copied, "generate", "eef", {"prompts": "bbb"})

@@ -43,7 +43,7 @@ from src.core.fingerprint import not_in_key
 from src.core.processes import end_group
 from src.evaluation.isolation import Programs, bubblewrap_command, isolation_for
 from src.text.answers import extract_answer
-from src.theorems.lean import negated, signature, source
+from src.theorems.lean import negated, signature, source, without_comments
 from src.theorems.statement import Declaration, Statement
 
 START_SECONDS = 600.0  # Mathlib is loaded
@@ -187,7 +187,7 @@ class Repl:
         return verdict
 
     def prove(self, goal: Goal, proof: str) -> CheckVerdict:
-        for text, what in (("" if goal.trusted else _formula(goal), ILL_FORMED), (proof, REFUSED)):
+        for text, what in (("" if goal.trusted else _formula(goal), ILL_FORMED), (_code(proof), REFUSED)):
             if forbidden := FORBIDDEN.search(text):
                 return CheckVerdict("error", f"{what}: {forbidden[0]}")
         if not proof.strip():
@@ -304,6 +304,12 @@ class Repl:
         process, self._process = self._process, None
         if process is not None:
             end_group(process)
+
+
+def _code(proof: str) -> str:
+    """A proof without its comments, whose words are no commands. All of it where a string or a name in guillemets may
+    hold what only looks like the beginning of a comment."""
+    return proof if '"' in proof or "«" in proof else without_comments(proof)
 
 
 def _formula(goal: Goal) -> str:

@@ -11,6 +11,7 @@ from src.core.store import Store
 from src.generation.budget import Budget
 from src.modeling.flops import PLANNED_CARD
 from src.pipeline.graph import Node
+from src.reporting.text import short
 
 REUSED, SHARED, TO_DO = "reused", "shared", "to do"
 UNITS = {
@@ -132,7 +133,6 @@ def _words(cost: dict[str, float]) -> str:
 
 
 def _short(amount: float) -> str:
-    for limit, suffix in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
-        if amount >= limit:
-            return f"{amount / (1e3 if suffix == 'k' else limit):.3g}{suffix}"
+    if amount >= 1e4:
+        return short(amount)
     return f"{amount:,.3g}" if amount < 100 else f"{amount:,.0f}"

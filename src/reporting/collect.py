@@ -121,6 +121,12 @@ class JobRecord:
         """The overrides that make it another arm: not its seed, nor where and how it ran."""
         return tuple(sorted(o for o in self.overrides if o.lstrip("+~").split("=")[0].split(".")[0] not in NO_CHOICE))
 
+    @property
+    def chosen(self) -> dict[str, str]:
+        """What it chose, by option; an option that was taken out (`~benchmark.mawps`) has no value."""
+        parted = (choice.lstrip("+").partition("=") for choice in self.choices)
+        return {name: value for name, _, value in parted}
+
     def manifest(self, kind: str) -> Manifest | None:
         """The artifact of the last stage of a kind: of several evaluations the student's, whose base came before."""
         return next(reversed(self.manifests(kind)), None)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from src.reporting.collect import Arm, Study
-from src.reporting.outcomes import arm_accuracy, primary
+from src.reporting.outcomes import arm_accuracy, compared
 from src.reporting.plots import BESIDE, FIRST, INK, PALE, PAPER, QUIET, Plot, evaluations, figure, grouped_bars, themed
 from src.reporting.scaling import Trend
 from src.reporting.text import number, percent, points
@@ -16,7 +16,7 @@ from src.reporting.verdict import Contrast
 
 def means(study: Study, baseline: Arm) -> Plot | None:
     """A bar an arm, with its 95 % interval; the baseline's is grey."""
-    names = primary(study.complete)
+    names = compared(study.complete)
     found = [(arm, arm_accuracy(arm, names)) for arm in study.arms if arm.complete]
     rows = [(arm, (e.mean, e.low, e.high)) for arm, e in found if e]
     if not rows:

@@ -19,7 +19,7 @@ from typing import Any
 from src.core.intervals import Estimate, holm
 from src.core.records import STUDENT
 from src.reporting.collect import Arm, JobRecord, Manifest, Study
-from src.reporting.outcomes import Comparison, against_arm, arm_accuracy, primary
+from src.reporting.outcomes import Comparison, against_arm, arm_accuracy, compared
 from src.reporting.plots import INK, QUIET, SERIES, Plot, figure, themed
 from src.reporting.table import Cell, Column, Table, sources
 from src.reporting.text import duration, interval, listed, number, p_value, percent, points, short, signed_interval
@@ -131,7 +131,7 @@ class Decodings:
 
 def decodings(study: Study) -> Decodings:
     """Those of the arms with a size and operations that are known."""
-    names = primary(study.complete)
+    names = compared(study.complete)
     found = [made for arm in study.arms if (made := _arm(arm, names))]
     if len({(a.decoding, a.samples) for a in found}) < 2:
         return Decodings()

@@ -102,8 +102,8 @@ def _ratings(rating: Manifest) -> Plot | None:
     found = _json(rating.path / "ratings.json")
     if not found or not sum(found["questions"]):
         return None
-    kept = rating.counts.kept / max(1, rating.counts.entered)
-    caption = f"Of {number(sum(found['questions']))} questions; {percent(kept)} % stay."
+    rated = sum(found["questions"])  # the calls may not have sufficed for all
+    caption = f"Of {number(rated)} questions; {percent(rating.counts.kept / rated)} % stay."
     return histogram("ratings", "Ratings", caption, found["edges"], found["questions"], "score", "questions", rating)
 
 

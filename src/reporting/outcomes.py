@@ -80,6 +80,13 @@ def primary(jobs: Sequence[JobRecord]) -> tuple[str, ...]:
     return tuple(name for name in names if name in named) or names
 
 
+def compared(jobs: Sequence[JobRecord]) -> tuple[str, ...]:
+    """Of the primary benchmarks those that every examined job was asked, for arms are compared on the same questions;
+    all of them, where there is none such."""
+    asked = [set(found) for job in jobs if (found := benchmarks([job]))]
+    return tuple(name for name in primary(jobs) if all(name in each for each in asked)) or primary(jobs)
+
+
 def transfer(jobs: Sequence[JobRecord]) -> tuple[str, ...]:
     """The other benchmarks: what nobody taught."""
     return tuple(name for name in benchmarks(jobs) if name not in primary(jobs))

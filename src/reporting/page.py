@@ -15,7 +15,7 @@ from src.reporting.collect import Arm, JobRecord, Manifest, Study
 from src.reporting.corpus import CorpusSummary, corpora, corpus
 from src.reporting.decodings import Decodings
 from src.reporting.key_points import KeyPointReport, key_points
-from src.reporting.outcomes import against_base, arm_accuracy, primary, transfer
+from src.reporting.outcomes import against_base, arm_accuracy, compared, primary, transfer
 from src.reporting.paper import beside_the_paper
 from src.reporting.plots import Plot
 from src.reporting.reward import reward_plots, reward_table
@@ -150,7 +150,7 @@ def template(name: str) -> jinja2.Template:
 
 def _facts(study: Study) -> list[Fact]:
     """What a reader wants to know before reading: the student, its gain, the questions, the cost."""
-    done, names = study.complete, primary(study.complete)
+    done, names = study.complete, compared(study.complete)
     if not done:
         return []
     at = sources(job.manifest("evaluate") for job in done)
@@ -169,8 +169,10 @@ def _facts(study: Study) -> list[Fact]:
             Fact(arm.name, Cell(f"{percent(e.mean)} %", interval(e.low, e.high), at)) for arm, e in ranked[:3] if e
         ]
     if (bill := tables.costs(done)).dollars:
-        each = Cell(f"{bill.dollars_per_kept:,.4f}", f"{bill.dollars:,.2f} a job", bill.sources)
-        facts.append(Fact("dollars a kept problem", each))
+        job = f"{bill.dollars:,.2f}"
+        each = Cell(f"{bill.dollars_per_kept:,.4f}", f"{job} a job", bill.sources)
+        whole = Fact("dollars a job", Cell(job, "", bill.sources))
+        facts.append(Fact("dollars a kept problem", each) if bill.dollars_per_kept else whole)
     paid = tables.sharing(study)
     facts.append(Fact("computing time", Cell(duration(paid.paid_seconds), "", tuple(study.artifacts.values()))))
     return facts

@@ -16,7 +16,7 @@ import numpy as np
 from src.core.intervals import Estimate, paired_difference
 from src.core.records import STUDENT
 from src.reporting.collect import Arm, JobRecord, Manifest, Study
-from src.reporting.outcomes import arm_accuracy, primary, stacked
+from src.reporting.outcomes import arm_accuracy, compared, stacked
 from src.reporting.table import sources
 from src.reporting.text import points, signed_interval
 
@@ -60,7 +60,7 @@ def trend(study: Study) -> Trend | None:
     if option is None or len(arms) < 3:
         return None
     label, x = _amounts(option, arms)
-    names = primary(study.complete)
+    names = compared(study.complete)
     found = [arm_accuracy(arm, names) for arm in arms]
     known = [estimate for estimate in found if estimate]
     if len(known) < len(arms) or len(set(x)) < 3 or min(x) <= 0:
@@ -81,7 +81,7 @@ def _paired(arms: Sequence[Arm]) -> list[Arm]:
 
 def _option(study: Study) -> str | None:
     """The option whose value alone tells the arms apart, if it is a number everywhere."""
-    tables = [dict(choice.lstrip("+").split("=", 1) for choice in arm.jobs[0].choices) for arm in study.arms]
+    tables = [arm.jobs[0].chosen for arm in study.arms]
     names = {name for table in tables for name in table}
     differing = [name for name in names if len({table.get(name) for table in tables}) > 1]
     if len(differing) != 1:
@@ -99,8 +99,7 @@ def _number(text: str) -> float | None:
 
 def _amounts(option: str, arms: Sequence[Arm]) -> tuple[str, list[float]]:
     if option not in AMOUNTS:
-        values = [dict(c.lstrip("+").split("=", 1) for c in arm.jobs[0].choices)[option] for arm in arms]
-        return option, [float(value) for value in values]
+        return option, [float(arm.jobs[0].chosen[option]) for arm in arms]
     label, kind, name = AMOUNTS[option]
     return label, [float(np.mean([_amount(job, kind, name) for job in arm.complete])) for arm in arms]
 

@@ -12,7 +12,7 @@ from src.core.intervals import Estimate, holm
 from src.core.records import BASE, STUDENT
 from src.prompts.sets import STAGES
 from src.reporting.collect import PASS, Accuracy, Arm, JobRecord, Manifest, Study
-from src.reporting.outcomes import against_arm, arm_accuracy, benchmarks, primary
+from src.reporting.outcomes import against_arm, arm_accuracy, benchmarks, compared
 from src.reporting.table import EMPTY, EMPTY_TABLE, UNKNOWN, Cell, Column, Table, sources
 from src.reporting.text import (
     duration,
@@ -158,7 +158,7 @@ def stage_rank(stage: str) -> tuple[int, str]:
 
 def arms(study: Study, baseline: Arm, contrasts: Sequence[Contrast]) -> Table:
     """For sweeps: the mean over primary benchmarks and seeds, the difference to the baseline, what it cost."""
-    names = primary(study.complete)
+    names = compared(study.complete)
     against = {contrast.arm.name: contrast for contrast in contrasts}
     rows = []
     for arm in study.arms:
@@ -210,7 +210,7 @@ class Costs:
 
     calls: float
     dollars: float
-    dollars_per_kept: float  # of the teacher's problems
+    dollars_per_kept: float  # of the teacher's problems; 0 where none was kept
     teacher_tokens: float
     written_tokens: float
     trained_tokens: float

@@ -40,9 +40,10 @@ def p_value(p: float) -> str:
 
 def short(n: float) -> str:
     """1234567 -> '1.2M': for costs, where the last digits say nothing."""
-    for limit, suffix in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
-        if n >= limit:
-            return f"{n / (1e3 if suffix == 'k' else limit):.3g}{suffix}"
+    n = float(f"{n:.3g}") if n >= 1e4 else n  # so that 999,700 is 1M, not 1e+03k
+    for unit, suffix in ((1e15, "P"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if n >= max(unit, 1e4):
+            return f"{n / unit:.3g}{suffix}"
     return number(n)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from src.core.intervals import Estimate, holm
 from src.reporting.collect import Arm, JobRecord, Study
-from src.reporting.outcomes import Comparison, against_arm, against_base, benchmarks, primary, transfer
+from src.reporting.outcomes import Comparison, against_arm, against_base, benchmarks, compared, primary, transfer
 from src.reporting.scaling import trend
 from src.reporting.text import listed, percent, plural, points, signed_interval, words
 
@@ -32,8 +32,9 @@ class Contrast:
 
 
 def contrasts(study: Study, baseline: Arm) -> list[Contrast]:
-    """Every other arm against the baseline over the primary benchmarks, on shared seeds and questions."""
-    names = primary(study.complete)
+    """Every other arm against the baseline over the primary benchmarks that all were asked, on shared seeds and
+    questions."""
+    names = compared(study.complete)
     found = [(arm, against_arm(arm, baseline, names)) for arm in study.arms if arm is not baseline]
     known = [(arm, comparison) for arm, comparison in found if comparison]
     corrected = holm([comparison.difference.p for _, comparison in known])
@@ -53,10 +54,19 @@ def answer(study: Study, baseline: Arm) -> list[str]:
         return [_training_helped(study), *_where(study), *_transferred(study)]
     found = contrasts(study, baseline)
     if not found:
-        return [f"No arm shares a complete seed with {baseline.name} yet, so nothing can be compared."]
+        return [_why_nothing_is_compared(study, baseline)]
     along = trend(study)
     sentences = [*([along.sentence] if along else []), *_contrast_sentences(found, baseline), *_caution(found)]
+    if apart := [words(name) for name in primary(study.complete) if name not in compared(study.complete)]:
+        sentences.append(f"not compared, for not every arm was asked: {listed(apart)}.")
     return [_capitalised(sentence) for sentence in sentences]
+
+
+def _why_nothing_is_compared(study: Study, baseline: Arm) -> str:
+    seeds = {job.seed for job in baseline.complete}
+    if any(job.seed in seeds for arm in study.arms if arm is not baseline for job in arm.complete):
+        return f"No arm was asked questions that {baseline.name} was asked, so nothing can be compared."
+    return f"No arm shares a complete seed with {baseline.name} yet, so nothing can be compared."
 
 
 def _capitalised(sentence: str) -> str:

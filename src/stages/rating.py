@@ -130,7 +130,8 @@ def row_of(rating: str) -> str:
 @dataclass(frozen=True, kw_only=True)
 class RateQuestions(Rate[KeyPointQuestion]):
     """A rater has given the lower of two scores: the question's key points are practised, and nothing in it is wrong.
-    (The paper has one score of both criteria, from one rater.)"""
+    (The paper has one score of both criteria, from one rater.) Where the writer was told topics alone, the rater is
+    asked about the key points of the same practices all the same: does naming them help?"""
 
     kind: ClassVar[str] = "rating"
     version: ClassVar[int] = 1

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.checking.base import Task, contradiction
-from src.checking.lean import FORBIDDEN, Lean
+from src.checking.lean import FORBIDDEN, Lean, _code
 from src.core.errors import UserError
 from src.theorems.lean import declarations
 from src.theorems.statement import Statement
@@ -224,6 +224,22 @@ def test_a_cheat_does_not_even_reach_lean(checker, project, cheat):
 )
 def test_an_honest_proof_is_not_refused(proof):
     assert not FORBIDDEN.search(proof)
+
+
+@pytest.mark.parametrize(
+    ("proof", "refused"),
+    [
+        ("-- by the theorem of Pythagoras\nnlinarith", False),
+        ("/- We open the /- absolute -/ value -/\nsimp", False),
+        ("-- Step #1\nring", False),
+        ("/- ends -/ sorry", True),
+        ("-- a comment\nsorry -- another", True),
+        ('let s := "/-"\nsorry\nlet t := "-/"', True),  # no comment: a string
+        ("rcases h with «/-»\nsorry -- -/", True),
+    ],
+)
+def test_the_words_of_a_comment_are_no_commands(proof, refused):
+    assert bool(FORBIDDEN.search(_code(proof))) == refused
 
 
 PARTS = st.sampled_from(["x = y", "0 < x", "(x > 0 → y > 0)", "3 ∣ x", "x = 1 ∨ y = 2"])

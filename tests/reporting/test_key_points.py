@@ -72,6 +72,13 @@ def test_ratings_and_agreement_are_drawn_with_what_stays(made: JobRecord) -> Non
     assert agreement.caption.endswith("75.0 % stay.")
 
 
+def test_the_share_that_stays_is_one_of_the_questions_that_were_rated(made: JobRecord) -> None:
+    rating = made.manifest("rating")
+    assert rating is not None and rating.counts.entered == 10
+    (rating.path / "ratings.json").write_text(json.dumps({"edges": [0, 0.5, 1], "questions": [3, 5]}))
+    assert key_points(made).plots[0].caption == "Of 8 questions; 50.0 % stay."
+
+
 def test_a_problem_is_followed_from_its_seeds_to_the_corpus(made: JobRecord) -> None:
     assert [(step.title, step.text) for step in key_points(made).sample] == [
         (f"Seed 1: {ADD}", "First seed?\n\n- carrying"),

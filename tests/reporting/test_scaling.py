@@ -48,3 +48,10 @@ def test_equal_arms_give_no_trend(tmp_path: Path) -> None:
 def test_arms_that_lie_on_no_curve_have_none(tmp_path: Path, overrides: list[list[str]]) -> None:
     build(tmp_path, "s", [FakeJob(f"a{i}-s0", 0, words) for i, words in enumerate(overrides)])
     assert trend(collect(tmp_path, "s")) is None
+
+
+def test_a_benchmark_that_every_arm_took_out_bends_no_curve(tmp_path: Path) -> None:
+    words = [[f"x={x}", "~benchmark.mawps"] for x in (1, 2, 4)]
+    build(tmp_path, "s", [FakeJob(f"a{i}-s{seed}", seed, each) for i, each in enumerate(words) for seed in (0, 1)])
+    found = trend(collect(tmp_path, "s"))
+    assert found is not None and found.label == "x"

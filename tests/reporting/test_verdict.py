@@ -1,4 +1,9 @@
+import json
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from src.reporting.collect import Study, collect
 from src.reporting.outcomes import primary, transfer
@@ -53,6 +58,39 @@ def test_a_study_claims_of_its_primary_benchmarks_and_tells_transfer_apart(tmp_p
     assert second.startswith("On what was not taught (2 benchmarks)")
     assert primary(study.complete) == ("seen_families",)
     assert transfer(study.complete) == ("unseen_families", "gsm_symbolic")
+
+
+def _ask_only(study: Study, arm: str, names: set[str]) -> None:
+    for job in next(found for found in study.arms if found.name == arm).complete:
+        manifest = job.manifest("evaluate")
+        assert manifest is not None
+        rows = json.loads((manifest.path / "accuracy.json").read_text())
+        (manifest.path / "accuracy.json").write_text(json.dumps([row for row in rows if row["benchmark"] in names]))
+        for shard in (manifest.path / "predictions").glob("*.parquet"):
+            table = pq.read_table(shard)
+            pq.write_table(table.filter(pc.is_in(table["benchmark"], pa.array(sorted(names)))), shard)
+
+
+def test_arms_are_compared_on_what_all_of_them_were_asked_and_the_rest_is_told(tmp_path: Path) -> None:
+    jobs = [FakeJob(f"{arm}-s{seed}", seed) for arm in ("left", "right") for seed in range(3)]
+    build(tmp_path, "s", jobs)
+    study = collect(tmp_path, "s")
+    _ask_only(study, "right", {"seen_families", "unseen_families"})
+    study = collect(tmp_path, "s")
+    first, *_, last = answer(study, study.arms[0])
+    assert first.startswith("Right and left cannot be told apart")
+    assert last == "Not compared, for not every arm was asked: gsm symbolic."
+
+
+def test_arms_without_a_question_in_common_are_said_to_be_so(tmp_path: Path) -> None:
+    build(tmp_path, "s", [FakeJob(f"{arm}-s0", 0) for arm in ("left", "right")])
+    study = collect(tmp_path, "s")
+    _ask_only(study, "left", {"gsm_symbolic"})
+    _ask_only(study, "right", {"seen_families"})
+    study = collect(tmp_path, "s")
+    assert answer(study, study.arms[0]) == [
+        "No arm was asked questions that left was asked, so nothing can be compared."
+    ]
 
 
 def test_a_study_that_names_no_benchmark_it_asks_claims_of_all(tmp_path: Path) -> None:
