@@ -40,16 +40,23 @@ class Failure:
 @dataclass
 class Output:
     """What the files hold. `answers` carry the key of their question as id; `charged`: tokens of answers that are
-    none; `charged_in_full`: keys of which nothing is known but that they may have been charged."""
+    none; `charged_in_full`: keys of which nothing is known but that they may have been charged. `replies`: lines with
+    what a model wrote, readable or not; `is_short`: they are fewer than were promised."""
 
     answers: list[Completion] = field(default_factory=list)
     failures: dict[str, Failure] = field(default_factory=dict)
     charged: list[tuple[int, int, int]] = field(default_factory=list)
     charged_in_full: list[str] = field(default_factory=list)
+    replies: int = 0
+    is_short: bool = False
 
 
-def read_output(files: Iterable[bytes], booked: Mapping[str, Spent], provider: Provider, as_json: bool) -> Output:
-    """Lines end at a newline and nowhere else: a text may hold U+2028 or U+0085. A bad line costs its row alone."""
+def read_output(
+    files: Iterable[bytes], booked: Mapping[str, Spent], provider: Provider, as_json: bool, promised: int = 0
+) -> Output:
+    """Lines end at a newline and nowhere else: a text may hold U+2028 or U+0085. A bad line costs its row alone.
+
+    promised: how many replies there are by the provider's count. Where lines are missing, theirs were charged."""
     output, bad = Output(), 0
     for line in (line for file in files for line in file.split(b"\n") if line.strip()):
         try:
@@ -61,8 +68,10 @@ def read_output(files: Iterable[bytes], booked: Mapping[str, Spent], provider: P
         _read_row(row, key, booked.get(key, Spent()), provider, as_json, output)
     seen = {answer.id for answer in output.answers} | output.failures.keys()
     missing = [key for key in booked if key not in seen]
+    output.is_short = bool(missing) and output.replies + bad < promised
     if bad:
         log.warning("%d lines of a batch's output are unreadable: as many calls are asked again", bad)
+    if bad or output.is_short:
         output.charged_in_full += missing
     output.failures |= {key: Failure("batch: no line for it", transient=not bad) for key in missing}
     return output
@@ -81,6 +90,7 @@ def _read_row(row: Mapping[str, Any], key: str, most: Spent, provider: Provider,
     if refusal is not None:
         output.failures[key] = _failure(provider.verdict(refusal), refusal)
         return
+    output.replies += 1
     try:
         answer = read_reply(body, key, most, provider, as_json)
     except Unreadable as problem:

@@ -12,7 +12,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,7 +21,7 @@ from uuid import uuid4
 from src.core.errors import UserError
 from src.generation.base import Completion, Request
 from src.generation.batch_book import UnderWay
-from src.generation.batch_output import Failure, read_output
+from src.generation.batch_output import Failure, Output, read_output
 from src.generation.budget import BudgetExhausted, Spent
 from src.generation.openai_answers import worth_keeping
 from src.generation.openai_session import FIRST_DELAY, LONGEST_DELAY, LOOK_AGAIN_SECONDS, TRIES_TO_REACH, OpenAISession
@@ -51,6 +51,7 @@ class OpenAIBatchSession(OpenAISession):
         self._size = batch.size  # halved where the provider takes less
         self._heard = False
         self._full_since: float | None = None
+        self._short_since: dict[str, float] = {}  # by token: batches that have ended, with answers yet to come
         self._reason = "could not be sent"
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:
@@ -198,8 +199,11 @@ class OpenAIBatchSession(OpenAISession):
             return {}
         booked = self._books.batches.booked(batch.token)
         files = [state[name] for name in ("output_file_id", "error_file_id") if state.get(name)]
-        actual, failures = self._collect(files, booked)
-        self._books.batches.close(batch, actual)
+        output = self._read(files, booked, _promised(status, counts, files))
+        if output.is_short and self._may_yet_come(batch):
+            log.warning("batch %s: %s, and answers are missing in its files: waiting for them", id, status)
+            return {}
+        self._books.batches.close(batch, self._collect(output, booked))
         if status == "failed":
             errors = ((state.get("errors") or {}).get("data")) or []
             problems = (
@@ -212,7 +216,12 @@ class OpenAIBatchSession(OpenAISession):
                 "Does it know the model and all the options that are set? Nothing of it was charged.",
             )
         self._full_since = None
-        return failures
+        return output.failures
+
+    def _may_yet_come(self, batch: UnderWay) -> bool:
+        """Whether to wait on for answers that the files of a batch that has ended do not hold yet."""
+        now = time.monotonic()
+        return now - self._short_since.setdefault(batch.token, now) < self._options.patience
 
     def _search(self, batch: UnderWay) -> str | None:
         """The number of a batch that was written down by a process that died, or lost its line, as it sent it."""
@@ -232,12 +241,14 @@ class OpenAIBatchSession(OpenAISession):
         finally:
             self._books.answers.release(batch.token)
 
-    def _collect(self, files: list[str], booked: dict[str, Spent]) -> tuple[Spent, dict[str, Failure]]:
-        """Keep the answers that the files hold; returns what they cost, and why other calls have none."""
+    def _read(self, files: list[str], booked: dict[str, Spent], promised: int) -> Output:
         options, contents = self._options, list[bytes]()
         for file in files:
             contents.append(self._patiently(lambda: self._client.download(f"/files/{file}/content")))  # noqa: B023
-        output = read_output(contents, booked, options.provider, options.output == "json")
+        return read_output(contents, booked, options.provider, options.output == "json", promised)
+
+    def _collect(self, output: Output, booked: dict[str, Spent]) -> Spent:
+        """Keep the answers; returns what they cost."""
         cost = sum((booked.get(key, Spent()) for key in output.charged_in_full), Spent())
         cost = sum((self._cost(*tokens) for tokens in output.charged), cost)
         with self._books.answers.database.transaction():
@@ -245,7 +256,7 @@ class OpenAIBatchSession(OpenAISession):
                 cost += self._cost(answer.prompt_tokens, answer.completion_tokens, answer.cached_tokens)
                 if worth_keeping(answer):
                     self._books.answers.put(answer.id, answer)
-        return cost, output.failures
+        return cost
 
     def _patiently(self, call: Callable[[], Coroutine[Any, Any, T]], is_safe: bool = True) -> T:
         """Do it, again where that can help. `is_safe`: doing it twice does no harm; where not, what may have been done
@@ -300,6 +311,12 @@ class OpenAIBatchSession(OpenAISession):
             time.sleep(min(left, LONGEST_DELAY))
             if left > LONGEST_DELAY:
                 log.info("waiting for the server (%s): %.0f s left", problem, left - LONGEST_DELAY)
+
+
+def _promised(status: str, counts: Mapping[str, Any], files: list[str]) -> int:
+    """How many answers the files of a batch that has ended hold, once the provider has written them all."""
+    said = counts.get("completed")
+    return said if isinstance(said, int) else int(status == "completed" and not files)  # a completed one has some file
 
 
 def _failed(waiting: dict[str, list[Request]], failures: dict[str, Failure]) -> Iterator[Completion]:

@@ -6,11 +6,12 @@ import asyncio
 import json
 import ssl
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import certifi
+from yarl import URL
 
 from src.core.errors import UserError
 from src.generation.base_url import check_url
@@ -42,9 +43,16 @@ class Client:
         return self._read(*await self._send("GET", path, params=query))
 
     async def download(self, path: str) -> bytes:
-        """A file's bytes."""
+        """A file's bytes, also where the server sends us on to a storage. Raises Refusal for anything else."""
         status, headers, content = await self._send("GET", path)
-        if status >= 400:
+        if 300 <= status < 400 and (elsewhere := Refusal(status, None, headers).elsewhere):
+            url = urljoin(self._base_url + path, elsewhere)
+            storage = Client(url, {}, self._seconds)  # without the key: the address is signed
+            try:
+                status, headers, content = await storage._fetch("GET", URL(url, encoded=True))  # as it was signed
+            finally:
+                await storage.close()
+        if status != 200:
             raise Refusal(status, _parsed(content), headers)
         return content
 
@@ -57,11 +65,14 @@ class Client:
         await self._session.close()
 
     async def _send(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, str], bytes]:
+        return await self._fetch(method, self._base_url + path, **options)
+
+    async def _fetch(self, method: str, url: str | URL, **options: Any) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and content. The limit holds for the whole call: a server may also answer for ever."""
         try:
             async with (
                 asyncio.timeout(self._seconds),
-                self._session.request(method, self._base_url + path, allow_redirects=False, **options) as reply,
+                self._session.request(method, url, allow_redirects=False, **options) as reply,
             ):
                 return reply.status, dict(reply.headers), await reply.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:

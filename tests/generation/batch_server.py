@@ -24,7 +24,8 @@ class BatchServer(Loopback):
     `usage`: whether answers say how many tokens they cost. `pause`: seconds that a call by itself takes.
     `looks`: how often a batch is looked after before it ends. `deaf`: the next batch is taken, and the line goes dead.
     `most`: calls in a batch; a larger one fails. `makes`: for each of the next batches that are asked for, whether it
-    is made before the server says that it failed.
+    is made before the server says that it failed. `storage`: where it sends on to for files; `files_asked_for`: address
+    and key of each call for one. `late`: how often a batch that has ended is looked after before its files are named.
     """
 
     def __init__(self):
@@ -38,6 +39,9 @@ class BatchServer(Loopback):
         self.missing = False
         self.most: int | None = None
         self.makes: list[bool] = []
+        self.storage: str | None = None
+        self.files_asked_for: list[tuple[str, str | None]] = []
+        self.late = 0.0
 
     @property
     def url(self) -> str:
@@ -108,6 +112,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         server, words = self.server, self.path.partition("?")[0].split("/")
         if words[2] == "files":
+            server.files_asked_for.append((self.path, self.headers["Authorization"]))
+            if server.storage is not None:
+                return self.reply("", 302, Location=f"{server.storage}/files/{words[3]}?signature=a%2Fb")
             return self.reply(server.files[words[3]])
         if len(words) == 3:
             return self.reply({"object": "list", "data": [*server.batches.values()][::-1], "has_more": False})
@@ -120,13 +127,16 @@ class _Handler(BaseHTTPRequestHandler):
             batch |= {"status": "failed", "errors": {"data": [error]}, "output_file_id": "", "error_file_id": ""}
         elif batch["status"] == "in_progress" and batch["looks"] > server.looks:
             server.end([*server.batches].index(batch["id"]), batch)
+        if batch["status"] == "completed" and batch["looks"] <= server.looks + server.late:
+            n = len(server.calls_in(batch))
+            return self.reply({**batch, "output_file_id": None, "request_counts": {"total": n, "completed": n}})
         return self.reply(batch)
 
-    def reply(self, value: Any, status: int = 200) -> None:
+    def reply(self, value: Any, status: int = 200, **headers: str) -> None:
         data = (value if isinstance(value, str) else json.dumps(value)).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
+        for name, said in {"Content-Type": "application/json", "Content-Length": str(len(data)), **headers}.items():
+            self.send_header(name, said)
         self.end_headers()
         self.wfile.write(data)
 

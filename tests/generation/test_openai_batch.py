@@ -285,6 +285,44 @@ def test_a_batch_that_is_refused_as_a_whole_is_one_clear_message_and_costs_nothi
     assert spent(tmp_path) == Spent()
 
 
+def test_a_file_is_fetched_from_the_storage_it_is_sent_on_to_and_the_key_stays(tmp_path, server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    with batching() as storage:
+        server.storage, storage.files = storage.url, server.files
+        done = ask(client(server, api_key_env="OPENAI_API_KEY"), tmp_path, requests(3))
+    assert {c.finish_reason for c in done.values()} == {"stop"}
+    assert [key for _, key in server.files_asked_for] == ["Bearer sk-very-secret"]
+    assert storage.files_asked_for == [("/v1/files/file-1?signature=a%2Fb", None)]
+    assert sizes(server) == [3]
+    assert spent(tmp_path).calls == 3
+
+
+def test_a_file_that_is_sent_on_without_end_is_one_clear_message_and_nothing_is_sent_again(tmp_path, server):
+    server.storage = server.url
+    with pytest.raises(UserError, match=r"sends calls on to .*/files/file-1\?signature"):
+        ask(client(server), tmp_path, requests(3))
+    assert sizes(server) == [3]
+    server.storage = None
+    assert len(ask(client(server), tmp_path, requests(3))) == 3
+    assert sizes(server) == [3]
+
+
+def test_answers_that_come_later_than_the_end_of_their_batch_are_waited_for(tmp_path, server):
+    server.late = 3
+    done = ask(client(server, max_retries=0), tmp_path, requests(4))
+    assert {c.finish_reason for c in done.values()} == {"stop"}
+    assert sizes(server) == [4]
+    assert spent(tmp_path) == Spent(4, 28, 12, 0.0)
+
+
+def test_answers_that_never_come_are_charged_in_full(tmp_path, server):
+    server.late = float("inf")
+    done = ask(client(server, max_retries=1, patience=0.1), tmp_path, requests(2))
+    assert [c.error for c in done.values()] == ["batch: no line for it, 2 batches"] * 2
+    assert sizes(server) == [2, 2]
+    assert spent(tmp_path) == Spent(4, 4 * (len("prompt 0") + FRAME_TOKENS), 4 * 20, 0.0)
+
+
 def test_a_server_without_batches_is_one_clear_message(tmp_path, server):
     server.missing = True
     with pytest.raises(UserError, match="has no batch API"):

@@ -178,6 +178,15 @@ def test_a_reply_of_any_shape_is_unreadable_at_worst(body):
         read_reply(body, "r", Spent(1, 50, 20, 0.0), Provider(), as_json=False)
 
 
+@pytest.mark.parametrize(("promised", "short"), [(2, False), (3, True)])
+def test_lines_that_a_batch_promised_and_has_not_may_have_been_charged(promised, short):
+    """Those of refused calls do not make up for them."""
+    file = "\n".join([line("a"), line("b", ""), line("c", "odd prompt", 400)]).encode()
+    output = read_output([file], BOOKED, Provider(), False, promised)
+    assert output.is_short == short
+    assert output.charged_in_full == (["d", "e"] if short else [])
+
+
 def test_what_a_batch_has_no_line_for_was_not_charged():
     output = read_output([line("a").encode()], BOOKED, Provider(), as_json=False)
     assert output.charged_in_full == []
