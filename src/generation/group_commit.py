@@ -30,7 +30,9 @@ B = TypeVar("B", bound=Books)
 class GroupCommit(Generic[B]):
     """`await write(work)` returns what `work(books)` returned once that is on disk.
 
-    Work raises BudgetExhausted before it writes anything, or not at all: the others in its transaction go on.
+    Work raises BudgetExhausted before it writes anything, or not at all: the others in its transaction go on. Where it
+    raises anything else, all that was written with it is undone and done again, each in a transaction of its own: so
+    work may run twice, and one bad row harms no other.
     """
 
     def __init__(self, open_books: Callable[[], B], loop: asyncio.AbstractEventLoop):
@@ -78,14 +80,30 @@ class GroupCommit(Generic[B]):
 
 def _written(books: B, works: list[Callable[[B], Any]]) -> list[Any]:
     """What each returned or raised, once all are on disk."""
-    outcomes: list[Any] = []
-    with books.transaction():
-        for work in works:
-            try:
-                outcomes.append(work(books))
-            except BudgetExhausted as limit:
-                outcomes.append(limit)
+    outcomes, has_bad_work = list[Any](), False
+    try:
+        with books.transaction():
+            for work in works:
+                try:
+                    outcomes.append(work(books))
+                except BudgetExhausted as limit:
+                    outcomes.append(limit)
+                except Exception:
+                    has_bad_work = True
+                    raise
+    except Exception:
+        if not has_bad_work:
+            raise
+        return [_written_alone(books, work) for work in works]
     return outcomes
+
+
+def _written_alone(books: B, work: Callable[[B], Any]) -> Any:
+    try:
+        with books.transaction():
+            return work(books)
+    except Exception as error:
+        return error
 
 
 def _tell(futures: list[asyncio.Future[Any]], outcomes: list[Any]) -> None:

@@ -11,6 +11,7 @@ import re
 
 from src.generation.refusals import Unreadable
 from src.text.parsing import format_response
+from src.text.readable import UNREADABLE_CHARACTERS, readable
 
 PROBLEM_SCHEMA = {
     "type": "object",
@@ -50,8 +51,8 @@ _UNREADABLE = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f]|(?<=\S) *\t(?=(?:{_BEHEADED
 
 
 def read_json(text: str) -> tuple[str, str | None]:
-    """(the text in the format of all other generators, what was mended). Raises Unreadable for what is no such object,
-    and for a control character that cannot be explained."""
+    """(the text in the format of all other generators, what was odd about it). Raises Unreadable for what is no such
+    object, and for a control character that cannot be explained."""
     found = _object_in(text)
     mended = found
     try:
@@ -64,7 +65,10 @@ def read_json(text: str) -> tuple[str, str | None]:
         raise Unreadable("no JSON object of problem and solution: they are not text")
     if control := _UNREADABLE.search(problem + solution):
         raise Unreadable(f"a control character (U+{ord(control[0][-1]):04X}) in JSON")
-    return format_response(problem, solution), MENDED if mended != found else None
+    raw = format_response(problem, solution)
+    text = readable(raw)  # an escape of JSON's may be half a surrogate pair
+    notes = [note for note, holds in ((MENDED, mended != found), (UNREADABLE_CHARACTERS, text != raw)) if holds]
+    return text, ", ".join(notes) or None
 
 
 def _object_in(text: str) -> str:

@@ -14,9 +14,9 @@ from src.generation.json_output import read_json
 from src.generation.provider import Provider
 from src.generation.refusals import Unreadable
 from src.generation.thinking import split_thinking
+from src.text.readable import UNREADABLE_CHARACTERS, readable
 
 CONTENT_FILTER = "content filter"
-UNREADABLE_CHARACTERS = "unreadable characters"
 ALL_THOUGHTS = "cut off while it was thinking"
 MOST_TOKENS = 10**9  # of one call: what says more is broken
 
@@ -34,12 +34,13 @@ def read_reply(reply: Any, id: str, booked: Spent, provider: Provider, as_json: 
     choices = reply.get("choices") if isinstance(reply, dict) else None
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise Unreadable("no choices in it", charged if _says_usage(reply) else None)
-    text, thinking, refused = _texts(choices[0])
+    raw, thinking, refused = _texts(choices[0])
+    text, thinking, refused = readable(raw), readable(thinking), readable(refused)
     said = choices[0].get("finish_reason") or choices[0].get("stop_reason")
     reason, notes = provider.finish_reason(said), list[str]()
     if reason is None:  # null, "tool_calls", ...: the text is there, and paid for
         reason = "length" if not said and 0 < booked.completion_tokens <= completion_tokens else "stop"
-        notes.append(f"finish reason: {said}")
+        notes.append(readable(f"finish reason: {said}"))
     if reason == "broken off":
         raise Unreadable(f"broken off: {said}", charged)
     if reason == CONTENT_FILTER or (refused and not text):
@@ -48,17 +49,16 @@ def read_reply(reply: Any, id: str, booked: Spent, provider: Provider, as_json: 
         if reason != "length":
             raise Unreadable("empty answer", charged)
         notes.append(ALL_THOUGHTS)
-    if (readable := _readable(text)) != text:
-        text = readable
+    if text != raw:
         notes.append(UNREADABLE_CHARACTERS)
     if as_json and reason == "stop":
         try:
-            text, mended = read_json(text)
+            text, odd = read_json(text)
         except Unreadable as problem:
             raise Unreadable(str(problem), charged) from None
-        notes += [mended] if mended else []
+        notes += [odd] if odd else []
     note = ", ".join(notes) or None
-    return Completion(id, text, reason, *charged[:2], None, cached_tokens, note, _readable(thinking))
+    return Completion(id, text, reason, *charged[:2], None, cached_tokens, note, thinking)
 
 
 def vector_text(vector: list[float]) -> str:
@@ -131,10 +131,3 @@ def _count(value: Any) -> int | None:
     """A number of tokens; None for what is none, as -1 or a number that no text has."""
     counts = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
     return int(value) if counts else None
-
-
-def _readable(text: str) -> str:
-    """Half a surrogate pair and NUL, which no file can hold, become U+FFFD."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")

@@ -278,6 +278,7 @@ class OpenAISession(Session):
         options, begun, claimed = self._options, list[Completion | Begun](), tries.claimed
 
         def begin(books: Bookkeeping) -> Completion | Begun:
+            begun.clear()  # of a first time that was undone
             if claimed:
                 books.ledger.book(options.account, most, options.budget)
                 begun.append(Begun.BOOKED)

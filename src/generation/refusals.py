@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from src.text.readable import readable
+
 LONGEST_WORDS = 400  # of a server's, in a message
 _TELLING = ("code", "type", "error_type", "status", "message", "detail", "msg", "reason", "quotaId")
 _PAUSE = re.compile(r"(?:try again in|retry (?:after|in))\s*((?:\d*\.?\d+\s*(?:ms|[hms])[a-z]*\s*)+)", re.I)
@@ -44,9 +46,9 @@ class Refusal(Exception):  # noqa: N818
     def words(self) -> str:
         """Code, type and message in one line, from wherever the body holds them."""
         if not isinstance(self.body, (dict, list)):
-            return " ".join(str(self.body or "").split())[:LONGEST_WORDS]
+            return readable(" ".join(str(self.body or "").split())[:LONGEST_WORDS])
         told = dict.fromkeys(str(word) for word in _told(self.body) if word not in ("", "error", None))
-        return " ".join(" ".join(told).split())[:LONGEST_WORDS] or json.dumps(self.body)[:LONGEST_WORDS]
+        return readable(" ".join(" ".join(told).split())[:LONGEST_WORDS]) or json.dumps(self.body)[:LONGEST_WORDS]
 
     @property
     def elsewhere(self) -> str | None:

@@ -51,7 +51,7 @@ class Asking:
 
     def all(self, asks: Iterable[Ask], total: int, start: Callable[[], AbstractContextManager[Session]]) -> None:
         """Have every ask answered or failed. The generator is not even started when nothing is left to ask."""
-        with Journal(self._folder) as journal, self._dead_letters.open("w") as dead:
+        with Journal(self._folder) as journal, self._dead_letters.open("w", encoding="utf-8", errors="replace") as dead:
             done = journal.ids()
             left = (ask for ask in asks if ask[1].id not in done)
             first = next(left, None)

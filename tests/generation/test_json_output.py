@@ -59,6 +59,16 @@ def test_a_tab_where_a_command_lost_its_first_letter_is_refused():
         read_json('{"problem": "Compute $3 \\u0009imes 8$", "solution": "x"}')
 
 
+@pytest.mark.parametrize(
+    ("problem", "note"), [(r"x is \ud835", "unreadable characters"), (r"\\alpha \ud835\udc65", None)]
+)
+def test_half_a_surrogate_pair_is_no_character(problem, note):
+    text, said = read_json('{"problem": "' + problem + '", "solution": "x"}')
+    assert said == note
+    assert ("\ufffd" in text) == (note is not None)
+    text.encode()
+
+
 @pytest.mark.parametrize("text", ["", "four", "[1]", '{"problem": "x"}', '{"problem": 1, "solution": "x"}', "{" * 5000])
 def test_what_is_no_such_object_is_refused(text):
     with pytest.raises(Unreadable, match="no JSON object of problem and solution"):

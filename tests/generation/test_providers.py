@@ -161,6 +161,16 @@ def answers():
             "ollama", Reply(200, said("fo\ud835 \0ur").body), text="fo\ufffd \ufffdur", note="unreadable characters"
         ),
     )
+    half = "fo\ud835"
+    yield (
+        "half a surrogate pair in a filtered text",
+        Oddity("gemini", said(half, "SAFETY"), text="fo\ufffd", finish="error", error="content filter"),
+    )
+    yield (
+        "half a surrogate pair in a refusal",
+        Oddity("anthropic", said(None, refusal=half), text="fo\ufffd", finish="error", error="content filter"),
+    )
+    yield "half a surrogate pair as finish reason", Oddity("tgi", said("four", half), note="finish reason: fo\ufffd")
     yield "a whole surrogate pair", Oddity("ollama", said("\U0001d465"), text="\U0001d465")
     cached = {"prompt_tokens": 70, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 64}}
     yield "cached prompt", Oddity("openai", said("four", usage=cached), tokens=(70, 3, 64))

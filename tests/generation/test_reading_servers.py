@@ -57,6 +57,8 @@ def test_spans_are_said_in_a_unit_that_fits(seconds, words):
     [
         ({"error": {"message": "no", "code": "c", "type": "t"}}, "c t no"),
         ({"error": "plain"}, "plain"),
+        ({"error": {"message": "unexpected \ud83d"}}, "unexpected \ufffd"),
+        ("odd \ud83d", "odd \ufffd"),
         ({"object": "error", "message": "flat"}, "flat"),
         ({"detail": "Unauthorized"}, "Unauthorized"),
         ("<html>\n oops </html>", "<html> oops </html>"),
