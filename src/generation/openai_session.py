@@ -91,6 +91,7 @@ class OpenAISession(Session):
         self._log = CallLog(options.name)
         self._asking: dict[str, asyncio.Future[None]] = {}
         self._in_flight: set[Any] = set()
+        self._settled = 0  # calls that were in flight, and have given back what they did not need
         self._resting = self._refused = self._forbidden = self._unheard = 0
         self._stopped = False
         self._disk_seen = 0.0
@@ -261,6 +262,7 @@ class OpenAISession(Session):
             worth = answer if answer is not None and worth_keeping(answer) else None
             await self._writer.write(lambda books: books.end(key, worth, self._options.account, most, charged))
             self._in_flight.discard(task)
+            self._settled += 1
         self._throttle.answered()
         self._forbidden = 0
         return answer
@@ -291,6 +293,7 @@ class OpenAISession(Session):
                 books.ledger.settle(options.account, most, Spent())
 
         while True:
+            settled = self._settled
             try:
                 tries.claimed = True  # perhaps: it is let go in any case
                 writing = self._writer.write(begin)
@@ -298,7 +301,7 @@ class OpenAISession(Session):
                 tries.claimed = claimed or done is Begun.BOOKED
                 return done
             except BudgetExhausted as limit:
-                if not self._in_flight:
+                if not self._in_flight and settled == self._settled:
                     raise self._problems.used_up(limit, self._books.ledger) from None
                 await asyncio.sleep(0.05)
             except asyncio.CancelledError:

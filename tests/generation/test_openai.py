@@ -15,6 +15,7 @@ from src.generation import openai_session
 from src.generation.base import Request, Sampling
 from src.generation.budget import Budget, Ledger, Price, Spent
 from src.generation.openai import OpenAIGenerator
+from src.generation.openai_session import FRAME_TOKENS
 from src.generation.provider import Provider
 from tests.generation.loopback import serving, text_for
 
@@ -353,6 +354,15 @@ class TestBudget:
             assert len(got) == server.answered.total() <= most
             assert len(got) >= most * 0.6  # it is used, not only kept
         assert "max_" in str(caught.value)
+
+    def test_it_is_used_until_no_call_fits_any_more(self, tmp_path):
+        """The last call in flight may be settled while another is told that the budget does not allow it."""
+        asked = [dataclasses.replace(request, sampling=Sampling(max_tokens=400)) for request in requests(80)]
+        with serving() as server:
+            budget, most = Budget(max_tokens=1_000), len("prompt 10") + FRAME_TOKENS + 400
+            with pytest.raises(UserError, match="used up"):
+                ask(client(server, concurrency=32, budget=budget), tmp_path, asked)
+        assert 1_000 - most < Ledger(tmp_path / "ledger.sqlite").spent("default").tokens <= 1_000
 
     def test_kept_answers_cost_nothing(self, tmp_path):
         with serving() as server:
