@@ -39,6 +39,7 @@ ENDED = ("completed", "expired", "cancelled", "failed")
 METADATA = "asked_by"
 LISTED = 100  # of the provider's batches, newest first, when a batch is looked for whose number was never heard
 LOOKS = 2  # at that list, before the batch is taken never to have been made
+FULL_SECONDS = 60.0  # for so long a queue that was full is taken to be full
 TOO_MUCH = ("token_limit", "enqueued", "too large", "too many requests in", "maximum number of requests", "413")
 
 
@@ -48,7 +49,9 @@ class OpenAIBatchSession(OpenAISession):
     def __init__(self, options: OpenAIGenerator, batch: Batch, key: str, cache: Path):
         super().__init__(options, key, cache)
         self._batch = batch
-        self._size = batch.size  # halved where the provider takes less
+        self._size = batch.size  # halved where the provider takes less, doubled again where it took that
+        self._accepted = 0  # calls in the largest batch that it took
+        self._too_much_at = 0.0
         self._heard = False
         self._full_since: float | None = None
         self._short_since: dict[str, float] = {}  # by token: batches that have ended, with answers yet to come
@@ -164,14 +167,16 @@ class OpenAIBatchSession(OpenAISession):
         log.info("batch %s: %d calls sent", sent["id"], len(lines))
 
     def _is_too_much(self, words: str, calls: int) -> bool:
-        """Whether the provider takes no batch of this size now; then the next is half as large, after a while."""
+        """Whether the provider takes no batch of this size now; then the next, after a while, is half as large."""
         if not any(pattern in words.lower() for pattern in TOO_MUCH):
             return False
-        self._full_since = self._full_since or time.monotonic()
-        waited = time.monotonic() - self._full_since
+        self._too_much_at = time.monotonic()
+        self._full_since = self._full_since or self._too_much_at
+        waited = self._too_much_at - self._full_since
         if calls == 1 and waited > self._options.patience:
             raise self._problems.out_of_patience(OutOfPatience(waited, words, asked=False))
-        self._size = max(1, calls // 2)
+        if calls > self._accepted or waited >= FULL_SECONDS:  # else the queue is full, and may have room soon
+            self._size = max(1, calls // 2)
         log.warning("a batch of %d calls is too much (%s): %d next", calls, self._problems.clean(words), self._size)
         time.sleep(self._batch.poll_seconds)
         return True
@@ -216,6 +221,10 @@ class OpenAIBatchSession(OpenAISession):
                 "Does it know the model and all the options that are set? Nothing of it was charged.",
             )
         self._full_since = None
+        if status == "completed":
+            self._accepted = max(self._accepted, len(booked))
+            if time.monotonic() - self._too_much_at >= FULL_SECONDS:
+                self._size = min(self._batch.size, 2 * self._size)
         return output.failures
 
     def _may_yet_come(self, batch: UnderWay) -> bool:

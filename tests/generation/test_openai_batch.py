@@ -234,6 +234,31 @@ def test_a_batch_that_is_too_much_is_halved_until_the_provider_takes_it(tmp_path
     assert "a batch of 10 calls is too much (token_limit_exceeded Enqueued token limit reached" in caplog.text
 
 
+def test_batches_grow_again_when_the_queue_has_room(tmp_path, server, monkeypatch):
+    monkeypatch.setattr(openai_batch, "FULL_SECONDS", 0.0)
+    server.most = 1
+    generator = client(server, size=8)
+    with generator.open(None, tmp_path) as session:
+        stream = session.stream(requests(24))
+        first = next(stream)
+        server.most = None
+        done = [first, *stream]
+    assert {c.finish_reason for c in done} == {"stop"}
+    assert sizes(server) == [8, 4, 2, 1, 2, 4, 1, 8, 8]
+
+
+def test_a_queue_that_is_full_is_waited_for_before_a_size_that_it_took_is_halved(tmp_path, server, monkeypatch):
+    monkeypatch.setattr(openai_batch, "FULL_SECONDS", 0.1)
+    with client(server, size=8).open(None, tmp_path) as session:
+        stream = session.stream(requests(16))
+        first = [next(stream) for _ in range(8)]
+        server.most = 4
+        done = [*first, *stream]
+    assert {c.finish_reason for c in done} == {"stop"}
+    assert sizes(server)[:3] == [8, 8, 8]
+    assert sizes(server)[-2:] == [4, 4]
+
+
 def test_no_batch_passes_the_sizes_that_are_known_beforehand(tmp_path, server):
     one = len(line_of(server, requests(1)[0]))
     assert len(ask(client(server, max_bytes=3 * one + 10), tmp_path / "bytes", requests(9))) == 9
