@@ -5,13 +5,16 @@ It stands in the ledger's own file, so that a batch and its booking begin and en
 
 from __future__ import annotations
 
+import time
 from collections.abc import Container, Mapping
 from dataclasses import astuple, dataclass
 
 from src.generation.budget import Ledger, Spent
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS batches (token TEXT PRIMARY KEY, id TEXT, account TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batches (
+    token TEXT PRIMARY KEY, id TEXT, account TEXT NOT NULL, written_at REAL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batch_calls (
     key TEXT PRIMARY KEY, token TEXT NOT NULL, calls INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
     completion_tokens INTEGER NOT NULL, dollars REAL NOT NULL
@@ -21,11 +24,13 @@ CREATE TABLE IF NOT EXISTS batch_calls (
 
 @dataclass(frozen=True)
 class UnderWay:
-    """A batch. `token`: our name for it, which it carries as metadata; `id`: the provider's."""
+    """A batch. `token`: our name for it, which it carries as metadata; `id`: the provider's; `written_at`: when it was
+    about to be sent, in seconds since 1970."""
 
     token: str
     id: str | None  # None: written down, and perhaps sent
     account: str
+    written_at: float
 
 
 class BatchBook:
@@ -36,6 +41,8 @@ class BatchBook:
         with self._database.transaction():
             for statement in _SCHEMA.split(";"):
                 self._database.execute(statement)
+            self._database.add_columns("batches", {"written_at": "REAL"})  # of an earlier version: at the latest now
+            self._database.execute("UPDATE batches SET written_at = ? WHERE written_at IS NULL", (time.time(),))
 
     def holds(self, key: str) -> bool:
         """Whether the question is under way in a batch, of whichever process, alive or not."""
@@ -44,7 +51,7 @@ class BatchBook:
     def write(self, token: str, account: str, calls: Mapping[str, Spent]) -> None:
         """Note a batch that is about to be sent, with what was booked for each of its calls."""
         with self._database.transaction():
-            self._database.execute("INSERT INTO batches VALUES (?, NULL, ?)", (token, account))
+            self._database.execute("INSERT INTO batches VALUES (?, NULL, ?, ?)", (token, account, time.time()))
             for key, booked in calls.items():
                 self._database.execute(
                     "INSERT INTO batch_calls VALUES (?, ?, ?, ?, ?, ?)", (key, token, *astuple(booked))
@@ -58,7 +65,7 @@ class BatchBook:
         """The batches that hold any of the questions."""
         calls = self._database.execute("SELECT key, token FROM batch_calls")
         tokens = sorted({token for key, token in calls if key in keys})
-        found = "SELECT token, id, account FROM batches WHERE token = ?"
+        found = "SELECT token, id, account, written_at FROM batches WHERE token = ?"
         rows = (self._database.execute(found, (token,)).fetchone() for token in tokens)
         return [UnderWay(*row) for row in rows if row]
 

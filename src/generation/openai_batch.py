@@ -24,6 +24,7 @@ from src.generation.batch_book import UnderWay
 from src.generation.batch_output import Failure, Output, read_output
 from src.generation.budget import BudgetExhausted, Spent
 from src.generation.openai_answers import worth_keeping
+from src.generation.openai_problems import span
 from src.generation.openai_session import FIRST_DELAY, LONGEST_DELAY, LOOK_AGAIN_SECONDS, TRIES_TO_REACH, OpenAISession
 from src.generation.provider import FATAL, AnswerVerdict
 from src.generation.refusals import NoAnswer, Refusal, Unreadable
@@ -37,6 +38,7 @@ T = TypeVar("T")
 
 ENDED = ("completed", "expired", "cancelled", "failed")
 METADATA = "asked_by"
+WINDOW_SECONDS = 24 * 3600.0  # a batch's completion window: afterwards it has ended, whatever came of it
 LISTED = 100  # of the provider's batches, newest first, when a batch is looked for whose number was never heard
 LOOKS = 2  # at that list, before the batch is taken never to have been made
 FULL_SECONDS = 60.0  # for so long a queue that was full is taken to be full
@@ -147,7 +149,7 @@ class OpenAIBatchSession(OpenAISession):
 
     def _submit(self, token: str, lines: dict[str, bytes]) -> None:
         """Send the batch. Whether it arrived may stay unknown: then the provider's list will tell."""
-        data, batch = b"\n".join(lines.values()), UnderWay(token, None, self._options.account)
+        data, batch = b"\n".join(lines.values()), UnderWay(token, None, self._options.account, time.time())
         try:
             file = self._patiently(lambda: self._client.upload("/files", "calls.jsonl", data, purpose="batch"))
             made = {"input_file_id": file["id"], "endpoint": self._endpoint, "completion_window": "24h"}
@@ -196,7 +198,29 @@ class OpenAIBatchSession(OpenAISession):
         id = batch.id or self._search(batch)
         if id is None:
             return {}
-        state = self._patiently(lambda: self._client.get(f"/batches/{id}"))
+        try:
+            return self._collect_if_ended(batch, id)
+        except Refusal as refusal:
+            return self._give_up(batch, id, refusal)
+
+    def _give_up(self, batch: UnderWay, id: str, refusal: Refusal) -> dict[str, Failure]:
+        """Forget a batch that the server does not know, once it must have ended; before that, raise UserError."""
+        booked, age = self._books.batches.booked(batch.token), time.time() - batch.written_at
+        unknown = f"the batch {id}, sent {span(age)} ago with {len(booked)} calls: {self._problems.clean(refusal)}"
+        if age < WINDOW_SECONDS:
+            raise UserError(
+                f"{self._problems.server} does not know {unknown}",
+                "Is the key that of another project than the one that sent it? Use that one's: its calls may have been "
+                f"charged. When the batch is {span(WINDOW_SECONDS)} old, it counts as charged in full, and the same "
+                "command asks again.",
+            )
+        log.warning("%s does not know %s; they count as charged in full", self._problems.server, unknown)
+        self._books.batches.close(batch, sum(booked.values(), Spent()))
+        return {key: Failure("batch: the server does not know it any more", transient=True) for key in booked}
+
+    def _collect_if_ended(self, batch: UnderWay, id: str) -> dict[str, Failure]:
+        """Raises Refusal where the server does not know the batch, or its files."""
+        state = self._patiently(lambda: self._client.get(f"/batches/{id}"), is_known=True)
         counts = state.get("request_counts") or {}
         status = str(state.get("status")).lower()
         log.info("batch %s: %s, %s of %s calls", id, status, counts.get("completed"), counts.get("total"))
@@ -253,7 +277,8 @@ class OpenAIBatchSession(OpenAISession):
     def _read(self, files: list[str], booked: dict[str, Spent], promised: int) -> Output:
         options, contents = self._options, list[bytes]()
         for file in files:
-            contents.append(self._patiently(lambda: self._client.download(f"/files/{file}/content")))  # noqa: B023
+            path = f"/files/{file}/content"
+            contents.append(self._patiently(lambda: self._client.download(path), is_known=True))  # noqa: B023
         return read_output(contents, booked, options.provider, options.output == "json", promised)
 
     def _collect(self, output: Output, booked: dict[str, Spent]) -> Spent:
@@ -267,9 +292,10 @@ class OpenAIBatchSession(OpenAISession):
                     self._books.answers.put(answer.id, answer)
         return cost
 
-    def _patiently(self, call: Callable[[], Coroutine[Any, Any, T]], is_safe: bool = True) -> T:
+    def _patiently(self, call: Callable[[], Coroutine[Any, Any, T]], is_safe: bool = True, is_known: bool = False) -> T:
         """Do it, again where that can help. `is_safe`: doing it twice does no harm; where not, what may have been done
-        raises. Raises UserError when the server stays away, Refusal when it will not do it."""
+        raises. `is_known`: it is about a batch that the server took; where not, 404 tells that it takes none.
+        Raises UserError when the server stays away, Refusal when it will not do it."""
         started = time.monotonic()
         for attempt in range(1_000_000):
             pause = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(attempt, 10)) * random.uniform(0.5, 1.0)
@@ -278,7 +304,10 @@ class OpenAIBatchSession(OpenAISession):
                 self._heard = True
                 return done
             except Refusal as refusal:
-                pause, problem = max(pause, self._judged(refusal, is_safe) or 0.0), self._problems.clean(refusal)
+                pause, problem = (
+                    max(pause, self._judged(refusal, is_safe, is_known) or 0.0),
+                    self._problems.clean(refusal),
+                )
             except (NoAnswer, Unreadable) as error:
                 if isinstance(error, NoAnswer) and not self._heard and attempt + 1 >= TRIES_TO_REACH:
                     raise self._problems.unreachable(error) from None
@@ -293,13 +322,15 @@ class OpenAIBatchSession(OpenAISession):
             self._sleep(pause, problem)
         raise AssertionError("patience has no end")
 
-    def _judged(self, refusal: Refusal, is_safe: bool) -> float | None:
+    def _judged(self, refusal: Refusal, is_safe: bool, is_known: bool) -> float | None:
         """The pause that is asked for before another try; raises what makes one useless."""
         self._heard = True
         verdict = self._options.provider.verdict(refusal)
         if refusal.status == 404:
+            if is_known:
+                raise refusal
             raise UserError(
-                f"{self._problems.server} has no batch API, or forgot the batch: {self._problems.clean(refusal)}",
+                f"{self._problems.server} has no batch API: {self._problems.clean(refusal)}",
                 "Choose the generator openai, which asks call by call.",
             ) from None
         if verdict in FATAL:

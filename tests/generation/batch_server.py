@@ -26,6 +26,7 @@ class BatchServer(Loopback):
     `most`: calls in a batch; a larger one fails. `makes`: for each of the next batches that are asked for, whether it
     is made before the server says that it failed. `storage`: where it sends on to for files; `files_asked_for`: address
     and key of each call for one. `late`: how often a batch that has ended is looked after before its files are named.
+    `forgotten`: numbers of batches and files that it does not know any more.
     """
 
     def __init__(self):
@@ -42,6 +43,7 @@ class BatchServer(Loopback):
         self.storage: str | None = None
         self.files_asked_for: list[tuple[str, str | None]] = []
         self.late = 0.0
+        self.forgotten: set[str] = set()
 
     @property
     def url(self) -> str:
@@ -111,6 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         server, words = self.server, self.path.partition("?")[0].split("/")
+        if len(words) > 3 and words[3] in server.forgotten:
+            return self.reply({"error": {"message": f"No such object: {words[3]}"}}, 404)
         if words[2] == "files":
             server.files_asked_for.append((self.path, self.headers["Authorization"]))
             if server.storage is not None:

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -355,6 +356,44 @@ def test_a_server_without_batches_is_one_clear_message(tmp_path, server):
     server.missing = False
     assert len(ask(client(server), tmp_path, requests(3))) == 3
     assert spent(tmp_path).calls == 3
+
+
+@pytest.mark.parametrize("forgotten", ["batch-0", "file-1"])
+def test_a_batch_that_the_server_does_not_know_is_one_clear_message_and_is_not_sent_again(tmp_path, server, forgotten):
+    server.forgotten = {forgotten}
+    for _ in range(2):
+        with pytest.raises(
+            UserError, match=rf"does not know the batch batch-0, .* with 2 calls: .*{forgotten}"
+        ) as said:
+            ask(client(server), tmp_path, requests(2))
+        assert "another project" in said.value.mend
+    server.forgotten.clear()
+    assert {c.finish_reason for c in ask(client(server), tmp_path, requests(2)).values()} == {"stop"}
+    assert sizes(server) == [2]
+    assert spent(tmp_path).calls == 2
+
+
+def test_a_forgotten_batch_that_must_have_ended_counts_as_charged_and_its_calls_are_sent_again(
+    tmp_path, server, monkeypatch, caplog
+):
+    monkeypatch.setattr(openai_batch, "WINDOW_SECONDS", 0.0)
+    server.forgotten = {"batch-0"}
+    done = ask(client(server), tmp_path, requests(2))
+    assert {c.finish_reason for c in done.values()} == {"stop"}
+    assert sizes(server) == [2, 2]
+    most = Spent(2, 2 * (len("prompt 0") + FRAME_TOKENS), 2 * 20, 0.0)
+    assert spent(tmp_path) == most + Spent(2, 14, 6, 0.0)
+    assert "does not know the batch batch-0" in caplog.text
+
+
+def test_a_batch_that_an_earlier_version_wrote_down_is_as_old_as_this_version_knows_it(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    BatchBook(ledger).write("token", "default", {"question": Spent(1, 50, 20)})
+    ledger.database.execute("ALTER TABLE batches DROP COLUMN written_at")
+    began = time.time()
+    [batch] = BatchBook(ledger).under_way({"question"})
+    assert began <= batch.written_at <= time.time()
+    assert BatchBook(ledger).under_way({"question"}) == [batch]
 
 
 @pytest.mark.parametrize("options", [{"size": 0}, {"poll_seconds": 0}])
