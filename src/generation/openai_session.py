@@ -169,6 +169,8 @@ class OpenAISession(Session):
         tries = Tries(self._options.max_retries)
         try:
             while (done := await self._try(request, key, tries)) is None:
+                if self._stopped:  # it was in flight, and failed: there is no other try
+                    raise asyncio.CancelledError
                 await self._rest(tries.rest)
             return done
         except OutOfPatience as end:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -310,6 +311,21 @@ def test_after_a_fatal_refusal_nothing_more_is_sent(tmp_path, concurrency):
             got.extend(session.stream(requests(400)))
         assert len(got) == server.answered.total()
         assert len(server.bodies) <= last + concurrency  # those in flight when the first refusal came
+
+
+def test_after_a_fatal_refusal_calls_in_flight_that_fail_are_not_waited_for(tmp_path):
+    def fault(n, body):
+        if n == 30:
+            return refused(402, "Insufficient Balance")
+        if n > 20:
+            time.sleep(0.3)
+            return (502, {}, {})
+        return None
+
+    began = time.monotonic()
+    with serving(fault) as server, pytest.raises(UserError, match="no credit left"):
+        ask(client("deepseek", server, concurrency=16, max_retries=20, patience=20.0), tmp_path, requests(60))
+    assert time.monotonic() - began < 5
 
 
 def test_one_forbidden_prompt_ends_nothing_and_a_key_that_was_taken_back_does(tmp_path):
