@@ -198,13 +198,13 @@ class OpenAISession(Session):
             return self._judge(request, number, refusal, tries)
         except Unreadable as problem:
             if problem.charged is None:
-                self._failed(request, tries, f"broken answer: {self._problems.clean(problem)}")
+                self._failed(request, number, tries, f"broken answer: {self._problems.clean(problem)}")
             else:
                 self._throttle.heard()
                 tries.most = min(tries.most, TRIES_PAID_FOR - 1)
                 tries.failed(f"broken answer: {self._problems.clean(problem)}", True, -1)
         except NoAnswer as problem:
-            self._failed(request, tries, self._problems.clean(problem))
+            self._failed(request, number, tries, self._problems.clean(problem))
             self._unheard += 1
             often = tries.attempts >= min(TRIES_TO_REACH, self._options.max_retries + 1)
             if not self._has_answered and (often or self._unheard >= CALLS_TO_REACH):
@@ -326,9 +326,9 @@ class OpenAISession(Session):
         dollars = self._options.dollars(prompt_tokens, completion_tokens, cached_tokens)
         return Spent(1, prompt_tokens, completion_tokens, dollars)
 
-    def _failed(self, request: Request, tries: Tries, reason: str) -> None:
+    def _failed(self, request: Request, number: int, tries: Tries, reason: str) -> None:
         """The server failed at a call; that counts against the call only where it does its work otherwise."""
-        counts = self._throttle.failed(request.id, reason) or self._options.max_retries == 0
+        counts = self._throttle.failed(request.id, reason, number) or self._options.max_retries == 0
         tries.failed(reason, counts, self._throttle.answers)
 
     def _judge(self, request: Request, number: int, refusal: Refusal, tries: Tries) -> Completion | None:
@@ -339,7 +339,7 @@ class OpenAISession(Session):
             tries.rest = 0.0
             return None
         if verdict is AnswerVerdict.SERVER_ERROR:
-            self._failed(request, tries, f"server error: HTTP {refusal.status}")
+            self._failed(request, number, tries, f"server error: HTTP {refusal.status}")
             return tries.lost(request.id, self._throttle.answers)
         if verdict is AnswerVerdict.BAD_KEY and refusal.status == 403 and self._throttle.answers:
             self._forbidden += 1

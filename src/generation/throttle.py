@@ -38,7 +38,7 @@ class Throttle:
     def __init__(self, most: int, patience: float):
         self._most, self._patience = most, patience
         self._limit = float(min(most, FIRST_CALLS))
-        self._in_flight = self._started = self._cut_at = self.answers = 0
+        self._in_flight = self._started = self._cut_at = self._failed_at = self.answers = 0
         self._throttled = self._failures = 0  # in a row
         self._failing: set[str] = set()
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -110,15 +110,19 @@ class Throttle:
         ours = _backoff(self._throttled - 1) if asked is None or self._throttled > 1 else 0.0
         self._pause(max(asked or 0.0, ours), words, asked is not None)
 
-    def failed(self, request: str, words: str) -> bool:
-        """A call failed on the server's side. Returns whether that is to be put down to the call."""
+    def failed(self, request: str, words: str, call: int | None = None) -> bool:
+        """A call failed on the server's side. Returns whether that is to be put down to the call.
+
+        call: its number; None: it began just now."""
         self._failing.add(request)
         self._blocked_since = self._blocked_since or time.monotonic()
         self._words = words
         if not self.circuit_is_open:
             return True
-        self._failures += 1
-        self._pause(_backoff(self._failures - 1), words)
+        if call is None or call > self._failed_at:  # of the calls that were in flight already, one is enough
+            self._failed_at = self._started
+            self._failures += 1
+            self._pause(_backoff(self._failures - 1), words)
         return False
 
     def _pause(self, seconds: float, words: str, asked: bool = False) -> None:

@@ -137,6 +137,22 @@ def test_patience_ends_where_nothing_is_answered_for_too_long():
     run(10, work, patience=0.5)
 
 
+def test_one_failure_of_the_server_is_counted_once_for_all_calls_in_flight():
+    async def work(gate):
+        gate.answered()
+        for number in [await gate.enter() for _ in range(28)]:
+            gate.failed(f"call {number}", "HTTP 502", number)
+            gate.leave()
+        assert gate.circuit_is_open
+        with pytest.raises(OutOfPatience):  # those that begin afterwards count
+            for _ in range(20):
+                number = await gate.enter()
+                gate.failed(f"call {number}", "HTTP 502", number)
+                gate.leave()
+
+    run(50, work, patience=0.5)
+
+
 def test_a_call_that_is_cancelled_leaves_its_place():
     async def work(gate):
         for _ in range(FIRST_CALLS):
