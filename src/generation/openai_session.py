@@ -94,7 +94,8 @@ class OpenAISession(Session):
         self._settled = 0  # calls that were in flight, and have given back what they did not need
         self._resting = self._refused = self._forbidden = self._unheard = 0
         self._stopped = False
-        self._disk_seen = 0.0
+        self._disk_seen = self._rate_free_at = 0.0
+        self._waits_for_rate = asyncio.Lock()
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Raises UserError when no call can succeed: after calls in flight have ended and their texts were yielded."""
@@ -134,7 +135,7 @@ class OpenAISession(Session):
                     else:
                         self._log.ended(task.result())
                         yield task.result()
-                self._log.say(self._throttle.waiting_for, self.expected)
+                self._log.say(self._waiting_for, self.expected)
         finally:
             self._run(_cancel(tasks))
             self._stopped = False
@@ -217,7 +218,19 @@ class OpenAISession(Session):
     def _has_answered(self) -> bool:
         return self._throttle.answers + self._refused > 0
 
+    @property
+    def _waiting_for(self) -> str | None:
+        """Why nothing is sent, in words; None while answers come."""
+        if (left := self._rate_free_at - time.monotonic()) > 0:
+            return f"next call in {left:.0f} s (requests_per_minute, tokens_per_minute)"
+        return self._throttle.waiting_for
+
     async def _wait_for_rate(self, request: Request) -> None:
+        """One call at a time: a turn counts for all jobs and restarts, so those that are never used must be few."""
+        async with self._waits_for_rate:
+            await self._take_turn(request)
+
+    async def _take_turn(self, request: Request) -> None:
         options, seconds, whose = self._options, 0.0, f"{self._options.base_url} {self._options.model}"
         if options.requests_per_minute is not None:
             seconds = self._rates.wait_seconds(f"{whose} requests", 1, options.requests_per_minute)
@@ -225,6 +238,8 @@ class OpenAISession(Session):
             tokens = len(request.prompt) / CHARACTERS_A_TOKEN + request.sampling.max_tokens
             waiting = self._rates.wait_seconds(f"{whose} tokens", tokens, options.tokens_per_minute)
             seconds = max(seconds, waiting)
+        if seconds > SILENCE_SECONDS:
+            self._rate_free_at = time.monotonic() + seconds
         if seconds:
             await asyncio.sleep(seconds)
 

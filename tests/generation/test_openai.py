@@ -3,6 +3,7 @@ import email.utils
 import json
 import logging
 import random
+import re
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from src.core.errors import UserError
-from src.generation import openai_session
+from src.generation import openai_log, openai_session
 from src.generation.base import Request, Sampling
 from src.generation.budget import Budget, Ledger, Price, Spent
 from src.generation.openai import OpenAIGenerator
 from src.generation.openai_session import FRAME_TOKENS
 from src.generation.provider import Provider
+from src.generation.rates import Rates
 from tests.generation.loopback import serving, text_for
 
 pytestmark = pytest.mark.slow  # processes and servers of their own
@@ -406,6 +408,28 @@ def test_requests_per_minute_are_kept(tmp_path):
         ask(client(server, requests_per_minute=600), tmp_path, requests(36))
         times = sorted(server.times)
     assert times[-1] - times[0] >= 2.0  # 10 a second after a burst of 10 at the start: 2.5, if the first came at once
+
+
+def test_a_run_that_is_stopped_leaves_the_rate_to_the_next(tmp_path):
+    with serving() as server:
+        generator = client(server, requests_per_minute=60)
+        with generator.open(None, tmp_path) as session:
+            stream = session.stream(requests(20))
+            next(stream)
+            stream.close()
+    name = f"{generator.base_url} {generator.model} requests"
+    assert Rates(tmp_path / "rates.sqlite").wait_seconds(name, 1, 60) < 3  # two turns sent or waited for, and this one
+
+
+def test_a_wait_for_the_rate_is_told(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(openai_session, "SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(openai_log, "SILENCE_SECONDS", 0.1)
+    caplog.set_level(logging.INFO)
+    with serving() as server:
+        generator = client(server, requests_per_minute=60)
+        Rates(tmp_path / "rates.sqlite").wait_seconds(f"{generator.base_url} {generator.model} requests", 2, 60)
+        assert len(ask(generator, tmp_path, requests(1))) == 1
+    assert re.search(r"next call in \d s \(requests_per_minute, tokens_per_minute\)", caplog.text)
 
 
 @pytest.mark.parametrize(
