@@ -171,7 +171,7 @@ class _Composer:
             _ = config.hydra.run.dir  # the first that Hydra resolves
             return config
         except ERRORS as error:
-            before, right, wrong = len(self.mistakes), list[str](), set[str]()
+            right, wrong = list[str](), set[str]()
             base = self.known
             for word in sorted(words, key=lambda word: not _names_group(word)):
                 if _root(word) in wrong:
@@ -182,7 +182,7 @@ class _Composer:
                 except ERRORS as found:
                     wrong.add(_root(word))
                     _note(_reworded(word, found, base, self.sweeps), self.mistakes)
-            if len(self.mistakes) == before:  # together they do not fit
+            if not wrong:  # together they do not fit
                 _note(_reworded("", error, base, self.sweeps), self.mistakes)
             return base
 
@@ -304,7 +304,7 @@ def _reworded(word: str, error: Exception, known: DictConfig, sweeps: bool) -> s
     if found := re.search(r"Could not load '(?:\S*/)?([^/\s]+)/([^/\s]+)'", text):  # one of a list
         there = [path.stem for path in (CONF / found[1]).glob("*.yaml")]
         return f"{found[1]}={found[2]}: no such option{did_you_mean(found[2], there)}"
-    if "Multiple values for" in text:
+    if "Multiple values for" in text or "An item is already at" in text:
         return f"{word}: {key} has a value already; without the plus it takes another: {key}={value}"
     if found := re.search(r"Did you mean to override one of (.*)\?", text):
         places = " or ".join(f"{place}={value}" for place in found[1].split(", "))

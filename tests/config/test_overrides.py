@@ -50,6 +50,10 @@ def test_an_option_of_another_method_is_none():
         (["~selector", "~seed"], ["~selector: the method needs it", "~seed: the method needs it"]),
         (["+experiment=ablation_decay_mix", "method=puzzle"], ["recipe/puzzle/laptop_phases: what is chosen together"]),
         (["~sed"], ["sed: no such option"]),
+        (
+            ["+round_1.calls=5", "-m", "seed=0,1"],
+            ["+round_1.calls=5: round_1.calls has a value already; without the plus it takes another: round_1.calls=5"],
+        ),
         (["+scale=paper"], ["+scale=paper: scale has a value already; without the plus it takes another: scale=paper"]),
         (
             ["experiment=search"],
