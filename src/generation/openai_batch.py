@@ -201,9 +201,9 @@ class OpenAIBatchSession(OpenAISession):
         try:
             return self._collect_if_ended(batch, id)
         except Refusal as refusal:
-            return self._give_up(batch, id, refusal)
+            return self._let_go(batch, id, refusal)
 
-    def _give_up(self, batch: UnderWay, id: str, refusal: Refusal) -> dict[str, Failure]:
+    def _let_go(self, batch: UnderWay, id: str, refusal: Refusal) -> dict[str, Failure]:
         """Forget a batch that the server does not know, once it must have ended; before that, raise UserError."""
         booked, age = self._books.batches.booked(batch.token), time.time() - batch.written_at
         unknown = f"the batch {id}, sent {span(age)} ago with {len(booked)} calls: {self._problems.clean(refusal)}"
@@ -304,10 +304,8 @@ class OpenAIBatchSession(OpenAISession):
                 self._heard = True
                 return done
             except Refusal as refusal:
-                pause, problem = (
-                    max(pause, self._judged(refusal, is_safe, is_known) or 0.0),
-                    self._problems.clean(refusal),
-                )
+                pause = max(pause, self._judged(refusal, is_safe, is_known) or 0.0)
+                problem = self._problems.clean(refusal)
             except (NoAnswer, Unreadable) as error:
                 if isinstance(error, NoAnswer) and not self._heard and attempt + 1 >= TRIES_TO_REACH:
                     raise self._problems.unreachable(error) from None

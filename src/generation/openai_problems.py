@@ -80,6 +80,12 @@ class Problems:
             "Is the server running, base_url right, and the network up?",
         )
 
+    def answers_with_no_text(self, problem: Exception) -> UserError:
+        return UserError(
+            f"{self.server} answered the first calls with no text that could be read: {self.clean(problem)}",
+            "Is base_url right? Most end in /v1; a page for people to read is no server of texts.",
+        )
+
     def out_of_patience(self, end: OutOfPatience) -> UserError:
         what = "wants a pause of" if end.asked else "has not answered any call for"
         return UserError(

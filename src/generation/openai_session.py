@@ -200,23 +200,26 @@ class OpenAISession(Session):
         except Unreadable as problem:
             if problem.charged is None:
                 self._failed(request, number, tries, f"broken answer: {self._problems.clean(problem)}")
+                if self._hears_nothing(tries, TRIES_TO_REACH):
+                    raise self._problems.answers_with_no_text(problem) from None
             else:
                 self._throttle.heard()
                 tries.most = min(tries.most, TRIES_PAID_FOR - 1)
                 tries.failed(f"broken answer: {self._problems.clean(problem)}", True, -1)
         except NoAnswer as problem:
             self._failed(request, number, tries, self._problems.clean(problem))
-            self._unheard += 1
-            often = tries.attempts >= min(TRIES_TO_REACH, self._options.max_retries + 1)
-            if not self._has_answered and (often or self._unheard >= CALLS_TO_REACH):
+            if self._hears_nothing(tries, min(TRIES_TO_REACH, self._options.max_retries + 1)):
                 raise self._problems.unreachable(problem) from None
         finally:
             self._throttle.leave()
         return tries.lost(request.id, self._throttle.answers)
 
-    @property
-    def _has_answered(self) -> bool:
-        return self._throttle.answers + self._refused > 0
+    def _hears_nothing(self, tries: Tries, most: int) -> bool:
+        """Whether one more try without an answer is enough to give up a server that never gave one. `most`: tries of
+        one call."""
+        self._unheard += 1
+        has_answered = self._throttle.answers + self._refused > 0
+        return not has_answered and (tries.attempts >= most or self._unheard >= CALLS_TO_REACH)
 
     @property
     def _waiting_for(self) -> str | None:

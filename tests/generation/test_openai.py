@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from src.core.errors import UserError
-from src.generation import openai_log, openai_session
+from src.generation import openai_log, openai_session, throttle
 from src.generation.base import Request, Sampling
 from src.generation.budget import Budget, Ledger, Price, Spent
 from src.generation.openai import OpenAIGenerator
 from src.generation.openai_session import FRAME_TOKENS
 from src.generation.provider import Provider
 from src.generation.rates import Rates
-from tests.generation.loopback import serving, text_for
+from tests.generation.loopback import Reply, serving, text_for
 
 pytestmark = pytest.mark.slow  # processes and servers of their own
 
@@ -299,6 +299,17 @@ def test_a_server_that_is_not_there_is_one_clear_message(tmp_path, calls):
         url = server.url
     with pytest.raises(UserError, match=f"There is no answer from {url}"):
         ask(OpenAIGenerator(model="teacher", base_url=url), tmp_path, requests(calls))
+
+
+@pytest.mark.parametrize("calls", [1, 40])
+def test_a_server_of_pages_is_one_clear_message(tmp_path, monkeypatch, calls):
+    monkeypatch.setattr(throttle, "FIRST_PAUSE", 0.01)
+    page = Reply(200, b"<html>Welcome</html>", {"Content-Type": "text/html"})
+    with serving(lambda n, body: page) as server:
+        with pytest.raises(UserError, match=r"no text that could be read: no JSON object, but text/html") as told:
+            ask(client(server, patience=10.0), tmp_path, requests(calls))
+        assert len(server.bodies) <= openai_session.CALLS_TO_REACH + throttle.FIRST_CALLS
+    assert "base_url" in told.value.mend
 
 
 def test_a_missing_key_and_a_model_folder_are_refused(tmp_path, monkeypatch):
