@@ -6,6 +6,7 @@ An answer goes on in the corpus's tool format: a ```python block, an ```output b
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from src.evaluation.sandbox import Execution
 from src.text.answers import AnswerType, extract_answer
@@ -15,15 +16,23 @@ FENCE = "```"
 SHOWN_CHARS = 2_000  # of what a program printed: its end, where the answer is
 _PROGRAM = re.compile(r"```python[^\n]*\n((?:(?!```).)*+)```", re.DOTALL)
 _UNRUN = re.compile(r"```python.*?(?:```|\Z)", re.DOTALL)
+_GIVEN_UP = ("[timeout]", "[memory]", "[killed]", "[output]")
 _ENDED_BADLY = re.compile(r"\[[a-z]+\]")
 
 
 def waiting_program(text: str) -> tuple[str, list[str]] | None:
-    """The program that the text ends with, not run yet, and the programs before it; None when there is none."""
+    """The program that the text ends with, not run yet, and those before it that came to an end, if in an error; None
+    when there is none."""
     found = list(_PROGRAM.finditer(text))
     if not found or text[found[-1].end() :].strip():
         return None
-    return found[-1][1], [earlier[1] for earlier in found[:-1]]
+    between = (text[one.end() : other.start()] for one, other in pairwise(found))
+    return found[-1][1], [one[1] for one, said in zip(found, between) if not _was_given_up(said)]
+
+
+def _was_given_up(said: str) -> bool:
+    """Whether the output that follows a program says that a limit ended it: run again, it would meet it again."""
+    return said.partition(OUTPUT)[2].partition(FENCE)[0].rstrip().endswith(_GIVEN_UP)
 
 
 def extract_from_run(text: str, answer_type: AnswerType) -> str | None:

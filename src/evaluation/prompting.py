@@ -170,18 +170,18 @@ class Protocol:
             return lambda question: f"{full_text(question)}\n\n{wish}"
         from transformers import AutoTokenizer
 
+        from src.modeling.loading import without_bos
+
         tokenizer: Any = AutoTokenizer.from_pretrained(model)
         if not tokenizer.chat_template:
             raise UserError(f"The model {model} has no chat template.", "Use prompting=corpus or prompting=few_shot.")
-        bos = tokenizer.bos_token_id
-        added = bos is not None and tokenizer("x")["input_ids"][:1] == [bos]  # then the engine puts it there as well
         before = [{"role": "system", "content": self.system}] if self.system else []
 
         def write(question: Question) -> str:
             turns = [*before, {"role": "user", "content": f"{full_text(question)}\n\n{wish}"}]
             options = {"tokenize": False, "add_generation_prompt": True, **self.template}
             text: str = tokenizer.apply_chat_template(turns, **options)
-            return text.removeprefix(tokenizer.bos_token) if added else text
+            return without_bos(tokenizer, text)
 
         return write
 

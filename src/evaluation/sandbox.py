@@ -77,11 +77,13 @@ class Sandbox:
     def run(self, code: str, before: Sequence[str] = ()) -> Execution:
         """Run a program in an interpreter of its own; its standard output and errors come back together.
 
-        `before`: programs that run first, in silence, and whose names it sees, as in a notebook.
+        `before`: programs that run first, in silence, and whose names it sees, as in a notebook; each has the time of
+        one.
         """
-        request = json.dumps({"code": code, "before": list(before), **self.limits})
+        seconds = float(self.limits["seconds"]) * (1 + len(before))
+        request = json.dumps({"code": code, "before": list(before), **self.limits, "seconds": seconds})
         try:
-            answer = self._worker.ask(request, float(self.limits["seconds"]) + MARGIN_SECONDS)
+            answer = self._worker.ask(request, seconds + MARGIN_SECONDS)
         except TimeoutError:
             return Execution("timeout", "")
         if not answer:

@@ -50,6 +50,14 @@ def load_tokenizer(base: str | Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def without_bos(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
+    """What a chat template has written, less the beginning token where tokenizing puts it there as well. SmolLM2's
+    begins a turn, `<|im_start|>`, and tokenizing puts none there."""
+    bos = tokenizer.bos_token_id
+    is_added = bos is not None and tokenizer("x")["input_ids"][:1] == [bos]
+    return text.removeprefix(str(tokenizer.bos_token)) if is_added else text
+
+
 @dataclass(frozen=True)
 class Spread:
     """A model over so many ranks (FSDP 2): each reads its own part of the files, none ever holds the whole. lowered:
@@ -133,10 +141,10 @@ def digest(base: str | Path) -> str:
     return content_id(json.dumps(model_identity(str(base)) or str(base), sort_keys=True))
 
 
-def longest_row(config: PretrainedConfig, recipe: Recipe) -> int:
-    """How many tokens a document may have: no more than a sequence, nor than the model has positions."""
+def longest_row(config: PretrainedConfig, most: int) -> int:
+    """How many tokens a document may have: `most`, but no more than the model has positions."""
     positions = getattr(config.get_text_config(), "max_position_embeddings", None)
-    return min(recipe.sequence_length, positions) if positions else recipe.sequence_length
+    return min(most, positions) if positions else most
 
 
 def add_lora(model: Any, lora: LoRA, seed: int) -> Any:
@@ -160,14 +168,22 @@ def save_model(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, o
     write_folder(model.to(torch.bfloat16 if recipe.precision == "bf16" else torch.float32), tokenizer, out)
 
 
+def _ends(taught: int, before: int | list[int] | None) -> int | list[int]:
+    """The end tokens of a model that learns to end with `taught`: its base may end a turn with others besides."""
+    others = [end for end in (before if isinstance(before, list) else []) if end != taught]
+    return [taught, *others] if others else taught
+
+
 def write_folder(model: Any, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
     """A folder that transformers and vLLM load: weights, configuration, tokenizer, generation defaults; of a model with
     adapters the adapters alone, as peft saves them. Appears complete or not at all.
     """
     half = out.with_name(out.name + ".half")
     shutil.rmtree(half, ignore_errors=True)
-    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
-        setattr(model.generation_config, name, getattr(tokenizer, name))
+    defaults = model.generation_config
+    for name in ("bos_token_id", "pad_token_id"):
+        setattr(defaults, name, getattr(tokenizer, name))
+    defaults.eos_token_id = _ends(tokenizer.eos_token_id, defaults.eos_token_id)
     model.save_pretrained(half)
     tokenizer.save_pretrained(half)
     shutil.rmtree(out, ignore_errors=True)

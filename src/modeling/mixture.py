@@ -40,7 +40,7 @@ class Passes:
 
 def in_turn(passes: Passes, rows: TokenRows, recipe: Recipe) -> Iterator[Part]:
     """Corpora one after the other, each for all of its epochs; a budget shortens all alike."""
-    epochs = _epochs(rows, recipe)
+    epochs = _epochs(passes, rows, recipe)
     for number, name in enumerate(rows.corpora):
         for epoch in range(math.ceil(epochs)):
             bins = passes.of(number, epoch, min(1.0, epochs - epoch))
@@ -48,16 +48,15 @@ def in_turn(passes: Passes, rows: TokenRows, recipe: Recipe) -> Iterator[Part]:
                 yield f"{name}, epoch {epoch + 1}", bins
 
 
-def _epochs(rows: TokenRows, recipe: Recipe) -> float:
-    lengths = rows.lengths[~rows.held_out]
+def _epochs(passes: Passes, rows: TokenRows, recipe: Recipe) -> float:
+    """How often all is read. Steps are counted in sequences as they are packed: rows seldom fill them, and what is
+    planned beyond the last step would be cut off the last corpus alone."""
     limits = [recipe.epochs] if recipe.epochs is not None else []
     if recipe.max_tokens is not None:
-        limits.append(recipe.max_tokens / int(lengths.sum()))
+        limits.append(recipe.max_tokens / int(rows.lengths[~rows.held_out].sum()))
     if recipe.max_steps is not None:
-        if recipe.packing:
-            limits.append(recipe.max_steps * recipe.batch_tokens / int(lengths.sum()))
-        else:
-            limits.append(recipe.max_steps * recipe.batch_sequences / len(lengths))
+        of_one_pass = sum(len(passes.of(number, 0)) for number in range(len(rows.corpora)))
+        limits.append(recipe.max_steps * recipe.batch_sequences / of_one_pass)
     return min(limits)
 
 

@@ -98,7 +98,7 @@ def train(
     quiet_transformers()
     corpora = _as_corpora(examples)
     config, tokenizer = loading.load_config(base), loading.load_tokenizer(base)
-    limit = loading.longest_row(config, recipe)
+    limit = loading.longest_row(config, recipe.sequence_length)
     rows = tokenize(corpora, tokenizer, recipe, limit, work / "rows")
     if limit < recipe.sequence_length and ranks.is_first():
         _tell_of_positions(rows, recipe, limit)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from src.core.records import Example
-from src.modeling.loading import load_tokenizer
+from src.modeling.loading import load_config, load_tokenizer, longest_row
 from src.selection.base import Reference
 from src.selection.packed import NO_RESPONSE, WINDOW, Encoded, ResponseLoss, batches, encode, on_device, pack
 from src.selection.products import fast_products
@@ -61,7 +61,9 @@ def _passes(
     batch_rows: int,
     read: Callable[[ResponseLoss, list[Encoded]], list[T]],
 ) -> Iterator[tuple[Encoded, T | None]]:
-    """What `read` finds in each row, a batch at a time; None for rows without response tokens."""
+    """What `read` finds in each row, a batch at a time; None for rows without response tokens. Texts are cut to what
+    the model has positions for: beyond them a loss says nothing of the text."""
+    max_length = longest_row(load_config(reference.model), max_length)
     network = on_device(reference.model, reference.trainer, max_length).requires_grad_(False)
     model, tokenizer = ResponseLoss(network), load_tokenizer(reference.model)
     with fast_products(network), reference.progress(what, total=count, unit="candidates") as bar:

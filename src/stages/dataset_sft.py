@@ -139,7 +139,7 @@ def _single_turn(turns: list[tuple[str, str]], where: str) -> str:
 
 
 def _chat_writer(model: str) -> Any:
-    from src.modeling.loading import load_tokenizer
+    from src.modeling.loading import load_tokenizer, without_bos
 
     tokenizer = load_tokenizer(model)
     if not tokenizer.chat_template:
@@ -148,6 +148,6 @@ def _chat_writer(model: str) -> Any:
     def write(turns: list[tuple[str, str]], where: str) -> str:
         messages = [{"role": role, "content": text} for role, text in turns]
         text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-        return text.removeprefix(tokenizer.bos_token or "")  # which tokenizing puts there anyway
+        return without_bos(tokenizer, text)
 
     return write

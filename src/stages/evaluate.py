@@ -63,7 +63,7 @@ class Evaluate(Stage):
     """
 
     kind: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
     heavy: ClassVar[bool] = True
 
     benchmarks: dict[str, Benchmark]

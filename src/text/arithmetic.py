@@ -25,9 +25,8 @@ _MAX_POWER, _MAX_DIGITS = 64, 40
 _FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}\\]{1,40})\}|(\d))\s*(?:\{([^{}\\]{1,40})\}|(\d))")
 _POWER = re.compile(r"(?<=[\d)]) ?\*\* ?(?=[-\d(])")  # other doubled stars are bold type
 _EXPONENT = re.compile(r"\^\{(\d{1,3})\}")  # not of -1: many an inverse is one of another arithmetic
-_DRESS = re.compile(
-    r"\\boxed\s*\{([^{}]*)\}|\\(?:text|mathrm|textbf|mathbf)\s*\{\s*\}|\\[,;:! ]|\\(?:left|right)(?![a-z])"
-)
+_LAYOUT = re.compile(r"\\(?:text|mathrm|textbf|mathbf)\s*\{\s*\}|\\[,;:! ]|\\(?:left|right)(?![a-z])")
+_BOX = re.compile(r"\\boxed\s*\{([^{}]*)\}")
 _SPELLINGS = (
     ("\\times", "*"), ("\\cdot", "*"), ("\\div", "/"), ("\\approx", "≈"), ("\\%", "%"), ("\\$", ""), ("$", ""),
     ("×", "*"), ("·", "*"), ("⋅", "*"), ("÷", "/"), ("−", "-"), ("–", "-"), ("²", "^2"), ("³", "^3"), ("{,}", ","),
@@ -55,6 +54,7 @@ _AFTER = re.compile(
     r"[A-Za-z]|\s*(?:[b-zB-Z](?![A-Za-z])|[(\[{\\^_!:*/+=≈<>≤≥]|-\s*[\w(]|\.\.\.|(?:or|if)\b|\d)|\.[\\\d]"
     r"|\s*\?|[,;]?\s*(?:with|and|leaving)?\s*(?:a|the)?\s*(?:remainder|rem|mod|R|r)\b"
     r"|\s+and\s+\(?\d+ ?/ ?\d+\)?(?! ?[=\d])"  # "= 3 and 1/3"
+    r"|(?:,(?:\s|\{\})|~)\d{3}(?!\d)"  # "= 15, 000": thousands, perhaps
 )
 _TRIAL = re.compile(r"\b[Tt]ry(?:ing)?\s+(?:some|small|larg|other|different|another|values|out\b|\W{0,2}[a-z]\W{0,3}=)")
 _REMAINDER = re.compile(r"[^.;=\d]{0,40}\b(?:remainder\b|\d+ left\b)")  # "13 / 6 = 2 full rounds with a remainder of 1"
@@ -164,7 +164,7 @@ def plain(text: str) -> str:
     """The text with its fractions and operators as one types them, code left as it is."""
     if "\\" in text:
         text = _FRACTION.sub(lambda m: f"(({m[1] or m[2]})/({m[3] or m[4]}))", text)
-        text = _DRESS.sub(lambda m: m[1] or "", text)
+        text = _BOX.sub(r"\1", _LAYOUT.sub("", text))  # in this order: a box may hold 12,\!321
     if "^{" in text:
         text = _EXPONENT.sub(r"^\1", text)
     if "**" in text:

@@ -25,6 +25,16 @@ def shown(pool, *program):
     [
         (FIRST, ("x = 6\nprint(x)\n", [])),
         (RAN + "Now double it.\n```python\nprint(2 * x)\n```", ("print(2 * x)\n", ["x = 6\nprint(x)\n"])),
+        *[
+            (
+                f"{RAN}```python\nloop()\n```\n```output\n1\n[{end}]\n```\nOr:\n```python\nprint(x)\n```",
+                ("print(x)\n", before),
+            )
+            for end, before in [
+                *((end, ["x = 6\nprint(x)\n"]) for end in ("timeout", "memory", "killed", "output")),
+                ("error", ["x = 6\nprint(x)\n", "loop()\n"]),
+            ]
+        ],
         (RAN, None),
         (FIRST + "The answer is 6.", None),
         ("```python\nprint(1)", None),
@@ -58,6 +68,11 @@ def test_the_answer_of_a_run(text, kind, answer):
 def test_a_program_knows_what_ran_before_but_repeats_none_of_it(pool):
     block = shown(pool, "print(2 * x)", ["x = 6\nprint(x)", "1 / 0"])
     assert block == "```output\n12\n```\n"
+
+
+def test_each_program_of_an_answer_has_the_time_of_one(pool):
+    slow = "import time\ntime.sleep(0.8)"
+    assert shown(pool, "print(1)", [slow] * 3) == "```output\n1\n```\n"
 
 
 def test_what_fails_says_how_and_is_counted(pool):

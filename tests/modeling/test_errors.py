@@ -217,6 +217,17 @@ def test_a_level_that_changed_is_told_after_ten_steps(
     assert train(base, corpora, settings, CPU, tmp_path / "model", tmp_path / "work2", 0).skipped_steps == 0
 
 
+def test_a_model_keeps_the_other_tokens_that_its_base_ends_a_turn_with(
+    base: Path, rows: list[Example], recipe: Any, tmp_path: Path
+) -> None:
+    chatty = _stripped(base, tmp_path / "chatty")
+    facts = json.loads((chatty / "generation_config.json").read_text())
+    end = loading.load_tokenizer(base).eos_token_id
+    (chatty / "generation_config.json").write_text(json.dumps({**facts, "eos_token_id": [7, end]}))
+    train(chatty, rows[:10], recipe(), CPU, tmp_path / "model", tmp_path / "work", 0)
+    assert json.loads((tmp_path / "model" / "generation_config.json").read_text())["eos_token_id"] == [end, 7]
+
+
 @pytest.mark.parametrize("odd", [{"temperature": 0.6, "top_p": 0.9}, {"num_return_sequences": 3}])
 def test_an_odd_generation_config_does_not_cost_the_training(
     base: Path, rows: list[Example], recipe: Any, tmp_path: Path, odd: dict[str, Any]

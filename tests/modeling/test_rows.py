@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,20 @@ def test_corpora_follow_each_other_and_a_budget_shortens_both(
     assert {int(made.corpus[row]) for row in half.bins.rows} == {0, 1}
     three = make_plan(made, recipe(max_steps=3, epochs=None), ("shuffled", "in_order"), seed=0)
     assert three.steps <= 3
+
+
+@pytest.mark.parametrize("packing", [True, False])
+def test_steps_shorten_every_corpus_alike_also_where_rows_leave_room(
+    base: Path, rows: list[Example], recipe: Any, tmp_path: Path, packing: bool
+) -> None:
+    """Rows a little longer than half a sequence: each takes one for itself."""
+    corpora = [TokenCorpus("first", lambda: rows[:30]), TokenCorpus("last", lambda: rows[30:40], order="in_order")]
+    settings = recipe(epochs=None, max_steps=10, packing=packing)
+    made = tokenize(corpora, loading.load_tokenizer(base), settings, 96, tmp_path)
+    settings = dataclasses.replace(settings, sequence_length=int(made.lengths.max()) + 4)
+    plan = make_plan(made, settings, ("shuffled", "in_order"), seed=0)
+    read = [int(made.corpus[row]) for i in range(min(len(plan.bins), 20)) for row in plan.bins[i]]
+    assert 0.2 <= read.count(1) / len(read) <= 0.3
 
 
 def test_the_seed_decides_the_order(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from src.core.errors import UserError
 from src.core.records import Example
-from src.modeling.loading import load_model, load_tokenizer
+from src.modeling.loading import load_config, load_model, load_tokenizer
 from src.modeling.trainer import Trainer
+from src.selection import forward
 from src.selection.base import Reference
 from src.selection.embedding import Embedding
 from src.selection.perplexity import Loss, PerplexityDrop
@@ -37,6 +38,19 @@ def naive_loss(model: Path, prompt: str, response: str) -> float:
     labels[:, : len(before)] = -100
     with torch.no_grad():
         return float(network(input_ids=tokens, labels=labels).loss)
+
+
+def test_texts_are_cut_to_the_positions_that_the_model_has(reference, monkeypatch):
+    seen = []
+    real = forward.encode
+
+    def encode(tokenizer, examples, max_length):
+        seen.append(max_length)
+        return real(tokenizer, examples, max_length)
+
+    monkeypatch.setattr(forward, "encode", encode)
+    Loss(top_k=1, max_length=10**6).rank(ROWS[:1], reference)
+    assert seen == [load_config(reference.model).max_position_embeddings]
 
 
 def test_loss_is_the_mean_loss_of_the_response(reference):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers.processors import TemplateProcessing
 
 from src.core.errors import UserError
 from src.modeling import loading
@@ -67,6 +68,22 @@ def test_several_turns_need_a_chat_template(tmp_path: Path) -> None:
     tokenizer.save_pretrained(model)
     (row,) = DatasetSFT(name, messages="messages", chat_template=model, **PAIRS).examples()
     assert row.prompt == "<user>1+1?\n<assistant>2\n<user>And 2+2?\n<assistant>" and row.response == "4"
+
+
+@pytest.mark.parametrize("is_added", [True, False])
+def test_a_template_s_beginning_is_left_out_only_where_tokenizing_adds_it(tmp_path: Path, is_added: bool) -> None:
+    name = written(tmp_path / "a.jsonl", [chat(("user", "1+1?"), ("assistant", "2"))])
+    model = TINY.prepare(tmp_path / "model", lambda: ["some text"] * 9, seed=0)
+    tokenizer = loading.load_tokenizer(model)
+    tokenizer.chat_template = "{{ bos_token }}" + TEMPLATE
+    tokenizer.bos_token = tokenizer.eos_token
+    if is_added:
+        bos = (tokenizer.bos_token, tokenizer.bos_token_id)
+        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single=f"{bos[0]} $A", special_tokens=[bos])
+    tokenizer.save_pretrained(model)
+    (row,) = DatasetSFT(name, messages="messages", chat_template=model, **PAIRS).examples()
+    tokens = loading.load_tokenizer(model)(row.prompt)["input_ids"]
+    assert tokens.count(tokenizer.bos_token_id) == 1 and tokens[0] == tokenizer.bos_token_id
 
 
 def test_another_chat_template_makes_other_rows(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def _fields(wording: str) -> list[tuple[str, str]]:
 
 @cache
 def _pattern(wording: str) -> re.Pattern[str]:
-    parts = (re.escape(text) + ("(.+?)" if name else "") for text, name, _, _ in Formatter().parse(wording))
+    parts = (re.escape(text) + ("(.*?)" if name else "") for text, name, _, _ in Formatter().parse(wording))
     return re.compile("".join(parts))
 
 
