@@ -23,7 +23,6 @@ from src.generation.decoding_cache import FIRST_ROOM, SPARE, attend_in_groups, c
 from src.generation.precision import on_cpu
 from src.generation.stop_strings import completing, cut
 from src.generation.token_choice import choose_tokens
-from src.modeling.loading import longest_row
 
 if TYPE_CHECKING:
     from src.generation.transformers import TransformersGenerator
@@ -123,7 +122,8 @@ class TransformersSession(Session):
             use_threads(model)
         self._model, self._tokenizer = _load(model, options.dtype, self._device)
         attend_in_groups(self._model)
-        self._longest = longest_row(self._model.config, options.max_model_len or UNLIMITED)
+        longest = getattr(self._model.config.get_text_config(), "max_position_embeddings", UNLIMITED)
+        self._longest = min(options.max_model_len or longest, longest)
         self._ends = _end_tokens(self._model, self._tokenizer)
         self._may_end: dict[tuple[str, ...], torch.Tensor] = {}
         self._room = _room(self._model, self._device)

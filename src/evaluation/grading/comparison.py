@@ -89,6 +89,8 @@ def _unwrapped(value: Value) -> Value:
 
 
 def _is_one(collection: Collection) -> bool:
+    if not collection.items:
+        return False
     first, *others = collection.items
     return not others or (collection.kind == "list" and len(others) < 3 and all(same(first, other) for other in others))
 

@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from src.evaluation.grading import grade
@@ -109,5 +109,6 @@ def test_nothing_that_looks_like_a_program_raises(text):
 
 
 @given(st.text(alphabet="\\{}()[]$,;:frac12 ±pmsqrt^_%|=<>.!", max_size=200))
+@example("[}")
 def test_no_debris_of_formulas_raises(text):
     assert grade("(1,2)", text).reason
