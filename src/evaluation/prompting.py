@@ -170,18 +170,19 @@ class Protocol:
             return lambda question: f"{full_text(question)}\n\n{wish}"
         from transformers import AutoTokenizer
 
-        from src.modeling.loading import without_bos
+        from src.modeling.loading import added_beginning
 
         tokenizer: Any = AutoTokenizer.from_pretrained(model)
         if not tokenizer.chat_template:
             raise UserError(f"The model {model} has no chat template.", "Use prompting=corpus or prompting=few_shot.")
+        beginning = added_beginning(tokenizer)
         before = [{"role": "system", "content": self.system}] if self.system else []
 
         def write(question: Question) -> str:
             turns = [*before, {"role": "user", "content": f"{full_text(question)}\n\n{wish}"}]
             options = {"tokenize": False, "add_generation_prompt": True, **self.template}
             text: str = tokenizer.apply_chat_template(turns, **options)
-            return without_bos(tokenizer, text)
+            return text.removeprefix(beginning)
 
         return write
 

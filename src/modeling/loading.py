@@ -50,12 +50,12 @@ def load_tokenizer(base: str | Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def without_bos(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
-    """What a chat template has written, less the beginning token where tokenizing puts it there as well. SmolLM2's
-    begins a turn, `<|im_start|>`, and tokenizing puts none there."""
+def added_beginning(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The beginning token that tokenizing puts before a text, which a chat template must not have written as well; none
+    where it puts none: SmolLM2's, `<|im_start|>`, begins a turn and is the template's alone."""
     bos = tokenizer.bos_token_id
     is_added = bos is not None and tokenizer("x")["input_ids"][:1] == [bos]
-    return text.removeprefix(str(tokenizer.bos_token)) if is_added else text
+    return str(tokenizer.bos_token) if is_added else ""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ def answer(study: Study, baseline: Arm) -> list[str]:
         return [_why_nothing_is_compared(study, baseline)]
     along = trend(study)
     sentences = [*([along.sentence] if along else []), *_contrast_sentences(found, baseline), *_caution(found)]
-    if apart := [words(name) for name in primary(study.complete) if name not in compared(study.complete)]:
+    asked = compared(study.complete)
+    if apart := [words(name) for name in primary(study.complete) if name not in asked]:
         sentences.append(f"not compared, for not every arm was asked: {listed(apart)}.")
     return [_capitalised(sentence) for sentence in sentences]
 

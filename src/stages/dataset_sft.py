@@ -139,15 +139,16 @@ def _single_turn(turns: list[tuple[str, str]], where: str) -> str:
 
 
 def _chat_writer(model: str) -> Any:
-    from src.modeling.loading import load_tokenizer, without_bos
+    from src.modeling.loading import added_beginning, load_tokenizer
 
     tokenizer = load_tokenizer(model)
     if not tokenizer.chat_template:
         raise UserError(f"The tokenizer of '{model}' has no chat template.", "Name an instruct or chat model.")
+    beginning = added_beginning(tokenizer)
 
     def write(turns: list[tuple[str, str]], where: str) -> str:
         messages = [{"role": role, "content": text} for role, text in turns]
         text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-        return without_bos(tokenizer, text)
+        return text.removeprefix(beginning)
 
     return write
