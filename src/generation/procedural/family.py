@@ -29,6 +29,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
 from itertools import product
 from math import prod
@@ -39,7 +40,7 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 from src.core.records import content_id
-from src.generation.procedural.language import Box, dressed, latex
+from src.generation.procedural.language import Box, Number, dressed, latex
 from src.generation.procedural.people import Cast, meet
 
 MAX_DRAWS = 10_000
@@ -173,7 +174,7 @@ class Family:
             signature=instance.signature,
         )
 
-    def work_out(self, story: Mapping[str, str], values: Values, kind: Kind, answer: int | Fraction) -> str:
+    def work_out(self, story: Mapping[str, str], values: Values, kind: Kind, answer: Number) -> str:
         """The solution in words or by a program, with `answer` in its steps and its box; a program prints the true
         one."""
         facts = {name: dressed(value) for name, value in {**story, **values, "answer": answer}.items()}
@@ -259,9 +260,11 @@ def slice_of(signature: str) -> Slice:
             return "train"
 
 
-def spoiled(answer: int | Fraction, rng: Random) -> int | Fraction:
+def spoiled(answer: Number, rng: Random) -> Number:
     """A wrong answer near the true one, for tests of verification; the sign stays."""
     if isinstance(answer, Fraction):
         return Fraction(answer.numerator + (1 if answer > 0 else -1) * rng.choice((1, 2, 3)), answer.denominator)
     slip = rng.choice((1, 2, 3, 10))
+    if isinstance(answer, Decimal):
+        return answer + slip
     return answer + slip if answer >= 0 else answer - slip

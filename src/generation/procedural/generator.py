@@ -7,7 +7,7 @@ the same request gets the same answer anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -18,8 +18,9 @@ from src.core.fingerprint import not_in_key
 from src.core.records import seed_from
 from src.generation.base import Completion, Generator, Request, Session
 from src.generation.budget import Price
-from src.generation.procedural.family import Kind, Slice
-from src.generation.procedural.size import FULL, Size, families_digest
+from src.generation.procedural import composed
+from src.generation.procedural.family import Family, Kind, Slice
+from src.generation.procedural.size import COMPOSED_STAGE, FULL, Size, families_digest
 from src.generation.procedural.topics import words_of
 from src.generation.procedural.tutor import TASKS
 from src.prompts.sets import STAGES
@@ -106,12 +107,24 @@ def write(request: Request, error_rate: float = 0.0, size: Size = FULL) -> str:
     passage = context.get("passage", "")
 
     rng = Random(seed_from("procedural", request.id, request.seed, stage, kind, part, passage))
-    families, words = size.taught(stage), words_of(passage)
-    family = rng.choices(families, weights=[_weight(f.topics, words) for f in families])[0]
+    family = _composed(stage, rng, size) or _about(passage, size.taught(stage), rng)
     wrong = rng.random() < error_rate
-    instance = family.draw(rng, part, size.ranges(family))
-    problem = family.tell(instance, rng, stage=stage, kind=kind, cast="training", wrong=wrong)
+    problem = family.tell(
+        family.draw(rng, part, size.ranges(family)), rng, stage=stage, kind=kind, cast="training", wrong=wrong
+    )
     return f"[Problem]\n{problem.question}\n\n[Solution]\n{problem.solution}\n"
+
+
+def _composed(stage: str, rng: Random, size: Size) -> Family | None:
+    """A family of stories put together from parts, in the share of grade-school problems that is wanted."""
+    if stage != COMPOSED_STAGE or not size.composed or rng.random() >= size.composed:
+        return None
+    return composed.pick(rng)
+
+
+def _about(passage: str, families: Sequence[Family], rng: Random) -> Family:
+    words = words_of(passage)
+    return rng.choices(families, weights=[_weight(f.topics, words) for f in families])[0]
 
 
 def _weight(topics: frozenset[str], words: frozenset[str]) -> int:

@@ -5,13 +5,17 @@ Templates are plain `str.format` strings; the format spec says what is wanted:
     {n}          7              {n:apple}     7 apples (1 apple)
     {n:th}       7th            {n:{item}}    7 marbles, where the story says that item is "marble"
     {n:+}        + 7 or - 7     {n:()}        7 or (-7)
+    {p:$}        $4.50 or $4    {p}           4.5, of decimals
     {item:s}     marbles        {item:an}     an apple
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
 from math import gcd
+
+Number = int | Fraction | Decimal
 
 IRREGULAR = {
     "child": "children",
@@ -64,8 +68,16 @@ def ordinal(n: int) -> str:
     return f"{n}{suffix}"
 
 
-def latex(value: int | Fraction) -> str:
-    r"""How an answer stands in a box: `7`, `-7`, `\frac{3}{4}`, `-\frac{3}{4}`."""
+def decimal(parts: int, places: int) -> Decimal:
+    """So many parts of a unit that has 10^places of them, without zeros at the end: (450, 2) is 4.5."""
+    value = Decimal(parts).scaleb(-places)
+    return Decimal(int(value)) if value == int(value) else value.normalize()
+
+
+def latex(value: Number) -> str:
+    r"""How an answer stands in a box: `7`, `-7`, `4.5`, `\frac{3}{4}`, `-\frac{3}{4}`."""
+    if isinstance(value, Decimal):
+        return str(value)
     if isinstance(value, Fraction) and value.denominator != 1:
         return f"{'-' * (value < 0)}\\frac{{{abs(value.numerator)}}}{{{value.denominator}}}"
     return str(int(value))
@@ -84,8 +96,25 @@ class Count(int):
                 return f"({int(self)})" if self < 0 else str(int(self))
             case "th":
                 return ordinal(self)
+            case "$":
+                return f"${int(self)}"
             case _:
                 return counted(int(self), spec)
+
+
+class Amount(Decimal):
+    """A decimal that takes a noun, or stands as money: `$4.50`, `$4`."""
+
+    def __format__(self, spec: str, *_: object) -> str:
+        match spec:
+            case "":
+                return str(self)
+            case "$":
+                return f"${self}" if self == int(self) else f"${self:.2f}"
+            case ".2f":
+                return super().__format__(spec)
+            case _:
+                return counted(Decimal(self), spec)
 
 
 class Ratio(Fraction):
@@ -123,11 +152,13 @@ class Word(str):
 class Box:
     r"""The final answer in its closing sentence: `\boxed{7}`, or `\boxed{7} apples`."""
 
-    def __init__(self, value: int | Fraction):
+    def __init__(self, value: Number):
         self.value = value
 
     def __format__(self, spec: str) -> str:
         box = f"\\boxed{{{latex(self.value)}}}"
+        if spec == "$":
+            return f"${box}"
         return counted(self.value, spec, text=box) if spec else box
 
 
@@ -137,6 +168,8 @@ def dressed(value: object) -> object:
         return Count(value)
     if isinstance(value, Fraction):
         return Ratio(value)
+    if isinstance(value, Decimal):
+        return Amount(value)
     return Word(value) if isinstance(value, str) else value
 
 

@@ -15,9 +15,10 @@ from typing import Literal
 
 from src.core.errors import UserError
 from src.core.records import seed_from
+from src.generation.procedural import composed
 from src.generation.procedural.family import Family, Instance, Kind, Slice, SolvedProblem, Split
 from src.generation.procedural.people import Cast
-from src.generation.procedural.size import FULL, Size
+from src.generation.procedural.size import COMPOSED_STAGE, FULL, Size
 
 Told = set[tuple[str, str]]  # family and signature
 
@@ -53,6 +54,8 @@ def training_problems(
     turns = _turns("seen", split, "training", seed, tool_share, size)
     if split == "dev":
         return iter(_balanced(n, turns, "dev problems"))
+    if size.composed and COMPOSED_STAGE in turns:
+        turns[COMPOSED_STAGE] = _with_composed(turns[COMPOSED_STAGE], seed, tool_share, size)
     return islice(_round_robin(list(turns.values())), n)
 
 
@@ -111,6 +114,25 @@ def _stream(
     for instance in _instances(family, part, rng, told, size):
         kind: Kind = "tool" if rng.random() < tool_share else "cot"
         yield family.tell(instance, rng, stage=stage, kind=kind, cast=cast)
+
+
+def _with_composed(
+    others: Iterator[SolvedProblem], seed: int, tool_share: float, size: Size
+) -> Iterator[SolvedProblem]:
+    """Stories put together from parts, none twice, among the others in the share that `size` wants."""
+    rng = Random(seed_from("composed", seed))
+    told: set[str] = set()
+    while True:
+        if rng.random() >= size.composed:
+            yield next(others)
+            continue
+        family = composed.pick(rng)
+        kind: Kind = "tool" if rng.random() < tool_share else "cot"
+        instance = family.draw(rng, "train", size.ranges(family))
+        problem = family.tell(instance, rng, stage=COMPOSED_STAGE, kind=kind, cast="training")
+        if problem.id not in told:
+            told.add(problem.id)
+            yield problem
 
 
 def _instances(family: Family, part: Slice, rng: Random, told: Told | None, size: Size) -> Iterator[Instance]:

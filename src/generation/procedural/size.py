@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from src.generation.procedural.family import Family, Ranges, Split
 
 
+COMPOSED_STAGE = "grade_school"
+
+
 @dataclass(frozen=True)
 class Size:
     """How much of the problem space: a model of half a million parameters learns a corner of it in a minute.
@@ -25,6 +28,8 @@ class Size:
     (0, 1], of each range that a family draws its numbers from.
     stages, fields: the education stages and the fields of mathematics ("Number Theory") that sets of problems are drawn
     from, None for all; the teacher takes its stage from the prompt instead, and its topic from the passage.
+    composed: the share, in [0, 1], of grade-school problems to learn from that are stories put together from parts
+    (`composed`), for real models; no exam asks them.
     questions: of an exam with as many questions of each stage as of any other. Where a corner is too small for a
     family's part in it, the family draws from more of its ranges: the smallest share that will do.
     """
@@ -34,6 +39,7 @@ class Size:
     stages: tuple[str, ...] | None = None
     fields: tuple[str, ...] | None = None
     questions: int = 400
+    composed: float = 0.0
 
     def __post_init__(self) -> None:
         given = STAGES if self.stages is None else self.stages
@@ -46,6 +52,8 @@ class Size:
             object.__setattr__(self, "fields", _known_fields(self.fields))
         if not 0 < self.numbers <= 1:
             raise ValueError(f"numbers must lie in (0, 1], not {self.numbers}")
+        if not 0 <= self.composed <= 1:
+            raise ValueError(f"composed must lie in [0, 1], not {self.composed}")
 
     def taught(self, stage: str) -> tuple[Family, ...]:
         """The families that the teacher writes for a stage."""

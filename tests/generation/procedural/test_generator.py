@@ -153,6 +153,19 @@ def test_a_small_teacher_keeps_to_its_corner():
     assert max(int(number) for text in small for number in re.findall(r"\d+", text)) < 100
 
 
+def test_a_teacher_tells_composed_stories_in_their_share_and_others_as_before():
+    """Only where grade school is asked for: every other request is answered as by a teacher that tells none."""
+    asked = [request(i, stage=STAGES[i % 2]) for i in range(400)]
+    plain = [done.text for done in complete(*asked)]
+    mixed = [done.text for done in complete(*asked, size=Size(composed=0.5))]
+    changed = [i for i, (one, other) in enumerate(zip(plain, mixed)) if one != other]
+    assert all(asked[i].context["stage"] == "grade_school" for i in changed)
+    told = [done.text for done in complete(*asked[::2], size=Size(composed=1.0))]
+    bare = {re.sub(r"\d[\d.]*|[A-Z][a-z]+", "_", text) for text in told}
+    assert len(bare) > 160  # of 200; the families of grade school have some sixty wordings
+    assert complete(*asked, size=Size(composed=0.0)) == complete(*asked)
+
+
 @pytest.mark.parametrize(("key", "value"), [("stage", "nursery"), ("kind", "poem"), ("split", "held_out")])
 def test_a_context_that_makes_no_sense_is_named(key, value):
     with pytest.raises(UserError, match=rf"{key}='{value}' in the context of request r0") as error:

@@ -1,0 +1,144 @@
+"""A story put together from parts: a beginning, what happens then, and what is asked in the end.
+
+Each part takes the quantity that the story is about one step further and says so in several wordings, so that a few
+dozen parts make thousands of stories of one to five steps. A part names what it found `{q}` and what it leaves `{r}`:
+
+    Part(
+        "lose",
+        numbers={"a": range(2, 60)},
+        wordings=("{He} lost {a} of them.", "Then {friend} broke {a} of them."),
+        steps=("After that {name} has {q} - {a} = {r:{item}}.",),
+        program="q = q - {a}",
+        turn=lambda q, a: {"r": q - a},
+        check=lambda v: v.r + v.a == v.q,
+    )
+
+`told` makes a family of some parts in order: numbers, wordings, steps, program and checks are those of the parts, one
+after the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+from src.core.records import seed_from
+from src.generation.procedural.family import Family, Ranges, Values, family
+
+MOST_WORDINGS = 24  # of a family, drawn from all combinations of its parts' wordings
+PERSON = frozenset({"name", "friend", "he", "He", "his", "His", "him"})
+_NAME = re.compile(r"\{([A-Za-z]\w*)")
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """`turn` takes the quantity so far (None at the beginning) and the part's numbers, and returns `r` and what else
+    its words name, or None: these numbers make no good story. `words`: things that are chosen for the whole story."""
+
+    name: str
+    wordings: tuple[str, ...]
+    steps: tuple[str, ...]
+    program: str
+    turn: Callable[..., Values | None]
+    check: Callable[[Any], bool]
+    numbers: Ranges
+    words: Mapping[str, tuple[str, ...]]
+    closing: str
+
+
+def part(
+    name: str,
+    wordings: tuple[str, ...],
+    turn: Callable[..., Values | None],
+    check: Callable[[Any], bool],
+    *,
+    steps: tuple[str, ...] = (),
+    program: str = "",
+    numbers: Ranges | None = None,
+    words: Mapping[str, tuple[str, ...]] | None = None,
+    closing: str = "",
+) -> Part:
+    return Part(name, wordings, steps, program, turn, check, numbers or {}, words or {}, closing)
+
+
+def told(world: str, parts: Sequence[Part], topics: str, printed: str = "q") -> Family:
+    """The family of the stories that consist of these parts, of which the last asks and closes. `printed`: what its
+    program prints of the last `q`."""
+    placed = [_Placed(each, place, len(parts)) for place, each in enumerate(parts)]
+    name = "_".join((world, *(each.name for each in parts)))
+
+    def solve(**numbers: int) -> Values | None:
+        values: Values = {}
+        before = None
+        for each in placed:
+            found = each.part.turn(before, **each.own(numbers))
+            if found is None:
+                return None
+            values |= each.renamed(found)
+            before = found["r"]
+        return values
+
+    solve.__name__ = name
+    made = family(
+        "grade_school",
+        topics=topics,
+        numbers={new: values for each in placed for new, values in each.renamed(each.part.numbers).items()},
+        wordings=_wordings(name, [[each.placed(text) for text in each.part.wordings] for each in placed]),
+        steps=tuple(each.placed(step) for each in placed for step in each.part.steps),
+        closing=placed[-1].placed(parts[-1].closing),
+        program="\n".join([each.placed(each.part.program) for each in placed if each.part.program])
+        + f"\nprint({printed})",
+        check=lambda v: all(each.part.check(each.seen_by(v)) for each in placed),
+        words={word: choices for each in placed for word, choices in each.part.words.items()},
+    )
+    return made(solve)
+
+
+class _Placed:
+    """A part at its place in a story, where its names stand apart from those of the others."""
+
+    def __init__(self, part: Part, place: int, of: int):
+        self.part = part
+        self.place = place
+        self.last = place == of - 1
+
+    def named(self, name: str) -> str:
+        if name == "q":
+            return f"q{self.place - 1}"
+        if name == "r":
+            return "answer" if self.last else f"q{self.place}"
+        return f"{name}{self.place}"
+
+    def placed(self, text: str) -> str:
+        kept = PERSON | set(self.part.words) | SHARED
+        return _NAME.sub(lambda m: m[0] if m[1] in kept else "{" + self.named(m[1]), text)
+
+    def renamed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {self.named(name): value for name, value in values.items()}
+
+    def own(self, numbers: Mapping[str, int]) -> dict[str, int]:
+        return {name: numbers[self.named(name)] for name in self.part.numbers}
+
+    def seen_by(self, values: SimpleNamespace) -> SimpleNamespace:
+        """The story's values under the part's own names."""
+        end = str(self.place)
+        own = {name.removesuffix(end): value for name, value in vars(values).items() if name.endswith(end)}
+        return SimpleNamespace(
+            **{**own, "q": getattr(values, self.named("q"), None), "r": vars(values)[self.named("r")]}
+        )
+
+
+SHARED = frozenset({"item", "other", "place", "box", "thing", "way", "stuff"})  # words of the whole story
+
+
+def _wordings(name: str, of_parts: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Some of all combinations, the same ones every time."""
+    every = list(product(*of_parts))
+    rng = Random(seed_from("wordings", name))
+    chosen = every if len(every) <= MOST_WORDINGS else rng.sample(every, MOST_WORDINGS)
+    return tuple(" ".join(texts) for texts in chosen)

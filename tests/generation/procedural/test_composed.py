@@ -1,0 +1,149 @@
+"""Stories put together from parts: each is solved truly, told soundly, and met by nobody who did not ask for them."""
+
+import re
+from collections import Counter
+from decimal import Decimal
+from random import Random
+
+import pytest
+
+from src.generation.procedural import composed
+from src.generation.procedural.composed.story import part, told
+from src.generation.procedural.families import FAMILIES
+from src.generation.procedural.family import BrokenFamilyError, slice_of
+from src.generation.procedural.language import decimal, dressed, latex
+from src.generation.procedural.sets import held_out_problems, training_problems
+from src.generation.procedural.size import Size
+from src.text.arithmetic import check_arithmetic
+from src.text.boxed import boxed, last_boxed
+from tests.generation.procedural.test_families import SLIPS
+
+STORIES = [story for world in composed.worlds().values() for story in world]
+PLAIN = Size(stages=("grade_school",))
+COMPOSED = Size(stages=("grade_school",), composed=0.75)
+
+
+def tell(story, rng, kind="cot", **options):
+    instance = story.draw(rng, "train")
+    return story.tell(instance, rng, stage="grade_school", kind=kind, cast="training", **options)
+
+
+@pytest.mark.parametrize("world", composed.worlds())
+def test_every_story_is_told_soundly_and_solved_truly(world):
+    rng = Random(0)
+    for story in composed.worlds()[world]:
+        for _ in range(3):
+            problem = tell(story, rng)
+            assert last_boxed(problem.solution) == problem.answer
+            assert len(list(boxed(problem.solution))) == 1
+            assert check_arithmetic(problem.solution).wrong is None, problem.solution
+            assert len(problem.question.split()) <= 80
+            prose = re.sub(r"\\boxed\{([^{}]*)\}", r"\1", problem.solution)
+            for text in (problem.question, prose):
+                for slip, pattern in SLIPS.items():
+                    assert not pattern.search(text.replace("...", "")), f"{slip}: {text}"
+
+
+def test_every_program_prints_the_answer():
+    rng = Random(1)
+    for story in STORIES:
+        problem = tell(story, rng, kind="tool")  # built only if the program prints the answer
+        assert f"```output\n{problem.answer}\n```" in problem.solution
+
+
+def test_wrong_answers_are_wrong():
+    for story in STORIES:
+        right, wrong = (
+            story.tell(
+                story.draw(Random(3), "train"), Random(4), stage="grade_school", kind="cot", cast="training", wrong=w
+            )
+            for w in (False, True)
+        )
+        assert right.question == wrong.question
+        assert Decimal(right.answer) != Decimal(wrong.answer)
+
+
+def test_each_world_has_its_share_and_names_are_not_taken_twice():
+    rng = Random(0)
+    met = Counter(composed.pick(rng).name for _ in range(4_000))
+    by_world = {
+        world: sum(met[story.name] for story in stories) / 4_000 for world, stories in composed.worlds().items()
+    }
+    total = sum(composed.WEIGHTS.values())
+    assert by_world == {w: pytest.approx(n / total, abs=0.03) for w, n in composed.WEIGHTS.items()}
+    names = Counter(story.name for story in STORIES)
+    assert [name for name, count in names.items() if count > 1] == []
+    assert not names.keys() & {fam.name for fam in FAMILIES}
+
+
+def test_many_wordings_and_few_questions_twice():
+    rng = Random(0)
+    questions = [tell(composed.pick(rng), rng).question for _ in range(2_000)]
+    assert len(set(questions)) > 1_980
+    bare = {re.sub(r"\d[\d.]*|[A-Z][a-z]+", "_", question) for question in questions}
+    assert len(bare) > 1_500  # a family of `families` tells 2,000 problems in a few dozen ways
+
+
+def test_a_set_holds_the_share_that_is_asked_for_and_none_by_default():
+    stories = {story.name for story in STORIES}
+    plain = list(training_problems(600, seed=0, size=PLAIN))
+    assert not any(problem.family in stories for problem in plain)
+    rows = list(training_problems(600, seed=0, size=COMPOSED))
+    assert sum(problem.family in stories for problem in rows) / 600 == pytest.approx(0.75, abs=0.06)
+    assert rows == list(training_problems(600, seed=0, size=COMPOSED))
+    assert rows[:200] == list(training_problems(200, seed=0, size=COMPOSED))
+    assert all(slice_of(problem.signature) == "train" for problem in rows)
+    told_ids = [problem.id for problem in rows if problem.family in stories]
+    assert len(set(told_ids)) == len(told_ids)
+
+
+def test_no_exam_asks_them_and_no_other_stage_tells_them():
+    stories = {story.name for story in STORIES}
+    everywhere = Size(composed=1.0)
+    assert not any(p.family in stories for p in held_out_problems("seen", 200, seed=0, size=everywhere))
+    assert not any(p.family in stories for p in training_problems(80, seed=0, split="dev", size=everywhere))
+    stages = {p.stage for p in training_problems(160, seed=0, size=everywhere) if p.family in stories}
+    assert stages == {"grade_school"}
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5])
+def test_a_share_beyond_one_is_refused(share):
+    with pytest.raises(ValueError, match=r"composed must lie in \[0, 1\]"):
+        Size(composed=share)
+
+
+def test_parts_stand_apart_though_their_names_are_the_same():
+    one = {"numbers": {"a": range(2, 9)}, "check": lambda v: v.r - v.a == (v.q or 0)}
+    begin = part("has", ("{name} has {a}.",), lambda q, a: {"r": a}, program="q = {a}", **one)
+    more = part(
+        "more", ("{a} come.",), lambda q, a: {"r": q + a}, steps=("{q} + {a} = {r}.",), program="q += {a}", **one
+    )
+    end = part("all", ("How many?",), lambda q: {"r": q}, lambda v: v.r == v.q, closing="It is {r}.")
+    story = told("test", [begin, more, more, end], "add")
+    values = story.draw(Random(0), "train").values
+    assert values["answer"] == values["a0"] + values["a1"] + values["a2"]
+    problem = tell(story, Random(0), kind="tool")
+    assert problem.solution.count("q += ") == 2
+
+
+def test_a_part_that_contradicts_itself_is_told_by_its_story():
+    begin = part("has", ("{name} has {a}.",), lambda q, a: {"r": a}, lambda v: False, numbers={"a": range(2, 99)})
+    end = part("all", ("How many?",), lambda q: {"r": q}, lambda v: v.r == v.q, closing="It is {r}.")
+    with pytest.raises(BrokenFamilyError, match="test_has_all"):
+        told("test", [begin, end], "add").draw(Random(0), "train")
+
+
+def test_decimals_are_told_as_numbers_and_as_money():
+    assert [str(decimal(*n)) for n in ((450, 2), (400, 2), (45, 1), (10_000, 2), (5, 2))] == [
+        "4.5",
+        "4",
+        "4.5",
+        "100",
+        "0.05",
+    ]
+    price = dressed(decimal(450, 2))
+    assert (f"{price}", f"{price:$}", f"{price:mile}") == ("4.5", "$4.50", "4.5 miles")
+    assert f"{dressed(decimal(400, 2)):$}" == "$4"
+    assert f"{dressed(7):$}" == "$7"
+    assert f"{dressed(decimal(10, 1)):mile}" == "1 mile"
+    assert latex(decimal(450, 2)) == "4.5"
