@@ -13,7 +13,11 @@ def on_cpu(dtype: str) -> str:
 
     With 1.2M parameters and AVX2 alone vLLM wrote 9 texts/s in bfloat16 on one core, and 19 in float32.
     """
-    emulates = platform.machine().lower() in ("x86_64", "amd64") and not (
+    return "float32" if dtype == "auto" and emulates_bfloat16() else dtype
+
+
+def emulates_bfloat16() -> bool:
+    """Whether this is an x86 processor without instructions for it."""
+    return platform.machine().lower() in ("x86_64", "amd64") and not (
         torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     )
-    return "float32" if dtype == "auto" and emulates else dtype

@@ -20,7 +20,7 @@ from src.core.store import write_json
 from src.evaluation.benchmark import Benchmark
 from src.evaluation.decoding import Decoding, Independent
 from src.evaluation.decoding.base import Rewarded
-from src.evaluation.decoding.rewards import Judge, RewardModel, StepScorer
+from src.evaluation.decoding.rewards import READING, Judge, RewardModel, StepScorer
 from src.evaluation.isolation import Programs, isolation_for
 from src.evaluation.prompting import Protocol, Style
 from src.generation.base import Generator, Sampling
@@ -157,7 +157,9 @@ class Evaluate(Stage):
                 "Set decoding.reward=DIR, or choose decoding=majority.",
             )
         decoding = {} if self.decoding == Independent() else {"decoding": digest_of(self.decoding)}
-        return {**self._protocol().identity(), **decoding, **checker_identity(self.benchmarks, self.checker)}
+        reading = {"rewards": READING} if isinstance(self.decoding, Rewarded) else {}
+        checker = checker_identity(self.benchmarks, self.checker)
+        return {**self._protocol().identity(), **decoding, **reading, **checker}
 
     @property
     def wants_reward(self) -> bool:

@@ -28,7 +28,7 @@ class Reward(TrainingStage):
     """
 
     kind: ClassVar[str] = "reward"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     labels: Literal["hard", "soft"] = "soft"
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from src.evaluation.decoding.scorer import PackedScorer
 
 LABELS = ("+", "-")
+READING = 2  # raise it when rewards come out differently: it is part of what a decoding by rewards is known by
 Judge = Literal["labels", "likelihood", "classes"]
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from math import prod
 from typing import Literal
 
+from src.core.progress import Progress
 from src.core.records import content_id
 from src.evaluation.decoding.base import Candidate, Decoded, Decoding, DecodingCompute, Resources, Rewarded
 from src.evaluation.decoding.rewards import Partial, Scores, steps_of
@@ -18,7 +19,7 @@ from src.evaluation.requests import Answer, PlannedQuestion, answers_of, collect
 
 Aggregate = Literal["product", "mean", "min", "last"]
 DIGITS = 4  # of a reward: the last digits of a float depend on what else was computed beside it
-SCORED_AT_ONCE = 256
+SCORED_AT_ONCE = 64
 NOTHING = 0.0  # the value of an answer without a step: nothing was written, or the request failed
 
 
@@ -145,11 +146,14 @@ def _score_all(partials: dict[str, Partial], resources: Resources) -> dict[str, 
     first = next(missing, None)
     if first is None:
         return found
+    rated = Progress("rated", len(partials), "answers", done=len(found))
     with resources.open_scorer() as scorer:
         for batch in _batches(first, missing):
+            resources.progress.advance(0, note=rated.line())
             for (id, _), scores in zip(batch, scorer.score([partial for _, partial in batch]), strict=True):
                 found[id] = rounded(scores)
                 resources.journal.append(id, {"rewards": found[id].rewards, "tokens": found[id].tokens})
+            rated.done = len(found)
     return found
 
 
