@@ -107,17 +107,18 @@ def write(request: Request, error_rate: float = 0.0, size: Size = FULL) -> str:
     passage = context.get("passage", "")
 
     rng = Random(seed_from("procedural", request.id, request.seed, stage, kind, part, passage))
-    family = _composed(stage, rng, size) or _about(passage, size.taught(stage), rng)
+    story = _composed(stage, part, rng, size)
+    family = story or _about(passage, size.taught(stage), rng)
     wrong = rng.random() < error_rate
-    problem = family.tell(
-        family.draw(rng, part, size.ranges(family)), rng, stage=stage, kind=kind, cast="training", wrong=wrong
-    )
+    instance = family.draw(rng, part, None if story else size.ranges(family))
+    problem = family.tell(instance, rng, stage=stage, kind=kind, cast="training", wrong=wrong)
     return f"[Problem]\n{problem.question}\n\n[Solution]\n{problem.solution}\n"
 
 
-def _composed(stage: str, rng: Random, size: Size) -> Family | None:
-    """A family of stories put together from parts, in the share of grade-school problems that is wanted."""
-    if stage != COMPOSED_STAGE or not size.composed or rng.random() >= size.composed:
+def _composed(stage: str, part: Slice, rng: Random, size: Size) -> Family | None:
+    """A family of stories put together from parts, in the share of grade-school problems to learn from that is
+    wanted."""
+    if (stage, part) != (COMPOSED_STAGE, "train") or not size.composed or rng.random() >= size.composed:
         return None
     return composed.pick(rng)
 

@@ -110,9 +110,9 @@ class Amount(Decimal):
             case "":
                 return str(self)
             case "$":
-                return f"${self}" if self == int(self) else f"${self:.2f}"
-            case ".2f":
-                return super().__format__(spec)
+                return f"${self}" if self == int(self) else f"${Decimal(self):.2f}"
+            case "+" | "()" | "th" | "s" | "an":
+                raise ValueError(f"a decimal takes no format {spec!r}: {self}")
             case _:
                 return counted(Decimal(self), spec)
 

@@ -128,8 +128,7 @@ def _with_composed(
             continue
         family = composed.pick(rng)
         kind: Kind = "tool" if rng.random() < tool_share else "cot"
-        instance = family.draw(rng, "train", size.ranges(family))
-        problem = family.tell(instance, rng, stage=COMPOSED_STAGE, kind=kind, cast="training")
+        problem = family.tell(family.draw(rng, "train"), rng, stage=COMPOSED_STAGE, kind=kind, cast="training")
         if problem.id not in told:
             told.add(problem.id)
             yield problem

@@ -28,8 +28,8 @@ class Size:
     (0, 1], of each range that a family draws its numbers from.
     stages, fields: the education stages and the fields of mathematics ("Number Theory") that sets of problems are drawn
     from, None for all; the teacher takes its stage from the prompt instead, and its topic from the passage.
-    composed: the share, in [0, 1], of grade-school problems to learn from that are stories put together from parts
-    (`composed`), for real models; no exam asks them.
+    composed: the share, in [0, 1], of the grade-school problems to learn from that are stories put together from parts
+    (`composed`), for real models. They are told whole, whatever `families` and `numbers` say, and no exam asks them.
     questions: of an exam with as many questions of each stage as of any other. Where a corner is too small for a
     family's part in it, the family draws from more of its ranges: the smallest share that will do.
     """
@@ -54,6 +54,8 @@ class Size:
             raise ValueError(f"numbers must lie in (0, 1], not {self.numbers}")
         if not 0 <= self.composed <= 1:
             raise ValueError(f"composed must lie in [0, 1], not {self.composed}")
+        if self.composed and self.fields is not None:
+            raise ValueError("composed stories keep to no field: set fields=null, or composed=0")
 
     def taught(self, stage: str) -> tuple[Family, ...]:
         """The families that the teacher writes for a stage."""

@@ -45,6 +45,28 @@ def test_a_reward_is_the_good_label_s_share_after_the_step(folder, batch_tokens)
         assert scores.tokens == expected[-1][1]  # the longest alone is read: the others are its beginnings
 
 
+@pytest.mark.parametrize("emulates", [True, False])
+def test_a_model_stored_in_bfloat16_computes_in_it_where_the_processor_can(folder, tmp_path, monkeypatch, emulates):
+    """Where it would be emulated it reads in float32, and rewards are to the digit those of the same weights there."""
+    stored = str(tmp_path / "stored")
+    load_model(folder, "eager", torch.bfloat16).save_pretrained(stored)
+    load_tokenizer(folder).save_pretrained(stored)
+    monkeypatch.setattr("src.evaluation.decoding.scorer.emulates_bfloat16", lambda: emulates)
+    seen = []
+    with RewardModel(stored).open() as scorer:
+        forward = type(scorer)._good
+        monkeypatch.setattr(
+            type(scorer), "_good", lambda self, logits: (seen.append(logits.clone()), forward(self, logits))[1]
+        )
+        found = scorer.score(PARTIALS)
+    rounded = [logits.to(torch.bfloat16).float().equal(logits) for logits in seen]
+    assert all(rounded) != emulates
+    for partial, scores in zip(PARTIALS, found, strict=True):
+        steps = range(partial.first, len(partial.steps))
+        expected = [by_hand(stored, partial.question, partial.steps[: n + 1])[0] for n in steps]
+        assert scores.rewards == pytest.approx(expected, abs=1e-5 if emulates else 2e-2)
+
+
 def least_likely(folder, question, steps):
     """Of the last step's tokens the least probability, one text alone through the model, unpacked."""
     tokenizer, model = load_tokenizer(folder), load_model(folder, "eager")

@@ -80,6 +80,18 @@ def test_all_whole_answer_decodings_see_the_same_answers_and_score_them_once(tmp
     assert [each.candidates for each in again] == [each.candidates for each in decoded]
 
 
+def test_rating_tells_how_far_it_is(tmp_path, monkeypatch):
+    """A few answers at a time, with what a run before the last kill had rated."""
+    monkeypatch.setattr("src.evaluation.decoding.whole.SCORED_AT_ONCE", 3)
+    notes = []
+    with resources(tmp_path, Walks(2), Shares()) as found:
+        monkeypatch.setattr(found.progress, "advance", lambda n=1, note=None: notes.append(note))
+        BestOfN(samples=3).decode(plan_of(4, 3), found)
+    told = [note.split(" answers")[0] for note in notes if note]
+    total = told[0].partition("/")[2]
+    assert told == [f"rated: {done}/{total}" for done in range(0, int(total), 3)]
+
+
 def test_operations_are_counted_by_the_stated_rule():
     compute = DecodingCompute(generated=100, prompt=20, scored=50)
     n = SHAPE.working_parameters

@@ -11,7 +11,7 @@ from src.generation.procedural import composed
 from src.generation.procedural.composed.story import part, told
 from src.generation.procedural.families import FAMILIES
 from src.generation.procedural.family import BrokenFamilyError, slice_of
-from src.generation.procedural.language import decimal, dressed, latex
+from src.generation.procedural.language import decimal, dressed, latex, plural
 from src.generation.procedural.sets import held_out_problems, training_problems
 from src.generation.procedural.size import Size
 from src.text.arithmetic import check_arithmetic
@@ -51,7 +51,7 @@ def test_every_program_prints_the_answer():
         assert f"```output\n{problem.answer}\n```" in problem.solution
 
 
-def test_wrong_answers_are_wrong():
+def test_a_slip_runs_through_the_last_step():
     for story in STORIES:
         right, wrong = (
             story.tell(
@@ -61,6 +61,8 @@ def test_wrong_answers_are_wrong():
         )
         assert right.question == wrong.question
         assert Decimal(right.answer) != Decimal(wrong.answer)
+        before, after = (told.solution.split("\n")[-2] for told in (right, wrong))
+        assert before != after, story.name
 
 
 def test_each_world_has_its_share_and_names_are_not_taken_twice():
@@ -80,8 +82,10 @@ def test_many_wordings_and_few_questions_twice():
     rng = Random(0)
     questions = [tell(composed.pick(rng), rng).question for _ in range(2_000)]
     assert len(set(questions)) > 1_980
-    bare = {re.sub(r"\d[\d.]*|[A-Z][a-z]+", "_", question) for question in questions}
-    assert len(bare) > 1_500  # a family of `families` tells 2,000 problems in a few dozen ways
+    words = {word for story in STORIES for choices in story.words.values() for word in choices}
+    nouns = "|".join(rf"{re.escape(form)}\b" for word in sorted(words) for form in (plural(word), word))
+    bare = {re.sub(rf"\$?\d[\d.]*\d|\d|\b[A-Z][a-z]+|\b(?:{nouns})", "_", question) for question in questions}
+    assert len(bare) > 1_000  # all families of grade school have some sixty wordings
 
 
 def test_a_set_holds_the_share_that_is_asked_for_and_none_by_default():
@@ -104,6 +108,26 @@ def test_no_exam_asks_them_and_no_other_stage_tells_them():
     assert not any(p.family in stories for p in training_problems(80, seed=0, split="dev", size=everywhere))
     stages = {p.stage for p in training_problems(160, seed=0, size=everywhere) if p.family in stories}
     assert stages == {"grade_school"}
+
+
+def test_stories_of_no_field_and_fields_are_refused_together():
+    with pytest.raises(ValueError, match="set fields=null, or composed=0"):
+        Size(composed=0.5, fields=("Geometry",))
+
+
+def test_no_step_leaves_the_unit_of_its_answer_behind():
+    """Where the closing sentence counts something, the last step counts the same."""
+    rng = Random(5)
+    for story in STORIES:
+        *_, step, closing = tell(story, rng).solution.split("\n")
+        if (unit := re.search(r"\\boxed\{[^{}]*\} ([a-z ]+)\.$", closing)) and not step.endswith(f"{unit[1]}."):
+            assert re.search(r"= [\d.]+(?: each)?\.$| each\.$", step), f"{story.name}: {step} {closing}"
+
+
+@pytest.mark.parametrize("spec", ["+", "()", "th"])
+def test_a_decimal_takes_no_other_format(spec):
+    with pytest.raises(ValueError, match="a decimal takes no format"):
+        format(dressed(decimal(45, 1)), spec)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5])

@@ -164,6 +164,8 @@ def test_a_teacher_tells_composed_stories_in_their_share_and_others_as_before():
     bare = {re.sub(r"\d[\d.]*|[A-Z][a-z]+", "_", text) for text in told}
     assert len(bare) > 160  # of 200; the families of grade school have some sixty wordings
     assert complete(*asked, size=Size(composed=0.0)) == complete(*asked)
+    dev = [replace(each, context={**each.context, "split": "dev"}) for each in asked]
+    assert complete(*dev, size=Size(composed=1.0)) == complete(*dev)
 
 
 @pytest.mark.parametrize(("key", "value"), [("stage", "nursery"), ("kind", "poem"), ("split", "held_out")])

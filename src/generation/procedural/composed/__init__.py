@@ -1,10 +1,11 @@
 """Stories put together from parts, for students that shall read word problems which other people wrote.
 
 A family of `families` has two to four wordings, which a real model knows by heart after a few hundred rows. Here a
-beginning, what happens then and a question are combined, over five worlds: things, people, money to the cent, measures
-with decimals, and stories that are read backwards; beside them the plain sums. They follow the problem types of
-textbooks (Carpenter et al., Children's Mathematics, 1999; Riley, Greeno and Heller 1983): change, combine, compare,
-equal groups, in up to five steps. No exam asks them, and only `problems.composed` has a teacher write them.
+beginning, what happens then and a question are combined, about things, people, money to the cent and measures with
+decimals; beside them stand stories of which a part is missing, stories about two quantities, and plain sums. They
+follow the problem types of textbooks (Carpenter et al., Children's Mathematics, 1999; Riley, Greeno and Heller 1983):
+change, combine, compare, equal groups, in one to six steps. No exam asks them, the offline teacher of key-point-driven
+synthesis does not know them, and only `problems.composed` has a teacher write them.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import product
 from random import Random
+from types import ModuleType
 
 from src.core.records import seed_from
-from src.generation.procedural.composed import measures, money, people, reckoning, things, unknowns
+from src.generation.procedural.composed import large, measures, money, people, reckoning, relations, things, unknowns
 from src.generation.procedural.composed.story import Part, told
 from src.generation.procedural.family import Family
 
@@ -24,11 +26,12 @@ WEIGHTS = {
     "things": 5,
     "things_changed": 5,
     "things_changed_twice": 1,
-    "thousands": 2,
-    "people": 4,
+    "large": 1,
+    "people": 3,
     "money": 4,
-    "measures": 2,
-    "unknowns": 6,
+    "measures": 3,
+    "unknowns": 4,
+    "relations": 6,
     "reckoning": 3,
 }
 OF_TWO_CHANGES = 60  # families of stories in which two things happen, drawn from all of them
@@ -40,11 +43,13 @@ def worlds() -> Worlds:
     """The families of each world."""
     return {
         **_of_things(),
+        "large": tuple(_stories("large", large.beginnings(), large.changes(), large.endings(), large.TOPICS)),
         "people": tuple(_stories("people", people.beginnings(), people.changes(), people.endings(), people.TOPICS)),
         "money": tuple(_of_money()),
         "measures": tuple(_of_measures()),
-        "unknowns": tuple(f for f in vars(unknowns).values() if isinstance(f, Family)),
-        "reckoning": tuple(f for f in vars(reckoning).values() if isinstance(f, Family)),
+        "unknowns": _written(unknowns),
+        "relations": _written(relations),
+        "reckoning": _written(reckoning),
     }
 
 
@@ -67,11 +72,12 @@ def _stories(
     ]
 
 
+def _written(module: ModuleType) -> tuple[Family, ...]:
+    return tuple(each for each in vars(module).values() if isinstance(each, Family))
+
+
 def _of_things() -> Worlds:
-    small, large = things.UP_TO_150, things.THOUSANDS
-    beginnings = [*things.beginnings(small), *things.multiplied()]
-    changes = [*things.changes(things.TENS), *things.changes_of_groups()]
-    endings = [*things.endings(things.TENS), *things.endings_of_groups()]
+    beginnings, changes, endings = [*things.beginnings(), *things.multiplied()], things.changes(), things.endings()
     twice = [parts for parts in product(beginnings, changes, changes, endings) if parts[1] is not parts[2]]
     chosen = Random(seed_from("two changes")).sample(twice, OF_TWO_CHANGES)
     once = _stories("things", beginnings, changes, endings, things.TOPICS)
@@ -80,19 +86,23 @@ def _of_things() -> Worlds:
         "things": tuple(short),
         "things_changed": tuple(once[len(short) :]),
         "things_changed_twice": tuple(told("things", parts, things.TOPICS) for parts in chosen),
-        "thousands": tuple(
-            _stories("thousands", things.beginnings(large), things.changes(large), things.endings(large), things.TOPICS)
-        ),
     }
 
 
 def _of_money() -> Iterator[Family]:
-    for world, some in (("cents", money.CENTS), ("dollars", money.DOLLARS)):
-        parts = money.beginnings(some), money.changes(some), money.endings(some)
-        yield from _stories(world, *parts, money.TOPICS, PRINTED_DECIMAL)
+    """To the cent, and in whole dollars."""
+    for size, cents, small in (
+        ("cents", range(125, 4_000), range(25, 1_200)),
+        ("dollars", range(200, 9_000, 100), range(100, 1_500, 100)),
+    ):
+        changes = money.changes(cents)
+        for world, beginnings, endings in (
+            ("bought", money.bought(cents, small), money.endings_of_bought(cents)),
+            ("wanted", money.wanted(cents, small), money.endings_of_wanted(cents)),
+        ):
+            yield from _stories(f"{world}_{size}", beginnings, changes, endings, money.TOPICS, PRINTED_DECIMAL)
 
 
 def _of_measures() -> Iterator[Family]:
-    for places, some in ((1, range(2, 300)), (2, range(5, 1_500))):
-        parts = measures.beginnings(places, some), measures.changes(places, some), measures.endings(places, some)
-        yield from _stories(f"measures_{places}", *parts, measures.TOPICS, PRINTED_DECIMAL)
+    for name, beginnings, changes, endings in measures.worlds():
+        yield from _stories(name, beginnings, changes, endings, measures.TOPICS, PRINTED_DECIMAL)

@@ -1,8 +1,9 @@
-"""Stories about lengths, weights and volumes with decimals. Numbers are tenths or hundredths until they are told."""
+"""Stories about lengths, weights and volumes with decimals. Numbers are parts of a unit until they are told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 
 from src.generation.procedural.composed.story import Part, part
@@ -10,186 +11,243 @@ from src.generation.procedural.family import Values
 from src.generation.procedural.language import decimal
 
 TOPICS = "measure length distance weight decimal mile meter liter add subtract multiply divide total difference"
-A_FEW = range(2, 10)
+Texts = tuple[str, ...]
 
 
-def _of_parts(places: int, turn: Callable[..., Values | None]) -> Callable[..., Values | None]:
-    """A turn that reckons in the smallest part of a unit; what it names `n` is a count."""
-    unit = 10**places
+@dataclass(frozen=True)
+class Quantity:
+    """Something that is measured: in which units, how finely, how large, and how one speaks of it. A text without its
+    numbers is no part of any story."""
+
+    name: str
+    units: tuple[str, ...]
+    places: int
+    some: range
+    one: Texts
+    two: Texts
+    several: Texts
+    more: Texts
+    less: Texts
+    total: Texts
+    compared: Texts
+    missing: Texts
+    split: Texts
+
+
+QUANTITIES = (
+    Quantity(
+        "way",
+        ("mile", "kilometer"),
+        1,
+        range(2, 120),
+        one=("{name} walked {x:{item}} before noon.", "{name} ran {x:{item}} to the lake."),
+        two=(
+            "{name} walked {x:{item}} in the morning and {y:{item}} in the evening.",
+            "{name} ran {x:{item}} on Monday and {y:{item}} on Wednesday.",
+            "{name} rode {x:{item}} to the lake and then {y:{item}} to the station.",
+        ),
+        several=("Every day for {n:day} {name} walked {x:{item}}.", "{name} ran {n:lap} of {x:{item}} each."),
+        more=("Then {name} went another {x:{item}}.", "After a rest {name} added {x:{item}}."),
+        less=(
+            "Of all that, {x:{item}} were by bus; only the rest counts.",
+            "{name}'s watch had counted {x:{item}} too much.",
+        ),
+        total=("How many {item:s} did {name} go in all?", "How far did {name} go in {item:s}?"),
+        compared=(
+            "{name}'s brother went {x:{item}}. How many {item:s} more did {name} go?",
+            "Last week {name} went {x:{item}}. How much farther was it this week?",
+        ),
+        missing=(
+            "{name}'s goal is {goal:{item}}. How many {item:s} are left?",
+            "The whole trip is {goal:{item}}. How much farther must {name} go?",
+        ),
+        split=("{name} did it in {n} parts of the same length. How many {item:s} was each?",),
+    ),
+    Quantity(
+        "weight",
+        ("pound", "kg"),
+        2,
+        range(25, 1_200),
+        one=("{name} picked {x:{item}} of berries.", "{name} has {x:{item}} of flour."),
+        two=(
+            "{name} bought {x:{item}} of apples and {y:{item}} of pears.",
+            "{name} picked {x:{item}} of berries on Friday and {y:{item}} on Saturday.",
+            "{name} has one bag of {x:{item}} and another of {y:{item}}.",
+        ),
+        several=("{name} carried {n:bag} of {x:{item}} each.", "One box weighs {x:{item}}. {name} has {n:box}."),
+        more=("{friend} brought {name} another {x:{item}}.", "Then {name} bought {x:{item}} more."),
+        less=("{name} gave {friend} {x:{item}} of that.", "{name} used up {x:{item}}."),
+        total=("How many {item:s} is that?", "How many {item:s} does {name} have now?"),
+        compared=(
+            "A neighbor has {x:{item}}. How many {item:s} more does {name} have?",
+            "{name}'s sister has {x:{item}}. How many {item:s} less is that than what {name} has?",
+        ),
+        missing=(
+            "{name} needs {goal:{item}} in all. How many {item:s} are missing?",
+            "How many more {item:s} does {name} need to have {goal:{item}}?",
+        ),
+        split=(
+            "{name} puts it into {n:bag} of equal weight. How many {item:s} are in each?",
+            "{n:family} share it equally. How many {item:s} does each get?",
+        ),
+    ),
+    Quantity(
+        "water",
+        ("liter", "gallon"),
+        1,
+        range(3, 200),
+        one=("There are {x:{item}} of water in {name}'s tank.", "{name} made {x:{item}} of juice."),
+        two=(
+            "{name} poured {x:{item}} of water into a tub, and then {y:{item}} more.",
+            "{name} mixed {x:{item}} of juice with {y:{item}} of water.",
+        ),
+        several=("{name} bought {n:can} with {x:{item}} in each.", "{name} filled {n:bottle} with {x:{item}} each."),
+        more=("Then {x:{item}} were added.", "{friend} poured in {x:{item}} more."),
+        less=("Then {x:{item}} were spilled.", "{friend} drank or used {x:{item}} of it."),
+        total=("How many {item:s} are there?", "How many {item:s} is that now?"),
+        compared=(
+            "{name}'s neighbor has {x:{item}}. How many {item:s} more does {name} have?",
+            "Yesterday there were {x:{item}}. How many {item:s} more are there now?",
+        ),
+        missing=(
+            "There is room for {goal:{item}}. How many {item:s} still fit in?",
+            "{name} needs {goal:{item}}. How many {item:s} are missing?",
+        ),
+        split=("{name} fills it into {n:jug}, the same amount in each. How many {item:s} are in one jug?",),
+    ),
+    Quantity(
+        "board",
+        ("meter", "foot", "inch"),
+        2,
+        range(20, 900),
+        one=("{name} has a ribbon of {x:{item}}.", "{name} bought a board that is {x:{item}} long."),
+        two=(
+            "{name} tied a rope of {x:{item}} to one of {y:{item}}, end to end.",
+            "{name} needs a board of {x:{item}} and another of {y:{item}}.",
+            "A plant of {name}'s was {x:{item}} tall and then grew {y:{item}}.",
+        ),
+        several=("{name} laid {n:board} of {x:{item}} in a line.", "{name} needs {n:ribbon} of {x:{item}} each."),
+        more=("Another {x:{item}} came to it.", "Then it became longer by {x:{item}}."),
+        less=("{name} cut off {x:{item}} of the length.", "{x:{item}} of it were not needed."),
+        total=("How many {item:s} is that in all?", "What is the whole length in {item:s}?"),
+        compared=(
+            "{friend}'s is {x:{item}} long. How many {item:s} shorter is that?",
+            "A month ago it was {x:{item}}. How many {item:s} more is it now?",
+        ),
+        missing=(
+            "{name} needs {goal:{item}} in all. How many {item:s} are missing?",
+            "How many {item:s} are missing to {goal:{item}}?",
+        ),
+        split=("{name} divides the length into {n} equal pieces. How many {item:s} long is each piece?",),
+    ),
+)
+
+
+def _in_parts(places: int, turn: Callable[..., Values | None]) -> Callable[..., Values | None]:
+    """A turn that reckons in the smallest part of a unit."""
 
     def in_units(q: Decimal | None, **numbers: int) -> Values | None:
-        found = turn(None if q is None else int(q * unit), **numbers)
-        if found is None:
-            return None
-        return {name: value if name == "n" else decimal(value, places) for name, value in found.items()}
+        found = turn(None if q is None else int(q * 10**places), **numbers)
+        return None if found is None else {name: decimal(value, places) for name, value in found.items()}
 
     return in_units
 
 
-def beginnings(places: int, some: range) -> list[Part]:
-    """A length, a weight or a volume with so many decimal places, of the size of `some`."""
-
-    def sums(name: str, unit: str, *wordings: str, step: str) -> Part:
-        return part(
-            name,
-            numbers={"a": some, "b": some},
-            words={"item": (unit,)},
-            wordings=wordings,
-            turn=_of_parts(places, lambda q, a, b: {"x": a, "y": b, "r": a + b}),
-            check=lambda v: v.r - v.y == v.x,
-            steps=(step + " {x} + {y} = {r:{item}}.",),
-            program="q = {x} + {y}",
-        )
-
-    def products(name: str, unit: str, *wordings: str, step: str) -> Part:
-        return part(
-            name,
-            numbers={"n": A_FEW, "b": some},
-            words={"item": (unit,)},
-            wordings=wordings,
-            turn=_of_parts(places, lambda q, n, b: {"x": b, "r": n * b}),
-            check=lambda v: v.r == sum([v.x] * v.n),
-            steps=(step + " {n} * {x} = {r:{item}}.",),
-            program="q = {n} * {x}",
-        )
-
+def beginnings(of: Quantity) -> list[Part]:
+    words = {"item": of.units}
     return [
-        sums(
-            "way",
-            "mile",
-            "{name} walked {x:{item}} in the morning and {y:{item}} in the evening.",
-            "{name} ran {x:{item}} on Monday and {y:{item}} on Wednesday.",
-            "From home {name} rode {x:{item}} to the lake and then {y:{item}} to the station.",
-            step="The whole way is",
+        part(
+            "one",
+            of.one,
+            turn=_in_parts(of.places, lambda q, a: {"x": a, "r": a}),
+            check=lambda v: v.r == v.x,
+            program="q = {x}",
+            numbers={"a": of.some},
+            words=words,
         ),
-        sums(
-            "weight",
-            "pound",
-            "{name} bought {x:{item}} of apples and {y:{item}} of pears.",
-            "One bag of {name}'s weighs {x:{item}} and another {y:{item}}.",
-            "{name} picked {x:{item}} of berries, and {friend} brought {him} {y:{item}} more.",
-            step="Together that is",
+        part(
+            "two",
+            of.two,
+            turn=_in_parts(of.places, lambda q, a, b: {"x": a, "y": b, "r": a + b}),
+            check=lambda v: v.r - v.y == v.x,
+            steps=("In all that is {x} + {y} = {r:{item}}.",),
+            program="q = {x} + {y}",
+            numbers={"a": of.some, "b": of.some},
+            words=words,
         ),
-        sums(
-            "volume",
-            "liter",
-            "{name} poured {x:{item}} of water and {y:{item}} of juice into a bowl.",
-            "A tank holds {x:{item}}. {name} fills in {y:{item}} more.",
-            step="There are",
-        ),
-        sums(
-            "rain",
-            "inch",
-            "It rained {x:{item}} in March and {y:{item}} in April, {name} wrote down.",
-            "{name}'s plant was {x:{item}} tall and grew {y:{item}}.",
-            "{name} cut off a board of {x:{item}} and one of {y:{item}}.",
-            step="In all that is",
-        ),
-        products(
-            "laps",
-            "mile",
-            "Every day for {n:day} {name} walked {x:{item}}.",
-            "{name} ran {n:lap} of {x:{item}} each.",
-            step="The whole way is",
-        ),
-        products(
-            "bags",
-            "pound",
-            "{name} carried {n:bag} of {x:{item}} each.",
-            "One box weighs {x:{item}}. {name} has {n:box}.",
-            step="Together they weigh",
-        ),
-        products(
-            "cans",
-            "liter",
-            "{name} bought {n:can} with {x:{item}} in each.",
-            "{name} filled {n:bottle} with {x:{item}} each.",
-            step="There are",
+        part(
+            "several",
+            of.several,
+            turn=_in_parts(of.places, lambda q, n, b: {"x": b, "r": n * b}),
+            check=lambda v: v.r == sum([v.x] * v.n),
+            steps=("In all that is {n} * {x} = {r:{item}}.",),
+            program="q = {n} * {x}",
+            numbers={"n": range(2, 10), "b": of.some},
+            words=words,
         ),
     ]
 
 
-def changes(places: int, some: range) -> list[Part]:
+def changes(of: Quantity) -> list[Part]:
     return [
         part(
-            "less",
-            numbers={"a": some},
-            wordings=(
-                "Of that, {x:{item}} did not count.",
-                "Then {he} took {x:{item}} away from that.",
-                "{friend} got {x:{item}} of it.",
-            ),
-            turn=_of_parts(places, lambda q, a: {"x": a, "r": q - a} if q - a > 1 else None),
-            check=lambda v: v.r + v.x == v.q,
-            steps=("That leaves {q} - {x} = {r:{item}}.",),
-            program="q = q - {x}",
-        ),
-        part(
             "more",
-            numbers={"a": some},
-            wordings=(
-                "After that there were {x:{item}} more.",
-                "Then another {x:{item}} came to it.",
-                "{friend} added {x:{item}} to that.",
-            ),
-            turn=_of_parts(places, lambda q, a: {"x": a, "r": q + a}),
+            of.more,
+            turn=_in_parts(of.places, lambda q, a: {"x": a, "r": q + a}),
             check=lambda v: v.r - v.x == v.q,
             steps=("Then it is {q} + {x} = {r:{item}}.",),
             program="q = q + {x}",
+            numbers={"a": of.some},
+        ),
+        part(
+            "less",
+            of.less,
+            turn=_in_parts(of.places, lambda q, a: {"x": a, "r": q - a} if q - a > 1 else None),
+            check=lambda v: v.r + v.x == v.q,
+            steps=("That leaves {q} - {x} = {r:{item}}.",),
+            program="q = q - {x}",
+            numbers={"a": of.some},
         ),
     ]
 
 
-def endings(places: int, some: range) -> list[Part]:
+def endings(of: Quantity) -> list[Part]:
+    closing = "The answer is {r:{item}}."
     return [
-        part(
-            "in_all",
-            wordings=(
-                "How many {item:s} is that in all?",
-                "What is the total in {item:s}?",
-                "How many {item:s} is it?",
-            ),
-            turn=lambda q: {"r": q},
-            check=lambda v: v.r == v.q,
-            closing="The answer is {r:{item}}.",
-        ),
+        part("in_all", of.total, turn=lambda q: {"r": q}, check=lambda v: v.r == v.q, closing=closing),
         part(
             "compared",
-            numbers={"a": some},
-            wordings=(
-                "{friend} has a result of {x:{item}}. How many {item:s} more is it for {name}?",
-                "A week ago it was {x:{item}}. How much more is it now?",
-            ),
-            turn=_of_parts(places, lambda q, a: {"x": a, "r": q - a} if q - a > 1 else None),
+            of.compared,
+            turn=_in_parts(of.places, lambda q, a: {"x": a, "r": q - a} if q - a > 1 else None),
             check=lambda v: v.r + v.x == v.q,
             steps=("The difference is {q} - {x} = {r:{item}}.",),
             program="q = q - {x}",
-            closing="The answer is {r:{item}}.",
+            numbers={"a": of.some},
+            closing=closing,
         ),
         part(
             "missing",
-            numbers={"a": some},
-            wordings=(
-                "The goal is {goal:{item}}. How many {item:s} are missing?",
-                "{name} wants it to be {goal:{item}}. How much more does {he} need?",
-            ),
-            turn=_of_parts(places, lambda q, a: {"goal": q + a, "r": a}),
+            of.missing,
+            turn=_in_parts(of.places, lambda q, a: {"goal": q + a, "r": a}),
             check=lambda v: v.q + v.r == v.goal,
             steps=("What is missing is {goal} - {q} = {r:{item}}.",),
             program="q = {goal} - q",
-            closing="The answer is {r:{item}}.",
+            numbers={"a": of.some},
+            closing=closing,
         ),
         part(
             "split",
-            numbers={"n": range(2, 9)},
-            wordings=(
-                "It is split into {n} equal parts. How many {item:s} is one part?",
-                "{n:friend} do the same share of it each. How many {item:s} is one share?",
-            ),
-            turn=_of_parts(places, lambda q, n: {"r": q // n} if q % n == 0 else None),
+            of.split,
+            turn=_in_parts(of.places, lambda q, n: {"r": q // n} if q % n == 0 else None),
             check=lambda v: sum([v.r] * v.n) == v.q,
-            steps=("One part is {q} / {n} = {r:{item}}.",),
+            steps=("One of them is {q} / {n} = {r:{item}}.",),
             program="q = q / {n}",
-            closing="The answer is {r:{item}}.",
+            numbers={"n": range(2, 9)},
+            closing=closing,
         ),
     ]
+
+
+def worlds() -> Iterator[tuple[str, list[Part], list[Part], list[Part]]]:
+    for of in QUANTITIES:
+        yield of.name, beginnings(of), changes(of), endings(of)

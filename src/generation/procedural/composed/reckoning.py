@@ -37,7 +37,7 @@ def large_difference(a: int, b: int) -> Values | None:
 
 
 @plain(
-    numbers={"a": range(2, 100), "b": range(2, 100)},
+    numbers={"a": range(2, 13), "b": range(2, 200)},
     wordings=("What is {a} * {b}?", "Multiply {a} by {b}.", "{a} times {b} = ?", "Find the product of {a} and {b}."),
     steps=("{a} * {b} = {answer}.",),
     program="print({a} * {b})",
@@ -48,7 +48,7 @@ def plain_product(a: int, b: int) -> Values:
 
 
 @plain(
-    numbers={"b": range(2, 25), "c": range(2, 120)},
+    numbers={"b": range(2, 13), "c": range(2, 150)},
     wordings=("What is {a} / {b}?", "Divide {a} by {b}.", "How many times does {b} go into {a}?"),
     steps=("{a} / {b} = {answer}.",),
     program="print({a} // {b})",

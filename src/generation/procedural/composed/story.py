@@ -1,16 +1,16 @@
 """A story put together from parts: a beginning, what happens then, and what is asked in the end.
 
 Each part takes the quantity that the story is about one step further and says so in several wordings, so that a few
-dozen parts make thousands of stories of one to five steps. A part names what it found `{q}` and what it leaves `{r}`:
+dozen parts make thousands of stories. A part names what it found `{q}` and what it leaves `{r}`:
 
-    Part(
-        "lose",
-        numbers={"a": range(2, 60)},
-        wordings=("{He} lost {a} of them.", "Then {friend} broke {a} of them."),
-        steps=("After that {name} has {q} - {a} = {r:{item}}.",),
-        program="q = q - {a}",
+    part(
+        "lost",
+        ("{name} lost {a} of them.", "Then {friend} broke {a} of them."),
         turn=lambda q, a: {"r": q - a},
         check=lambda v: v.r + v.a == v.q,
+        steps=("After that {name} has {q} - {a} = {r:{item}}.",),
+        program="q = q - {a}",
+        numbers={"a": range(2, 60)},
     )
 
 `told` makes a family of some parts in order: numbers, wordings, steps, program and checks are those of the parts, one
@@ -69,7 +69,8 @@ def part(
 def told(world: str, parts: Sequence[Part], topics: str, printed: str = "q") -> Family:
     """The family of the stories that consist of these parts, of which the last asks and closes. `printed`: what its
     program prints of the last `q`."""
-    placed = [_Placed(each, place, len(parts)) for place, each in enumerate(parts)]
+    answering = max((place for place, each in enumerate(parts) if each.steps), default=0)
+    placed = [_Placed(each, place, answering) for place, each in enumerate(parts)]
     name = "_".join((world, *(each.name for each in parts)))
 
     def solve(**numbers: int) -> Values | None:
@@ -100,19 +101,19 @@ def told(world: str, parts: Sequence[Part], topics: str, printed: str = "q") -> 
 
 
 class _Placed:
-    """A part at its place in a story, where its names stand apart from those of the others."""
+    """A part at its place in a story, where its names stand apart from those of the others. `answering`: the place of
+    the last part with a step, behind which the quantity stays what it is: the answer."""
 
-    def __init__(self, part: Part, place: int, of: int):
+    def __init__(self, part: Part, place: int, answering: int):
         self.part = part
         self.place = place
-        self.last = place == of - 1
+        self.answering = answering
 
     def named(self, name: str) -> str:
-        if name == "q":
-            return f"q{self.place - 1}"
-        if name == "r":
-            return "answer" if self.last else f"q{self.place}"
-        return f"{name}{self.place}"
+        if name not in ("q", "r"):
+            return f"{name}{self.place}"
+        place = self.place - (name == "q")
+        return "answer" if place >= self.answering else f"q{place}"
 
     def placed(self, text: str) -> str:
         kept = PERSON | set(self.part.words) | SHARED
@@ -128,12 +129,11 @@ class _Placed:
         """The story's values under the part's own names."""
         end = str(self.place)
         own = {name.removesuffix(end): value for name, value in vars(values).items() if name.endswith(end)}
-        return SimpleNamespace(
-            **{**own, "q": getattr(values, self.named("q"), None), "r": vars(values)[self.named("r")]}
-        )
+        found = vars(values)
+        return SimpleNamespace(**{**own, "q": found.get(self.named("q")), "r": found[self.named("r")]})
 
 
-SHARED = frozenset({"item", "other", "place", "box", "thing", "way", "stuff"})  # words of the whole story
+SHARED = frozenset({"item", "other", "place", "thing"})  # words that a beginning chooses for the whole story
 
 
 def _wordings(name: str, of_parts: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Stories about things that somebody has: collected, made, bought, given away, shared."""
+"""Stories about things that somebody has: collected, bought, given away, shared."""
 
 from __future__ import annotations
 
@@ -11,61 +11,62 @@ ITEMS = (
     "crayon", "cupcake", "peach", "photo", "bead", "coin", "muffin", "egg", "candle", "postcard", "ticket", "seed",
     "piece of candy", "bottle of juice", "comic", "ribbon", "button", "tomato", "plant", "magazine", "sandwich", "pen",
 )  # fmt: skip
-BOXES = ("box", "bag", "basket", "tray", "pack", "jar", "crate", "shelf", "bin", "album", "drawer")
-OTHERS = ("orange", "rock", "notebook", "kite", "eraser", "sock", "feather", "leaf", "lemon", "acorn", "rope", "mug")
+OTHERS = (
+    "orange", "rock", "notebook", "kite", "eraser", "sock", "feather", "leaf", "lemon", "acorn", "rope", "mug",
+    "banana", "carrot", "brownie", "poster", "key", "hat", "game", "pear", "brush", "bracelet", "pin", "rose",
+    "cup of milk",
+)  # fmt: skip
+BOXES = ("box", "bag", "basket", "pack", "crate", "case")
 A_FEW = range(2, 13)
 TENS = range(3, 100)
 UP_TO_150 = range(3, 150)
-THOUSANDS = range(200, 9_000)
 
 
-def beginnings(some: range) -> list[Part]:
-    """How a story begins, with numbers of the size of `some`."""
+def beginnings() -> list[Part]:
+    """What somebody has at first, for sums and differences."""
     words = {"item": ITEMS}
     return [
         part(
             "had",
-            numbers={"a": some},
-            words=words,
-            wordings=(
+            (
                 "{name} had {a:{item}}.",
                 "{name} started the day with {a:{item}}.",
-                "There were {a:{item}} in {name}'s room.",
+                "There were {a:{item}} in {name}'s room, all {his} own.",
                 "{name} collected {a:{item}}.",
                 "{name} brought {a:{item}} to school.",
                 "For a party {name} got {a:{item}} ready.",
-                "Last summer {name} counted {a:{item}} in {his} collection.",
                 "{name} bought {a:{item}} at the market.",
                 "{name}'s grandmother gave {him} {a:{item}}.",
-                "{name} was preparing {a:{item}} for a sale.",
+                "{name} has {a:{item}}.",
+                "{name} won {a:{item}} at the fair.",
             ),
             turn=lambda q, a: {"r": a},
             check=lambda v: v.r == v.a,
             program="q = {a}",
+            numbers={"a": UP_TO_150},
+            words=words,
         ),
         part(
             "two_kinds",
-            numbers={"a": some, "b": some},
-            words=words,
-            wordings=(
+            (
                 "{name} had {a} red {item:s} and {b} blue ones.",
                 "{name} has {a} small {item:s} and {b} large ones.",
                 "{name} found {a:{item}} upstairs and {b:more} downstairs.",
-                "{friend} gave {name} {a:{item}}, and {his} sister gave {him} {b:more}.",
-                "{name} put {a} old {item:s} and {b} new ones on the table.",
+                "One aunt gave {name} {a:{item}}, another gave {him} {b:more}.",
+                "{name} put {a} old {item:s} and {b} new ones on {his} table.",
                 "{name} has {a:{item}} at home and another {b} in {his} bag.",
             ),
             turn=lambda q, a, b: {"r": a + b},
             check=lambda v: v.r - v.a == v.b,
             steps=("{name} has {a} + {b} = {r:{item}}.",),
             program="q = {a} + {b}",
+            numbers={"a": TENS, "b": TENS},
+            words=words,
         ),
         part(
             "two_days",
-            numbers={"a": some, "b": some},
-            words=words,
-            wordings=(
-                "On Monday {name} made {a:{item}}. On Tuesday {he} made {b:more}.",
+            (
+                "On Monday {name} got {a:{item}}. On Tuesday {he} got {b:more}.",
                 "{name} picked up {a:{item}} in the morning and {b:more} in the afternoon.",
                 "Last week {name} collected {a:{item}}, and this week {he} collected {b}.",
                 "In May {name} received {a:{item}}. In June {he} received {b:more}.",
@@ -75,47 +76,78 @@ def beginnings(some: range) -> list[Part]:
             check=lambda v: v.r - v.b == v.a,
             steps=("In both, {name} got {a} + {b} = {r:{item}}.",),
             program="q = {a} + {b}",
+            numbers={"a": TENS, "b": TENS},
+            words=words,
         ),
         part(
             "more_than",
-            numbers={"a": some, "b": some},
-            words=words,
-            wordings=(
-                "{friend} had {a:{item}}. {name} had {b:more} than {friend}.",
+            (
+                "{friend} has {a:{item}}. {name} has {b:more} than {friend}.",
                 "{name} has {b:more} {item:s} than {friend}, who has {a}.",
-                "{friend} made {a:{item}}, and {name} made {b:more} than that.",
+                "{friend} got {a:{item}}, and {name} got {b:more} than that.",
+                "{friend} has {a:{item}}, which is {b} fewer than {name} has.",
             ),
             turn=lambda q, a, b: {"r": a + b},
             check=lambda v: v.r - v.b == v.a,
             steps=("{name} has {a} + {b} = {r:{item}}.",),
             program="q = {a} + {b}",
+            numbers={"a": TENS, "b": TENS},
+            words=words,
         ),
         part(
             "fewer_than",
-            numbers={"a": some, "b": some},
-            words=words,
-            wordings=(
-                "{friend} had {a:{item}}. {name} had {b} fewer than {friend}.",
+            (
+                "{friend} has {a:{item}}. {name} has {b} fewer than {friend}.",
                 "{name} has {b} fewer {item:s} than {friend}, who has {a}.",
                 "{friend} collected {a:{item}}, and {name} collected {b} fewer than that.",
+                "{friend} has {a:{item}}, which is {b} more than {name} has.",
             ),
             turn=lambda q, a, b: {"r": a - b} if a - b > 1 else None,
             check=lambda v: v.r + v.b == v.a,
             steps=("{name} has {a} - {b} = {r:{item}}.",),
             program="q = {a} - {b}",
+            numbers={"a": UP_TO_150, "b": TENS},
+            words=words,
         ),
+        *two_sorts(),
+    ]
+
+
+def two_sorts() -> list[Part]:
+    """Of two sorts that somebody has only one is asked about; which one comes first says nothing."""
+    wordings = (
+        "{name} has {a:{item}} and {b:{other}}.",
+        "{name} has {b:{other}} and {a:{item}}.",
+        "{name} bought {b:{other}}, {a:{item}} and a loaf of bread.",
+        "{name} put {a:{item}} and {b:{other}} into {his} bag.",
+        "{friend} has {b:{other}}. {name} has {a:{item}}.",
+        "In {name}'s box there are {b:{other}} and {a:{item}}.",
+    )
+    return [
+        part(
+            name,
+            wordings,
+            turn=lambda q, a, b: {"r": a} if a != b else None,
+            check=lambda v: v.r == v.a,
+            program="q = {a}",
+            numbers={"a": UP_TO_150, "b": TENS},
+            words=words,
+        )
+        for name, words in (
+            ("this_sort", {"item": ITEMS, "other": OTHERS}),
+            ("that_sort", {"item": OTHERS, "other": ITEMS}),
+        )
     ]
 
 
 def multiplied() -> list[Part]:
     """Beginnings that multiply: groups, rates, so many times as many."""
-    words = {"item": ITEMS, "box": BOXES}
+    words = {"item": ITEMS}
+    boxed = {**words, "box": BOXES}
     return [
         part(
             "groups",
-            numbers={"a": range(2, 40), "b": range(2, 30)},
-            words=words,
-            wordings=(
+            (
                 "{name} had {a:{box}} with {b:{item}} in each.",
                 "{name} bought {a:{box}} of {item:s}. Each {box} held {b:{item}}.",
                 "{name} filled {a:{box}} with {b:{item}} each.",
@@ -127,13 +159,26 @@ def multiplied() -> list[Part]:
             check=lambda v: v.r == sum([v.b] * v.a),
             steps=("{name} has {a} * {b} = {r:{item}}.",),
             program="q = {a} * {b}",
+            numbers={"a": A_FEW, "b": range(2, 30)},
+            words=boxed,
+        ),
+        part(
+            "rows",
+            (
+                "{name} laid out {a:row} of {b:{item}}.",
+                "{name}'s {item:s} stand in {a:row} with {b} in each.",
+            ),
+            turn=lambda q, a, b: {"r": a * b},
+            check=lambda v: v.r == sum([v.b] * v.a),
+            steps=("{name} has {a} * {b} = {r:{item}}.",),
+            program="q = {a} * {b}",
+            numbers={"a": A_FEW, "b": range(2, 20)},
+            words=words,
         ),
         part(
             "times_as_many",
-            numbers={"a": range(2, 60), "b": range(2, 10)},
-            words=words,
-            wordings=(
-                "{friend} had {a:{item}}. {name} had {b} times as many.",
+            (
+                "{friend} has {a:{item}}. {name} has {b} times as many.",
                 "{name} has {b} times as many {item:s} as {friend}, who has {a}.",
                 "{friend} found {a:{item}}, and {name} found {b} times that number.",
             ),
@@ -141,120 +186,154 @@ def multiplied() -> list[Part]:
             check=lambda v: v.r / v.b == v.a,
             steps=("{name} has {b} * {a} = {r:{item}}.",),
             program="q = {b} * {a}",
+            numbers={"a": range(2, 60), "b": range(2, 10)},
+            words=words,
         ),
         part(
             "rate",
-            numbers={"a": range(2, 40), "b": range(2, 15)},
-            words=words,
-            wordings=(
-                "{name} made {a:{item}} an hour and worked {b:hour}.",
+            (
                 "{name} got {a:{item}} every day for {b:day}.",
                 "For {b:week}, {name} collected {a:{item}} each week.",
-                "{name} could pack {a:{item}} a minute. {He} worked for {b:minute}.",
+                "{name} could pack {a:{item}} a minute. {He} packed for {b:minute}.",
                 "Each of {b:friend} gave {name} {a:{item}}.",
+                "{name} found {a:{item}} at each of {b} places.",
             ),
             turn=lambda q, a, b: {"r": a * b},
             check=lambda v: v.r == sum([v.a] * v.b),
             steps=("{name} got {b} * {a} = {r:{item}}.",),
             program="q = {b} * {a}",
+            numbers={"a": range(2, 30), "b": A_FEW},
+            words=words,
         ),
     ]
 
 
-def changes(some: range) -> list[Part]:
-    """What happens to the things, with numbers of the size of `some`."""
+def changes() -> list[Part]:
+    """What happens to the things."""
     return [
         part(
             "gained",
-            numbers={"a": some},
-            wordings=(
-                "{friend} gave {him} {a:more}.",
-                "Then {he} found {a:more}.",
-                "Later {he} got {a:more}.",
-                "{He} bought another {a} at the store.",
-                "For {his} birthday {he} received {a:more}.",
-                "After that {he} added {a:more}.",
-                "{His} uncle sent {him} {a:more}.",
+            (
+                "{friend} gave {name} {a:more}.",
+                "Then {name} found {a:more}.",
+                "Later {name} got {a:more}.",
+                "{name} bought another {a} at the store.",
+                "For {his} birthday {name} received {a:more}.",
+                "After that {name} added {a:more}.",
+                "{name}'s uncle sent {him} {a:more}.",
             ),
             turn=lambda q, a: {"r": q + a},
             check=lambda v: v.r - v.a == v.q,
             steps=("Then {name} has {q} + {a} = {r:{item}}.",),
             program="q = q + {a}",
+            numbers={"a": TENS},
         ),
         part(
             "lost",
-            numbers={"a": some},
-            wordings=(
-                "{He} gave {a} of them to {friend}.",
-                "{He} lost {a} of them on the way.",
-                "{a} of them were broken, so {he} threw those away.",
-                "{friend} took {a} of them.",
-                "{He} sold {a} of them.",
-                "{He} used {a} of them.",
-                "Then {a} of them fell into the water.",
-                "{He} put {a} of them aside for {his} teacher.",
+            (
+                "{name} gave {a} {item:s} to {friend}.",
+                "{name} lost {a} of {his} {item:s} on the way.",
+                "{a} of {name}'s {item:s} were damaged, so {he} threw those away.",
+                "{friend} took {a} of {name}'s {item:s}.",
+                "{name} sold {a:{item}}.",
+                "{name} used {a:{item}}.",
+                "{name} put {a} {item:s} aside for {his} teacher, who took them.",
             ),
-            turn=lambda q, a: {"r": q - a} if q - a > 1 and a > 1 else None,
+            turn=lambda q, a: {"r": q - a} if q - a > 1 else None,
             check=lambda v: v.r + v.a == v.q,
             steps=("That leaves {q} - {a} = {r:{item}}.",),
             program="q = q - {a}",
+            numbers={"a": TENS},
         ),
-    ]
-
-
-def changes_of_groups() -> list[Part]:
-    return [
         part(
             "gained_groups",
-            numbers={"a": range(2, 15), "b": range(2, 15)},
-            words={"way": ("pack", "bag", "set")},
-            wordings=(
-                "Then {he} bought {a:{way}} with {b:{item}} in each.",
-                "{friend} brought {him} {a:{way}} of {b:{item}} each.",
-                "{He} got {b:more} each day for {a:day}.",
+            (
+                "Then {name} bought {a:{way}} with {b:{item}} in each.",
+                "{friend} brought {name} {a:{way}} of {b:{item}} each.",
+                "For {a:day}, {name} got another {b:{item}} a day.",
             ),
             turn=lambda q, a, b: {"r": q + a * b, "more": a * b},
             check=lambda v: v.r - sum([v.b] * v.a) == v.q,
             steps=("What came was {a} * {b} = {more:{item}}.", "Then there are {q} + {more} = {r:{item}}."),
             program="q = q + {a} * {b}",
+            numbers={"a": A_FEW, "b": range(2, 15)},
+            words={"way": ("pack", "bag", "set")},
         ),
         part(
             "lost_groups",
-            numbers={"a": range(2, 15), "b": range(2, 15)},
-            wordings=(
-                "{He} gave {b:{item}} to each of {a:friend}.",
-                "{He} sold {b} of them a day for {a:day}.",
-                "Each of {a:child} took {b} of them.",
+            (
+                "{name} gave {b:{item}} to each of {a:friend}.",
+                "{name} sold {b:{item}} a day for {a:day}.",
+                "Each of {a:child} took {b} of {name}'s {item:s}.",
             ),
             turn=lambda q, a, b: {"r": q - a * b, "less": a * b} if q - a * b > 1 else None,
             check=lambda v: v.r + sum([v.b] * v.a) == v.q,
             steps=("What went was {a} * {b} = {less:{item}}.", "That leaves {q} - {less} = {r:{item}}."),
             program="q = q - {a} * {b}",
+            numbers={"a": A_FEW, "b": range(2, 12)},
+        ),
+        *(
+            part(
+                name,
+                (
+                    "{name} gave " + share + " of all {his} {item:s} to {friend}.",
+                    "Then " + share + " of all {name}'s {item:s} were sold.",
+                    "{name} lost " + share + " of all the {item:s} that {he} had.",
+                ),
+                turn=turn,
+                check=check,
+                steps=steps,
+                program=program,
+            )
+            for name, share, turn, check, steps, program in (
+                (
+                    "half_gone",
+                    "half",
+                    lambda q: {"r": q // 2} if q % 2 == 0 and q > 4 else None,
+                    lambda v: v.r + v.r == v.q,
+                    ("Half of them is {q} / 2 = {r:{item}}.",),
+                    "q = q // 2",
+                ),
+                (
+                    "third_gone",
+                    "a third",
+                    lambda q: {"gone": q // 3, "r": q - q // 3} if q % 3 == 0 and q > 5 else None,
+                    lambda v: 2 * v.q == 3 * v.r,
+                    ("A third of them is {q} / 3 = {gone:{item}}.", "That leaves {q} - {gone} = {r:{item}}."),
+                    "q = q - q // 3",
+                ),
+                (
+                    "quarter_gone",
+                    "a quarter",
+                    lambda q: {"gone": q // 4, "r": q - q // 4} if q % 4 == 0 and q > 7 else None,
+                    lambda v: 3 * v.q == 4 * v.r,
+                    ("A quarter of them is {q} / 4 = {gone:{item}}.", "That leaves {q} - {gone} = {r:{item}}."),
+                    "q = q - q // 4",
+                ),
+            )
         ),
         part(
-            "half_gone",
-            wordings=(
-                "{He} gave half of them to {friend}.",
-                "Half of them were sold.",
-                "Then {he} lost half of what {he} had.",
-            ),
-            turn=lambda q: {"r": q // 2} if q % 2 == 0 and q > 4 else None,
-            check=lambda v: v.r + v.r == v.q,
-            steps=("Half of them is {q} / 2 = {r:{item}}.",),
-            program="q = q // 2",
+            "doubled",
+            ("Then {name} doubled the number of {his} {item:s}.", "{friend} gave {name} as many as {he} had already."),
+            turn=lambda q: {"r": 2 * q},
+            check=lambda v: v.r - v.q == v.q,
+            steps=("Twice as many is 2 * {q} = {r:{item}}.",),
+            program="q = 2 * q",
         ),
         part(
             "besides",
-            numbers={"a": range(2, 60)},
-            words={"other": OTHERS},
-            wordings=(
-                "{He} also had {a:{other}}.",
-                "{friend} had {a:{other}}.",
-                "There were {a:{other}} there, too.",
-                "{He} did all that with {a:friend}.",
+            (
+                "{friend} is {a} years old.",
+                "All that took {a:minute}.",
+                "{friend} has {a} cousins.",
+                "It was {a} degrees warm that day.",
+                "{name}'s house has {a:window}.",
+                "The shop is {a:mile} away.",
+                "There were {a:chair} in the room.",
             ),
             turn=lambda q, a: {"r": q} if a != q else None,
             check=lambda v: v.r == v.q,
+            numbers={"a": range(5, 60)},
         ),
     ]
 
@@ -263,16 +342,16 @@ def _whole(q: int, a: int) -> Values | None:
     return {"r": q // a} if q % a == 0 and q > a else None
 
 
-def endings(some: range) -> list[Part]:
-    """What is asked that adds or subtracts, with numbers of the size of `some`."""
+def endings() -> list[Part]:
+    """What is asked."""
     return [
         part(
             "now",
-            wordings=(
+            (
                 "How many {item:s} does {name} have now?",
                 "How many {item:s} does {name} have in the end?",
-                "What is the number of {item:s} that {name} has in all?",
-                "How many {item:s} is that altogether?",
+                "What is the number of {item:s} that {name} has?",
+                "How many {item:s} does {name} have altogether?",
             ),
             turn=lambda q: {"r": q},
             check=lambda v: v.r == v.q,
@@ -280,105 +359,115 @@ def endings(some: range) -> list[Part]:
         ),
         part(
             "still_needed",
-            numbers={"a": some},
-            wordings=(
-                "{He} needs {goal:{item}} in all. How many more does {he} need?",
-                "How many more {item:s} must {he} get to have {goal}?",
-                "{He} wants to have {goal:{item}}. How many are missing?",
+            (
+                "{name} needs {goal:{item}} in all. How many more does {he} need?",
+                "How many more {item:s} must {name} get to have {goal}?",
+                "{name} wants to have {goal:{item}}. How many are missing?",
             ),
             turn=lambda q, a: {"goal": q + a, "r": a},
             check=lambda v: v.q + v.r == v.goal,
             steps=("{name} still needs {goal} - {q} = {r:{item}}.",),
             program="q = {goal} - q",
+            numbers={"a": TENS},
             closing="The answer is {r:{item}}.",
         ),
         part(
-            "more_than_friend",
-            numbers={"a": some},
-            wordings=(
-                "{friend}'s brother has {a:{item}}. How many more {item:s} does {name} have than he?",
-                "A neighbor has {a:{item}}. By how many does {name} have more?",
+            "more_than_another",
+            (
+                "A neighbor has {a:{item}}. How many more {item:s} does {name} have than the neighbor?",
+                "{name}'s cousin has {a:{item}}. How many fewer {item:s} does the cousin have than {name}?",
+                "A classmate has {a}. What is the difference between {name}'s {item:s} and those of the classmate?",
             ),
-            turn=lambda q, a: {"r": q - a} if q - a > 1 and a > 1 else None,
+            turn=lambda q, a: {"r": q - a} if q - a > 1 else None,
             check=lambda v: v.r + v.a == v.q,
             steps=("The difference is {q} - {a} = {r:{item}}.",),
             program="q = q - {a}",
+            numbers={"a": TENS},
+            closing="The answer is {r:{item}}.",
+        ),
+        part(
+            "fewer_than_another",
+            (
+                "A neighbor has {other_has:{item}}. How many fewer {item:s} does {name} have than the neighbor?",
+                "{name}'s cousin has {other_has:{item}}. How many more {item:s} does the cousin have than {name}?",
+            ),
+            turn=lambda q, a: {"other_has": q + a, "r": a},
+            check=lambda v: v.q + v.r == v.other_has,
+            steps=("The difference is {other_has} - {q} = {r:{item}}.",),
+            program="q = {other_has} - q",
+            numbers={"a": TENS},
             closing="The answer is {r:{item}}.",
         ),
         part(
             "together",
-            numbers={"a": some},
-            wordings=(
+            (
                 "A neighbor has {a:{item}}. How many {item:s} do {name} and the neighbor have together?",
-                "{His} class has {a:{item}}. How many {item:s} are there with those that {name} has?",
+                "{name}'s cousin has {a:{item}}. How many {item:s} do {name} and the cousin have in all?",
             ),
             turn=lambda q, a: {"r": q + a},
             check=lambda v: v.r - v.q == v.a,
             steps=("Together that is {q} + {a} = {r:{item}}.",),
             program="q = q + {a}",
+            numbers={"a": TENS},
             closing="The answer is {r:{item}}.",
         ),
-    ]
-
-
-def endings_of_groups() -> list[Part]:
-    """What is asked that divides or multiplies."""
-    return [
         part(
             "shared",
-            numbers={"a": A_FEW},
-            wordings=(
-                "{He} shares them equally among {a:friend}. How many {item:s} does each get?",
-                "{He} puts them into {a:box}, as many in each. How many {item:s} are in one box?",
-                "If they are split evenly over {a:day}, how many {item:s} is that a day?",
-                "{He} lays them out in {a:row} of the same length. How many {item:s} are in each row?",
+            (
+                "{name} shares all {his} {item:s} equally among {a:friend}. How many {item:s} does each get?",
+                "{name} puts {his} {item:s} into {a:box}, the same number in each. How many {item:s} are in one box?",
+                "If {name} spreads {his} {item:s} evenly over {a:day}, how many {item:s} is that a day?",
+                "{name} lays {his} {item:s} out in {a:row} of the same length. How many {item:s} are in each row?",
             ),
             turn=_whole,
             check=lambda v: sum([v.r] * v.a) == v.q,
-            steps=("Each time it is {q} / {a} = {r:{item}}.",),
+            steps=("That is {q} / {a} = {r:{item}} each.",),
             program="q = q // {a}",
+            numbers={"a": A_FEW},
             closing="The answer is {r:{item}}.",
         ),
         part(
             "packed",
-            numbers={"a": A_FEW},
-            wordings=(
-                "{He} puts them into boxes of {a}. How many boxes does {he} need?",
-                "If {a:{item}} fit into one box, how many boxes are filled?",
-                "{He} makes groups of {a:{item}}. How many groups are there?",
-                "How many boxes are needed if each holds {a}?",
+            (
+                "{name} puts {his} {item:s} into {pack:s} of {a}. How many {pack:s} does {he} need?",
+                "If {a:{item}} fit into one {pack}, how many {pack:s} can {name} fill with {his} {item:s}?",
+                "{name} makes {pack:s} of {a:{item}} each out of {his} {item:s}. How many {pack:s} are there?",
+                "How many {pack:s} does {name} need for {his} {item:s} if each holds {a}?",
             ),
             turn=_whole,
             check=lambda v: v.r * v.a == v.q,
-            steps=("That takes {q} / {a} = {r:box}.",),
+            steps=("That takes {q} / {a} = {r:{pack}}.",),
             program="q = q // {a}",
-            closing="The answer is {r:box}.",
+            numbers={"a": A_FEW},
+            words={"pack": ("box", "bag", "basket", "tray", "pile", "bundle")},
+            closing="The answer is {r:{pack}}.",
         ),
         part(
             "used_up",
-            numbers={"a": A_FEW},
-            wordings=(
-                "{He} uses {a} of them a day. How many days do they last?",
-                "If {he} gives away {a} each week, after how many weeks are they all gone?",
+            (
+                "{name} uses {a:{item}} a {time}. How many {time:s} do they last?",
+                "If {name} gives away {a:{item}} each {time}, after how many {time:s} are they all gone?",
             ),
             turn=_whole,
             check=lambda v: v.r * v.a == v.q,
-            steps=("They last {q} / {a} = {r} times.",),
+            steps=("They last {q} / {a} = {r:{time}}.",),
             program="q = q // {a}",
-            closing="The answer is {r}.",
+            numbers={"a": A_FEW},
+            words={"time": ("day", "week", "month")},
+            closing="The answer is {r:{time}}.",
         ),
         part(
             "sold_for",
-            numbers={"a": A_FEW},
-            wordings=(
-                "{He} sells them for {a:$} each. How many dollars does {he} get?",
-                "Each one cost {him} {a:$}. How much did they cost in all?",
-                "If each is worth {a:dollar}, how many dollars are they worth together?",
+            (
+                "{name} sells all {his} {item:s} for {a:$} each. How many dollars does {he} get?",
+                "How many dollars are {name}'s {item:s} worth together if one is worth {a:$}?",
+                "If each is worth {a:dollar}, how many dollars are all of {name}'s {item:s} worth?",
             ),
-            turn=lambda q, a: {"r": q * a} if q < 400 else None,
+            turn=lambda q, a: {"r": q * a} if q < 150 else None,
             check=lambda v: v.r / v.a == v.q,
             steps=("That makes {q} * {a} = {r:dollar}.",),
             program="q = q * {a}",
+            numbers={"a": range(2, 10)},
             closing="The answer is {r:dollar}.",
         ),
     ]

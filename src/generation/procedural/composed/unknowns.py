@@ -1,4 +1,4 @@
-"""Stories in which the end is known and something before it is asked: read backwards, in one step or two."""
+"""Stories of which one part is missing: the end is known and something before it is asked, or one of several."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ITEM = {"item": ITEMS}
     wordings=(
         "{name} had some {item:s}. After {he} lost {lost} of them, {he} had {left} left. How many were there before?",
         "{name} gave {lost:{item}} to {friend}. Now {he} has {left}. How many {item:s} did {name} start with?",
-        "{friend} ate {lost} of {name}'s {item:s}, and {left} are left. How many were there in the beginning?",
+        "{friend} took {lost} of {name}'s {item:s}, and {left} are left. How many were there in the beginning?",
         "After selling {lost:{item}}, {name} still has {left}. How many {item:s} did {he} have at first?",
     ),
     steps=("Before that there were {left} + {lost} = {answer:{item}}.",),
@@ -101,13 +101,12 @@ def other_part(a: int, b: int) -> Values:
 
 
 @backwards(
-    numbers={"boxes": range(2, 20), "each": range(2, 40)},
+    numbers={"boxes": range(2, 13), "each": range(2, 40)},
     words={**ITEM, "box": BOXES},
     wordings=(
         "{name} has {all:{item}} in {boxes:{box}}, the same number in each. How many are in one {box}?",
-        "{boxes:{box}} hold {all:{item}} altogether. Each holds as many. How many {item:s} are in a {box}?",
-        "{name} made {all:{item}} in {boxes:day}, every day as many. How many did {he} make a day?",
-        "{boxes} times a number of {item:s} is {all}. What is the number?",
+        "{boxes:{box}} hold {all:{item}} altogether, the same number each. How many {item:s} are in a {box}?",
+        "{name} packed {all:{item}} in {boxes:day}, the same number every day. How many did {he} pack a day?",
     ),
     steps=("In each there are {all} / {boxes} = {answer:{item}}.",),
     program="print({all} // {boxes})",
@@ -122,7 +121,8 @@ def size_of_a_group(boxes: int, each: int) -> Values:
     words=ITEM,
     wordings=(
         "{name} has {a:{item}}, {times} times as many as {friend}. How many {item:s} does {friend} have?",
-        "{name} collected {times} times as many {item:s} as {friend}. {name} collected {a}. How many did {friend}?",
+        "{name} collected {times} times as many {item:s} as {friend}. {name} collected {a}. "
+        "How many {item:s} did {friend} collect?",
     ),
     steps=("{friend} has {a} / {times} = {answer:{item}}.",),
     program="print({a} // {times})",
@@ -153,7 +153,8 @@ def other_of_more(more: int, b: int) -> Values:
     wordings=(
         "{name} had some {item:s}. {He} got {got:more} and then lost {lost}. Now {he} has {end}. "
         "How many did {he} have at first?",
-        "{friend} gave {name} {got:{item}}. Then {name} used {lost} and had {end} left. How many were there before?",
+        "{friend} gave {name} {got:{item}}. Then {name} used {lost} and had {end} left. "
+        "How many did {name} have before {friend} gave {him} any?",
     ),
     steps=("Before the loss: {end} + {lost} = {between}.", "Before that: {between} - {got} = {answer:{item}}."),
     program="print({end} + {lost} - {got})",
@@ -168,7 +169,7 @@ def start_of_two_changes(got: int, lost: int, start: int) -> Values | None:
     numbers={"boxes": range(2, 15), "each": range(2, 30), "rest": range(2, 30)},
     words={**ITEM, "box": BOXES},
     wordings=(
-        "{name} has {all:{item}}. {rest} lie on the table, and the others are in {boxes:{box}}, as many in each. "
+        "{name} has {all:{item}}. {rest} lie on the table, the others in {boxes:{box}}, the same number in each. "
         "How many are in one {box}?",
         "{name} filled {boxes:{box}} with the same number of {item:s} and had {rest} left over. "
         "{He} had {all} in all. How many {item:s} are in each {box}?",
@@ -235,7 +236,7 @@ def two_kinds_of_groups(a: int, n: int, b: int, m: int) -> Values:
     numbers={"a": range(2, 20), "n": range(3, 20), "b": range(2, 20)},
     words={**ITEM, "box": BOXES},
     wordings=(
-        "{name} gets {a:{item}} a day and {friend} gets {b}. How many more {item:s} has {name} after {n:day}?",
+        "{name} gets {a:{item}} a day and {friend} gets {b}. How many more {item:s} does {name} have after {n:day}?",
         "{name}'s {box:s} hold {a:{item}} each, {friend}'s {b}. Both have {n:{box}}. "
         "How many more {item:s} does {name} have?",
     ),
