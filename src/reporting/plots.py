@@ -8,6 +8,7 @@ Colours are Okabe & Ito's, told apart under every common colour blindness; fills
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -175,8 +176,9 @@ def times(study: Study) -> Plot | None:
     return Plot("times", "Time by stage", caption, svg, tuple(study.artifacts.values()))
 
 
-def influence(values: Sequence[float], manifest: Manifest) -> Plot | None:
-    """How the selector's scores spread over the candidates."""
+def influence(values: Sequence[float], candidates: int, manifest: Manifest) -> Plot | None:
+    """How the selector's scores spread over the candidates; `values` are those of some of them where there are many."""
+    values = [value for value in values if math.isfinite(value)]
     if len(values) < 2:
         return None
     with figure(2.1) as drawn:
@@ -186,7 +188,8 @@ def influence(values: Sequence[float], manifest: Manifest) -> Plot | None:
         axes.set_xlabel("score")
         axes.set_ylabel("candidates")
         svg = themed(drawn, "scores")
-    caption = f"What the selector ranked by: {len(values):,} candidates, median {np.median(values):.3g}."
+    read = f"{number(len(values))} of " if len(values) < candidates else ""
+    caption = f"What the selector ranked by: {read}{number(candidates)} candidates, median {np.median(values):.3g}."
     return Plot("scores", "Scores of the candidates", caption, svg, (manifest,))
 
 
