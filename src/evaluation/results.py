@@ -125,8 +125,8 @@ def read_answers(
     Raises UserError where a benchmark no longer has a question that was asked.
     """
     known = {(name, question.id): question for name, some in questions.items() for question in some}
-    lines = (evaluation.path / "costs.jsonl").read_text(encoding="utf-8").splitlines()
-    cost = {row["id"]: row for row in map(json.loads, lines)}
+    with (evaluation.path / "costs.jsonl").open(encoding="utf-8") as lines:
+        cost = {row["id"]: row for row in map(json.loads, lines)}
     plan, answers = [], {}
     for p in evaluation.table("predictions", Prediction):
         if (question := known.get((p.benchmark, p.question_id))) is None:

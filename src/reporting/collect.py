@@ -279,7 +279,7 @@ def read_curve(manifest: Manifest, name: str = "loss") -> list[tuple[int, float]
     """A stage's curve from `metrics.jsonl`: (step, value), the last word for a step that was logged twice."""
     path = manifest.path / "metrics.jsonl"
     points: dict[int, float] = {}
-    for row in _json_lines(path):
+    for row in json_lines(path):
         if isinstance(row.get(name), int | float) and isinstance(row.get("step"), int):
             points[row["step"]] = float(row[name])
     return sorted(points.items())
@@ -306,7 +306,8 @@ def _read_json(path: Path) -> Any:
         return None
 
 
-def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a JSONL file; none where there is no file."""
     if not path.is_file():
         return
     with path.open(encoding="utf-8") as lines:

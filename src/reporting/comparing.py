@@ -10,7 +10,7 @@ from src.reporting.collect import Arm, Study
 from src.reporting.outcomes import arm_accuracy, compared
 from src.reporting.plots import BESIDE, FIRST, INK, PALE, PAPER, QUIET, Plot, evaluations, figure, grouped_bars, themed
 from src.reporting.scaling import Trend
-from src.reporting.text import number, percent, points
+from src.reporting.text import percent, points, tick_labels
 from src.reporting.verdict import Contrast
 
 
@@ -67,7 +67,7 @@ def curve(trend: Trend | None) -> Plot | None:
             axes.plot(x, 100 * estimate.mean, "o", color=FIRST, markersize=6)
             axes.annotate(percent(estimate.mean), (x, 100 * estimate.mean), (6, 5), **{**BESIDE, "va": "bottom"})
         axes.set_xscale("log", base=2)
-        axes.set_xticks(trend.x, [number(x) if x >= 10 else f"{x:g}" for x in trend.x])
+        axes.set_xticks(trend.x, tick_labels(trend.x))
         axes.tick_params(axis="x", which="minor", length=0)
         axes.set_ylim(bottom=0)
         axes.margins(x=0.08)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from src.reporting.collect import Arm, Manifest, Study
+from src.reporting.collect import Arm, Manifest, Study, json_lines
 from src.reporting.table import EMPTY, EMPTY_TABLE, Cell, Column, Table, sources
 from src.reporting.tables import stage_rank
 from src.reporting.text import RANGE, number, percent, words
@@ -66,7 +66,7 @@ def corpus(manifest: Manifest | None) -> CorpusSummary:
     """Read the corpus's own account; what is not there, or not in the known form, is left out."""
     if manifest is None:
         return CorpusSummary()
-    cells = _cells(manifest)
+    cells = _with_others(_cells(manifest))
     by_source, by_topic, verified = Counts(), Counts(), Counts()
     for cell in cells:
         by_source[cell.source, cell.stage] += cell.rows
@@ -143,15 +143,25 @@ def _read(manifest: Manifest, name: str) -> Any:
 
 
 def _cells(manifest: Manifest) -> list[_Cell]:
-    """The cells of `coverage.json`; the smallest sources of many under one name."""
+    """The cells of `coverage.json`."""
     found = _read(manifest, "coverage.json")
     try:
         cells = [_Cell(*(row[name] for name in _Cell.__dataclass_fields__)) for row in found or ()]
-        sizes = Counter[str]()
-        for cell in cells:
-            sizes[cell.source] += cell.rows
     except (KeyError, TypeError):
         return []
+    return cells if all(map(_in_known_form, cells)) else []
+
+
+def _in_known_form(cell: _Cell) -> bool:
+    names, counts = (cell.source, cell.stage, cell.topic), (cell.rows, cell.verified)
+    return all(isinstance(name, str) for name in names) and all(isinstance(n, int) for n in counts)
+
+
+def _with_others(cells: list[_Cell]) -> list[_Cell]:
+    """The smallest sources of many under one name."""
+    sizes = Counter[str]()
+    for cell in cells:
+        sizes[cell.source] += cell.rows
     if len(sizes) <= MOST_SOURCES:
         return cells
     shown = {name for name, _ in sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[: MOST_SOURCES - 1]}
@@ -297,8 +307,7 @@ def _families(manifest: Manifest) -> Table:
     """By family key, that is by the benchmark's question that is asked with other numbers and names: how many problems.
     From `benchmark_families.jsonl`; an empty table where there are none."""
     try:
-        lines = (manifest.path / "benchmark_families.jsonl").read_text(encoding="utf-8").splitlines()
-        rows = [json.loads(line) for line in lines]
+        rows = json_lines(manifest.path / "benchmark_families.jsonl")
         found = Counter((str(row["benchmark"]), str(row["question_id"])) for row in rows)
     except (OSError, ValueError, KeyError, TypeError):
         return EMPTY_TABLE

@@ -266,7 +266,7 @@ def plot(found: Decodings) -> Plot | None:
     if not found:
         return None
     kinds = list(dict.fromkeys(a.decoding for a in found.arms))
-    with figure(3.4) as drawn:
+    with figure(3.4, formulas=True) as drawn:
         axes = drawn.subplots()
         for kind, colour in zip(kinds, SERIES * len(kinds)):
             mine = [a for a in found.arms if a.decoding == kind]

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from src.core.records import Problem, content_id, read_table
+from src.keypoints.cooccurrence import MANY_KEY_POINTS
 from src.keypoints.records import Composition, Practice, Rating
-from src.reporting.collect import JobRecord, Manifest
+from src.reporting.collect import JobRecord, Manifest, json_lines
 from src.reporting.corpus import CorpusPart
 from src.reporting.plots import Plot, histogram
 from src.reporting.table import Cell, Column, Table
@@ -71,9 +72,10 @@ def _together(topics: Manifest) -> CorpusPart:
         for n, (name, row) in enumerate(zip(names, matrix.tolist()), start=1)
     ]
     columns = Column("Topic", numeric=False), *(Column(str(n)) for n in range(1, len(names) + 1))
+    many = number(topics.config.get("many", MANY_KEY_POINTS))
     note = (
-        "Problems that have both topics, as log10(n + 1); on the diagonal those with more than five key points of the "
-        "one topic. Topics are drawn in proportion to these values."
+        f"Problems that have both topics, as log10(n + 1); on the diagonal those with more than {many} key points of "
+        "the one topic. Topics are drawn in proportion to these values."
     )
     return CorpusPart("Topics that occur together", Table(columns, tuple(rows), note), map=True)
 
@@ -84,17 +86,13 @@ def _shaded(value: float, most: float, topics: Manifest) -> Cell:
 
 def _merged(topics: Manifest) -> CorpusPart:
     """The topics that were least alike of those that became one: these are worth a person's look."""
-    try:
-        lines = (topics.path / "merged.jsonl").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    found = [json.loads(line) for line in lines[:MOST_MERGED]]
+    found = list(json_lines(topics.path / "merged.jsonl"))
     rows = [
         (Cell(each["topic"]), Cell(each["into"]), Cell(f"{each['similarity']:.3f}", sources=(topics,)))
-        for each in found
+        for each in found[:MOST_MERGED]
     ]
     columns = Column("Topic", numeric=False), Column("Became", numeric=False), Column("Cosine")
-    note = f"The least alike of {number(len(lines))} that were merged; all are in the stage's merged.jsonl."
+    note = f"The least alike of {number(len(found))} that were merged; all are in the stage's merged.jsonl."
     return CorpusPart("Merged topics", Table(columns, tuple(rows), note))
 
 

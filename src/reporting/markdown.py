@@ -103,8 +103,8 @@ def _key_points(view: PageView) -> Iterator[str]:
 
 
 def _selection(view: PageView) -> Iterator[str]:
-    if tables := (*view.selection.correlations, *view.selection.shares):
-        yield "## Selection"
+    if view.selecting and (tables := (*view.selection.correlations, *view.selection.shares)):
+        yield f"## Selection of {view.selecting.name}"
         yield from map(markdown, tables)
 
 

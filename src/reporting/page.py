@@ -45,6 +45,7 @@ class PageView:
     study: Study
     baseline: Arm
     shown: JobRecord | None  # the job whose inside is shown: the baseline's first complete one
+    selecting: JobRecord | None  # the job whose selection is shown
     answer: list[str]
     facts: list[Fact]
     contrasts: list[Contrast]
@@ -84,7 +85,8 @@ def view(study: Study, baseline: Arm) -> PageView:
         "effort": tables.effort(study),
         "jobs": tables.jobs(study),
     }
-    select = _selection_of(study, shown)
+    selecting = _selecting(study, shown)
+    select = selecting.manifest("select") if selecting else None
     chosen = selection(select)
     drawn: dict[str, list[Plot | None]] = {
         "arms": [
@@ -101,12 +103,13 @@ def view(study: Study, baseline: Arm) -> PageView:
         "losses": [*plots.losses(study)],
         "funnel": [plots.funnel(shown)] if shown else [],
         "times": [plots.times(study)],
-        "selection": [plots.influence(chosen.values, select)] if select else [],
+        "selection": [plots.influence(chosen.values, chosen.candidates, select)] if select else [],
     }
     return PageView(
         study=study,
         baseline=baseline,
         shown=shown,
+        selecting=selecting,
         answer=decoded.sentences if decoded else answer(study, baseline),
         facts=_facts(study),
         contrasts=found,
@@ -119,15 +122,15 @@ def view(study: Study, baseline: Arm) -> PageView:
         corpus=corpus(shown.manifest("clean")) if shown else CorpusSummary(),
         key_points=key_points(shown) if shown else KeyPointReport(),
         origins=_origins(study),
-        benchmarks=primary(study.complete),
+        benchmarks=compared(study.complete),
         evaluations=plots.evaluations(study.complete),
     )
 
 
-def _selection_of(study: Study, shown: JobRecord | None) -> Manifest | None:
-    """The shown job's selection, or the first of the study that has one: a baseline may do without."""
+def _selecting(study: Study, shown: JobRecord | None) -> JobRecord | None:
+    """The shown job, or the first of the study that has a selection to show: a baseline may do without."""
     jobs = [shown, *study.complete] if shown else []
-    return next((m for job in jobs if (m := job.manifest("select")) and selection(m)), None)
+    return next((job for job in jobs if selection(job.manifest("select"))), None)
 
 
 def render(shown: PageView) -> str:

@@ -15,7 +15,8 @@ NUMBERS = Path(__file__).with_name("paper.jsonl")
 
 def beside_the_paper(study: Study) -> Table:
     """The study's arms, then the paper's models; empty where no benchmark is shared."""
-    published = [json.loads(line) for line in NUMBERS.read_text(encoding="utf-8").splitlines()]
+    with NUMBERS.open(encoding="utf-8") as lines:
+        published = [json.loads(line) for line in lines]
     shared = [name for name in benchmarks(study.complete) if any(name in row for row in published)]
     if not shared:
         return EMPTY_TABLE

@@ -8,8 +8,9 @@ Colours are Okabe & Ito's, told apart under every common colour blindness; fills
 from __future__ import annotations
 
 import io
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
 
 Bar = tuple[float, float, float]  # mean, low, high
 Group = tuple[str, Sequence[Bar | None]]
+Points = Sequence[tuple[int, float]]  # of a curve: (step, value)
 
 WIDTH = 4.4 * 100  # CSS pixels; matplotlib counts 100 to the inch below
 INK, QUIET, RULE, PAPER = "#1c1e21", "#5b616a", "#d9dbde", "#fdfdfc"
 FIRST, SECOND, PALE, LOST = "#0072b2", "#e69f00", "#b9c0c7", "#d55e00"
 SERIES = (FIRST, SECOND, "#009e73", "#cc79a7", "#56b4e9", LOST, "#8a7a00", "#6b6f76")
+LINES = ("-", "--", ":", "-.")  # the next for every round of the colours
 _VARIABLES = {
     INK: "ink",
     QUIET: "quiet",
@@ -57,24 +60,28 @@ class Plot:
 
 
 def accuracy(study: Study) -> Plot | None:
-    """Bars by benchmark with 95 % intervals: the student (or each arm) above its base model."""
+    """Bars by benchmark with 95 % intervals: the student (or each arm) above its base model.
+
+    None where no bar is left, as when several seeds are to be pooled and their predictions are gone.
+    """
     arms = [arm for arm in study.arms if arm.complete]
     names = primary(study.complete)
     if not arms or not names or len(arms) > MOST_ARMS or (len(arms) > 1 and len(names) == 1):
         return None  # the arms' own figure says it
-    series = [(arm.name if len(arms) > 1 else "student", arm, STUDENT) for arm in arms]
-    if any(row.model == BASE for row in arms[0].complete[0].accuracies):
-        series.append(("base", arms[0], BASE))
-    colours = [*(SERIES[i % len(SERIES)] for i in range(len(arms))), PALE][: len(series)]
-    groups = []
-    for name in names:
-        shares = [_share(arm, name, model) for _, arm, model in series]
-        groups.append((words(name), shares))
+    own_bases = any(_base_rows(arm) != _base_rows(arms[0]) for arm in arms)
+    series = _with_bases(arms, names, own_bases)
+    rows = [(words(name), [bars[i] for _, _, bars in series]) for i, name in enumerate(names)]
+    groups = [(name, bars) for name, bars in rows if any(bars)]
+    if not groups:
+        return None
     with figure(0.62 + len(groups) * (0.30 + 0.19 * len(series))) as drawn:
-        grouped_bars(drawn.subplots(), groups, colours)
-        _legend(drawn, [label for label, _, _ in series], colours)
+        grouped_bars(drawn.subplots(), groups, [colour for _, colour, _ in series])
+        legend = list(dict.fromkeys((label, colour) for label, colour, _ in series))
+        _legend(drawn, [label for label, _ in legend], [colour for _, colour in legend])
         svg = themed(drawn, "accuracy")
     caption = "Share of questions solved, in %. Whiskers: 95 % intervals."
+    if own_bases:
+        caption += " Beneath each arm its own base."
     return Plot("accuracy", "Accuracy by benchmark", caption, svg, evaluations(study.complete))
 
 
@@ -110,15 +117,17 @@ def losses(study: Study) -> list[Plot]:
             for node in (node for job in arm.jobs for node in job.nodes if node.name == name):
                 if node.manifest:
                     runs.setdefault(node.key, (index, node.manifest))
-        curves = [(index, m, read_curve(m)) for index, m in runs.values()]
-        curves = [curve for curve in curves if len(curve[2]) > 1]
+        read = [(index, m, read_curve(m)) for index, m in runs.values()]
+        finite = [(index, m, [(s, v) for s, v in points if math.isfinite(v)]) for index, m, points in read]
+        curves = [curve for curve in finite if len(curve[2]) > 1]
         if not curves:
             continue
         shared = len(curves) == 1
         with figure(2.3) as drawn:
             axes = drawn.subplots()
             for index, _, points in curves:
-                _curve(axes, points, FIRST if shared else SERIES[index % len(SERIES)])
+                _curve(axes, points, *_line_look(0 if shared else index))
+            axes.set_xlim(0, 1.01 * max(points[-1][0] for _, _, points in curves))
             axes.set_xlabel("step")
             _legend(drawn, *_curve_legend(study, [index for index, _, _ in curves], shared))
             svg = themed(drawn, f"loss-{name}")
@@ -126,6 +135,8 @@ def losses(study: Study) -> list[Plot]:
         caption = f"Training loss: {last[0][1]:.2f} at step {last[0][0]:,}, {_ending(last):.2f} at the end."
         if not shared:
             caption = f"Training loss of {len(curves)} runs, one line each."
+        if left_out := sum(len(points) for _, _, points in read) - sum(len(points) for _, _, points in finite):
+            caption += f" Values that are not finite, left out: {number(left_out)}."
         plots.append(Plot(f"loss-{name}", words(name), caption, svg, tuple(m for _, m, _ in curves)))
     return plots
 
@@ -175,8 +186,9 @@ def times(study: Study) -> Plot | None:
     return Plot("times", "Time by stage", caption, svg, tuple(study.artifacts.values()))
 
 
-def influence(values: Sequence[float], manifest: Manifest) -> Plot | None:
-    """How the selector's scores spread over the candidates."""
+def influence(values: Sequence[float], candidates: int, manifest: Manifest) -> Plot | None:
+    """How the selector's scores spread over the candidates; `values` are those of some of them where there are many."""
+    values = [value for value in values if math.isfinite(value)]
     if len(values) < 2:
         return None
     with figure(2.1) as drawn:
@@ -186,7 +198,8 @@ def influence(values: Sequence[float], manifest: Manifest) -> Plot | None:
         axes.set_xlabel("score")
         axes.set_ylabel("candidates")
         svg = themed(drawn, "scores")
-    caption = f"What the selector ranked by: {len(values):,} candidates, median {np.median(values):.3g}."
+    read = f"{number(len(values))} of " if len(values) < candidates else ""
+    caption = f"What the selector ranked by: {read}{number(candidates)} candidates, median {np.median(values):.3g}."
     return Plot("scores", "Scores of the candidates", caption, svg, (manifest,))
 
 
@@ -212,6 +225,23 @@ def histogram(
 
 
 BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center", "color": INK, "fontsize": 8.6}
+
+
+def _with_bases(arms: Sequence[Arm], names: Sequence[str], own_bases: bool) -> list[tuple[str, str, list[Bar | None]]]:
+    """(label, colour, a bar a benchmark): the arms, beneath them the base that they share, or beneath each its own."""
+    series = []
+    for arm, colour in zip(arms, SERIES, strict=False):
+        label = arm.name if len(arms) > 1 else "student"
+        series.append((label, colour, [_share(arm, name, STUDENT) for name in names]))
+        base = [_share(arm, name, BASE) for name in names]
+        if any(base) and (own_bases or arm is arms[-1]):
+            series.append(("base", PALE, base))
+    return series
+
+
+def _base_rows(arm: Arm) -> set[frozenset[Accuracy]]:
+    """The evaluations of a base that an arm's jobs stand on."""
+    return {frozenset(row for row in job.accuracies if row.model == BASE) for job in arm.complete}
 
 
 def _share(arm: Arm, benchmark: str, model: str) -> Bar | None:
@@ -269,41 +299,54 @@ def _row_axis(axes: Axes, names: Sequence[str], largest: float) -> None:
     axes.spines["bottom"].set_visible(False)
 
 
-def _curve(axes: Axes, points: Sequence[tuple[int, float]], colour: str) -> None:
+def _line_look(index: int) -> tuple[str, str]:
+    """(colour, line style) of an arm's curve: no two are alike, though there are more arms than colours."""
+    return SERIES[index % len(SERIES)], LINES[index // len(SERIES) % len(LINES)]
+
+
+def _curve(axes: Axes, points: Points, colour: str, style: str) -> None:
     stride = max(1, len(points) // MOST_POINTS)
     steps, values = np.array([s for s, _ in points]), np.array([v for _, v in points])
     axes.plot(steps[::stride], values[::stride], color=colour, alpha=0.25, linewidth=0.7)
     smooth = _smoothed(values)
-    axes.plot(steps[::stride], smooth[::stride], color=colour, linewidth=1.6)
-    axes.set_xlim(0, steps[-1] * 1.01)
+    axes.plot(steps[::stride], smooth[::stride], style, color=colour, linewidth=1.6)
 
 
 def _smoothed(values: np.ndarray) -> np.ndarray:
     """A centred running mean over 3 % of the curve; at the ends over what there is."""
     half = max(1, len(values) // 66)
-    total = np.concatenate([[0.0], np.nancumsum(values)])
+    total = np.concatenate([[0.0], np.cumsum(values)])
     index = np.arange(len(values))
     low, high = np.maximum(index - half, 0), np.minimum(index + half + 1, len(values))
     return (total[high] - total[low]) / (high - low)
 
 
-def _ending(points: Sequence[tuple[int, float]]) -> float:
+def _ending(points: Points) -> float:
     return float(_smoothed(np.array([v for _, v in points]))[-1])
 
 
-def _curve_legend(study: Study, indices: Sequence[int], shared: bool) -> tuple[list[str], list[str]]:
+def _curve_legend(study: Study, indices: Sequence[int], shared: bool) -> tuple[list[str], list[str], list[str]]:
+    """(labels, colours, line styles); none where there is nothing to tell apart."""
     used = sorted(set(indices))
     if shared or len(used) < 2:
-        return [], []
-    return [study.arms[i].name for i in used], [SERIES[i % len(SERIES)] for i in used]
+        return [], [], []
+    colours, styles = zip(*map(_line_look, used), strict=True)
+    return [study.arms[i].name for i in used], list(colours), list(styles)
 
 
-def _legend(figure: Figure, labels: Sequence[str], colours: Sequence[str]) -> None:
+def _legend(figure: Figure, labels: Sequence[str], colours: Sequence[str], styles: Sequence[str] = ()) -> None:
+    """Patches in the colours; lines where any of them has a style of its own."""
+    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     if not labels:
         return
-    handles = [Patch(color=colour, label=label) for label, colour in zip(labels, colours, strict=True)]
+    lines = any(style != LINES[0] for style in styles)
+    handles: list[Patch | Line2D] = (
+        [Line2D([], [], color=c, linestyle=s, label=label) for label, c, s in zip(labels, colours, styles, strict=True)]
+        if lines
+        else [Patch(color=colour, label=label) for label, colour in zip(labels, colours, strict=True)]
+    )
     columns = len(labels) if len(labels) <= 4 else 3
     figure.legend(
         handles=handles,
@@ -312,7 +355,7 @@ def _legend(figure: Figure, labels: Sequence[str], colours: Sequence[str]) -> No
         frameon=False,
         fontsize=8.6,
         labelcolor=INK,
-        handlelength=0.9,
+        handlelength=2.0 if lines else 0.9,
         handleheight=0.9,
         handletextpad=0.5,
         columnspacing=1.4,
@@ -344,12 +387,16 @@ _STYLE: dict[str, Any] = {
 
 
 @contextmanager
-def figure(height: float) -> Iterator[Figure]:
-    """A figure in the house style; made without pyplot, so nothing global is touched and nothing is left open."""
+def figure(height: float, formulas: bool = False) -> Iterator[Figure]:
+    """A figure in the house style; made without pyplot, so nothing global is touched and nothing is left open.
+
+    formulas: set what stands between dollars as one, as the powers along a logarithmic axis want it; only where all
+    lettering is our own.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context({**_STYLE, "text.parse_math": formulas}):
         yield Figure(figsize=(WIDTH / 100, height), dpi=100, layout="constrained")
 
 
@@ -360,21 +407,35 @@ def themed(figure: Figure, name: str) -> str:
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.S)
-    svg = re.sub(r' (?:width|height)="[^"]*"(?=[^>]*viewBox)', "", svg)
-    svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # several drawings share a page: no id twice
-    svg = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{name}-", svg)
-    svg = re.sub(r"font-family: [^;\"]*", "font-family: inherit", svg)
     svg = re.sub(r"\s*\n\s*", "\n", svg)
+    return _in_tags(svg, lambda tag: _themed_tag(tag, name))
+
+
+def _themed_tag(tag: str, name: str) -> str:
+    tag = re.sub(r' (?:width|height)="[^"]*"(?=[^>]*viewBox)', "", tag)
+    tag = re.sub(r'<g id="[^"]*"', "<g", tag)  # several drawings share a page: no id twice
+    tag = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{name}-", tag)
+    tag = re.sub(r"font-family: [^;\"]*", "font-family: inherit", tag)
     for colour, variable in _VARIABLES.items():
-        svg = svg.replace(colour, f"var(--{variable})")
-    return svg
+        tag = tag.replace(colour, f"var(--{variable})")
+    return tag
+
+
+def _in_tags(svg: str, change: Callable[[str], str]) -> str:
+    """Change the tags and leave the labels between them as they are."""
+    return re.sub(r"<[^>]*>", lambda tag: change(tag[0]), svg)
 
 
 def standalone(svg: str) -> str:
     """The drawing as a file of its own, with the light palette and a background written in."""
-    for colour, variable in _VARIABLES.items():
-        svg = svg.replace(f"var(--{variable})", colour)
+    svg = _in_tags(svg, _coloured_tag)
     head, _, body = svg.partition(">")
     ground = f'<rect width="100%" height="100%" fill="{PAPER}"/>'
     look = 'width="660" font-family="Helvetica, Arial, sans-serif"'
     return f'<?xml version="1.0" encoding="utf-8"?>\n{head} {look}>{ground}{body}'
+
+
+def _coloured_tag(tag: str) -> str:
+    for colour, variable in _VARIABLES.items():
+        tag = tag.replace(f"var(--{variable})", colour)
+    return tag

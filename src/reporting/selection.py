@@ -7,6 +7,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -18,6 +19,7 @@ from src.reporting.text import MINUS, number, percent, points, words
 
 MIDDLE = "in the middle"
 READ_AT_MOST = 200_000  # scores: enough for a histogram
+MOST_GROUPS = 12  # rows of a table, more than there are stages; what is smaller stands together
 EXACT, CHECKPOINT = "exact scores, ", "checkpoint "  # how the names of what says that a score is right begin
 
 
@@ -47,10 +49,12 @@ class Shown:
 class Selection:
     """All of it may be empty: a selector without scores has nothing to show.
 
+    values: scores of the candidates, of very many not all; candidates: how many have one.
     correlations: what the score goes with, and whether it is right. shares: how each group fared, and what has no
     score. samples: one of each part of the ranking; `further` are the others."""
 
     values: tuple[float, ...] = ()
+    candidates: int = 0
     correlations: tuple[Table, ...] = ()
     shares: tuple[Table, ...] = ()
     samples: tuple[Shown, ...] = ()
@@ -75,8 +79,10 @@ def selection(manifest: Manifest | None) -> Selection:
         if len(_mapping(groups)) > 1
     ]
     samples, further = _samples(manifest)
+    values, candidates = _scores(manifest)
     return Selection(
-        values=tuple(_scores(manifest)),
+        values=tuple(values),
+        candidates=candidates,
         correlations=tuple(filter(None, (_pairs(pairs, manifest), _agreement(agreement, manifest)))),
         shares=tuple(filter(None, (*shares, _skipped(_mapping(found.get("skipped")), manifest)))),
         samples=samples,
@@ -99,15 +105,17 @@ def _correlations_in(found: object) -> dict[str, float | None]:
     return {name: value for name, value in _mapping(found).items() if value is None or isinstance(value, int | float)}
 
 
-def _scores(manifest: Manifest) -> list[float]:
+def _scores(manifest: Manifest) -> tuple[list[float], int]:
+    """(scores, how many there are): the former from the first files only, where there are many."""
     values: list[float] = []
+    candidates = 0
     for shard in sorted((manifest.path / "scores").glob("*.parquet")):
-        table = pq.ParquetFile(shard).read(["target", "value"])
-        rows = zip(table.column("target").to_pylist(), table.column("value").to_pylist(), strict=True)
-        values += [value for target, value in rows if target == "overall"]
-        if len(values) >= READ_AT_MOST:
-            break
-    return values
+        file = pq.ParquetFile(shard)
+        overall = [target == "overall" for target in file.read(["target"]).column("target").to_pylist()]
+        candidates += sum(overall)
+        if len(values) < READ_AT_MOST:
+            values += compress(file.read(["value"]).column("value").to_pylist(), overall)
+    return values, candidates
 
 
 def _pairs(found: dict[str, float | None], manifest: Manifest) -> Table:
@@ -156,8 +164,8 @@ def _shares(name: str, groups: dict[str, Any], manifest: Manifest) -> Table:
     pool = sum(_count(group, "pool") for group in groups.values())
     chosen = sum(_count(group, "selected") for group in groups.values())
     rows = []
-    for group in sorted(groups, key=stage_rank):
-        before, after = _count(groups[group], "pool"), _count(groups[group], "selected")
+    for group, counts in _with_others(groups).items():
+        before, after = _count(counts, "pool"), _count(counts, "selected")
         of_pool, of_chosen = before / pool if pool else 0.0, after / chosen if chosen else 0.0
         at = (manifest,)
         rows.append(
@@ -175,6 +183,16 @@ def _shares(name: str, groups: dict[str, Any], manifest: Manifest) -> Table:
         Column("Shift", hint="percentage points"),
     )
     return Table(columns, tuple(rows))
+
+
+def _with_others(groups: dict[str, Any]) -> dict[str, Any]:
+    """The largest groups in their order; where there are many, the others as one that says how many they are."""
+    ranked = sorted(groups, key=lambda name: (-_count(groups[name], "pool"), name))
+    most = MOST_GROUPS if len(groups) <= MOST_GROUPS else MOST_GROUPS - 1
+    shown = {name: groups[name] for name in sorted(ranked[:most], key=stage_rank)}
+    others = [groups[name] for name in ranked[most:]]
+    rest = {part: sum(_count(group, part) for group in others) for part in ("pool", "selected")}
+    return shown | ({f"{len(others)} others": rest} if others else {})
 
 
 def _count(group: object, name: str) -> int:

@@ -13,6 +13,13 @@ def number(value: float) -> str:
     return f"{value:,.0f}".replace("-", MINUS)
 
 
+def tick_labels(values: Sequence[float]) -> list[str]:
+    """Whole numbers from 1,000 on; all digits where two different values would look the same."""
+    labels = [number(value) if value >= 1000 else f"{value:g}" for value in values]
+    alike = len(set(labels)) < len(set(values))
+    return [f"{value:,}".removesuffix(".0") for value in values] if alike else labels
+
+
 def percent(share: float) -> str:
     """0.3142 -> '31.4'. The column or the sentence says that it is per cent."""
     return f"{100 * share:.1f}"

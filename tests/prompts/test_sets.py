@@ -155,6 +155,13 @@ def test_own_words_stand_in_for_the_shipped_ones_and_add_stages_tools_and_exampl
         PromptSet(stages={"olympiad": 1})
 
 
+def test_a_line_separator_in_an_example_is_no_end_of_it(tmp_path):
+    row = {"question": "Two\u2028lines?", "solution": "One\x85and two."}
+    (tmp_path / "tool_examples.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n")
+    (example,) = templates.words(str(tmp_path)).tool_examples
+    assert "Two\u2028lines?" in example and "One\x85and two." in example
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

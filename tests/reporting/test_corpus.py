@@ -110,6 +110,40 @@ def test_many_small_sources_stand_together(cleaned: Callable[[], Manifest]) -> N
     assert "Verified" not in {part.title.split()[0] for part in told.corpus(manifest).parts}  # none is: nothing to tell
 
 
+def test_the_cells_of_a_corpus_are_counted_source_by_source_however_many_there_are(tmp_path: Path) -> None:
+    build(tmp_path, "s", [FakeJob("a-s0", 0, ["x=1"]), FakeJob("b-s0", 0, ["x=2"])])
+    cells = [{"source": f"site {i}", "stage": "aime", "topic": "algebra", "rows": 5, "verified": 0} for i in range(40)]
+    for path in tmp_path.glob("store/clean/*/coverage.json"):
+        path.write_text(json.dumps(cells))
+    found = told.corpora(collect(tmp_path, "s"))
+    assert found.columns[-1].name == "Cells" and [row[-1].text for row in found.rows] == ["40", "40"]
+
+
+def test_a_line_separator_in_a_question_s_id_loses_no_family(cleaned: Callable[[], Manifest]) -> None:
+    manifest = cleaned()
+    rows = [{"id": str(n), "benchmark": "gsm8k", "question_id": id} for n, id in enumerate(("a\u2028b", "c\x85d", "e"))]
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (manifest.path / "benchmark_families.jsonl").write_text(lines)
+    found = table(told.corpus(manifest), "Benchmark questions")
+    assert [row[1].text for row in found.rows] == ["all 3 that are met", "a\u2028b", "c\x85d", "e"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        {"source": None, "stage": "aime", "topic": "algebra", "rows": 1, "verified": 0},
+        {"source": "a", "stage": None, "topic": "algebra", "rows": 1, "verified": 0},
+        {"source": "a", "stage": "aime", "topic": "algebra", "rows": "1", "verified": 0},
+        {"source": "a", "stage": "aime", "topic": "algebra", "rows": 1, "verified": None},
+    ],
+)
+def test_cells_in_no_known_form_are_left_out(cleaned: Callable[[], Manifest], cell: dict) -> None:
+    manifest = cleaned()
+    good = {"source": "b", "stage": "aime", "topic": "algebra", "rows": 1, "verified": 0}
+    (manifest.path / "coverage.json").write_text(json.dumps([good, cell]))
+    assert not told.corpus(manifest).each
+
+
 @pytest.mark.parametrize("text", ["", "[1]", '[{"source": "a"}]', "{}", '{"amc8": 3}', "null"])
 def test_an_account_that_cannot_be_read_is_left_out(cleaned: Callable[[], Manifest], text: str) -> None:
     manifest = cleaned()

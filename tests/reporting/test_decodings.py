@@ -1,13 +1,14 @@
 """A study of decodings, on the fixture's store: one student, arms that differ in how they are asked."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from src.core.intervals import Estimate
 from src.reporting.collect import Arm, collect
-from src.reporting.decodings import DecodingArm, decodings, frontier
+from src.reporting.decodings import DecodingArm, decodings, frontier, plot
 from src.reporting.report import write_report
 from tests.reporting.fake_store import FakeJob, build
 
@@ -107,3 +108,8 @@ def test_the_page_draws_accuracy_against_operations_and_shows_trees(study):
     assert "*   So \\boxed{7}.  [0.80, 0.72]" in record and "Answer 7: right" in record
     assert "| majority_16 (frontier) |" in record
     assert (study / "reports" / "search_at_inference" / "decodings.svg").is_file()
+
+
+def test_the_powers_along_the_axis_of_operations_are_set_as_such(study):
+    drawn = plot(decodings(collect(study, "search_at_inference")))
+    assert drawn is not None and "$" not in re.sub(r"<!--.*?-->", "", drawn.svg)

@@ -66,6 +66,25 @@ def test_the_map_is_the_matrix_with_its_largest_value_darkest(made: JobRecord) -
     assert [cell.text for cell in merged.table.rows[0]] == ["Addition", ADD, "0.910"]
 
 
+def test_how_many_key_points_are_many_is_as_the_stage_was_told(made: JobRecord) -> None:
+    topics = made.manifest("topics")
+    assert topics is not None
+    for told, many in (({}, 5), ({"many": 2}, 2)):
+        topics.config.clear()
+        topics.config.update(told)
+        assert f"with more than {many} key points of the one topic" in key_points(made).parts[0].table.note
+
+
+def test_a_line_separator_in_a_topic_is_no_end_of_a_line(made: JobRecord) -> None:
+    topics = made.manifest("topics")
+    assert topics is not None
+    lines = [json.dumps(vars(Merged(f"Sums\u2028{n}", ADD, 0.9)), ensure_ascii=False) + "\n" for n in range(14)]
+    (topics.path / "merged.jsonl").write_text("".join(lines))
+    merged = key_points(made).parts[1].table
+    assert [row[0].text for row in merged.rows] == [f"Sums\u2028{n}" for n in range(12)]
+    assert "least alike of 14" in merged.note
+
+
 def test_ratings_and_agreement_are_drawn_with_what_stays(made: JobRecord) -> None:
     ratings, agreement = key_points(made).plots
     assert ratings.caption == "Of 10 questions; 40.0 % stay." and ratings.svg.startswith("<svg")

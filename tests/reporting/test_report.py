@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from src.core.errors import UserError
-from src.core.records import Problem, read_table
+from src.core.records import Prediction, Problem, read_table, write_table
 from src.reporting import summary_lines, write_report
+from src.reporting.collect import collect
 from src.reporting.markdown import UNFINISHED
 from src.reporting.report import write_record
 from tests.reporting.conftest import STUDIES
@@ -194,3 +195,28 @@ def test_every_problem_on_the_page_has_the_id_that_a_trace_takes(outputs: Path) 
     rows = {p.id for path in outputs.glob("store/*/*/problems") for p in read_table(path, Problem)}
     assert set(shown) <= rows
     assert '<code class="key">c1</code>' in page  # a candidate of the selection
+
+
+def test_the_selection_is_said_to_be_of_the_job_that_made_it(tmp_path: Path) -> None:
+    build(tmp_path, "s", [FakeJob("one-s0", 0, ["x=1"]), FakeJob("two-s0", 0, ["x=2"])])
+    first = collect(tmp_path, "s").jobs[0].manifest("select")
+    assert first is not None
+    shutil.rmtree(first.path / "scores")
+    (first.path / "fidelity.json").unlink()
+    page = write_report(tmp_path, "s")
+    section = page.read_text().partition('<section id="selection">')[2].partition("</section>")[0]
+    assert "Of two-s0." in section and "one-s0" not in section
+    record = page.with_name("report.md").read_text()
+    assert "\n## Selection of two-s0\n" in record and "## Rows through the stages of one-s0" in record
+
+
+def test_the_shares_are_said_to_be_of_the_benchmarks_that_all_arms_were_asked(tmp_path: Path) -> None:
+    build(tmp_path, "s", [FakeJob("one-s0", 0, ["x=1"]), FakeJob("two-s0", 0, ["x=2"])])
+    evaluation = collect(tmp_path, "s").jobs[1].manifest("evaluate")
+    assert evaluation is not None
+    path, table = evaluation.path / "accuracy.json", evaluation.path / "predictions"
+    path.write_text(json.dumps([row for row in json.loads(path.read_text()) if row["benchmark"] != "gsm_symbolic"]))
+    rows = [row for row in read_table(table, Prediction) if row.benchmark != "gsm_symbolic"]
+    shutil.rmtree(table)
+    write_table(table, Prediction, rows)
+    assert "Shares are the mean of 2 benchmarks" in write_report(tmp_path, "s").read_text()

@@ -1,13 +1,16 @@
 """What the report tells of a selection."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from src.reporting import write_report
+from src.core.records import Score, write_table
+from src.reporting import plots, write_report
+from src.reporting import selection as module
 from src.reporting.collect import Manifest, collect
 from src.reporting.selection import Selection, selection
 from src.reporting.table import Table
@@ -133,3 +136,38 @@ def test_the_first_of_each_part_are_open_and_the_others_folded(tmp_path: Path) -
     folded = folded.partition("</section>")[0]
     assert fold and [part.count("<b>Ranked ") for part in (shown, folded)] == [3, 6]
     assert [part.count('class="trace"') for part in (shown, folded)] == [4, 6]  # the drawing's, and each candidate's
+
+
+def test_all_candidates_are_counted_though_not_all_scores_are_read(
+    manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(manifest.path / "scores")
+    rows = (Score(f"{i:05d}", target, float(i)) for i in range(1500) for target in ("gsm8k", "overall"))
+    write_table(manifest.path / "scores", Score, rows, shard_rows=200)
+    monkeypatch.setattr(module, "READ_AT_MOST", 500)
+    found = selection(manifest)
+    assert (len(found.values), found.candidates) == (500, 1500)
+    plot = plots.influence(found.values, found.candidates, manifest)
+    assert plot and plot.caption == "What the selector ranked by: 500 of 1,500 candidates, median 250."
+
+
+def test_scores_that_were_all_read_are_those_of_the_candidates(manifest: Manifest) -> None:
+    found = selection(manifest)
+    plot = plots.influence(found.values, found.candidates, manifest)
+    assert plot and plot.caption.startswith("What the selector ranked by: 769 candidates, median ")
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("-inf")])
+def test_a_score_that_is_not_finite_does_not_hide_the_others(manifest: Manifest, odd: float) -> None:
+    plot = plots.influence([odd, 1.0, 2.0, 3.0], 4, manifest)
+    assert plot and plot.caption == "What the selector ranked by: 3 of 4 candidates, median 2."
+
+
+def test_of_many_sources_the_smallest_stand_together(told: Told) -> None:
+    sources = {f"site {i:02d}": {"pool": 100 - i, "selected": 50 - i} for i in range(40)}
+    (shares,) = told(selected={"source": sources}).shares
+    assert [row[0].text for row in shares.rows] == [*(f"site {i:02d}" for i in range(11)), "29 others"]
+    rest = [cell.detail for cell in shares.rows[-1][1:3]]
+    assert rest == [f"{sum(100 - i for i in range(11, 40)):,}", str(sum(50 - i for i in range(11, 40)))]
+    (all_shown,) = told(selected={"source": dict(list(sources.items())[:12])}).shares
+    assert len(all_shown.rows) == 12 and "others" not in all_shown.rows[-1][0].text

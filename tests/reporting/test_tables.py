@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from src.reporting import markdown, tables
+from src.reporting import markdown, paper, tables
 from src.reporting.collect import Counts, JobRecord, Manifest, NodeRecord, Study, collect
 from src.reporting.page import view
 from src.reporting.paper import beside_the_paper
@@ -158,3 +158,16 @@ def test_pass_at_k_and_what_all_rounds_proved(tmp_path: Path) -> None:
 def test_one_answer_a_question_needs_no_pass_at_k(outputs: Path) -> None:
     found = collect(outputs, "demo")
     assert not tables.pass_at_k(found) and not tables.filters(found)
+
+
+def test_a_line_separator_in_a_published_row_is_no_end_of_it(
+    outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"model": "a\u2028b", "seen_families": 12.3, "source": "Table 1"}
+    (tmp_path / "paper.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n")
+    monkeypatch.setattr(paper, "NUMBERS", tmp_path / "paper.jsonl")
+    assert [cell.text for cell in beside_the_paper(collect(outputs, "demo")).rows[-1]] == [
+        "a\u2028b",
+        "12.3",
+        "Table 1",
+    ]

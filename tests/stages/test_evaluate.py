@@ -210,6 +210,18 @@ def test_answers_are_graded_again_without_a_model(sums, context):
         assert (first.out / name).read_bytes() == (again.out / name).read_bytes()
 
 
+def test_a_line_separator_in_the_costs_of_answers_is_no_end_of_a_line(sums, context):
+    first = context("first")
+    Evaluate(benchmarks={"sums": sums}, engine=FakeEngine([], [])).run(first)
+    costs = first.out / "costs.jsonl"
+    rows = [json.loads(line) | {"note": "a\u2028b"} for line in costs.read_text().split("\n") if line]
+    costs.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    again = context("again", "pretrain")
+    again.inputs = {"evaluation": Artifact(first.out)}
+    Regrade(benchmarks={"sums": sums}).run(again)
+    assert again.tally.kept == QUESTIONS
+
+
 @pytest.mark.parametrize(
     ("options", "match"),
     [

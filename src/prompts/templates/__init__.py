@@ -51,7 +51,7 @@ class StageWords:
     @cached_property
     def tool_examples(self) -> tuple[str, ...]:
         """Solved problems, in the format that is asked for."""
-        rows = (json.loads(line) for line in self.files[EXAMPLES].splitlines() if line.strip())
+        rows = (json.loads(line) for line in self.files[EXAMPLES].split("\n") if line.strip())
         return tuple(f"[Problem]\n{row['question']}\n\n[Solution]\n{row['solution']}" for row in rows)
 
     @cached_property
@@ -106,7 +106,7 @@ def _read(folder: Path) -> dict[str, str]:
 
 
 def _check_examples(text: str, path: Path) -> None:
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     if not lines:
         raise ValueError(f"{path} holds no example")
     for number, line in lines:
