@@ -11,7 +11,7 @@ import numpy as np
 
 from src.core.checks import at_least
 from src.core.console import quiet_transformers
-from src.core.errors import require
+from src.core.errors import UserError, require
 from src.core.fingerprint import not_in_key
 from src.core.hub import model_identity
 from src.embedding.base import Embedder, normalised
@@ -37,17 +37,20 @@ class TransformersEmbedder(Embedder):
         at_least(self, 1, "max_tokens", "batch_rows")
 
     def identity(self) -> dict[str, str]:
-        """What the model is now."""
-        return model_identity(self.model)
+        """What the model is now. The first state was once that of the padding, where a tokenizer pads on the left."""
+        return model_identity(self.model) | ({"padding": "right"} if self.pooling == "first" else {})
 
     def embed(self, texts: Sequence[str], cache: Path) -> np.ndarray:
-        """Raises UserError where the folder holds no model."""
+        """Raises UserError where the folder holds no model, or one that cannot read as asked."""
         path = local_model(self.model, "embedder=transformers")
         import torch
         from transformers import AutoModel, AutoTokenizer
 
         quiet_transformers()
-        tokenizer, model = AutoTokenizer.from_pretrained(path), AutoModel.from_pretrained(path, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(path, padding_side="right")
+        model = AutoModel.from_pretrained(path, dtype=torch.float32)
+        self._check(tokenizer, model.config)
+        tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
         device = "cuda" if torch.cuda.is_available() else "cpu"
         model = model.to(device).eval()
         options = {"padding": True, "truncation": True, "max_length": self.max_tokens, "return_tensors": "pt"}
@@ -58,8 +61,18 @@ class TransformersEmbedder(Embedder):
                 states = model(**batch).last_hidden_state  # [rows, tokens, width]
                 mask = batch["attention_mask"].unsqueeze(-1)
                 mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
-                found.append((mean if self.pooling == "mean" else states[:, 0]).cpu().numpy())
+                found.append((mean if self.pooling == "mean" else (states * mask)[:, 0]).cpu().numpy())
         return normalised(np.concatenate(found)) if found else np.zeros((0, 0), np.float32)
+
+    def _check(self, tokenizer: Any, config: Any) -> None:
+        if tokenizer.pad_token is None and tokenizer.eos_token is None:
+            mend = "Name one of its tokens as pad_token in tokenizer_config.json: which one makes no difference."
+            raise UserError(f"The tokenizer of {self.model} has neither a padding token nor an end token.", mend)
+        positions = getattr(config.get_text_config(), "max_position_embeddings", None) or tokenizer.model_max_length
+        most = min(positions, tokenizer.model_max_length)
+        if self.max_tokens > most:
+            problem = f"{self.model} reads {most:,} tokens of a text, and embedder.max_tokens is {self.max_tokens:,}."
+            raise UserError(problem, f"Set embedder.max_tokens={most} or less.")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
+import sys
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
@@ -81,10 +83,11 @@ class PromptSet:
 
     @property
     def shortest(self) -> int:
-        """Characters of the shortest prompt that is drawn, its passage left out."""
-        empty = Passage("", "", "", {})
-        kind: Kind = "tool" if self.tool_share == 1 else "cot"
-        return min(len(self.render(empty, stage, kind)) for stage in self.drawn_stages)
+        """Characters of the shortest prompt that can be drawn: of a passage of one character."""
+        passage, example = Passage("", "", ".", {}), min(self._words.tool_examples, key=len)
+        shares: dict[Kind, float] = {"cot": 1 - self.tool_share, "tool": self.tool_share}
+        kinds = [kind for kind, share in shares.items() if share > 0]
+        return min(len(self.render(passage, stage, kind, example)) for stage in self.drawn_stages for kind in kinds)
 
     def prompts(self, passage: Passage, data_seed: int, count: int = 1) -> list[Prompt]:
         """`count` prompts of different stages; they depend on the passage's id and the seed, on nothing else."""
@@ -102,15 +105,21 @@ class PromptSet:
 
     def _prompt(self, passage: Passage, stage: str, dice: random.Random) -> Prompt:
         kind: Kind = "tool" if dice.random() < self.tool_share else "cot"
-        example = dice.choice(self._words.tool_examples)  # drawn always, so that the dice fall alike for every kind
+        example = self._example(dice)  # drawn always, so that the dice fall alike for every kind
         text = self.render(passage, stage, kind, example)
         return Prompt(content_id(passage.id, stage, kind, text), passage.id, stage, kind, text)
 
+    def _example(self, dice: random.Random) -> str:
+        """The form "brief" shows none and its `identity` knows of none: its dice fall as for ten, whatever is there."""
+        return dice.choice(self._words.tool_examples if self.form == "full" else [""] * 10)
+
     def _draw_stages(self, dice: random.Random, count: int) -> list[str]:
         """Weighted, without replacement: each stage gets the key u^(1/w), the greatest keys win (Efraimidis and
-        Spirakis 2006)."""
-        keys = {stage: dice.random() ** (1 / self.stages[stage]) for stage in self.drawn_stages}
-        return sorted(keys, key=lambda stage: (-keys[stage], stage))[:count]
+        Spirakis 2006); in logarithms, as small weights would make all keys 0."""
+        keys = {
+            stage: -math.log(dice.random() or sys.float_info.min) / self.stages[stage] for stage in self.drawn_stages
+        }
+        return sorted(keys, key=lambda stage: (keys[stage], stage))[:count]
 
     def _check_stage(self, stage: str) -> None:
         if stage not in self.known_stages:

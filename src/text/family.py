@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from src.text.normalise import key_of_normal
 
@@ -28,17 +29,35 @@ _PEOPLE = _words(
     Zach Zoe
     """
 )
-_PRONOUNS = {"he": "they", "she": "they", "his": "their", "her": "their", "hers": "theirs", "him": "them"}
-_NUMBER_WORDS = _words(
-    """
-    two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
-    eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million half twice
-    thrice
-    """
+# "her" is both "him" and "his", and "his" both "her" and "hers": all of these are one.
+_PRONOUNS = {
+    **dict.fromkeys(("he", "she", "they"), "they"),
+    **dict.fromkeys(("him", "his", "her", "hers", "them", "their", "theirs"), "their"),
+    **dict.fromkeys(("himself", "herself", "themselves", "themself"), "themselves"),
+}
+# What number words are until each run of them is one "#": "two hundred and twenty-five" is as much a number as "225".
+# Control characters, which `normalise` leaves none of. A "one" without others is mostly no number.
+_ONES, _TENS, _SCALE, _OTHER = "\x01", "\x02", "\x03", "\x04"
+_NUMBER_WORDS = {
+    **dict.fromkeys(_words("two three four five six seven eight nine"), _ONES),
+    **dict.fromkeys(_words("twenty thirty forty fifty sixty seventy eighty ninety"), _TENS),
+    **dict.fromkeys(_words("hundred thousand million billion dozen"), _SCALE),
+    **dict.fromkeys(_words("ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"), _OTHER),
+    **dict.fromkeys(_words("half twice thrice"), "#"),
+    "one": "one",  # no name, behind a colon
+}
+_DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
+_ONE_TO_NINE = rf"(?:{_ONES}|one\b)"
+_SMALL = rf"(?:{_TENS}(?:-{_ONE_TO_NINE}| {_ONE_TO_NINE}(?!-))?|{_ONES}|{_OTHER})"  # not in "twenty two-digit numbers"
+_LARGE = rf"(?:(?:{_SMALL}|\b(?:one|[Aa]))[ -])?{_SCALE}(?:[ -]{_SCALE})*"
+_NUMBER = re.compile(
+    rf"(?=[{_ONES}-{_OTHER}oAa])"  # for speed
+    rf"(?:{_LARGE}(?:[ -]{_LARGE})*(?:(?: and |[ -])(?!{_LARGE})(?:{_SMALL}|one\b)(?!-))?|{_SMALL})"
 )
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_WORD = re.compile(r"[A-Za-z]+")
-_NAMED = re.compile(r"(?<=[a-z0-9,;:)$] )[A-Z][a-z]+\b")  # a capital inside a sentence
+_WORD = re.compile(r"[^\W\d_]+")
+_NAMED = re.compile(  # a capital inside a sentence; beyond ASCII, a letter of either case
+    r"[A-Z\xc0-\uffff](?<=[^\WA-Z_] .|[,;:)$] .)[^\W\d_A-Z][^\W\d_]*\b"
+)
 
 
 def family_key(question: str) -> str:
@@ -46,13 +65,16 @@ def family_key(question: str) -> str:
 
     The question must have been through `normalise`.
     """
-    people = set(_NAMED.findall(question))
+    people = {name for name in _NAMED.findall(question) if name[0].isupper()}
 
     def plain(word: re.Match[str]) -> str:
-        text = word[0]
-        if text in people or text in _PEOPLE:
-            return "@"
-        lower = text.lower()
-        return "#" if lower in _NUMBER_WORDS else _PRONOUNS.get(lower, text)
+        text, lower = word[0], word[0].lower()
+        if known := _NUMBER_WORDS.get(lower) or _PRONOUNS.get(lower):
+            return known
+        return "@" if text in people or (text if text.isascii() else _unaccented(text)) in _PEOPLE else text
 
-    return key_of_normal(_NUMBER.sub("#", _WORD.sub(plain, question)))
+    return key_of_normal(_NUMBER.sub("#", _DIGITS.sub(_OTHER, _WORD.sub(plain, question))))
+
+
+def _unaccented(name: str) -> str:
+    return unicodedata.normalize("NFD", name).encode("ascii", "ignore").decode()

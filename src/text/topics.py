@@ -35,7 +35,7 @@ _LEVELS = (
         " permutations combinations complex imaginary hyperbola parabola ellipse asymptote"),
     (3, "derivative derivatives differentiate integral integrals integrate antiderivative matrix matrices determinant"
         " eigenvalue eigenvalues eigenvector differential theorem subspace homomorphism topology manifold lebesgue"
-        " converges variance isomorphic banach hilbert"),
+        " converges variance isomorphic banach hilbert int"),
 )  # fmt: skip
 _LEVEL_OF = {word: level for level, words in _LEVELS for word in words.split()}
 _TERMS_OF_ANY = frozenset(_TOPIC_OF) | frozenset(_LEVEL_OF)
@@ -44,6 +44,10 @@ STAGE_LEVEL = {
 }  # fmt: skip
 
 _NO_LETTERS = dict.fromkeys(code for code in range(128) if not chr(code).isalnum())
+_LETTER = r"[^\W\d_²³¹⁰-ₜ]"
+# "log" in "log_2", "sin" in "2sin^2", but no part of "base-pair"; a letter only where it stands alone, or the x of a
+# formula would outvote its term
+_TERM = re.compile(rf"{_LETTER}{{2,}}(?:-{_LETTER}{{2,}})*|(?<!\S){_LETTER}(?!\S)")
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 
 
@@ -58,15 +62,16 @@ class TopicReading(NamedTuple):
 
 def read(question: str, key: str) -> TopicReading:
     """`key`: the question's `question_key`."""
-    words = key.split(" ") if key else []
+    terms = _TERM.findall(key)
     votes: dict[str, int] = {}
     level = 0
-    for word in _TERMS_OF_ANY.intersection(words):
+    for word in _TERMS_OF_ANY.intersection(terms):
         level = max(level, _LEVEL_OF.get(word, 0))
         if (topic := _TOPIC_OF.get(word)) is not None:
-            votes[topic] = votes.get(topic, 0) + words.count(word)
+            votes[topic] = votes.get(topic, 0) + terms.count(word)
     topic = max(votes, key=lambda t: (votes[t], -TOPICS.index(t))) if votes else OTHER
-    return TopicReading(topic, level, readability(question, len(words)), len(words))
+    words = len(key.split())
+    return TopicReading(topic, level, readability(question, words), words)
 
 
 def readability(text: str, words: int) -> float:

@@ -1,9 +1,12 @@
+import json
+import shutil
+
 import numpy as np
 import pytest
 
 from src.core.errors import UserError
 from src.embedding.local import TransformersEmbedder, VLLMEmbedder
-from tests.generation.tiny import write_tiny_llama
+from tests.generation.tiny import LENGTH, write_tiny_llama
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +32,47 @@ def test_no_texts_have_no_vectors_and_no_model_is_told(folder, tmp_path):
     assert len(TransformersEmbedder(folder).embed([], tmp_path)) == 0
     with pytest.raises(UserError, match=r"There is no model at"):
         TransformersEmbedder("./nowhere").embed(TEXTS, tmp_path)
+
+
+@pytest.fixture
+def told_otherwise(folder, tmp_path):
+    """The model with other words in its tokenizer's file."""
+
+    def write(**options):
+        copy = tmp_path / "copy"
+        shutil.copytree(folder, copy)
+        file = copy / "tokenizer_config.json"
+        there = json.loads(file.read_text()) | options
+        file.write_text(json.dumps({name: value for name, value in there.items() if value is not None}))
+        return str(copy)
+
+    return write
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first"])
+@pytest.mark.parametrize("options", [{"padding_side": "left"}, {"pad_token": None}])
+def test_padding_is_no_part_of_a_vector(folder, told_otherwise, tmp_path, pooling, options):
+    wanted = TransformersEmbedder(folder, pooling).embed([*TEXTS, ""], tmp_path)
+    found = TransformersEmbedder(told_otherwise(**options), pooling).embed([*TEXTS, ""], tmp_path)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    assert not found[-1].any()
+
+
+def test_what_a_model_cannot_read_is_one_message(folder, told_otherwise, tmp_path):
+    with pytest.raises(UserError, match=r"reads 256 tokens .* is 4,000.\n.*embedder.max_tokens=256"):
+        TransformersEmbedder(folder, max_tokens=4000).embed(TEXTS, tmp_path)
+    assert len(TransformersEmbedder(folder, max_tokens=LENGTH).embed(["a ten " * 400], tmp_path)) == 1
+    copy = told_otherwise(model_max_length=99)
+    with pytest.raises(UserError, match="reads 99 tokens"):
+        TransformersEmbedder(copy, max_tokens=100).embed(TEXTS, tmp_path)
+    shutil.rmtree(copy)
+    with pytest.raises(UserError, match=r"neither a padding token nor an end token.\n.*pad_token"):
+        TransformersEmbedder(told_otherwise(pad_token=None, eos_token=None)).embed(TEXTS, tmp_path)
+
+
+def test_a_key_tells_the_first_states_from_those_of_the_padding(folder):
+    mean, first = TransformersEmbedder(folder).identity(), TransformersEmbedder(folder, "first").identity()
+    assert first == mean | {"padding": "right"}
 
 
 @pytest.mark.vllm

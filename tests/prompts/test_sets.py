@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import random
 import subprocess
 import sys
 from collections import Counter
@@ -80,6 +81,56 @@ def test_stages_and_kinds_are_drawn_by_weight():
     assert set(stages) == {"aime", "college"}
     assert 0.68 < stages["aime"] / len(MANY) < 0.82
     assert 0.14 < sum(p.kind == "tool" for p in drawn) / len(MANY) < 0.26
+
+
+@pytest.mark.parametrize("weight", [1e-6, 1e-3, 1, 1e6, 1e17])
+def test_equal_weights_of_any_size_are_drawn_equally(weight):
+    prompts = PromptSet(stages={"aime": weight, "grade_school": weight})
+    first = Counter(prompts.prompts(p, 0)[0].stage for p in MANY)
+    assert 0.42 < first["aime"] / len(MANY) < 0.58
+
+
+def test_stages_are_drawn_by_the_greatest_roots_of_chances():
+    """The keys of Efraimidis and Spirakis, as they stand in their paper."""
+    weights = {"grade_school": 1, "college": 0.3, "amc8": 7, "aime": 2.5, "amc12": 40}
+    prompts = PromptSet(stages=weights)
+    for seed in range(1_000):
+        dice = random.Random(seed)
+        keys = {stage: dice.random() ** (1 / weights[stage]) for stage in prompts.drawn_stages}
+        wanted = sorted(keys, key=lambda stage: (-keys[stage], stage))
+        assert prompts._draw_stages(random.Random(seed), 8) == wanted
+
+
+def test_a_chance_of_nothing_draws_last():
+    class Nought(random.Random):
+        def random(self):
+            return 0.0
+
+    assert len(PromptSet()._draw_stages(Nought(), 8)) == 8
+
+
+@pytest.mark.parametrize("examples", [1, 3, 16])
+def test_brief_prompts_do_not_depend_on_how_many_examples_there_are(tmp_path, examples):
+    row = json.dumps({"question": "Our question?", "solution": "Ours."}) + "\n"
+    (tmp_path / "tool_examples.jsonl").write_text(row * examples)
+    shipped, own = PromptSet(form="brief"), PromptSet(form="brief", folder=str(tmp_path))
+    assert own.identity() == shipped.identity()
+    assert all(own.prompts(p, 0, count=3) == shipped.prompts(p, 0, count=3) for p in MANY[:200])
+
+
+@pytest.mark.parametrize("form", ["full", "brief"])
+@pytest.mark.parametrize("tool_share", [0, 0.5, 1])
+def test_no_prompt_is_shorter_than_the_shortest(form, tool_share):
+    prompts = PromptSet(form=form, tool_share=tool_share)
+    drawn = [len(prompt.text) for i in range(60) for prompt in prompts.prompts(passage("t", f"{i:02}"), 0, count=8)]
+    assert prompts.shortest + 1 == min(drawn)  # passages of two characters
+
+
+def test_a_short_tool_prompt_is_the_shortest(tmp_path):
+    (tmp_path / "tool.md").write_text("Ask.\n---\nBriefly.\n")
+    (tmp_path / "tool_examples.jsonl").write_text(json.dumps({"question": "?", "solution": "!"}) + "\n")
+    own = PromptSet(folder=str(tmp_path))
+    assert own.shortest == len(own.render(passage("t", "x"), "amc8", "tool", own._words.tool_examples[0]))
 
 
 def test_several_prompts_of_a_passage_have_different_stages_and_ids():
@@ -173,12 +224,30 @@ def test_a_line_separator_in_an_example_is_no_end_of_it(tmp_path):
             r"jsonl, line 2: an example",
         ),
         ("tool_examples.jsonl", "\n", "holds no example"),
+        ("frame.md", "", r"frame\.md must hold {task}"),
+        ("frame.md", "{task}\n<!-- if level -->\nx\n<!-- end -->\n", r"frame\.md: a block .* one of task, guidelines"),
+        ("frame.md", "{task}\n<!-- if passage -->\n{passage}\n", r"frame\.md: a block stands between"),
+        ("frame.md", "{task}\n<!-- if my passage -->\n{passage}\n<!-- end -->\n", r"frame\.md: a block stands between"),
     ],
 )
 def test_own_words_that_cannot_be_used_are_named(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     with pytest.raises(ValueError, match=message):
         PromptSet(folder=str(tmp_path))
+
+
+def test_an_own_frame_may_be_short_and_end_with_a_block(tmp_path):
+    (tmp_path / "frame.md").write_text("<!-- Ours. -->\n{task}\n<!-- if passage -->\nRead {passage}\n<!-- end -->")
+    text = PromptSet(folder=str(tmp_path)).render(PASSAGE, "amc8", "cot")
+    assert text.startswith("<!-- Ours. -->\n") and f"\nRead {PASSAGE.text[:40]}" in text and "<!-- end" not in text
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85"])
+def test_an_example_may_hold_marks_that_end_a_line_elsewhere(tmp_path, mark):
+    row = json.dumps({"question": f"One{mark}or two?", "solution": "Ours."}, ensure_ascii=False)
+    (tmp_path / "tool_examples.jsonl").write_text(f"{row}\n{row}\n", encoding="utf-8")
+    shown = templates.words(str(tmp_path)).tool_examples
+    assert shown == (f"[Problem]\nOne{mark}or two?\n\n[Solution]\nOurs.",) * 2
 
 
 def test_every_tool_example_is_well_formed_and_tells_the_truth():

@@ -17,8 +17,11 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 EXAMPLES = "tool_examples.jsonl"
-_BLOCK = re.compile(r"<!-- if (\w+) -->\n(.*?)<!-- end -->\n", re.DOTALL)
-_PLACE = re.compile(r"\{(task|guidelines|passage|quote|example)\}")
+FRAME = "frame.md"
+_PARTS = ("task", "guidelines", "passage", "quote", "example")
+_BLOCK = re.compile(r"<!-- if (\w+) -->\n(.*?)<!-- end -->(?:\n|\Z)", re.DOTALL)
+_MARK = re.compile(r"<!--\s*(?:if|end)\b")
+_PLACE = re.compile(rf"\{{({'|'.join(_PARTS)})\}}")
 _PARTED = "\n---\n"
 _QUOTES = re.compile('"{3,}')
 
@@ -73,7 +76,7 @@ class StageWords:
             "quote": max(['""', *_QUOTES.findall(passage)], key=len) + '"',  # longer than any inside: none can close it
             "example": example if kind == "tool" else "",
         }
-        text = _BLOCK.sub(lambda block: block[2] if parts[block[1]] else "", self.files["frame.md"])
+        text = _BLOCK.sub(lambda block: block[2] if parts[block[1]] else "", self.files[FRAME])
         return _PLACE.sub(lambda place: parts[place[1]], text).strip() + "\n"
 
 
@@ -92,7 +95,9 @@ def words(own: str | None = None) -> StageWords:
     for name, text in found.items():
         if name == EXAMPLES:
             _check_examples(text, folder / name)
-        elif name != "frame.md" and text.count(_PARTED) != 1:
+        elif name == FRAME:
+            _check_frame(text, folder / name)
+        elif text.count(_PARTED) != 1:
             raise ValueError(f"{folder / name} must have a task and guidelines, parted by one line of three dashes")
     return StageWords(files | found)
 
@@ -103,6 +108,16 @@ def _read(folder: Path) -> dict[str, str]:
         return {path.name: path.read_text(encoding="utf-8") for path in paths}
     except UnicodeDecodeError as error:
         raise ValueError(f"a file in {folder} is not UTF-8 text ({error.reason})") from None
+
+
+def _check_frame(text: str, path: Path) -> None:
+    if "{task}" not in text:
+        raise ValueError(f"{path} must hold {{task}}, the place of a stage's task: without it all stages ask the same")
+    if not {name for name, _ in _BLOCK.findall(text)} <= {*_PARTS} or _MARK.search(_BLOCK.sub(r"\2", text)):
+        raise ValueError(
+            f"{path}: a block stands between the lines '<!-- if x -->' and '<!-- end -->', has no other inside, and "
+            f"its x is one of {', '.join(_PARTS)}"
+        )
 
 
 def _check_examples(text: str, path: Path) -> None:
