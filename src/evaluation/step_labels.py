@@ -69,9 +69,10 @@ class Beginnings:
 
     found: dict[Steps, Beginning] = field(default_factory=dict)
 
-    def add(self, text: str, right: bool, given: Steps = ()) -> None:
+    def add(self, text: str, right: bool, given: Steps = (), ended: bool = False) -> None:
         """A solution, or the text that followed a given beginning. This says nothing of the beginnings before that one:
-        it was asked for because the one given was reached, so they would be told of what went on longest most often."""
+        it was asked for because the one given was reached, so they would be told of what went on longest most often.
+        `ended`: the model ended the text itself, box or not."""
         steps = (*given, *steps_of(text))
         wrong = False
         for n in range(1, len(steps) + 1):
@@ -80,10 +81,10 @@ class Beginnings:
             elif steps[:n] in self.found:
                 wrong = self.found[steps[:n]].wrong
             beginning = self.found.setdefault(steps[:n], Beginning(wrong=wrong))
-            beginning.ended = BOX in steps[n - 1]
+            beginning.ended = beginning.ended or BOX in steps[n - 1] or (ended and n == len(steps))
             if n >= len(given):
                 beginning.add(right)
-            if beginning.ended:
+            if BOX in steps[n - 1]:
                 return
 
     def wanting(self, rollouts: int) -> Iterator[tuple[Steps, int]]:

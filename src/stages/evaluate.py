@@ -146,6 +146,11 @@ class Evaluate(Stage):
             isolation_for(self.programs)
         if self._server is not None and self._server.api == "completions" and "chat" in styles:
             raise UserError("prompting=chat needs a server's chat API.", "Set engine.api=chat, or another prompting.")
+        if styles & {"program", "tool"} and self.decoding.reads_steps:
+            raise UserError(
+                "A benchmark is answered by programs, and a search goes on from steps of text.",
+                "Choose decoding=best_of_n or majority for it, or another prompting.",
+            )
         if self._server is not None and self.decoding.reads_steps:
             raise UserError(
                 "A search goes on from steps, and a server does not say which stop string ended a text.",

@@ -47,7 +47,7 @@ class StepData(Stage):
     """
 
     kind: ClassVar[str] = "steps"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
     heavy: ClassVar[bool] = True
 
     benchmarks: dict[str, Benchmark]
@@ -104,7 +104,8 @@ class StepData(Stage):
         write_table(ctx.out / "steps", Step, self._rows(ctx, plan, found))
 
     def estimate(self) -> dict[str, float]:
-        """An upper bound: solutions as long as they may be, every partial one continued to the end."""
+        """Solutions as long as they may be, each with as many continuations as one of its beginnings wants: there are
+        more beginnings, and texts are shorter."""
         longest = max(self.max_tokens or benchmark.max_tokens for benchmark in self.benchmarks.values())
         return writing_cost(
             float(self.questions * self.solutions * longest * (1 + self.rollouts)), self.shape, self.engine.devices
@@ -160,17 +161,18 @@ class StepData(Stage):
         from src.text.answers import extract_answer
 
         texts = [
-            (planned, given, answer.text)
+            (planned, given, answer.text, answer.finish_reason == "stop")
             for planned, given in asked
             for answer in answers_of(planned, answers)
             if answer.finish_reason != "error"
         ]
         pairs = []
-        for planned, _, text in texts:
+        for planned, given, text, _ in texts:
             kind = self.benchmarks[planned.benchmark].answer_type
-            pairs.append(Pair(planned.question.gold, extract_answer(text, kind), kind))
-        for (planned, given, text), verdict in zip(texts, grader.grade_all(pairs), strict=True):
-            found[planned.question.id].add(text, verdict.correct, given)
+            solution = "".join(f"{step}\n" for step in given) + text
+            pairs.append(Pair(planned.question.gold, extract_answer(solution, kind), kind))
+        for (planned, given, text, ended), verdict in zip(texts, grader.grade_all(pairs), strict=True):
+            found[planned.question.id].add(text, verdict.correct, given, ended)
 
     def _rows(
         self, ctx: StageContext, plan: Sequence[PlannedQuestion], found: Mapping[str, Beginnings]

@@ -59,6 +59,15 @@ def test_only_open_beginnings_without_a_slip_want_continuations():
     assert wanting == {("3 + 4 = 7.",): 1, ("3 + 4 = 7.", "7 * 2 = 14."): 2}
 
 
+def test_a_text_that_the_model_ended_itself_wants_no_continuation_box_or_not():
+    found = Beginnings()
+    found.add("2 + 2 = 4.\nThe answer is 4.", right=True, ended=True)
+    found.add("2 + 2 = 4.\nSo it is", right=False)
+    assert [steps for steps, _ in found.wanting(4)] == [("2 + 2 = 4.",), ("2 + 2 = 4.", "So it is")]
+    found.add("The answer is 4.", right=True, given=("2 + 2 = 4.",), ended=True)
+    assert found.found["2 + 2 = 4.", "The answer is 4."].share == 1
+
+
 def test_steps_behind_the_answer_are_none():
     found = beginnings((f"{RIGHT}\nThat was easy.", True)).found
     assert max(map(len, found)) == 3

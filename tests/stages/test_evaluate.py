@@ -1,7 +1,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -296,6 +296,9 @@ def test_a_search_wants_a_reward_model_and_an_engine_that_tells_where_it_stopped
     served = Evaluate(engine=OpenAIGenerator(model="m", base_url="http://127.0.0.1:1/v1"), **options)
     with pytest.raises(UserError, match="server"):
         served.identity()
+    by_program = replace(local, prompting="tool")
+    with pytest.raises(UserError, match="goes on from steps of text"):
+        by_program.identity()  # before anything is written
 
 
 def test_a_model_may_reward_its_own_steps_and_a_server_cannot(sums, context, monkeypatch):

@@ -44,6 +44,27 @@ class Slips(Generator):
         yield Adds()
 
 
+@dataclass(frozen=True)
+class Right(Slips):
+    """Is always right, and ends its text itself; asked to go on behind its last line it says nothing more."""
+
+    last: str = "The answer is {}."
+
+    @contextmanager
+    def open(self, model, cache):
+        last = self.last
+
+        class Adds(Session):
+            def stream(self, requests):
+                for request in requests:
+                    question, _, written = request.prompt.partition("\n\n## Solution\n")
+                    a, b = (int(word) for word in question.split() if word.isdigit())
+                    steps = [f"{a} + {b} = {a + b}.", last.format(a + b)]
+                    yield Completion(request.id, "\n".join(steps[written.count("\n") :]), "stop", 10, 5)
+
+        yield Adds()
+
+
 @pytest.fixture
 def sums(tmp_path):
     for name, first in (("test", 100), ("dev", 0)):
@@ -76,6 +97,14 @@ def test_steps_of_training_questions_alone_are_labelled(sums, tmp_path):
             assert row.share == 0 and f"= {a + b}." not in row.steps[0]
     true = [row.share for row in rows if row.source == "rollouts" and len(row.steps) == 1]
     assert any(0 < share < 1 for share in true)
+
+
+@pytest.mark.parametrize("last", ["The answer is {}.", "\\boxed{{{}}}"])
+def test_a_model_that_is_always_right_has_good_steps_alone_box_or_not(sums, tmp_path, last):
+    ctx = context(tmp_path, "out")
+    StepData(benchmarks={"sums": sums}, engine=Right(last), questions=10, solutions=1, planted=0.0).run(ctx)
+    rows = list(Artifact(ctx.out).table("steps", Step))
+    assert {(len(row.steps), row.share) for row in rows} == {(1, 1.0), (2, 1.0)}
 
 
 def test_worked_solutions_are_good_steps_that_nobody_has_to_write(sums, tmp_path):

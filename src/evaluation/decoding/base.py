@@ -129,9 +129,10 @@ class Decoding(ABC):
 class Rewarded(Decoding):
     """A decoding that asks a process reward model.
 
-    reward: a folder that the stage `reward` wrote, or a name on the hub; None: the one that this run trains.
-    judge: by "labels", which a reward model is trained to give, or by "likelihood", what a model would have written
-        itself; without `reward` that is then the model that answers.
+    reward: a folder that the stage `reward` wrote, or a name on the hub; None: the one that this run trains, which an
+        evaluation alone does not.
+    judge: by "labels", which a reward model is trained to give; by "classes", of a head of its own; or by "likelihood",
+        what a model would have written itself; without `reward` that is then the model that answers.
     """
 
     reward: RewardModel | str | None = field(default=None)
@@ -139,6 +140,10 @@ class Rewarded(Decoding):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.judge == "classes" and self.reward is None:
+            raise ValueError("judge=classes asks the classes of a reward model's head: name one by decoding.reward")
+        if isinstance(self.reward, RewardModel) and self.judge not in ("labels", self.reward.judge):
+            raise ValueError(f"judge={self.judge} is of a reward that is but named: set decoding.reward.judge instead")
         if isinstance(self.reward, str):
             object.__setattr__(self, "reward", RewardModel(self.reward, judge=self.judge))
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from src.evaluation.decoding.scorer import PackedScorer
 
 LABELS = ("+", "-")
-READING = 2  # raise it when rewards come out differently: it is part of what a decoding by rewards is known by
+READING = 3  # raise it when decodings by rewards come out differently: it is part of their key
 Judge = Literal["labels", "likelihood", "classes"]
 
 

@@ -22,6 +22,7 @@ from src.generation.base import Completion, Request, Session
 
 SCORED_AT_ONCE = 256
 KEPT = ("text", "finish_reason", "completion_tokens", "prompt_tokens", "stopped_at")  # of a completion in the journal
+SECONDS = "seconds"  # beside it, and beside rewards: the tree's share of the time
 
 
 def search(options: TreeSearch, plan: Sequence[PlannedQuestion], resources: Resources) -> list[Decoded]:
@@ -92,14 +93,16 @@ class _Search:
             self._lap([])
             for completion in self._conversation(session):
                 draft, request = self.asked.pop(completion.id)
-                self._lap([draft.tree])
+                seconds = self._lap([draft.tree])
                 self.heard += 1
                 if completion.transient:
                     self.lost.append(completion.error or "unknown error")
                 if completion.finish_reason != "error":
-                    self.resources.journal.append(request.id, {name: getattr(completion, name) for name in KEPT})
+                    kept = {name: getattr(completion, name) for name in KEPT}
+                    self.resources.journal.append(request.id, {**kept, SECONDS: seconds})
                 self.arrived.append((draft, completion))
                 self._hear_all()
+                self.resources.progress.advance(0, note=f"{self.heard:,} steps")
         raise_if_lost(self.lost, self.heard)
 
     def _conversation(self, session: Session) -> Iterator[Completion]:
@@ -132,7 +135,8 @@ class _Search:
     def _ask(self, draft: Draft) -> None:
         request = draft.request()
         if row := self.known.get(request.id):
-            self.arrived.append((draft, Completion(request.id, **row)))
+            draft.tree.compute.seconds += row.get(SECONDS, 0.0)
+            self.arrived.append((draft, Completion(request.id, **{name: row[name] for name in KEPT})))
         else:
             self.queue.append((draft, request))
 
@@ -151,6 +155,7 @@ class _Search:
         """All steps of a tree's round are there."""
         for node in tree.settle():
             if row := self.known.get(self._score_id(tree, node)):
+                tree.compute.seconds += row.get(SECONDS, 0.0)
                 tree.reward(node, Scores(tuple(row["rewards"]), row["tokens"]))
             else:
                 self.unscored.append((tree, node))
@@ -169,12 +174,13 @@ class _Search:
     def _score(self) -> None:
         if self.scorer is None:
             self.scorer = self.stack.enter_context(self.resources.open_scorer())
+            self._lap([])  # that it is loaded once is no question's doing, as with the engine
         batch, self.unscored = self.unscored[:SCORED_AT_ONCE], self.unscored[SCORED_AT_ONCE:]
         found = self.scorer.score([tree.partial(node) for tree, node in batch])
-        self._lap([tree for tree, _ in batch])
+        seconds = self._lap([tree for tree, _ in batch])
         for (tree, node), scores in zip(batch, found, strict=True):
             scores = rounded(scores)
-            self.resources.journal.append(self._score_id(tree, node), asdict(scores))
+            self.resources.journal.append(self._score_id(tree, node), {**asdict(scores), SECONDS: seconds})
             tree.reward(node, scores)
         for tree in dict.fromkeys(tree for tree, _ in batch):
             self._place(tree)
@@ -182,8 +188,10 @@ class _Search:
     def _score_id(self, tree: Tree, node: TreeNode) -> str:
         return content_id("rewards", tree.root.id, *node.path, *node.steps)
 
-    def _lap(self, trees: Sequence[Tree]) -> None:
-        """Charge the time since the last call to these trees."""
+    def _lap(self, trees: Sequence[Tree]) -> float:
+        """Charge the time since the last call to these trees; returns the share of each."""
         before, self.clock = self.clock, time.monotonic()
+        each = (self.clock - before) / max(len(trees), 1)
         for tree in trees:
-            tree.compute.seconds += (self.clock - before) / len(trees)
+            tree.compute.seconds += each
+        return each

@@ -65,14 +65,22 @@ class Draft:
         )
 
     def _stop(self) -> tuple[str, ...]:
-        """The delimiter and the style's own stop strings; of those that begin with a delimiter, which has ended the
-        step before, what is left."""
+        """The delimiter and the style's own stop strings; of those that begin with delimiters, which have ended the
+        steps before, what is left."""
         delimiter, stops = self.tree.options.delimiter, self.tree.root.sampling.stop
-        begun = [stop.lstrip(delimiter) for stop in stops if stop.startswith(delimiter)]
+        begun = [_without_beginning(stop, delimiter) for stop in stops if stop.startswith(delimiter)]
         return tuple(dict.fromkeys((delimiter, *stops, *filter(None, begun if self.parent.text else ()))))
 
+    def _is_within_a_step(self, stopped_at: str | None) -> bool:
+        """Whether this is what is left of a stop string, met where the delimiters before it were not written."""
+        if not stopped_at or stopped_at == self.tree.options.delimiter:
+            return False
+        written = self.parent.text + self.text + stopped_at
+        return not any(written.endswith(stop) for stop in self.tree.root.sampling.stop)
+
     def hear(self, completion: Completion) -> bool:
-        """Take in what was written. Returns whether the step has ended; else `request` goes on behind a blank line."""
+        """Take in what was written. Returns whether the step has ended; else `request` goes on behind a blank line, or
+        what only looked like an end."""
         delimiter = self.tree.options.delimiter
         self.tokens += completion.completion_tokens
         self.text += completion.text
@@ -83,7 +91,12 @@ class Draft:
             self.ended = "error"
         elif completion.finish_reason == "length":
             self.ended = "cut"
-        elif completion.stopped_at != delimiter or BOX in self.text:
+        elif self._is_within_a_step(completion.stopped_at):
+            self.text += completion.stopped_at or ""
+            if self.tokens < self.limit:
+                return False
+            self.ended = "cut"
+        elif completion.stopped_at != delimiter or BOX in self.text or delimiter in self.tree.root.sampling.stop:
             self.ended = "answer"
         elif self.text.strip():
             self.text += delimiter
@@ -106,6 +119,12 @@ class Draft:
         text = self.parent.text + self.text
         value = self.parent.value if steps else NOTHING
         return TreeNode(path, text, steps, tokens, self.parent.rewards, value, state)
+
+
+def _without_beginning(text: str, beginning: str) -> str:
+    while text.startswith(beginning):
+        text = text.removeprefix(beginning)
+    return text
 
 
 @dataclass(eq=False)

@@ -88,10 +88,14 @@ class CostFrontier(Frontier):
         return -(len(node.path) + 1) / node.value if node.value > 0 else -float("inf")
 
 
+DEPTH = 32
+
+
 @dataclass(frozen=True, kw_only=True)
 class TreeSearch(Rewarded):
     """samples: next steps that are drawn for the nodes expanded together, over all trees. Where that is one for each
-        tree, there is nothing to choose: answers are written in one piece, and are those of plain sampling.
+        tree and nothing else is limited, there is nothing to choose: answers are written in one piece, and are those of
+        plain sampling.
 
     aggregate: how the rewards of the steps to a node become its value.
     delimiter: what ends a step.
@@ -101,7 +105,7 @@ class TreeSearch(Rewarded):
 
     aggregate: Aggregate = "product"
     delimiter: str = "\n"
-    depth: int = 32
+    depth: int = DEPTH
     expansions: int | None = None
     tokens: int | None = None
 
@@ -127,12 +131,16 @@ class TreeSearch(Rewarded):
         """The steps that one tree draws for the nodes it expands together."""
         return self.size // self.trees
 
+    @property
+    def _is_limited(self) -> bool:
+        return self.depth != DEPTH or self.expansions is not None or self.tokens is not None
+
     @abstractmethod
     def frontier(self) -> Frontier:
         """A new one, for a new tree."""
 
     def decode(self, plan: Sequence[PlannedQuestion], resources: Resources) -> list[Decoded]:
-        if self.candidates == 1:
+        if self.candidates == 1 and not self._is_limited:
             return draw(plan, resources)
         from src.evaluation.decoding.search import search
 
@@ -185,7 +193,7 @@ class Forest(TreeSearch):
 
     @property
     def trees(self) -> int:
-        return min(self.forest, self.size, self.expansions or self.forest)
+        return min(self.forest, self.size, self.expansions or self.forest, self.tokens or self.forest)
 
     def frontier(self) -> Frontier:
         return BeamFrontier(1) if self.tree == "beam" else CostFrontier(self.tree)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from math import prod
 from typing import Literal
@@ -75,16 +76,18 @@ class RewardedAnswers(WholeAnswers, Rewarded):
             for candidate in decoded.candidates:
                 partial = Partial(full_text(planned.question), steps_of(candidate.answer.text))
                 partials[_score_id(partial)] = partial
-        scores = _score_all(partials, resources)
-        return [self._rewarded(planned, decoded, scores) for planned, decoded in zip(plan, drawn, strict=True)]
+        rated = _rate_all(partials, resources)
+        return [self._rewarded(planned, decoded, rated) for planned, decoded in zip(plan, drawn, strict=True)]
 
-    def _rewarded(self, planned: PlannedQuestion, decoded: Decoded, scores: dict[str, Scores]) -> Decoded:
+    def _rewarded(self, planned: PlannedQuestion, decoded: Decoded, rated: dict[str, Rated]) -> Decoded:
         question, compute = full_text(planned.question), decoded.compute
         ids = [_score_id(Partial(question, steps_of(c.answer.text))) for c in decoded.candidates]
-        compute.scored = sum(scores[id].tokens for id in dict.fromkeys(ids))
+        own = [rated[id] for id in dict.fromkeys(ids)]
+        compute.scored = sum(each.scores.tokens for each in own)
+        compute.seconds += sum(each.seconds for each in own)
         valued = [
             Candidate(candidate.answer, value_of(rewards, self.aggregate) if rewards else NOTHING)
-            for rewards, candidate in zip((scores[id].rewards for id in ids), decoded.candidates, strict=True)
+            for rewards, candidate in zip((rated[id].scores.rewards for id in ids), decoded.candidates, strict=True)
         ]
         return Decoded(tuple(valued), compute)
 
@@ -136,24 +139,35 @@ def _score_id(partial: Partial) -> str:
     return content_id("rewards", partial.question, *partial.steps)
 
 
-def _score_all(partials: dict[str, Partial], resources: Resources) -> dict[str, Scores]:
-    """The scores by id. Those in the journal are not asked again."""
-    found = {id: Scores((), 0) for id, partial in partials.items() if not partial.steps}
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """What the reward model says of an answer, and its share of the time that this took."""
+
+    scores: Scores
+    seconds: float = 0.0
+
+
+def _rate_all(partials: dict[str, Partial], resources: Resources) -> dict[str, Rated]:
+    """The ratings by id. Those in the journal are not asked again."""
+    found = {id: Rated(Scores((), 0)) for id, partial in partials.items() if not partial.steps}
     for id, row in resources.journal.rows():
         if id in partials:
-            found[id] = Scores(tuple(row["rewards"]), row["tokens"])
+            found[id] = Rated(Scores(tuple(row["rewards"]), row["tokens"]), row.get("seconds", 0.0))
     missing = iter([(id, partial) for id, partial in partials.items() if id not in found])
     first = next(missing, None)
     if first is None:
         return found
-    rated = Progress("rated", len(partials), "answers", done=len(found))
+    progress = Progress("rated", len(partials), "answers", done=len(found))
     with resources.open_scorer() as scorer:
         for batch in _batches(first, missing):
-            resources.progress.advance(0, note=rated.line())
-            for (id, _), scores in zip(batch, scorer.score([partial for _, partial in batch]), strict=True):
-                found[id] = rounded(scores)
-                resources.journal.append(id, {"rewards": found[id].rewards, "tokens": found[id].tokens})
-            rated.done = len(found)
+            resources.progress.advance(0, note=progress.line())
+            began = time.monotonic()
+            scored = scorer.score([partial for _, partial in batch])
+            seconds = (time.monotonic() - began) / len(batch)
+            for (id, _), scores in zip(batch, scored, strict=True):
+                found[id] = Rated(rounded(scores), seconds)
+                resources.journal.append(id, {**asdict(found[id].scores), "seconds": seconds})
+            progress.done = len(found)
     return found
 
 

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.core.errors import UserError
+from src.evaluation.decoding.rewards import Scores, StepScorer
 from src.evaluation.decoding.search import search
 from src.evaluation.decoding.trees import Beam, Forest, Levin
 from src.evaluation.decoding.whole import Independent
@@ -21,6 +23,15 @@ KINDS = {
     "best_first": Levin(samples=3, order="best_first"),
     "forest": Forest(samples=6, forest=3),
 }
+
+
+class LikeAll(StepScorer):
+    """Every step is as good as any other."""
+
+    def score(self, partials):
+        return [Scores((0.5,) * (len(p.steps) - p.first), 10) for p in partials]
+
+
 few = settings(max_examples=25, deadline=None)
 
 
@@ -137,6 +148,18 @@ def test_a_search_without_a_choice_is_plain_sampling(options):
     assert [f.compute.generated for f in found] == [f.compute.generated for f in sampled]
 
 
+@few
+@given(tokens=st.integers(1, 60), options=st.sampled_from([Beam(samples=1), Levin(samples=1), Forest(samples=4)]))
+def test_budgets_bind_a_search_without_a_choice_too(tokens, options):
+    limited = dataclasses.replace(options, tokens=tokens)
+    session = Walks(5)
+    (found,) = decode(limited, plan_of(1, limited.trees), session)
+    assert found.compute.generated == session.generated <= tokens
+    assert found.candidates and limited.trees <= tokens
+    (shallow,) = decode(dataclasses.replace(options, depth=2), plan_of(1, options.trees), Walks(5))
+    assert max(len(row["path"]) for row in shallow.nodes) == 2
+
+
 def test_depth_ends_a_path():
     (found,) = decode(Beam(samples=4, depth=2), plan_of(1), Walks(5))
     assert max(len(row["path"]) for row in found.nodes) == 2
@@ -165,6 +188,57 @@ def test_a_stop_string_that_begins_with_a_line_end_ends_an_answer_all_the_same()
     (found,) = decode(Levin(samples=3), [dataclasses.replace(planned, requests=(root,))], Chatty())
     assert [candidate.answer.text for candidate in found.candidates] == ["go 1"]
     assert found.candidates[0].answer.finish_reason == "stop"
+
+
+@pytest.mark.parametrize(
+    ("stop", "step", "said", "ends"),
+    [
+        ("\nQuestion", "The Question asks", "The ", False),  # within a step it is a word like any other
+        ("\nQuestion", "Question", "", True),
+        ("\n\nQuestion", "Question", "", False),  # one line end was written, not two
+        ("END", "so END", "so ", True),
+    ],
+)
+def test_a_stop_string_ends_an_answer_where_plain_sampling_would_end(stop, step, said, ends):
+    class Says(Walks):
+        def write(self, request):
+            solution = request.prompt.partition("## Solution\n")[2]
+            if not solution:
+                return Completion(request.id, "go 1", "stop", 9, 3, stopped_at="\n")
+            rest = step.removeprefix(solution.rpartition("\n")[2])
+            for each in sorted(request.sampling.stop, key=len):
+                if each in rest:
+                    return Completion(request.id, rest.partition(each)[0], "stop", 9, 1, stopped_at=each)
+            return Completion(request.id, f"{rest} \\boxed{{1}}", "stop", 9, 3)
+
+    (planned,) = plan_of(1)
+    root = planned.requests[0]
+    root = dataclasses.replace(root, sampling=dataclasses.replace(root.sampling, stop=(stop,)))
+    (found,) = decode(Levin(samples=2), [dataclasses.replace(planned, requests=(root,))], Says(), LikeAll())
+    expected = f"go 1\n{said}".rstrip() if ends else f"go 1\n{step} \\boxed{{1}}"
+    assert {candidate.answer.text for candidate in found.candidates} == {expected}
+
+
+def test_a_style_whose_answers_are_a_line_ends_with_the_line():
+    (planned,) = plan_of(1)
+    root = planned.requests[0]
+    root = dataclasses.replace(root, sampling=dataclasses.replace(root.sampling, stop=("\n",)))
+    (found,) = decode(Levin(samples=3), [dataclasses.replace(planned, requests=(root,))], Walks(4))
+    assert {len(row["path"]) for row in found.nodes} == {0, 1}
+    assert {candidate.answer.finish_reason for candidate in found.candidates} == {"stop"}
+
+
+def test_a_search_from_the_journal_took_as_long_as_when_it_was_made(tmp_path):
+    class Slow(Shares):
+        def score(self, partials):
+            time.sleep(0.02)
+            return super().score(partials)
+
+    plan = plan_of(3)
+    made = decode(Levin(samples=3), plan, scorer=Slow(), folder=tmp_path)
+    again = decode(Levin(samples=3), plan, folder=tmp_path)
+    assert sum(each.compute.seconds for each in made) >= 0.02
+    assert [each.compute.seconds for each in again] == pytest.approx([each.compute.seconds for each in made])
 
 
 def test_siblings_with_the_same_text_are_one_node():

@@ -1,6 +1,9 @@
+import time
+
 import pytest
 
 from src.evaluation.decoding.base import Candidate, DecodingCompute
+from src.evaluation.decoding.rewards import RewardModel
 from src.evaluation.decoding.trees import Beam, Forest, Levin
 from src.evaluation.decoding.whole import BestOfN, Independent, Majority, WeightedMajority, value_of
 from src.evaluation.requests import Answer
@@ -80,6 +83,21 @@ def test_all_whole_answer_decodings_see_the_same_answers_and_score_them_once(tmp
     assert [each.candidates for each in again] == [each.candidates for each in decoded]
 
 
+def test_rating_takes_time_and_the_journal_remembers_it(tmp_path):
+    class Slow(Shares):
+        def score(self, partials):
+            time.sleep(0.05)
+            return super().score(partials)
+
+    decoding = BestOfN(samples=3)
+    with resources(tmp_path, Walks(2), Slow()) as found:
+        made = decoding.decode(plan_of(4, 3), found)
+    with resources(tmp_path) as found:
+        again = decoding.decode(plan_of(4, 3), found)
+    assert sum(each.compute.seconds for each in made) >= 0.05
+    assert [each.compute.seconds for each in again] == pytest.approx([each.compute.seconds for each in made])
+
+
 def test_rating_tells_how_far_it_is(tmp_path, monkeypatch):
     """A few answers at a time, with what a run before the last kill had rated."""
     monkeypatch.setattr("src.evaluation.decoding.whole.SCORED_AT_ONCE", 3)
@@ -104,6 +122,8 @@ def test_operations_are_counted_by_the_stated_rule():
     ("kind", "options", "match"),
     [
         (Levin, {"depth": 0}, "depth"),
+        (Levin, {"judge": "classes"}, "name one by decoding.reward"),
+        (Levin, {"judge": "likelihood", "reward": RewardModel("m", judge="classes")}, "set decoding.reward.judge"),
         (Levin, {"delimiter": ""}, "delimiter"),
         (Beam, {"samples": 2, "width": 3}, "width"),
         (Forest, {"forest": 0}, "forest"),
