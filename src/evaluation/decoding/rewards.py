@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from src.core.hub import model_folder, model_identity
+from src.core.hub import commit, model_folder, model_identity
 from src.evaluation.prompting import CORPUS_PROMPT
 from src.modeling.shape import Shape
 from src.modeling.sources import weights_and_tokenizer
@@ -97,6 +97,14 @@ class RewardModel:
         if (folder := model_folder(self.model)) is None:
             return None
         return inner if (inner := folder / "model").is_dir() else folder
+
+    def pinned(self) -> RewardModel:
+        """Itself. Raises UserError where nobody knows a model of this name on the hub: answers would be written first,
+        and rated never."""
+        if model_folder(self.model) is None:
+            instead = "name a local folder, or a published one: +decoding/reward=math_shepherd"
+            commit(self.model, "model", instead=instead)
+        return self
 
     def identity(self) -> dict[str, str]:
         """The files of a local folder, or the commit on the hub."""

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from src.core.errors import UserError
+from src.core.fingerprint import pin
 from src.evaluation.decoding.rewards import Partial, RewardModel, steps_of
 from src.evaluation.decoding.scorer import label_tokens
+from src.evaluation.decoding.trees import Levin
 from src.modeling.classifier import load_classifier
 from src.modeling.loading import load_model, load_tokenizer
 from src.modeling.rows import encode_prompts, encode_responses
@@ -128,6 +130,19 @@ def test_what_the_model_cannot_read_is_worth_nothing(folder):
 def test_labels_are_single_tokens(folder, labels):
     with pytest.raises(UserError, match="must be one each"):
         RewardModel(folder, labels=labels).open()
+
+
+def test_a_reward_model_that_nobody_knows_is_told_before_anything_runs(folder, monkeypatch):
+    def nowhere(name, kind, instead):
+        raise UserError(f"There is no {kind} {name}.", instead)
+
+    monkeypatch.setattr("src.evaluation.decoding.rewards.commit", nowhere)
+    absent = []
+    decoding = Levin(reward="math_shepherd")
+    assert pin(decoding, absent) == decoding
+    (error,) = absent
+    assert "+decoding/reward=math_shepherd" in error.mend
+    assert pin(Levin(reward=str(folder)), none := []) == Levin(reward=str(folder)) and none == []
 
 
 def test_a_stage_s_folder_is_as_good_as_the_model_in_it(folder, tmp_path):
