@@ -50,9 +50,10 @@ def writer(model: str, synthesizer: str) -> str:
 
 
 def single_options(file: str) -> str:
+    """Hydra fills in what a help text writes with a `$`, so that one of an option's value is doubled."""
     from src.config.explain import lines_of_single_options
 
-    return "\n".join(lines_of_single_options(file))
+    return "\n".join(lines_of_single_options(file)).replace("$", "$$")
 
 
 def home(folder: str) -> str:

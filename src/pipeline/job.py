@@ -112,6 +112,7 @@ class Job:
         record.end("complete")
         tracker.finish(failed=False)
         self._report()
+        self._name_reward_models(made)
         return _mean_accuracy(made[self.nodes[-1].name])
 
     def absent(self) -> list[str]:
@@ -136,6 +137,12 @@ class Job:
                 self.study,
                 exc_info=not isinstance(error, UserError),
             )
+
+    def _name_reward_models(self, made: Mapping[str, Artifact]) -> None:
+        """They can lead the searches of `src.evaluate`."""
+        for node in self.nodes:
+            if node.stage.kind == "reward":
+                log.info("Reward model: decoding.reward=%s", made[node.name].path)
 
 
 class _Record:

@@ -9,8 +9,9 @@ corrected for all these comparisons. Who stands on the frontier was chosen by th
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from statistics import fmean
@@ -26,11 +27,15 @@ from src.reporting.text import duration, interval, listed, number, p_value, perc
 
 SHOWN_TREES, SHOWN_NODES = 3, 40
 MEAN_OF_ANSWERS = "Independent"  # its accuracy is what one answer reaches, so what one answer takes stands beside it
+SIZES = ("samples", "tokens", "expansions")  # how much a decoding may write: points of one line
 
 
 @dataclass(frozen=True)
 class DecodingArm:
-    """One decoding at one size. All but the accuracies is by question; of plain samples, by answer."""
+    """One decoding at one size. All but the accuracies is by question; of plain samples, by answer.
+
+    options: as they are typed, but for `samples`.
+    """
 
     arm: Arm
     decoding: str
@@ -41,6 +46,7 @@ class DecodingArm:
     generated: float
     scored: float
     seconds: float
+    options: dict[str, str] = field(default_factory=dict)
 
     @property
     def at(self) -> tuple[Manifest, ...]:
@@ -133,7 +139,7 @@ def decodings(study: Study) -> Decodings:
     """Those of the arms with a size and operations that are known."""
     names = compared(study.complete)
     found = [made for arm in study.arms if (made := _arm(arm, names))]
-    if len({(a.decoding, a.samples) for a in found}) < 2:
+    if len({(a.decoding, a.samples, *a.options.items()) for a in found}) < 2:
         return Decodings()
     found.sort(key=lambda a: (a.flops, a.arm.name))
     job = next((arm.arm.complete[0] for arm in reversed(found) if _has_trees(arm.arm.complete[0])), None)
@@ -141,6 +147,17 @@ def decodings(study: Study) -> Decodings:
     known = {a.arm.name for a in found}
     left_out = tuple(arm.name for arm in study.arms if arm.complete and arm.name not in known)
     return Decodings(tuple(found), _claims(found, names), trees, job.label if job else "", left_out)
+
+
+def labels(arms: Sequence[DecodingArm]) -> list[str]:
+    """Of each arm its decoding, and the options in which arms of that decoding differ, but for their sizes."""
+    values: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for a in arms:
+        for option, value in a.options.items():
+            values[a.decoding, option].add(value)
+    differ = {key for key, found in values.items() if len(found) > 1 and key[1] not in SIZES}
+    own = ([f"{o}={value}" for o, value in a.options.items() if (a.decoding, o) in differ] for a in arms)
+    return [", ".join([a.decoding, *words]) for a, words in zip(arms, own, strict=True)]
 
 
 def frontier(arms: Sequence[DecodingArm]) -> tuple[DecodingArm, ...]:
@@ -170,8 +187,7 @@ def _arm(arm: Arm, names: Sequence[str]) -> DecodingArm | None:
     if accuracy is None or not rows or any(row["flops"] is None for row in rows):
         return None
     asked = sum(row["questions"] for row in rows)
-    if rows[0]["decoding"] == MEAN_OF_ANSWERS:
-        asked *= rows[0]["samples"]
+    answers = rows[0]["samples"] if rows[0]["decoding"] == MEAN_OF_ANSWERS else 1
     speeds = [speed for job in arm.complete for speed in _speeds(job) if speed["benchmark"] in names]
     return DecodingArm(
         arm,
@@ -179,11 +195,36 @@ def _arm(arm: Arm, names: Sequence[str]) -> DecodingArm | None:
         rows[0]["samples"],
         accuracy,
         fmean(fmean(row["oracle"] for row in rows if row["benchmark"] == name) for name in names),
-        sum(row["flops"] for row in rows) / asked,
-        sum(row["generated_tokens"] for row in rows) / asked,
+        sum(_flops(row, answers) for row in rows) / asked,
+        sum(row["generated_tokens"] for row in rows) / asked / answers,
         sum(row["scored_tokens"] for row in rows) / asked,
-        sum(s["seconds_per_question"] * s["questions"] for s in speeds) / max(sum(s["questions"] for s in speeds), 1),
+        _seconds(speeds) / answers,
+        _options(arm.complete[0]),
     )
+
+
+def _seconds(speeds: Sequence[dict[str, Any]]) -> float:
+    """Of a question."""
+    asked = sum(speed["questions"] for speed in speeds)
+    return sum(speed["seconds_per_question"] * speed["questions"] for speed in speeds) / max(asked, 1)
+
+
+def _flops(row: dict[str, Any], answers: int) -> float:
+    """Those of one of the answers, each of which would need the prompt."""
+    prompt, written = row["prompt_tokens"], row["generated_tokens"]
+    share = (prompt + written / answers) / (prompt + written) if answers > 1 and written else 1.0
+    return float(row["flops"] * share)
+
+
+def _options(job: JobRecord) -> dict[str, str]:
+    """Those of its decoding, whose temperature may be the evaluation's."""
+    manifest = job.manifest("evaluate")
+    config = manifest.config if manifest else {}
+    options = dict(config.get("decoding") or {})
+    if "temperature" in options and options["temperature"] is None:
+        options["temperature"] = config.get("temperature")
+    words = {name: json.dumps(value, ensure_ascii=False).strip('"') for name, value in options.items()}
+    return {name: word for name, word in words.items() if name not in ("_target_", "samples")}
 
 
 def _compute(job: JobRecord) -> list[dict[str, Any]]:
@@ -262,15 +303,17 @@ def _against(claim: Claim | None) -> tuple[Cell, ...]:
 
 
 def plot(found: Decodings) -> Plot | None:
-    """Accuracy against operations, a line a decoding; dashed above them the oracle, the frontier ringed."""
+    """Accuracy against operations, a line a decoding and its options; dashed the oracle, the frontier ringed."""
     if not found:
         return None
-    kinds = list(dict.fromkeys(a.decoding for a in found.arms))
+    lines: dict[str, list[DecodingArm]] = defaultdict(list)
+    for label, a in zip(labels(found.arms), found.arms, strict=True):
+        lines[label].append(a)
     with figure(3.4, formulas=True) as drawn:
         axes = drawn.subplots()
-        for kind, colour in zip(kinds, SERIES * len(kinds)):
-            mine = [a for a in found.arms if a.decoding == kind]
-            axes.plot([a.flops for a in mine], [100 * a.accuracy.mean for a in mine], "o-", color=colour, label=kind)
+        for (label, mine), colour in zip(lines.items(), SERIES * len(lines)):
+            means = [100 * a.accuracy.mean for a in mine]
+            axes.plot([a.flops for a in mine], means, "o-", color=colour, label=label.replace("$", r"\$"))
             for a in mine:
                 low, high = 100 * a.accuracy.low, 100 * a.accuracy.high
                 axes.plot([a.flops, a.flops], [low, high], color=colour, linewidth=0.8, alpha=0.6)

@@ -1,4 +1,5 @@
 from pathlib import Path
+from string import Template
 
 import pytest
 
@@ -22,3 +23,7 @@ def test_a_model_of_unknown_size_is_taken_for_a_large_one():
     choices = ("smallest", "smollm2", "other")
     found = {model: resolvers.recipe(model, *choices) for model in ("tiny", "smollm2_135m", "smollm2_360m", "hf")}
     assert list(found.values()) == ["smallest", "smollm2", "other", "other"]
+
+
+def test_the_options_of_a_help_text_show_an_interpolation_as_it_is_written():
+    assert "  seed=${data_seed} " in Template(resolvers.single_options("evaluate")).substitute()

@@ -103,3 +103,15 @@ def test_overrides_that_hang_on_the_jobs_are_handed_on(monkeypatch):
         lambda jobs: [f"name={len(jobs)}_{jobs[0].name}"],
     )
     assert given == ["tracker=none", "name=1_main"]
+
+
+HYDRAS = [path.stem for path in sorted((CONF.parent / "src").glob("*.py")) if "@hydra.main" in path.read_text()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HYDRAS)
+def test_every_command_that_hydra_serves_has_its_own_help(name):
+    command = [sys.executable, "-m", f"src.{name}", "--help"]
+    done = subprocess.run(command, cwd=CONF.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"python -m src.{name} " in done.stdout

@@ -10,6 +10,9 @@ from omegaconf import OmegaConf
 
 from src.core.errors import UserError
 from src.core.processes import CORES
+from src.core.stage import Artifact
+from src.core.store import Store
+from src.core.tracking import NoTracker
 from src.pipeline.job import Job, _Record, _take_a_share_of_the_cores, set_aside
 
 
@@ -28,6 +31,28 @@ def test_a_report_that_fails_does_not_fail_the_job_and_is_told_how_to_be_made_ag
     assert str(error) in record.getMessage()
     assert "python -m src.report study=s" in record.getMessage()
     assert bool(record.exc_info) == isinstance(error, ValueError), "a bug keeps its traceback"
+
+
+def test_a_job_that_made_a_reward_model_names_its_folder(monkeypatch, caplog, tmp_path):
+    made = {name: Artifact(tmp_path / "store" / name / "abc") for name in ("steps", "reward")}
+    for artifact in made.values():
+        artifact.path.mkdir(parents=True)
+        (artifact.path / "manifest.json").write_text('{"metrics": {}}')
+    job = object.__new__(Job)
+    job.study, job.name, job.seed, job.id, job.config, job.outputs = "s", "main", 0, "i", {}, tmp_path
+    job.nodes = [SimpleNamespace(name=name, stage=SimpleNamespace(kind=name)) for name in made]
+    job.store, job.compute, job.tracker = Store(tmp_path / "store"), None, NoTracker()
+    monkeypatch.setattr(Job, "absent", lambda self: [])
+    monkeypatch.setattr(Job, "_report", lambda self: None)
+    monkeypatch.setattr("src.pipeline.job.Runner.walk", lambda self, nodes: made)
+    record = SimpleNamespace(command="", visited=None, end=lambda status: None)
+    monkeypatch.setattr("src.pipeline.job._Record", lambda job, say: record)
+    monkeypatch.setattr("src.pipeline.job._in_parallel", lambda: False)
+    monkeypatch.setattr("src.pipeline.job.stopping.listen", lambda *signals: None)
+    monkeypatch.setattr("src.pipeline.job.stopping.keep_open_pipes", lambda: None)
+    with caplog.at_level("INFO"):
+        job.run()
+    assert f"Reward model: decoding.reward={tmp_path}/store/reward/abc" in caplog.messages
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from src.core.intervals import Estimate
 from src.reporting.collect import Arm, collect
-from src.reporting.decodings import DecodingArm, decodings, frontier, plot
+from src.reporting.decodings import DecodingArm, decodings, frontier, labels, plot
 from src.reporting.report import write_report
 from tests.reporting.fake_store import FakeJob, build
 
@@ -113,3 +113,56 @@ def test_the_page_draws_accuracy_against_operations_and_shows_trees(study):
 def test_the_powers_along_the_axis_of_operations_are_set_as_such(study):
     drawn = plot(decodings(collect(study, "search_at_inference")))
     assert drawn is not None and "$" not in re.sub(r"<!--.*?-->", "", drawn.svg)
+
+
+def edit(path: Path, **values) -> None:
+    """Set values of a JSON file, or of each of its rows."""
+    told = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps([row | values for row in told] if isinstance(told, list) else told | values))
+
+
+def one_decoding(outputs: Path, kind: str, options: list[dict]) -> None:
+    """Give the arms of a study one decoding at one size, each with options of its own."""
+    jobs = collect(outputs, "search_at_inference").jobs
+    for job, own in zip(jobs, options, strict=True):
+        folder = job.manifest("evaluate").path
+        edit(folder / "compute.json", decoding=kind, samples=16)
+        given = {"_target_": f"src.{kind}", "samples": 16, "temperature": None, "delimiter": "\n", **own}
+        edit(folder / "manifest.json", config={"decoding": given, "temperature": 0.7})
+
+
+@pytest.mark.parametrize(("option", "values"), [("aggregate", ("mean", "min", "last")), ("width", (1, 2, 4))])
+def test_arms_that_differ_in_one_option_of_a_decoding_are_told_apart_by_it(study, option, values):
+    one_decoding(study, "Beam", [{option: value} for value in values])
+    found = decodings(collect(study, "search_at_inference"))
+    assert {a.arm.name for a in found.arms} == set(SIZES)
+    assert sorted(labels(found.arms)) == [f"Beam, {option}={value}" for value in sorted(values)]
+    drawn = plot(found)
+    assert drawn is not None and all(f"{option}={value}" in drawn.svg for value in values)
+
+
+def test_arms_of_one_decoding_with_the_same_options_are_no_study_of_decodings(study):
+    one_decoding(study, "Beam", [{}] * 3)
+    assert not decodings(collect(study, "search_at_inference"))
+
+
+def test_arms_that_differ_in_what_they_may_write_are_points_of_one_line(study):
+    one_decoding(study, "Levin", [{"tokens": 100}, {"tokens": 200}, {"tokens": 400}])
+    assert labels(decodings(collect(study, "search_at_inference")).arms) == ["Levin"] * 3
+
+
+def test_an_arm_without_a_temperature_of_its_own_has_the_evaluation_s(study):
+    one_decoding(study, "Levin", [{}, {"temperature": 0.7}, {"temperature": 1.0}])
+    found = labels(decodings(collect(study, "search_at_inference")).arms)
+    assert sorted(found) == ["Levin, temperature=0.7", "Levin, temperature=0.7", "Levin, temperature=1.0"]
+
+
+def test_of_plain_samples_one_takes_its_own_tokens_and_time_and_the_whole_prompt(study):
+    for job, samples in zip(collect(study, "search_at_inference").jobs, (1, 16, 16), strict=True):
+        folder, written = job.manifest("evaluate").path, 10 * 100 * samples
+        tokens = {"prompt_tokens": 900, "generated_tokens": written, "scored_tokens": 0, "flops": 5.0 * (written + 900)}
+        edit(folder / "compute.json", decoding="Independent", samples=samples, **tokens)
+        speeds = [{"model": "student", "benchmark": "seen_families", "questions": 10}]
+        edit(folder / "conditions.json", speed=[row | {"seconds_per_question": 0.1 * samples} for row in speeds])
+    for a in decodings(collect(study, "search_at_inference")).arms:
+        assert (a.flops, a.generated, a.seconds) == pytest.approx((5 * 190, 100, 0.1)), a.samples
