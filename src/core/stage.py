@@ -120,6 +120,7 @@ class Stage(ABC):
     kind: ClassVar[str]
     version: ClassVar[int]
     heavy: ClassVar[bool] = False  # loads torch or vLLM: runs in a process of its own
+    serves: ClassVar[str] = ""  # the option of other commands that takes what it leaves; a run ends by naming both
 
     @abstractmethod
     def run(self, ctx: StageContext) -> None:

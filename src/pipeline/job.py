@@ -112,7 +112,7 @@ class Job:
         record.end("complete")
         tracker.finish(failed=False)
         self._report()
-        self._name_reward_models(made)
+        self._name_what_serves(made)
         return _mean_accuracy(made[self.nodes[-1].name])
 
     def absent(self) -> list[str]:
@@ -138,11 +138,10 @@ class Job:
                 exc_info=not isinstance(error, UserError),
             )
 
-    def _name_reward_models(self, made: Mapping[str, Artifact]) -> None:
-        """They can lead the searches of `src.evaluate`."""
+    def _name_what_serves(self, made: Mapping[str, Artifact]) -> None:
         for node in self.nodes:
-            if node.stage.kind == "reward":
-                log.info("Reward model: decoding.reward=%s", made[node.name].path)
+            if node.stage.serves:
+                log.info("For other commands: %s=%s", node.stage.serves, made[node.name].path)
 
 
 class _Record:

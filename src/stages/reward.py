@@ -29,6 +29,7 @@ class Reward(TrainingStage):
 
     kind: ClassVar[str] = "reward"
     version: ClassVar[int] = 3
+    serves: ClassVar[str] = "decoding.reward"
 
     labels: Literal["hard", "soft"] = "soft"
 

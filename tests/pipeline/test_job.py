@@ -33,14 +33,17 @@ def test_a_report_that_fails_does_not_fail_the_job_and_is_told_how_to_be_made_ag
     assert bool(record.exc_info) == isinstance(error, ValueError), "a bug keeps its traceback"
 
 
-def test_a_job_that_made_a_reward_model_names_its_folder(monkeypatch, caplog, tmp_path):
+def test_a_job_names_the_folders_that_serve_other_commands(monkeypatch, caplog, tmp_path):
     made = {name: Artifact(tmp_path / "store" / name / "abc") for name in ("steps", "reward")}
     for artifact in made.values():
         artifact.path.mkdir(parents=True)
         (artifact.path / "manifest.json").write_text('{"metrics": {}}')
     job = object.__new__(Job)
     job.study, job.name, job.seed, job.id, job.config, job.outputs = "s", "main", 0, "i", {}, tmp_path
-    job.nodes = [SimpleNamespace(name=name, stage=SimpleNamespace(kind=name)) for name in made]
+    job.nodes = [
+        SimpleNamespace(name=name, stage=SimpleNamespace(serves="decoding.reward" if name == "reward" else ""))
+        for name in made
+    ]
     job.store, job.compute, job.tracker = Store(tmp_path / "store"), None, NoTracker()
     monkeypatch.setattr(Job, "absent", lambda self: [])
     monkeypatch.setattr(Job, "_report", lambda self: None)
@@ -52,7 +55,7 @@ def test_a_job_that_made_a_reward_model_names_its_folder(monkeypatch, caplog, tm
     monkeypatch.setattr("src.pipeline.job.stopping.keep_open_pipes", lambda: None)
     with caplog.at_level("INFO"):
         job.run()
-    assert f"Reward model: decoding.reward={tmp_path}/store/reward/abc" in caplog.messages
+    assert f"For other commands: decoding.reward={tmp_path}/store/reward/abc" in caplog.messages
 
 
 @pytest.mark.parametrize(

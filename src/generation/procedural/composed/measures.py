@@ -16,8 +16,7 @@ Texts = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Quantity:
-    """Something that is measured: in which units, how finely, how large, and how one speaks of it. A text without its
-    numbers is no part of any story."""
+    """Something that is measured: in which units, with how many decimal places, how large, and how one speaks of it."""
 
     name: str
     units: tuple[str, ...]
