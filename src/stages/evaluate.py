@@ -21,6 +21,7 @@ from src.evaluation.benchmark import Benchmark
 from src.evaluation.decoding import Decoding, Independent
 from src.evaluation.decoding.base import Rewarded
 from src.evaluation.decoding.rewards import READING, Judge, RewardModel, StepScorer
+from src.evaluation.decoding.trees import programs_are_no_steps
 from src.evaluation.isolation import Programs, isolation_for
 from src.evaluation.prompting import Protocol, Style
 from src.generation.base import Generator, Sampling
@@ -139,18 +140,16 @@ class Evaluate(Stage):
     def identity(self) -> dict[str, Any]:
         """The exemplars' file, and a decoding other than plain sampling. Asked before anything runs, so it also says
         whether programs can be run here."""
-        styles = {benchmark.style or self.prompting for benchmark in self.benchmarks.values()}
-        if styles & {"program", "tool"}:
+        style_of = {name: benchmark.style or self.prompting for name, benchmark in self.benchmarks.items()}
+        by_program = [name for name, style in style_of.items() if style in ("program", "tool")]
+        if by_program:
             if self.programs == "skip":
                 raise UserError("A benchmark is asked by program, and programs=skip runs none.", "programs=isolated")
             isolation_for(self.programs)
-        if self._server is not None and self._server.api == "completions" and "chat" in styles:
+        if self._server is not None and self._server.api == "completions" and "chat" in style_of.values():
             raise UserError("prompting=chat needs a server's chat API.", "Set engine.api=chat, or another prompting.")
-        if styles & {"program", "tool"} and self.decoding.reads_steps:
-            raise UserError(
-                "A benchmark is answered by programs, and a search goes on from steps of text.",
-                "Choose decoding=best_of_n or majority for it, or another prompting.",
-            )
+        if by_program and self.decoding.reads_steps:
+            raise programs_are_no_steps(by_program[0])
         if self._server is not None and self.decoding.reads_steps:
             raise UserError(
                 "A search goes on from steps, and a server does not say which stop string ended a text.",

@@ -10,12 +10,11 @@ from dataclasses import asdict
 from itertools import chain
 from typing import Any
 
-from src.core.errors import UserError
 from src.core.records import content_id
 from src.evaluation.decoding.base import Candidate, Decoded, DecodingCompute, Resources
 from src.evaluation.decoding.rewards import Scores, StepScorer
 from src.evaluation.decoding.tree import Draft, Tree, TreeNode
-from src.evaluation.decoding.trees import TreeSearch
+from src.evaluation.decoding.trees import TreeSearch, programs_are_no_steps
 from src.evaluation.decoding.whole import rounded
 from src.evaluation.requests import Answer, PlannedQuestion, raise_if_lost
 from src.generation.base import Completion, Request, Session
@@ -32,10 +31,7 @@ def search(options: TreeSearch, plan: Sequence[PlannedQuestion], resources: Reso
     """
     for planned in plan:
         if planned.way.programs:
-            raise UserError(
-                f"The benchmark {planned.benchmark} is answered by programs, and a search goes on from steps of text.",
-                "Choose decoding=best_of_n or majority for it, or another prompting.",
-            )
+            raise programs_are_no_steps(planned.benchmark)
     forests = [_trees(options, planned) for planned in plan]
     _Search(list(chain(*forests)), resources).run()
     return [_decoded(trees) for trees in forests]

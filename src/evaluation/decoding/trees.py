@@ -13,10 +13,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from src.core.checks import at_least
+from src.core.errors import UserError
 from src.evaluation.decoding.base import Candidate, Decoded, Resources, Rewarded
 from src.evaluation.decoding.tree import TreeNode
 from src.evaluation.decoding.whole import Aggregate, draw, weighted_majority
 from src.evaluation.requests import PlannedQuestion
+
+
+def programs_are_no_steps(benchmark: str) -> UserError:
+    return UserError(
+        f"The benchmark {benchmark} is answered by programs, and a search goes on from steps of text.",
+        "Choose decoding=best_of_n or majority for it, or another prompting.",
+    )
 
 
 class Frontier(ABC):

@@ -20,7 +20,7 @@ from src.generation.base import Completion, Generator, Request, Session
 from src.generation.budget import Price
 from src.generation.procedural import composed
 from src.generation.procedural.family import Family, Kind, Slice
-from src.generation.procedural.size import COMPOSED_STAGE, FULL, Size, families_digest
+from src.generation.procedural.size import FULL, Size, families_digest
 from src.generation.procedural.topics import words_of
 from src.generation.procedural.tutor import TASKS
 from src.prompts.sets import STAGES
@@ -118,7 +118,7 @@ def write(request: Request, error_rate: float = 0.0, size: Size = FULL) -> str:
 def _composed(stage: str, part: Slice, rng: Random, size: Size) -> Family | None:
     """A family of stories put together from parts, in the share of grade-school problems to learn from that is
     wanted."""
-    if (stage, part) != (COMPOSED_STAGE, "train") or not size.composed or rng.random() >= size.composed:
+    if (stage, part) != (composed.STAGE, "train") or not size.composed or rng.random() >= size.composed:
         return None
     return composed.pick(rng)
 

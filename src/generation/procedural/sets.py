@@ -18,7 +18,7 @@ from src.core.records import seed_from
 from src.generation.procedural import composed
 from src.generation.procedural.family import Family, Instance, Kind, Slice, SolvedProblem, Split
 from src.generation.procedural.people import Cast
-from src.generation.procedural.size import COMPOSED_STAGE, FULL, Size
+from src.generation.procedural.size import FULL, Size
 
 Told = set[tuple[str, str]]  # family and signature
 
@@ -54,8 +54,8 @@ def training_problems(
     turns = _turns("seen", split, "training", seed, tool_share, size)
     if split == "dev":
         return iter(_balanced(n, turns, "dev problems"))
-    if size.composed and COMPOSED_STAGE in turns:
-        turns[COMPOSED_STAGE] = _with_composed(turns[COMPOSED_STAGE], seed, tool_share, size)
+    if size.composed and composed.STAGE in turns:
+        turns[composed.STAGE] = _with_composed(turns[composed.STAGE], seed, tool_share, size)
     return islice(_round_robin(list(turns.values())), n)
 
 
@@ -128,7 +128,7 @@ def _with_composed(
             continue
         family = composed.pick(rng)
         kind: Kind = "tool" if rng.random() < tool_share else "cot"
-        problem = family.tell(family.draw(rng, "train"), rng, stage=COMPOSED_STAGE, kind=kind, cast="training")
+        problem = family.tell(family.draw(rng, "train"), rng, stage=composed.STAGE, kind=kind, cast="training")
         if problem.id not in told:
             told.add(problem.id)
             yield problem

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from src.generation.procedural.family import Family, Ranges, Split
 
 
-COMPOSED_STAGE = "grade_school"
-
-
 @dataclass(frozen=True)
 class Size:
     """How much of the problem space: a model of half a million parameters learns a corner of it in a minute.

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from src.generation.procedural import composed
-from src.generation.procedural.composed.story import part, told
+from src.generation.procedural.composed.story import Part, told
 from src.generation.procedural.families import FAMILIES
 from src.generation.procedural.family import BrokenFamilyError, slice_of
 from src.generation.procedural.language import decimal, dressed, latex, plural
@@ -138,11 +138,11 @@ def test_a_share_beyond_one_is_refused(share):
 
 def test_parts_stand_apart_though_their_names_are_the_same():
     one = {"numbers": {"a": range(2, 9)}, "check": lambda v: v.r - v.a == (v.q or 0)}
-    begin = part("has", ("{name} has {a}.",), lambda q, a: {"r": a}, program="q = {a}", **one)
-    more = part(
+    begin = Part("has", ("{name} has {a}.",), lambda q, a: {"r": a}, program="q = {a}", **one)
+    more = Part(
         "more", ("{a} come.",), lambda q, a: {"r": q + a}, steps=("{q} + {a} = {r}.",), program="q += {a}", **one
     )
-    end = part("all", ("How many?",), lambda q: {"r": q}, lambda v: v.r == v.q, closing="It is {r}.")
+    end = Part("all", ("How many?",), lambda q: {"r": q}, lambda v: v.r == v.q, closing="It is {r}.")
     story = told("test", [begin, more, more, end], "add")
     values = story.draw(Random(0), "train").values
     assert values["answer"] == values["a0"] + values["a1"] + values["a2"]
@@ -151,8 +151,8 @@ def test_parts_stand_apart_though_their_names_are_the_same():
 
 
 def test_a_part_that_contradicts_itself_is_told_by_its_story():
-    begin = part("has", ("{name} has {a}.",), lambda q, a: {"r": a}, lambda v: False, numbers={"a": range(2, 99)})
-    end = part("all", ("How many?",), lambda q: {"r": q}, lambda v: v.r == v.q, closing="It is {r}.")
+    begin = Part("has", ("{name} has {a}.",), lambda q, a: {"r": a}, lambda v: False, numbers={"a": range(2, 99)})
+    end = Part("all", ("How many?",), lambda q: {"r": q}, lambda v: v.r == v.q, closing="It is {r}.")
     with pytest.raises(BrokenFamilyError, match="test_has_all"):
         told("test", [begin, end], "add").draw(Random(0), "train")
 

@@ -10,7 +10,7 @@ synthesis does not know them, and only `problems.composed` has a teacher write t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import product
 from random import Random
@@ -18,6 +18,7 @@ from types import ModuleType
 
 from src.core.records import seed_from
 from src.generation.procedural.composed import large, measures, money, people, reckoning, relations, things, unknowns
+from src.generation.procedural.composed.story import STAGE as STAGE
 from src.generation.procedural.composed.story import Part, told
 from src.generation.procedural.family import Family
 
@@ -43,8 +44,10 @@ def worlds() -> Worlds:
     """The families of each world."""
     return {
         **_of_things(),
-        "large": tuple(_stories("large", large.beginnings(), large.changes(), large.endings(), large.TOPICS)),
-        "people": tuple(_stories("people", people.beginnings(), people.changes(), people.endings(), people.TOPICS)),
+        "large": _stories("large", large.beginnings(), _at_most_once(large.changes()), large.endings(), large.TOPICS),
+        "people": _stories(
+            "people", people.beginnings(), _at_most_once(people.changes()), people.endings(), people.TOPICS
+        ),
         "money": tuple(_of_money()),
         "measures": tuple(_of_measures()),
         "unknowns": _written(unknowns),
@@ -60,16 +63,27 @@ def pick(rng: Random) -> Family:
 
 
 def _stories(
-    world: str, beginnings: list[Part], changes: list[Part], endings: list[Part], topics: str, printed: str = "q"
-) -> list[Family]:
-    """All stories with one change at most, those without one first. A beginning that is asked for its own number makes
-    none."""
-    middles: list[list[Part]] = [[], *([change] for change in changes)]
-    return [
+    world: str,
+    beginnings: Sequence[Part],
+    middles: Sequence[Sequence[Part]],
+    endings: Sequence[Part],
+    topics: str,
+    printed: str = "q",
+) -> tuple[Family, ...]:
+    """All that can be put together. A beginning that is asked for its own number makes none."""
+    return tuple(
         told(world, [beginning, *middle, ending], topics, printed)
         for middle, beginning, ending in product(middles, beginnings, endings)
         if any(each.steps for each in (beginning, *middle, ending))
-    ]
+    )
+
+
+def _once(changes: Sequence[Part]) -> list[list[Part]]:
+    return [[change] for change in changes]
+
+
+def _at_most_once(changes: Sequence[Part]) -> list[list[Part]]:
+    return [[], *_once(changes)]
 
 
 def _written(module: ModuleType) -> tuple[Family, ...]:
@@ -80,11 +94,9 @@ def _of_things() -> Worlds:
     beginnings, changes, endings = [*things.beginnings(), *things.multiplied()], things.changes(), things.endings()
     twice = [parts for parts in product(beginnings, changes, changes, endings) if parts[1] is not parts[2]]
     chosen = Random(seed_from("two changes")).sample(twice, OF_TWO_CHANGES)
-    once = _stories("things", beginnings, changes, endings, things.TOPICS)
-    short = _stories("things", beginnings, [], endings, things.TOPICS)
     return {
-        "things": tuple(short),
-        "things_changed": tuple(once[len(short) :]),
+        "things": _stories("things", beginnings, [[]], endings, things.TOPICS),
+        "things_changed": _stories("things", beginnings, _once(changes), endings, things.TOPICS),
         "things_changed_twice": tuple(told("things", parts, things.TOPICS) for parts in chosen),
     }
 
@@ -95,7 +107,7 @@ def _of_money() -> Iterator[Family]:
         ("cents", range(125, 4_000), range(25, 1_200)),
         ("dollars", range(200, 9_000, 100), range(100, 1_500, 100)),
     ):
-        changes = money.changes(cents)
+        changes = _at_most_once(money.changes(cents))
         for world, beginnings, endings in (
             ("bought", money.bought(cents, small), money.endings_of_bought(cents)),
             ("wanted", money.wanted(cents, small), money.endings_of_wanted(cents)),
@@ -105,4 +117,4 @@ def _of_money() -> Iterator[Family]:
 
 def _of_measures() -> Iterator[Family]:
     for name, beginnings, changes, endings in measures.worlds():
-        yield from _stories(name, beginnings, changes, endings, measures.TOPICS, PRINTED_DECIMAL)
+        yield from _stories(name, beginnings, _at_most_once(changes), endings, measures.TOPICS, PRINTED_DECIMAL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from src.generation.procedural.composed.story import Part, part
+from src.generation.procedural.composed.story import Part
 
 TOPICS = "add subtract difference total more fewer thousand large number integer place value"
 PLACES = ("factory", "library", "farm", "town", "museum", "company", "warehouse", "stadium")
@@ -13,7 +13,7 @@ THOUSANDS = range(200, 9_000)
 def beginnings() -> list[Part]:
     words = {"item": ITEMS, "place": PLACES}
     return [
-        part(
+        Part(
             "had",
             (
                 "A {place} had {a:{item}}.",
@@ -26,7 +26,7 @@ def beginnings() -> list[Part]:
             numbers={"a": THOUSANDS},
             words=words,
         ),
-        part(
+        Part(
             "two_parts",
             (
                 "A {place} got {a:{item}} in spring and {b:more} in fall.",
@@ -45,7 +45,7 @@ def beginnings() -> list[Part]:
 
 def changes() -> list[Part]:
     return [
-        part(
+        Part(
             "more",
             ("Then {a:more} were brought in.", "After a month it had {a:more} than before.", "It bought {a:more}."),
             turn=lambda q, a: {"r": q + a},
@@ -54,7 +54,7 @@ def changes() -> list[Part]:
             program="q = q + {a}",
             numbers={"a": THOUSANDS},
         ),
-        part(
+        Part(
             "less",
             ("Then {a} of them were taken away.", "{a:{item}} were sold.", "A storm ruined {a} of them."),
             turn=lambda q, a: {"r": q - a} if q - a > 1 else None,
@@ -68,14 +68,14 @@ def changes() -> list[Part]:
 
 def endings() -> list[Part]:
     return [
-        part(
+        Part(
             "now",
             ("How many {item:s} does the {place} have now?", "How many {item:s} is that in all?"),
             turn=lambda q: {"r": q},
             check=lambda v: v.r == v.q,
             closing="The answer is {r:{item}}.",
         ),
-        part(
+        Part(
             "missing",
             (
                 "The {place} has room for {goal:{item}}. How many more fit in?",
@@ -88,7 +88,7 @@ def endings() -> list[Part]:
             numbers={"a": THOUSANDS},
             closing="The answer is {r:{item}}.",
         ),
-        part(
+        Part(
             "compared",
             (
                 "Another {place} has {a:{item}}. How many fewer is that?",

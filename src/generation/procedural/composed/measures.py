@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 
-from src.generation.procedural.composed.story import Part, part
-from src.generation.procedural.family import Values
-from src.generation.procedural.language import decimal
+from src.generation.procedural.composed.story import Part, in_parts
 
 TOPICS = "measure length distance weight decimal mile meter liter add subtract multiply divide total difference"
 Texts = tuple[str, ...]
@@ -142,42 +139,32 @@ QUANTITIES = (
 )
 
 
-def _in_parts(places: int, turn: Callable[..., Values | None]) -> Callable[..., Values | None]:
-    """A turn that reckons in the smallest part of a unit."""
-
-    def in_units(q: Decimal | None, **numbers: int) -> Values | None:
-        found = turn(None if q is None else int(q * 10**places), **numbers)
-        return None if found is None else {name: decimal(value, places) for name, value in found.items()}
-
-    return in_units
-
-
 def beginnings(of: Quantity) -> list[Part]:
     words = {"item": of.units}
     return [
-        part(
+        Part(
             "one",
             of.one,
-            turn=_in_parts(of.places, lambda q, a: {"x": a, "r": a}),
+            turn=in_parts(of.places, lambda q, a: {"x": a, "r": a}),
             check=lambda v: v.r == v.x,
             program="q = {x}",
             numbers={"a": of.some},
             words=words,
         ),
-        part(
+        Part(
             "two",
             of.two,
-            turn=_in_parts(of.places, lambda q, a, b: {"x": a, "y": b, "r": a + b}),
+            turn=in_parts(of.places, lambda q, a, b: {"x": a, "y": b, "r": a + b}),
             check=lambda v: v.r - v.y == v.x,
             steps=("In all that is {x} + {y} = {r:{item}}.",),
             program="q = {x} + {y}",
             numbers={"a": of.some, "b": of.some},
             words=words,
         ),
-        part(
+        Part(
             "several",
             of.several,
-            turn=_in_parts(of.places, lambda q, n, b: {"x": b, "r": n * b}),
+            turn=in_parts(of.places, lambda q, n, b: {"x": b, "r": n * b}),
             check=lambda v: v.r == sum([v.x] * v.n),
             steps=("In all that is {n} * {x} = {r:{item}}.",),
             program="q = {n} * {x}",
@@ -189,19 +176,19 @@ def beginnings(of: Quantity) -> list[Part]:
 
 def changes(of: Quantity) -> list[Part]:
     return [
-        part(
+        Part(
             "more",
             of.more,
-            turn=_in_parts(of.places, lambda q, a: {"x": a, "r": q + a}),
+            turn=in_parts(of.places, lambda q, a: {"x": a, "r": q + a}),
             check=lambda v: v.r - v.x == v.q,
             steps=("Then it is {q} + {x} = {r:{item}}.",),
             program="q = q + {x}",
             numbers={"a": of.some},
         ),
-        part(
+        Part(
             "less",
             of.less,
-            turn=_in_parts(of.places, lambda q, a: {"x": a, "r": q - a} if q - a > 1 else None),
+            turn=in_parts(of.places, lambda q, a: {"x": a, "r": q - a} if q - a > 1 else None),
             check=lambda v: v.r + v.x == v.q,
             steps=("That leaves {q} - {x} = {r:{item}}.",),
             program="q = q - {x}",
@@ -213,31 +200,31 @@ def changes(of: Quantity) -> list[Part]:
 def endings(of: Quantity) -> list[Part]:
     closing = "The answer is {r:{item}}."
     return [
-        part("in_all", of.total, turn=lambda q: {"r": q}, check=lambda v: v.r == v.q, closing=closing),
-        part(
+        Part("in_all", of.total, turn=lambda q: {"r": q}, check=lambda v: v.r == v.q, closing=closing),
+        Part(
             "compared",
             of.compared,
-            turn=_in_parts(of.places, lambda q, a: {"x": a, "r": q - a} if q - a > 1 else None),
+            turn=in_parts(of.places, lambda q, a: {"x": a, "r": q - a} if q - a > 1 else None),
             check=lambda v: v.r + v.x == v.q,
             steps=("The difference is {q} - {x} = {r:{item}}.",),
             program="q = q - {x}",
             numbers={"a": of.some},
             closing=closing,
         ),
-        part(
+        Part(
             "missing",
             of.missing,
-            turn=_in_parts(of.places, lambda q, a: {"goal": q + a, "r": a}),
+            turn=in_parts(of.places, lambda q, a: {"goal": q + a, "r": a}),
             check=lambda v: v.q + v.r == v.goal,
             steps=("What is missing is {goal} - {q} = {r:{item}}.",),
             program="q = {goal} - q",
             numbers={"a": of.some},
             closing=closing,
         ),
-        part(
+        Part(
             "split",
             of.split,
-            turn=_in_parts(of.places, lambda q, n: {"r": q // n} if q % n == 0 else None),
+            turn=in_parts(of.places, lambda q, n: {"r": q // n} if q % n == 0 else None),
             check=lambda v: sum([v.r] * v.n) == v.q,
             steps=("One of them is {q} / {n} = {r:{item}}.",),
             program="q = q / {n}",

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from decimal import Decimal
+from functools import partial
 
-from src.generation.procedural.composed.story import Part, part
-from src.generation.procedural.family import Values
-from src.generation.procedural.language import decimal
+from src.generation.procedural.composed.story import Part, in_parts
 
 TOPICS = "money price cost buy pay dollar cent change decimal add subtract multiply total each bill discount save"
 THINGS = (
@@ -16,20 +13,7 @@ THINGS = (
 )  # fmt: skip
 OTHERS = ("pen", "drink", "kite", "candle", "magazine", "jigsaw", "brush", "wallet", "frisbee", "bracelet", "pie")
 SEVERAL = range(2, 10)
-
-
-def _dollars(cents: int) -> Decimal:
-    return decimal(cents, 2)
-
-
-def _of_cents(turn: Callable[..., Values | None]) -> Callable[..., Values | None]:
-    """A turn that reckons in cents, from and to dollars."""
-
-    def in_dollars(q: Decimal | None, **numbers: int) -> Values | None:
-        found = turn(None if q is None else int(q * 100), **numbers)
-        return None if found is None else {name: _dollars(value) for name, value in found.items()}
-
-    return in_dollars
+_of_cents = partial(in_parts, 2)
 
 
 def bought(cents: range, small: range) -> list[Part]:
@@ -85,7 +69,7 @@ def _baskets(
 ) -> list[Part]:
     words = {"item": THINGS, "other": OTHERS}
     return [
-        part(
+        Part(
             "one",
             one,
             turn=_of_cents(lambda q, a: {"p": a, "r": a}),
@@ -94,7 +78,7 @@ def _baskets(
             numbers={"a": cents},
             words=words,
         ),
-        part(
+        Part(
             "two",
             two,
             turn=_of_cents(lambda q, a, b: {"p": a, "s": b, "r": a + b}),
@@ -104,7 +88,7 @@ def _baskets(
             numbers={"a": cents, "b": cents},
             words=words,
         ),
-        part(
+        Part(
             "several",
             several,
             turn=_of_cents(lambda q, n, b: {"p": b, "r": n * b}),
@@ -114,7 +98,7 @@ def _baskets(
             numbers={"n": SEVERAL, "b": small},
             words=words,
         ),
-        part(
+        Part(
             "several_and_one",
             several_and_one,
             turn=_of_cents(lambda q, n, b, c: {"p": b, "s": c, "all": n * b, "r": n * b + c}),
@@ -130,7 +114,7 @@ def _baskets(
 def changes(cents: range) -> list[Part]:
     """Of a bill."""
     return [
-        part(
+        Part(
             "cheaper",
             (
                 "A coupon took {p:$} off the bill.",
@@ -143,7 +127,7 @@ def changes(cents: range) -> list[Part]:
             program="q = q - {p}",
             numbers={"a": cents},
         ),
-        part(
+        Part(
             "dearer",
             ("There is {p:$} of tax on top.", "Delivery costs {p:$} more.", "Wrapping costs {p:$} on top."),
             turn=_of_cents(lambda q, a: {"p": a, "r": q + a} if 10 <= a < q // 3 else None),
@@ -157,7 +141,7 @@ def changes(cents: range) -> list[Part]:
 
 def endings_of_bought(cents: range) -> list[Part]:
     return [
-        part(
+        Part(
             "in_all",
             (
                 "How much did {name} pay in all?",
@@ -168,7 +152,7 @@ def endings_of_bought(cents: range) -> list[Part]:
             check=lambda v: v.r == v.q,
             closing="The answer is {r:$}.",
         ),
-        part(
+        Part(
             "change",
             (
                 "{name} paid with {bill:$}. How much change did {he} get?",
@@ -182,7 +166,7 @@ def endings_of_bought(cents: range) -> list[Part]:
             numbers={"a": range(500, 20_500, 500)},
             closing="The answer is {r:$}.",
         ),
-        part(
+        Part(
             "split",
             (
                 "{n:friend} shared the cost equally. How much did each pay?",
@@ -195,7 +179,7 @@ def endings_of_bought(cents: range) -> list[Part]:
             numbers={"n": range(2, 7)},
             closing="The answer is {r:$}.",
         ),
-        part(
+        Part(
             "compared",
             (
                 "{name}'s cousin spent {p:$}. How much more did {name} spend than the cousin?",
@@ -214,14 +198,14 @@ def endings_of_bought(cents: range) -> list[Part]:
 
 def endings_of_wanted(cents: range) -> list[Part]:
     return [
-        part(
+        Part(
             "in_all",
             ("How much money does {name} need?", "How many dollars will {name} pay?"),
             turn=lambda q: {"r": q},
             check=lambda v: v.r == v.q,
             closing="The answer is {r:$}.",
         ),
-        part(
+        Part(
             "missing",
             (
                 "{name} only has {has:$}. How much more money does {he} need?",
@@ -234,7 +218,7 @@ def endings_of_wanted(cents: range) -> list[Part]:
             numbers={"a": cents},
             closing="The answer is {r:$}.",
         ),
-        part(
+        Part(
             "left",
             (
                 "{name} has {has:$}. How much will {he} have left?",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from src.generation.procedural.composed.story import Part, part
+from src.generation.procedural.composed.story import Part
 from src.generation.procedural.composed.things import A_FEW, ITEMS, TENS
 
 TOPICS = "add subtract multiply divide each share group team total left children people number integer"
@@ -13,7 +13,7 @@ PLACES = ("a camp", "a workshop", "a contest", "a picnic", "a festival", "a meet
 def beginnings() -> list[Part]:
     words = {"item": PEOPLE, "place": PLACES, "thing": ITEMS}
     return [
-        part(
+        Part(
             "there_were",
             (
                 "There were {a:{item}} at {place}.",
@@ -26,7 +26,7 @@ def beginnings() -> list[Part]:
             numbers={"a": TENS},
             words=words,
         ),
-        part(
+        Part(
             "boys_and_girls",
             (
                 "{a:girl} and {b:boy} came to {place}.",
@@ -39,7 +39,7 @@ def beginnings() -> list[Part]:
             numbers={"a": TENS, "b": TENS},
             words={**words, "item": ("child", "student")},
         ),
-        part(
+        Part(
             "twice",
             (
                 "{a:{item}} came to {place} in the morning and {b:more} at noon.",
@@ -52,7 +52,7 @@ def beginnings() -> list[Part]:
             numbers={"a": TENS, "b": TENS},
             words=words,
         ),
-        part(
+        Part(
             "in_groups",
             (
                 "{a:group} of {b:{item}} came to {place}.",
@@ -71,7 +71,7 @@ def beginnings() -> list[Part]:
 
 def changes() -> list[Part]:
     return [
-        part(
+        Part(
             "left",
             (
                 "{a} of them went home.",
@@ -85,7 +85,7 @@ def changes() -> list[Part]:
             program="q = q - {a}",
             numbers={"a": TENS},
         ),
-        part(
+        Part(
             "joined",
             ("{a:more} joined them.", "Then {a:more} came.", "Later {a} others arrived."),
             turn=lambda q, a: {"r": q + a},
@@ -99,7 +99,7 @@ def changes() -> list[Part]:
 
 def endings() -> list[Part]:
     return [
-        part(
+        Part(
             "now",
             (
                 "How many {item:s} are there now?",
@@ -110,7 +110,7 @@ def endings() -> list[Part]:
             check=lambda v: v.r == v.q,
             closing="The answer is {r:{item}}.",
         ),
-        part(
+        Part(
             "each_has",
             (
                 "Everyone who is there now has {a:{thing}}. How many {thing:s} do they have altogether?",
@@ -123,7 +123,7 @@ def endings() -> list[Part]:
             numbers={"a": range(2, 10)},
             closing="The answer is {r:{thing}}.",
         ),
-        part(
+        Part(
             "each_pays",
             (
                 "Everyone who is there in the end pays {a:$}. How many dollars do they pay in all?",
@@ -136,7 +136,7 @@ def endings() -> list[Part]:
             numbers={"a": range(2, 10)},
             closing="The answer is {r:dollar}.",
         ),
-        part(
+        Part(
             "into_teams",
             (
                 "They split into {a:team} of the same size. How many {item:s} are in each team?",
@@ -149,7 +149,7 @@ def endings() -> list[Part]:
             numbers={"a": A_FEW},
             closing="The answer is {r:{item}}.",
         ),
-        part(
+        Part(
             "teams_of",
             (
                 "They form {team:s} of {a}. How many {team:s} are there?",

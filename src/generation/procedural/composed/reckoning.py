@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from src.generation.procedural.composed.story import STAGE
 from src.generation.procedural.family import Values, family
 from src.generation.procedural.language import decimal
 
-plain = partial(
-    family, "grade_school", topics="add subtract multiply divide decimal number compute", closing="It is {answer}."
-)
+plain = partial(family, STAGE, topics="add subtract multiply divide decimal number compute", closing="It is {answer}.")
 LARGE = range(20, 10_000)
 PARTS = range(5, 9_999)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
+from src.generation.procedural.composed.story import STAGE
 from src.generation.procedural.composed.things import ITEMS
 from src.generation.procedural.family import Values, family
 from src.generation.procedural.language import decimal
 
 story = partial(
     family,
-    "grade_school",
+    STAGE,
     topics="compare more fewer together difference multiply divide rate remainder fraction number integer",
 )
 THINGS = "The answer is {answer:{item}}."

@@ -3,7 +3,7 @@
 Each part takes the quantity that the story is about one step further and says so in several wordings, so that a few
 dozen parts make thousands of stories. A part names what it found `{q}` and what it leaves `{r}`:
 
-    part(
+    Part(
         "lost",
         ("{name} lost {a} of them.", "Then {friend} broke {a} of them."),
         turn=lambda q, a: {"r": q - a},
@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
+from decimal import Decimal
 from itertools import product
 from random import Random
 from types import SimpleNamespace
@@ -29,9 +30,12 @@ from typing import Any
 
 from src.core.records import seed_from
 from src.generation.procedural.family import Family, Ranges, Values, family
+from src.generation.procedural.language import decimal
 
+STAGE = "grade_school"
 MOST_WORDINGS = 24  # of a family, drawn from all combinations of its parts' wordings
 PERSON = frozenset({"name", "friend", "he", "He", "his", "His", "him"})
+SHARED = frozenset({"item", "other", "place", "thing"})  # words that a beginning chooses for the whole story
 _NAME = re.compile(r"\{([A-Za-z]\w*)")
 
 
@@ -42,28 +46,24 @@ class Part:
 
     name: str
     wordings: tuple[str, ...]
-    steps: tuple[str, ...]
-    program: str
     turn: Callable[..., Values | None]
     check: Callable[[Any], bool]
-    numbers: Ranges
-    words: Mapping[str, tuple[str, ...]]
-    closing: str
+    _: KW_ONLY
+    steps: tuple[str, ...] = ()
+    program: str = ""
+    numbers: Ranges = field(default_factory=dict)
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    closing: str = ""
 
 
-def part(
-    name: str,
-    wordings: tuple[str, ...],
-    turn: Callable[..., Values | None],
-    check: Callable[[Any], bool],
-    *,
-    steps: tuple[str, ...] = (),
-    program: str = "",
-    numbers: Ranges | None = None,
-    words: Mapping[str, tuple[str, ...]] | None = None,
-    closing: str = "",
-) -> Part:
-    return Part(name, wordings, steps, program, turn, check, numbers or {}, words or {}, closing)
+def in_parts(places: int, turn: Callable[..., Values | None]) -> Callable[..., Values | None]:
+    """A turn that reckons in whole parts of a unit which has 10^places of them, as cents of a dollar."""
+
+    def in_units(q: Decimal | None, **numbers: int) -> Values | None:
+        found = turn(None if q is None else int(q * 10**places), **numbers)
+        return None if found is None else {name: decimal(value, places) for name, value in found.items()}
+
+    return in_units
 
 
 def told(world: str, parts: Sequence[Part], topics: str, printed: str = "q") -> Family:
@@ -86,7 +86,7 @@ def told(world: str, parts: Sequence[Part], topics: str, printed: str = "q") -> 
 
     solve.__name__ = name
     made = family(
-        "grade_school",
+        STAGE,
         topics=topics,
         numbers={new: values for each in placed for new, values in each.renamed(each.part.numbers).items()},
         wordings=_wordings(name, [[each.placed(text) for text in each.part.wordings] for each in placed]),
@@ -131,9 +131,6 @@ class _Placed:
         own = {name.removesuffix(end): value for name, value in vars(values).items() if name.endswith(end)}
         found = vars(values)
         return SimpleNamespace(**{**own, "q": found.get(self.named("q")), "r": found[self.named("r")]})
-
-
-SHARED = frozenset({"item", "other", "place", "thing"})  # words that a beginning chooses for the whole story
 
 
 def _wordings(name: str, of_parts: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from src.generation.procedural.composed.story import Part, part
+from src.generation.procedural.composed.story import Part
 from src.generation.procedural.family import Values
 
 TOPICS = "add subtract multiply divide total left each share more fewer together number integer group count"
@@ -26,7 +26,7 @@ def beginnings() -> list[Part]:
     """What somebody has at first, for sums and differences."""
     words = {"item": ITEMS}
     return [
-        part(
+        Part(
             "had",
             (
                 "{name} had {a:{item}}.",
@@ -46,7 +46,7 @@ def beginnings() -> list[Part]:
             numbers={"a": UP_TO_150},
             words=words,
         ),
-        part(
+        Part(
             "two_kinds",
             (
                 "{name} had {a} red {item:s} and {b} blue ones.",
@@ -63,7 +63,7 @@ def beginnings() -> list[Part]:
             numbers={"a": TENS, "b": TENS},
             words=words,
         ),
-        part(
+        Part(
             "two_days",
             (
                 "On Monday {name} got {a:{item}}. On Tuesday {he} got {b:more}.",
@@ -79,7 +79,7 @@ def beginnings() -> list[Part]:
             numbers={"a": TENS, "b": TENS},
             words=words,
         ),
-        part(
+        Part(
             "more_than",
             (
                 "{friend} has {a:{item}}. {name} has {b:more} than {friend}.",
@@ -94,7 +94,7 @@ def beginnings() -> list[Part]:
             numbers={"a": TENS, "b": TENS},
             words=words,
         ),
-        part(
+        Part(
             "fewer_than",
             (
                 "{friend} has {a:{item}}. {name} has {b} fewer than {friend}.",
@@ -124,7 +124,7 @@ def two_sorts() -> list[Part]:
         "In {name}'s box there are {b:{other}} and {a:{item}}.",
     )
     return [
-        part(
+        Part(
             name,
             wordings,
             turn=lambda q, a, b: {"r": a} if a != b else None,
@@ -145,7 +145,7 @@ def multiplied() -> list[Part]:
     words = {"item": ITEMS}
     boxed = {**words, "box": BOXES}
     return [
-        part(
+        Part(
             "groups",
             (
                 "{name} had {a:{box}} with {b:{item}} in each.",
@@ -162,7 +162,7 @@ def multiplied() -> list[Part]:
             numbers={"a": A_FEW, "b": range(2, 30)},
             words=boxed,
         ),
-        part(
+        Part(
             "rows",
             (
                 "{name} laid out {a:row} of {b:{item}}.",
@@ -175,7 +175,7 @@ def multiplied() -> list[Part]:
             numbers={"a": A_FEW, "b": range(2, 20)},
             words=words,
         ),
-        part(
+        Part(
             "times_as_many",
             (
                 "{friend} has {a:{item}}. {name} has {b} times as many.",
@@ -189,7 +189,7 @@ def multiplied() -> list[Part]:
             numbers={"a": range(2, 60), "b": range(2, 10)},
             words=words,
         ),
-        part(
+        Part(
             "rate",
             (
                 "{name} got {a:{item}} every day for {b:day}.",
@@ -211,7 +211,7 @@ def multiplied() -> list[Part]:
 def changes() -> list[Part]:
     """What happens to the things."""
     return [
-        part(
+        Part(
             "gained",
             (
                 "{friend} gave {name} {a:more}.",
@@ -228,7 +228,7 @@ def changes() -> list[Part]:
             program="q = q + {a}",
             numbers={"a": TENS},
         ),
-        part(
+        Part(
             "lost",
             (
                 "{name} gave {a} {item:s} to {friend}.",
@@ -245,7 +245,7 @@ def changes() -> list[Part]:
             program="q = q - {a}",
             numbers={"a": TENS},
         ),
-        part(
+        Part(
             "gained_groups",
             (
                 "Then {name} bought {a:{way}} with {b:{item}} in each.",
@@ -259,7 +259,7 @@ def changes() -> list[Part]:
             numbers={"a": A_FEW, "b": range(2, 15)},
             words={"way": ("pack", "bag", "set")},
         ),
-        part(
+        Part(
             "lost_groups",
             (
                 "{name} gave {b:{item}} to each of {a:friend}.",
@@ -273,7 +273,7 @@ def changes() -> list[Part]:
             numbers={"a": A_FEW, "b": range(2, 12)},
         ),
         *(
-            part(
+            Part(
                 name,
                 (
                     "{name} gave " + share + " of all {his} {item:s} to {friend}.",
@@ -312,7 +312,7 @@ def changes() -> list[Part]:
                 ),
             )
         ),
-        part(
+        Part(
             "doubled",
             ("Then {name} doubled the number of {his} {item:s}.", "{friend} gave {name} as many as {he} had already."),
             turn=lambda q: {"r": 2 * q},
@@ -320,7 +320,7 @@ def changes() -> list[Part]:
             steps=("Twice as many is 2 * {q} = {r:{item}}.",),
             program="q = 2 * q",
         ),
-        part(
+        Part(
             "besides",
             (
                 "{friend} is {a} years old.",
@@ -345,7 +345,7 @@ def _whole(q: int, a: int) -> Values | None:
 def endings() -> list[Part]:
     """What is asked."""
     return [
-        part(
+        Part(
             "now",
             (
                 "How many {item:s} does {name} have now?",
@@ -357,7 +357,7 @@ def endings() -> list[Part]:
             check=lambda v: v.r == v.q,
             closing="The answer is {r:{item}}.",
         ),
-        part(
+        Part(
             "still_needed",
             (
                 "{name} needs {goal:{item}} in all. How many more does {he} need?",
@@ -371,7 +371,7 @@ def endings() -> list[Part]:
             numbers={"a": TENS},
             closing="The answer is {r:{item}}.",
         ),
-        part(
+        Part(
             "more_than_another",
             (
                 "A neighbor has {a:{item}}. How many more {item:s} does {name} have than the neighbor?",
@@ -385,7 +385,7 @@ def endings() -> list[Part]:
             numbers={"a": TENS},
             closing="The answer is {r:{item}}.",
         ),
-        part(
+        Part(
             "fewer_than_another",
             (
                 "A neighbor has {other_has:{item}}. How many fewer {item:s} does {name} have than the neighbor?",
@@ -398,7 +398,7 @@ def endings() -> list[Part]:
             numbers={"a": TENS},
             closing="The answer is {r:{item}}.",
         ),
-        part(
+        Part(
             "together",
             (
                 "A neighbor has {a:{item}}. How many {item:s} do {name} and the neighbor have together?",
@@ -411,7 +411,7 @@ def endings() -> list[Part]:
             numbers={"a": TENS},
             closing="The answer is {r:{item}}.",
         ),
-        part(
+        Part(
             "shared",
             (
                 "{name} shares all {his} {item:s} equally among {a:friend}. How many {item:s} does each get?",
@@ -426,7 +426,7 @@ def endings() -> list[Part]:
             numbers={"a": A_FEW},
             closing="The answer is {r:{item}}.",
         ),
-        part(
+        Part(
             "packed",
             (
                 "{name} puts {his} {item:s} into {pack:s} of {a}. How many {pack:s} does {he} need?",
@@ -442,7 +442,7 @@ def endings() -> list[Part]:
             words={"pack": ("box", "bag", "basket", "tray", "pile", "bundle")},
             closing="The answer is {r:{pack}}.",
         ),
-        part(
+        Part(
             "used_up",
             (
                 "{name} uses {a:{item}} a {time}. How many {time:s} do they last?",
@@ -456,7 +456,7 @@ def endings() -> list[Part]:
             words={"time": ("day", "week", "month")},
             closing="The answer is {r:{time}}.",
         ),
-        part(
+        Part(
             "sold_for",
             (
                 "{name} sells all {his} {item:s} for {a:$} each. How many dollars does {he} get?",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
+from src.generation.procedural.composed.story import STAGE
 from src.generation.procedural.composed.things import BOXES, ITEMS
 from src.generation.procedural.family import Values, family
 
 backwards = partial(
     family,
-    "grade_school",
+    STAGE,
     topics="unknown start change equation inverse missing before after add subtract multiply divide number integer",
     closing="The answer is {answer:{item}}.",
 )
