@@ -7,6 +7,7 @@ token.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,49 +23,115 @@ FIRST_ROOM, SPARE = 256, 1.25  # places beyond the prompt; when they are used up
 
 class RoomyLayer(DynamicLayer):
     """One layer's keys and values: views of what is filled of two tensors that have room for more, (texts, heads,
-    places, width)."""
+    places, width). All texts end at the same place; what is in front of a shorter one is masked, but finite.
+
+    room: places beyond the first tokens that are read.
+    """
+
+    def __init__(self, room: int):
+        super().__init__()
+        self._room = room
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-            self._rooms = [_room(new, new.shape[2] + FIRST_ROOM) for new in (key_states, value_states)]
-        start = self.get_seq_length()
+            places = key_states.shape[2] + self._room
+            self._rooms = [_empty(new, len(new), places) for new in (key_states, value_states)]
+        texts, start = len(key_states), self.get_seq_length()
         end = start + key_states.shape[2]
         if end > self._rooms[0].shape[2]:
-            self._rooms = [_grown(room, start, int(SPARE * end)) for room in self._rooms]
+            kept = torch.arange(texts, device=key_states.device)
+            self._rooms = [
+                _moved(room, kept, start, start, _empty(room, texts, int(SPARE * end))) for room in self._rooms
+            ]
         for room, new in zip(self._rooms, (key_states, value_states), strict=True):
-            room[:, :, start:end] = new
-        self.keys, self.values = (room[:, :, :end] for room in self._rooms)
+            room[:texts, :, start:end] = new
+        self._show(texts, end)
         return self.keys, self.values
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep these texts, moved to the front of the same memory; in memory of their own where they become more."""
-        filled = self.get_seq_length()
+        self.arrange(indices, self.get_seq_length())
+
+    def arrange(self, indices: torch.Tensor, places: int) -> None:
+        """Keep these texts, each as often as it is named, and of each the last `places`; where they are more than are
+        filled, there is nothing in front of them. In the same memory, if that has room for them."""
+        filled, texts = self.get_seq_length(), len(indices)
         for i, room in enumerate(self._rooms):
-            more = len(indices) > len(room)
-            kept = room.new_empty(len(indices), *room.shape[1:]) if more else room[: len(indices)]
-            kept[:, :, :filled] = room[indices, :, :filled]
-            self._rooms[i] = kept
-        self.keys, self.values = (room[:, :, :filled] for room in self._rooms)
+            fits = texts <= len(room) and places <= room.shape[2]
+            to = room if fits else _empty(room, max(texts, len(room)), int(SPARE * places) + self._room)
+            self._rooms[i] = _moved(room, indices, filled, places, to)
+        self._show(texts, places)
+
+    def begin(self, beginnings: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Texts of which something is there: their first keys and values, (heads, tokens, width) each."""
+        self.lazy_initialization(*beginnings[0])
+        places = max(keys.shape[1] for keys, _ in beginnings)
+        self._rooms = []
+        for parts in zip(*beginnings, strict=True):
+            heads, _, width = parts[0].shape
+            room = parts[0].new_zeros(len(parts), heads, places + self._room, width)
+            for text, part in enumerate(parts):
+                room[text, :, places - part.shape[1] : places] = part
+            self._rooms.append(room)
+        self._show(len(beginnings), places)
+
+    def copied(self, texts: torch.Tensor, room: int) -> RoomyLayer:
+        """These texts, each as often as it is named, in memory of their own with room for more places."""
+        copy, filled = RoomyLayer(room), self.get_seq_length()
+        copy.lazy_initialization(self.keys, self.values)
+        copy._rooms = [
+            _moved(old, texts, filled, filled, _empty(old, len(texts), filled + room)) for old in self._rooms
+        ]
+        copy._show(len(texts), filled)
+        return copy
+
+    def put(self, texts: torch.Tensor, other: RoomyLayer, which: torch.Tensor) -> None:
+        """In place of these texts, (texts,), those of another layer, `which`, with no more places than are filled."""
+        end = self.get_seq_length()
+        start = end - other.get_seq_length()
+        for room, new in zip(self._rooms, (other.keys, other.values), strict=True):
+            room[texts, :, start:end] = new[which]
+
+    def _show(self, texts: int, places: int) -> None:
+        self.keys, self.values = (room[:texts, :, :places] for room in self._rooms)
 
 
-def _room(like: torch.Tensor, places: int) -> torch.Tensor:
-    return like.new_empty(*like.shape[:2], places, like.shape[3])
+def _empty(like: torch.Tensor, texts: int, places: int) -> torch.Tensor:
+    return like.new_empty(texts, like.shape[1], places, like.shape[3])
 
 
-def _grown(room: torch.Tensor, filled: int, places: int) -> torch.Tensor:
-    grown = _room(room, places)
-    grown[:, :, :filled] = room[:, :, :filled]
-    return grown
+def _moved(room: torch.Tensor, texts: torch.Tensor, filled: int, places: int, to: torch.Tensor) -> torch.Tensor:
+    """`to`, with the last `places` of `filled` ones of these texts; zeros in front, where there are fewer."""
+    kept = min(filled, places)
+    to[: len(texts), :, places - kept : places] = room[texts, :, filled - kept : filled]
+    to[: len(texts), :, : places - kept] = 0
+    return to
 
 
-def roomy_cache(config: Any) -> DynamicCache:
+def roomy_cache(config: Any, room: int | None = None) -> DynamicCache:
     """An empty cache for a model of this configuration; layers of another kind (windows, states) are transformers'."""
     cache = DynamicCache(config=config)
-    cache.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    room = FIRST_ROOM if room is None else room
+    cache.layers = [RoomyLayer(room) if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
+
+
+def cache_of(cache: DynamicCache, texts: torch.Tensor) -> DynamicCache:
+    """These texts of a cache, each as often as it is named, with room for more. Roomy layers stay as they are; of
+    others, which is seldom, it is the same cache."""
+    if takes_others(cache):
+        copy = DynamicCache()
+        copy.layers = [layer.copied(texts, FIRST_ROOM) for layer in cache.layers]
+        return copy
+    cache.batch_select_indices(texts)
+    return cache
+
+
+def takes_others(cache: DynamicCache) -> bool:
+    """Whether texts can join those of the cache: where each layer holds all places."""
+    return all(isinstance(layer, RoomyLayer) for layer in cache.layers)
 
 
 def attend_in_groups(model: Any) -> None:

@@ -13,16 +13,16 @@ _SHIFTS = (30, 27)
 
 
 def choose_tokens(
-    logits: torch.Tensor, seen: torch.Tensor, sampling: Sampling, seeds: torch.Tensor, place: int
+    logits: torch.Tensor, seen: torch.Tensor, sampling: Sampling, seeds: torch.Tensor, places: torch.Tensor
 ) -> torch.Tensor:
     """The next tokens, (texts,), of texts that are drawn by one sampling. All tensors lie on one device.
 
     logits: (texts, vocabulary). seen: (texts, any number), tokens of each text so far, in any order and as often as one
-    likes; read for a repetition penalty alone. seeds: (texts,); place: how many tokens each has written. What is drawn
-    for a text depends on its logits, its seed and its place, and on no other text.
+    likes; read for a repetition penalty alone. seeds: (texts,); places: (texts,), how many tokens each has written.
+    What is drawn for a text depends on its logits, its seed and its place, and on no other text.
     """
     if logits.device.type == "mps":  # has no float64
-        found = choose_tokens(logits.cpu(), seen.cpu(), sampling, seeds.cpu(), place)
+        found = choose_tokens(logits.cpu(), seen.cpu(), sampling, seeds.cpu(), places.cpu())
         return found.to(logits.device)
     logits = logits.float()
     if sampling.repetition_penalty != 1:
@@ -30,14 +30,14 @@ def choose_tokens(
     if sampling.temperature == 0:
         return logits.argmax(-1)
     cumulated = probabilities(logits, sampling).cumsum(-1, dtype=torch.float64)
-    points = uniforms(seeds, place) * cumulated[:, -1]
+    points = uniforms(seeds, places) * cumulated[:, -1]
     tokens = torch.searchsorted(cumulated, points[:, None], right=True)[:, 0]
     return tokens.clamp(max=logits.shape[-1] - 1)
 
 
-def uniforms(seeds: torch.Tensor, place: int) -> torch.Tensor:
+def uniforms(seeds: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """Numbers in [0, 1), float64, of a counter-based generator: a hash of seed and place, without a state."""
-    mixed = _mixed(_mixed(seeds) + _signed((place + 1) * _GAMMA))
+    mixed = _mixed(_mixed(seeds) + (places + 1) * _signed(_GAMMA))
     return _shifted(mixed, 11).double() * 2.0**-53
 
 

@@ -55,6 +55,9 @@ with warnings.catch_warnings():
 
 # Waiting requests beyond those that run: the next starts in the step in which one ends.
 FEED_AHEAD = 1.5
+# Tokens of a prefix that are kept together on a CPU. vLLM's own 128 are more than most questions have: samples of one
+# question, and the steps of a search, would read it again each time.
+CPU_BLOCK = 32
 # The tokenizer works on this many prompts at once.
 TOKENIZE_AT_ONCE = 64
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -88,6 +91,7 @@ def engine_args(options: VLLMGenerator, model: str) -> EngineArgs:
         gpu_memory_utilization=options.gpu_memory_utilization,
         kv_cache_memory_bytes=None if ON_GPU else int(options.kv_cache_gb * 2**30),
         enable_prefix_caching=options.enable_prefix_caching,
+        block_size=None if ON_GPU else CPU_BLOCK,
         # Seeded requests whose prompt is read in pieces crash vLLM 0.32 on CPUs ("CPU Generator does not use offset").
         enable_chunked_prefill=None if ON_GPU else False,
         quantization=options.quantization,

@@ -33,9 +33,8 @@ def test_seen_tokens_become_less_likely_whatever_their_sign():
 
 def drawn(logits, sampling, seeds, place=0):
     seeds = torch.tensor(seeds)
-    return choose_tokens(
-        logits.expand(len(seeds), -1), torch.zeros(len(seeds), 0, dtype=torch.long), sampling, seeds, place
-    )
+    seen, places = torch.zeros(len(seeds), 0, dtype=torch.long), torch.full_like(seeds, place)
+    return choose_tokens(logits.expand(len(seeds), -1), seen, sampling, seeds, places)
 
 
 @pytest.mark.parametrize("of", ["seeds", "places"])
@@ -48,7 +47,7 @@ def test_frequencies_follow_the_probabilities(of):
 
 
 def test_draws_of_neighbouring_seeds_and_places_have_nothing_in_common():
-    points = torch.stack([uniforms(torch.arange(300), place) for place in range(300)])
+    points = torch.stack([uniforms(torch.arange(300), torch.tensor(place)) for place in range(300)])
     assert 0 <= points.min() < 1e-3 and 0.999 < points.max() < 1
     assert points.mean().item() == pytest.approx(0.5, abs=0.005)
     for axis in (0, 1):
@@ -68,14 +67,16 @@ def test_a_draw_is_the_published_hash_of_its_seed_and_place():
     seeds = [0, 1, 12345, 2**31 - 1, 2**62 + 3]
     for place in (0, 1, 500):
         wanted = [(mixed((mixed(s) + (place + 1) * 0x9E3779B97F4A7C15) % 2**64) >> 11) / 2**53 for s in seeds]
-        assert uniforms(torch.tensor(seeds), place).tolist() == wanted
+        assert uniforms(torch.tensor(seeds), torch.tensor(place)).tolist() == wanted
 
 
 def test_what_is_drawn_does_not_depend_on_the_other_texts():
     logits = torch.randn(50, 30, generator=torch.Generator().manual_seed(0))
     seeds, none = torch.arange(50) * 999, torch.zeros(50, 0, dtype=torch.long)
-    together = choose_tokens(logits, none, Sampling(), seeds, 3)
-    alone = [choose_tokens(logits[i : i + 1], none[i : i + 1], Sampling(), seeds[i : i + 1], 3) for i in range(50)]
+    places = torch.arange(50) % 7
+    together = choose_tokens(logits, none, Sampling(), seeds, places)
+    ones = [slice(i, i + 1) for i in range(50)]
+    alone = [choose_tokens(logits[one], none[one], Sampling(), seeds[one], places[one]) for one in ones]
     assert torch.cat(alone).tolist() == together.tolist()
 
 

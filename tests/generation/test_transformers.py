@@ -3,6 +3,8 @@ import random
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from src.core.errors import UserError
 from src.generation.base import Request, Sampling
@@ -64,6 +66,19 @@ def test_samplings_that_meet_in_a_batch_do_not_mix(session, sampling):
     assert {id: together[id] for id in alone} == alone
 
 
+def what_is_read(session, monkeypatch):
+    """The shapes of what the model is given from now on."""
+    shapes, model = [], session._model
+
+    def recorded(**inputs):
+        shapes.append(tuple(inputs["input_ids"].shape))
+        return model(**inputs)
+
+    recorded.config = model.config
+    monkeypatch.setattr(session, "_model", recorded)
+    return shapes
+
+
 def test_a_prompt_is_read_once_for_all_texts_that_go_on_from_it(tiny_llama, tmp_path, monkeypatch):
     """Three prompts, seven texts of each, as of the steps that a search draws for three nodes."""
     asked = [
@@ -71,12 +86,40 @@ def test_a_prompt_is_read_once_for_all_texts_that_go_on_from_it(tiny_llama, tmp_
     ]
     with TransformersGenerator(dtype="float32", workers=1).open(tiny_llama, tmp_path) as one:
         alone = {c.id: c for request in asked for c in one.stream([request])}
-        read, step = [], one._step
-        monkeypatch.setattr(
-            one, "_step", lambda tokens, *rest: (read.append(tuple(tokens.shape)), step(tokens, *rest))[1]
-        )
+        read = what_is_read(one, monkeypatch)
         assert {c.id: c for c in one.stream(asked)} == alone
     assert read[:2] == [(3, max(c.prompt_tokens for c in alone.values())), (21, 1)]
+
+
+def test_what_prompts_begin_with_is_read_once(tiny_llama, tmp_path, monkeypatch):
+    """Examples before each question, as of few-shot prompts; then steps that go on from an answer, as of a search."""
+    few_shot = Sampling(max_tokens=6)
+    asked = [Request(f"r{i}", "example " * 9 + f"question {i} " * (1 + i % 3), i, few_shot) for i in range(12)]
+    with TransformersGenerator(dtype="float32", batch_size=5, workers=1).open(tiny_llama, tmp_path) as plain:
+        monkeypatch.setattr(plain._reader, "_memory", 0)
+        alone = {c.id: c for request in asked for c in plain.stream([request])}
+    with TransformersGenerator(dtype="float32", batch_size=5, workers=1).open(tiny_llama, tmp_path) as session:
+        read = what_is_read(session, monkeypatch)
+        assert {c.id: c for c in session.stream(asked)} == alone
+        prefills = [shape for shape in read if shape[1] > 1]
+        assert prefills[0] == (1, 80)  # five blocks of 16 tokens, of all
+        assert max(width for _, width in prefills[1:]) < 40
+        longer = [dataclasses.replace(r, id=f"{r.id}+", prompt=r.prompt + alone[r.id].text + "\n") for r in asked]
+        del read[:]
+        texts = {c.id: c for c in session.stream(longer)}
+        assert sum(rows * width for rows, width in read if width > 1) < sum(c.prompt_tokens for c in texts.values()) / 4
+    with TransformersGenerator(dtype="float32", workers=1).open(tiny_llama, tmp_path) as other:
+        assert {c.id: c for request in longer for c in other.stream([request])} == texts
+
+
+def test_prompts_that_were_read_are_held_within_their_memory(tiny_llama, tmp_path):
+    with TransformersGenerator(dtype="float32", workers=1).open(tiny_llama, tmp_path) as session:
+        reader = session._reader
+        reader._memory = 3 * 64 * 2 * 2 * 64 * 4  # three prompts of 64 tokens: two layers, keys and values
+        for i in range(9):
+            list(session.stream([Request(f"r{i}", f"{i}" * 64, i, Sampling(max_tokens=2))]))
+        assert len(reader._caches) == 3
+        assert len(reader._known) == 3 * 4
 
 
 def test_texts_of_any_length_outgrow_the_first_room(tiny_llama, tmp_path, monkeypatch):
@@ -93,10 +136,78 @@ def test_a_gpu_without_room_writes_fewer_texts_at_a_time(tiny_llama, tmp_path, m
     with TransformersGenerator(dtype="float32").alone(tiny_llama) as session:
         texts = {c.id: c for c in session.stream(asked)}
         monkeypatch.setattr(session, "_room", lambda tokens: 900 // tokens)
-        write = session._write
-        monkeypatch.setattr(session, "_write", lambda batch: sizes.append(len(batch.texts)) or write(batch))
+        advance = session._advance
+        monkeypatch.setattr(session, "_advance", lambda batch: sizes.append(len(batch.live)) or advance(batch))
         assert {c.id: c for c in session.stream(asked)} == texts
-    assert sizes == [3, 3, 3]
+    assert max(sizes) == 3
+
+
+def test_others_begin_where_texts_have_ended(tiny_llama, tmp_path, monkeypatch):
+    """One long text and thirty short ones, four at a time: the short ones pass by beside it."""
+    long = Request("long", "abcdefghij", 0, Sampling(max_tokens=90))
+    short = [Request(f"s{i}", "xy" * (1 + i % 4), i, Sampling(max_tokens=8)) for i in range(30)]
+    with TransformersGenerator(dtype="float32", batch_size=4, workers=1).open(tiny_llama, tmp_path) as session:
+        alone = {c.id: c for request in (long, *short) for c in session.stream([request])}
+        steps, advance = [], session._advance
+        monkeypatch.setattr(session, "_advance", lambda batch: steps.append(len(batch.live)) or advance(batch))
+        together = list(session.stream([long, *short]))
+    assert {c.id: c for c in together} == alone
+    assert together[-1].id == "long" and len(steps) == alone["long"].completion_tokens
+
+
+class Shapes:
+    """Requests in any order of lengths, with one follow-up for each that has one left."""
+
+    def __init__(self, lengths, limits):
+        self.waiting = [
+            Request(f"r{i}", "ab" * length, i, Sampling(max_tokens=limit, repetition_penalty=1.1 if i % 3 else 1.0))
+            for i, (length, limit) in enumerate(zip(lengths, limits, strict=True))
+        ]
+        self.asked = []
+
+    def ready(self, room):
+        taken, self.waiting = self.waiting[:room], self.waiting[room:]
+        self.asked += taken
+        return taken
+
+    def hear(self, completion):
+        if not completion.id.endswith("+"):
+            request = next(r for r in self.asked if r.id == completion.id)
+            follow_up = dataclasses.replace(request, id=f"{request.id}+", prompt=request.prompt + completion.text)
+            self.waiting.append(follow_up)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 25)), min_size=1, max_size=12))
+def test_what_joins_when_changes_no_text(session, shapes):
+    conversation = Shapes(*zip(*shapes, strict=True))
+    few, heard = session._batch_size, []
+    session._batch_size = 3
+    try:
+        for completion in session.converse(conversation.ready):
+            heard.append(completion)
+            conversation.hear(completion)
+    finally:
+        session._batch_size = few
+    assert len(heard) == 2 * len(shapes)
+    for request in conversation.asked:
+        assert list(session.stream([request])) == [c for c in heard if c.id == request.id]
+
+
+def test_a_model_that_looks_at_a_window_writes_batch_by_batch(tiny_llama, tmp_path):
+    from transformers import AutoTokenizer, MistralConfig, MistralForCausalLM
+
+    config = MistralConfig(
+        vocab_size=258, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, sliding_window=16, initializer_range=0.3, bos_token_id=None, eos_token_id=1,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    MistralForCausalLM(config).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(tiny_llama).save_pretrained(tmp_path)
+    asked = list(requests(9))
+    with TransformersGenerator(dtype="float32", batch_size=3, workers=1).open(str(tmp_path), tmp_path) as session:
+        alone = {c.id: c for request in asked for c in session.stream([request])}
+        assert {c.id: c for c in session.stream(asked)} == alone
 
 
 @pytest.mark.parametrize("heads", [1, 2])

@@ -29,9 +29,11 @@ from src.evaluation.prompting import Protocol
 from src.evaluation.requests import PlannedQuestion, RequestPlanner
 from src.generation.base import Generator, Sampling, Session
 from src.generation.transformers import TransformersGenerator
+from src.generation.transformers_session import TransformersSession
 from src.generation.vllm import VLLMGenerator
 from src.modeling.sources import Shipped
 from tests.perf.measure import Aim, Comparison, Options, in_turns, seconds
+from tests.perf.rows import smollm2
 
 AT_ONCE = 64  # texts that the engine writes together
 SAMPLES = 8
@@ -58,8 +60,9 @@ def run(options: Options) -> list[Comparison]:
 
 
 def on_engine(name: str, engine: Generator, options: Options) -> list[Comparison]:
-    model = str(Shipped("base_1m").folder)
-    benchmarks = {"dev": ProceduralBenchmark(split="dev", n=options.size(128, 16), max_tokens=128)}
+    model = smollm2() if options.model == "smollm2" else str(Shipped("base_1m").folder)
+    asked = 32 if options.model == "smollm2" else options.size(128, 16)
+    benchmarks = {"dev": ProceduralBenchmark(split="dev", n=asked, max_tokens=128)}
     questions = {name: list(benchmark.questions()) for name, benchmark in benchmarks.items()}
     sampling = Sampling(temperature=0.7)
     plain = Independent(samples=SAMPLES, temperature=0.7)
@@ -94,6 +97,13 @@ class Scratch:
     session: Session
     number = count()
 
+    def forget(self) -> None:
+        """What the engine has read of prompts in rounds before."""
+        if isinstance(self.session, TransformersSession):
+            self.session.forget_prompts()
+        else:
+            self.session._live().reset_prefix_cache()  # type: ignore[attr-defined]
+
     def tokens_per_second(
         self,
         decoding: Decoding,
@@ -102,6 +112,7 @@ class Scratch:
     ) -> float:
         """Tokens that the model wrote, by the wall time of the whole decoding."""
         written: list[int] = []
+        self.forget()
 
         def decode() -> None:
             with Journal(self.folder / f"journal-{next(self.number)}") as journal, ProgramPool(1) as pool:
