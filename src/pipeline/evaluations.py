@@ -26,6 +26,7 @@ STAGE_OPTIONS = (
     *("samples", "temperature", "top_p", "top_k", "min_p", "max_tokens", "prompting", "shots", "exemplars"),
     *("system", "template", "turns", "programs", "data_seed", "decoding"),
 )
+REGRADED = ("benchmarks", "prompting", "checker", "decoding", "samples", "temperature")  # options that grading asks
 OF_THE_DECODING = ("samples", "temperature")  # which one may have itself
 FOR_ALL_BENCHMARKS = ("every", "limit")
 TARGET = "._target_"
@@ -118,7 +119,7 @@ class Evaluations:
         """Grade the answers of an evaluation again, by today's grader."""
         full, earlier = self.find(name)
         config = earlier.manifest["config"]
-        options = {option: config.get(option) for option in ("benchmarks", "prompting", "checker")}
+        options = {option: config[option] for option in REGRADED if config.get(option) is not None}
         stage: Regrade = build({"_target_": "src.stages.evaluate.Regrade", **options}, "regrade")
         finished: Any = _Finished("evaluation", earlier.manifest["key"])
         node = _checked(Node("regrade", stage, {"evaluation": finished}))

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from src.evaluation.results import GradedAnswer
 
 
+COMPUTE = "compute.json"
+
+
 @dataclass(frozen=True)
 class Evaluate(Stage):
     """Examines the student of the input "pretrain"; without one `model`, or the input "base" where it was made here;
@@ -237,44 +240,46 @@ class Evaluate(Stage):
         self, ctx: StageContext, graded: Sequence[GradedDecoding], model: Shape | None, reward: Shape | None
     ) -> dict[str, float]:
         """`compute.json`, and `candidates.jsonl` where there was a choice; returns what the manifest says of it."""
-        from src.evaluation.decoding.outcomes import candidate_rows, compute_rows
+        from src.evaluation.decoding.outcomes import compute_rows
 
         rows = compute_rows(graded, self._decoding, model, reward)
-        write_json(ctx.out / "compute.json", rows)
-        if all(item.chosen is None for item in graded):
-            return {}
-        with (ctx.out / "candidates.jsonl").open("w", encoding="utf-8") as lines:
-            lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in candidate_rows(graded))
-        known = [row["flops"] for row in rows if row["flops"] is not None]
-        flops = {"flops": sum(known)} if len(known) == len(rows) else {}
-        oracle = {f"{row['benchmark']}/oracle": row["oracle"] for row in rows}
-        return {**oracle, "scored_tokens": sum(row["scored_tokens"] for row in rows), **flops}
+        return write_decodings(ctx, graded, rows)
 
 
 @dataclass(frozen=True)
 class Regrade(Stage):
-    """The answers of the input "evaluation", extracted and graded once more, without a model: for a better grader.
+    """The answers of the input "evaluation", extracted and graded once more, without a model: for a better grader. Of a
+    decoding that chooses, all candidates, and it chooses again; what they took is handed on.
 
-    benchmarks, prompting: as the answers were asked for.
+    benchmarks, prompting, decoding, samples, temperature: as the answers were asked for.
     """
 
     kind: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     benchmarks: dict[str, Benchmark]
     prompting: Style = "corpus"
+    decoding: Decoding = field(default_factory=Independent, metadata=not_in_key("of the answers, which are an input"))
+    samples: int = field(default=1, metadata=not_in_key("of the answers, which are an input"))
+    temperature: float = field(default=0.0, metadata=not_in_key("of the answers, which are an input"))
     checker: Checker | None = field(default=None, metadata=not_in_key("one that is asked is in identity()"))
 
     def run(self, ctx: StageContext) -> None:
+        from src.evaluation.decoding.outcomes import grade_decodings, read_decoded, with_oracle
         from src.evaluation.requests import load_questions
-        from src.evaluation.results import grade_answers, read_answers
+        from src.evaluation.results import read_answers
 
         earlier = ctx.inputs["evaluation"]
-        plan, answers = read_answers(earlier, load_questions(self.benchmarks), self.benchmarks, self.prompting)
+        decoding = self.decoding.resolved(self.samples, self.temperature)
         label = next(earlier.table("predictions", Prediction)).model
+        plan, answers = read_answers(earlier, load_questions(self.benchmarks), self.benchmarks, self.prompting)
+        found = read_decoded(earlier, label, plan, answers, decoding)
         with grader_of(self.checker) as grader:
-            graded = grade_answers(label, plan, answers, self.benchmarks, grader, ctx.tally)
-        write_results(ctx, graded, {})
+            graded = grade_decodings(label, plan, found, decoding, self.benchmarks, grader, ctx.tally)
+        write_results(ctx, [item.graded for item in graded], {})
+        if (spent := earlier.path / COMPUTE).exists():
+            rows = json.loads(spent.read_text(encoding="utf-8"))
+            ctx.summary |= write_decodings(ctx, graded, with_oracle(rows, graded))
 
     def identity(self) -> dict[str, str]:
         from src.evaluation.grading import grader_version
@@ -304,6 +309,25 @@ def grader_of(checker: Checker | None) -> Grader:
     from src.checking.grading import ProofGrader
 
     return ProofGrader(checker)
+
+
+def write_decodings(
+    ctx: StageContext, graded: Sequence[GradedDecoding], rows: Sequence[dict[str, Any]]
+) -> dict[str, float]:
+    """`compute.json`, and `candidates.jsonl` where there was a choice; returns what the manifest says of it.
+
+    rows: of the first, by benchmark."""
+    from src.evaluation.decoding.outcomes import CANDIDATES, candidate_rows
+
+    write_json(ctx.out / COMPUTE, rows)
+    if all(item.chosen is None for item in graded):
+        return {}
+    with (ctx.out / CANDIDATES).open("w", encoding="utf-8") as lines:
+        lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in candidate_rows(graded))
+    known = [row["flops"] for row in rows if row["flops"] is not None]
+    flops = {"flops": sum(known)} if len(known) == len(rows) else {}
+    oracle = {f"{row['benchmark']}/oracle": row["oracle"] for row in rows}
+    return {**oracle, "scored_tokens": sum(row["scored_tokens"] for row in rows), **flops}
 
 
 def write_results(ctx: StageContext, graded: Sequence[GradedAnswer], programs: dict[str, Any]) -> None:

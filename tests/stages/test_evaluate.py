@@ -12,7 +12,7 @@ from src.core.records import Prediction, seed_from
 from src.core.stage import Artifact, StageContext, Upstream
 from src.evaluation.benchmark import FileBenchmark
 from src.evaluation.decoding.rewards import RewardModel, Scores, StepScorer
-from src.evaluation.decoding.trees import Levin
+from src.evaluation.decoding.trees import Beam, Forest, Levin
 from src.evaluation.decoding.whole import BestOfN, Independent, Majority, WeightedMajority
 from src.generation.base import Completion, Generator, Session
 from src.generation.openai import OpenAIGenerator
@@ -206,7 +206,7 @@ def test_answers_are_graded_again_without_a_model(sums, context):
     Regrade(benchmarks={"sums": sums}).run(again)
     again.tally.check()
     assert again.tally.kept == 2 * QUESTIONS
-    for name in ("accuracy.json", "samples.json", "predictions/00000.parquet", "costs.jsonl"):
+    for name in ("accuracy.json", "samples.json", "predictions/00000.parquet", "costs.jsonl", "compute.json"):
         assert (first.out / name).read_bytes() == (again.out / name).read_bytes()
 
 
@@ -276,6 +276,20 @@ def test_a_decoding_gives_one_answer_a_question_and_tells_what_could_have_been(s
     (compute,) = json.loads((ctx.out / "compute.json").read_text())
     assert (compute["decoding"], compute["generated_tokens"]) == (kind.__name__, 4 * 9 * QUESTIONS)
     assert compute["prompt_tokens"] == 20 * QUESTIONS and (compute["scored_tokens"] > 0) == (kind is not Majority)
+
+
+@pytest.mark.parametrize("kind", [Majority, BestOfN, WeightedMajority, Beam, Levin, Forest])
+def test_what_was_chosen_is_graded_again_with_all_that_was_not(sums, context, kind):
+    options = {} if kind is Majority else {"reward": Trusting("none")}
+    decoding = kind(samples=4, temperature=0.8, **options)
+    first, again = context("first"), context("again", "pretrain")
+    Evaluate(benchmarks={"sums": sums}, engine=FakeEngine([], []), decoding=decoding).run(first)
+    again.inputs = {"evaluation": Artifact(first.out)}
+    Regrade(benchmarks={"sums": sums}, decoding=kind(samples=4, **options), temperature=0.8).run(again)
+    files = ("accuracy.json", "samples.json", "predictions/00000.parquet", "costs.jsonl", "compute.json")
+    for name in (*files, "candidates.jsonl"):
+        assert (first.out / name).read_bytes() == (again.out / name).read_bytes()
+    assert again.summary.items() <= first.summary.items() and "sums/oracle" in again.summary
 
 
 def test_plain_sampling_has_the_key_that_it_had_and_another_decoding_its_own(sums):

@@ -117,6 +117,10 @@ class Decoding(ABC):
     def decode(self, plan: Sequence[PlannedQuestion], resources: Resources) -> list[Decoded]:
         """One result a question, in the plan's order. What is in the journal is not asked again."""
 
+    def rank(self, path: tuple[int, ...], value: float) -> float:
+        """Of a complete answer there, among those of its tree."""
+        return 0.0
+
     @abstractmethod
     def choose(self, keys: Sequence[str | None], candidates: Sequence[Candidate]) -> int | None:
         """The candidate that is the answer; None where every one counts, and accuracy is their mean.

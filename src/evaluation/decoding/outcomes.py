@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from src.core.records import content_id
-from src.core.stage import Tally
+from src.core.stage import Artifact, Tally
 from src.evaluation.benchmark import Benchmark
-from src.evaluation.decoding.base import Decoded, Decoding, DecodingCompute
+from src.evaluation.decoding.base import Candidate, Decoded, Decoding, DecodingCompute
 from src.evaluation.grading import Grader, vote_key
-from src.evaluation.requests import Answer, PlannedQuestion
+from src.evaluation.requests import Answer, PlannedQuestion, answers_of
 from src.evaluation.results import GradedAnswer, grade_answers
 from src.generation.base import Request
 from src.modeling.shape import Shape
+
+CANDIDATES = "candidates.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,14 @@ def compute_rows(
     return rows
 
 
+def with_oracle(rows: Sequence[dict[str, Any]], found: Iterable[GradedDecoding]) -> list[dict[str, Any]]:
+    """Earlier rows of `compute_rows` with the oracle's accuracy of today."""
+    solvable: dict[str, list[bool]] = defaultdict(list)
+    for item in found:
+        solvable[item.graded.prediction.benchmark].append(item.solvable)
+    return [row | {"oracle": sum(solvable[row["benchmark"]]) / len(solvable[row["benchmark"]])} for row in rows]
+
+
 def candidate_rows(found: Iterable[GradedDecoding]) -> Iterator[dict[str, Any]]:
     """One row per question: its candidates with their values and verdicts, and the nodes of its trees."""
     for item in found:
@@ -121,8 +132,44 @@ def candidate_rows(found: Iterable[GradedDecoding]) -> Iterator[dict[str, Any]]:
                     "answer": answer,
                     "correct": correct,
                     "text": c.answer.text,
+                    "finish_reason": c.answer.finish_reason,
                 }
                 for c, answer, correct in given
             ],
             "nodes": item.decoded.nodes,
         }
+
+
+def read_decoded(
+    evaluation: Artifact,
+    label: str,
+    plan: Sequence[PlannedQuestion],
+    answers: Mapping[str, Answer],
+    decoding: Decoding,
+) -> list[Decoded]:
+    """What an earlier evaluation found, of each question all candidates where there was a choice.
+
+    answers: those that it chose. decoding: how it chose.
+    """
+    path = evaluation.path / CANDIDATES
+    rows: dict[str, dict[str, Any]] = {}
+    if path.exists():
+        with path.open(encoding="utf-8") as lines:
+            rows = {row["id"]: row for row in map(json.loads, lines)}
+    found = []
+    for planned in plan:
+        written = list(answers_of(planned, answers))
+        compute = DecodingCompute(sum(answer.tokens for answer in written), seconds=sum(a.seconds for a in written))
+        row = rows.get(content_id(label, planned.benchmark, planned.question.id))
+        if row is None:
+            candidates = tuple(Candidate(answer, tree=number) for number, answer in enumerate(written))
+        else:
+            candidates = tuple(_read_candidate(each, decoding) for each in row["candidates"])
+        found.append(Decoded(candidates, compute, tuple(row["nodes"]) if row else ()))
+    return found
+
+
+def _read_candidate(row: Mapping[str, Any], decoding: Decoding) -> Candidate:
+    answer = Answer(row["text"], row.get("finish_reason", "stop"), 0)
+    path = tuple(row["path"])
+    return Candidate(answer, row["value"], decoding.rank(path, row["value"]), row["tree"], path)

@@ -154,6 +154,9 @@ class TreeSearch(Rewarded):
 
         return search(self, plan, resources)
 
+    def rank(self, path: tuple[int, ...], value: float) -> float:
+        return self.frontier().rank(TreeNode(path, value=value))
+
     def choose(self, keys: Sequence[str | None], candidates: Sequence[Candidate]) -> int | None:
         return max(range(len(candidates)), key=lambda i: candidates[i].rank)
 
