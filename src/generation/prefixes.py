@@ -66,6 +66,7 @@ class PromptReader:
         self._step, self._config, self._device, self._memory = step, config, device, memory
         self._caches: deque[tuple[Any, list[int]]] = deque()  # the oldest first, and the names of what is in them
         self._known: dict[int, _Held] = {}  # by the names of all its beginnings
+        self._used = 0
 
     def read(self, prompts: Sequence[Tokens]) -> Iterator[ReadPrompts]:
         """Read these, in one or two parts: those whose beginning is known, and others."""
@@ -86,6 +87,7 @@ class PromptReader:
         """Give up all that is held."""
         self._caches.clear()
         self._known.clear()
+        self._used = 0
 
     def _whole(self, prompts: Sequence[Tokens]) -> ReadPrompts:
         tokens, mask = self._padded(prompts)
@@ -135,8 +137,10 @@ class PromptReader:
                 self._known[name] = held
                 names.append(name)
         self._caches.append((read.cache, names))
-        while sum(_bytes(cache) for cache, _ in self._caches) > self._memory:
+        self._used += _bytes(read.cache)
+        while self._used > self._memory:
             oldest, names = self._caches.popleft()
+            self._used -= _bytes(oldest)
             for name in names:
                 if name in self._known and self._known[name].cache is oldest:
                     del self._known[name]

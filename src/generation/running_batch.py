@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
@@ -27,6 +28,11 @@ class Text:
     request: Request
     prompt: tuple[int, ...]
     limit: int
+
+    @cached_property
+    def drawn_by(self) -> Sampling:
+        """What decides how its tokens are drawn: the same for texts that are drawn together."""
+        return replace(self.request.sampling, max_tokens=1, stop=())
 
     @property
     def longest(self) -> int:
@@ -63,13 +69,14 @@ class RunningBatch:
         return self.texts.count(None) >= ENDED * len(self.texts)
 
     def join(self, texts: Sequence[Text], read: ReadPrompts) -> None:
-        """Take these in where others have ended."""
+        """Take these in where others have ended: all texts of the prompts that were read, in their order."""
         width = read.tokens.shape[1]
         self._make_room(len(texts), width)
         free = [row for row, text in enumerate(self.texts) if text is None][: len(texts)]
         rows, which = torch.tensor(free).to(self.tokens.device), _rows_of(texts, read)
+        of_prompt = rows.split(which.bincount().tolist())
         for layer, new in zip(self.cache.layers, read.cache.layers, strict=True):
-            layer.put(rows, new, which)
+            layer.put(of_prompt, new)
         start = self.tokens.shape[1] - width
         self.tokens[rows] = read.tokens[which, :1]
         self.tokens[rows, start:] = read.tokens[which]
@@ -113,25 +120,27 @@ class RunningBatch:
         keeps_columns = _fits(needed, columns)
         if keeps_rows and keeps_columns:
             return
-        kept = list(range(rows)) if keeps_rows else live + live[:1] * new
-        self._arrange(kept, columns if keeps_columns else needed)
+        self._arrange(None if keeps_rows else live + live[:1] * new, columns if keeps_columns else needed)
         if not keeps_rows:
             self.texts[len(live) :] = [None] * new
 
-    def _arrange(self, rows: Sequence[int], columns: int) -> None:
-        """Keep these rows, each as often as it is named, and so many of their last columns: empty ones in front, where
-        there are fewer."""
-        kept, more = torch.tensor(rows).to(self.tokens.device), columns - self.tokens.shape[1]
+    def _arrange(self, rows: Sequence[int] | None, columns: int) -> None:
+        """Keep these rows (None: all), each as often as it is named, and so many of their last columns: empty ones in
+        front, where there are fewer."""
+        more = columns - self.tokens.shape[1]
+        kept = None if rows is None else torch.tensor(rows).to(self.tokens.device)
         if more:
             for layer in self.cache.layers:
                 layer.arrange(kept, columns)
-        else:
+        elif kept is not None:
             self.cache.batch_select_indices(kept)
-        first = self.tokens[kept, :1].expand(-1, max(more, 0))
-        self.tokens = torch.cat([first, self.tokens[kept, max(-more, 0) :]], dim=1)
-        self.mask = torch.cat([torch.zeros_like(first), self.mask[kept, max(-more, 0) :]], dim=1)
-        self.logits, self.written = self.logits[kept], self.written[kept]
-        self.texts = [self.texts[row] for row in rows]
+        if rows is not None:
+            for name in ("tokens", "mask", "logits", "written"):
+                setattr(self, name, getattr(self, name)[kept])
+            self.texts = [self.texts[row] for row in rows]
+        first = self.tokens[:, :1].expand(-1, max(more, 0))
+        self.tokens = torch.cat([first, self.tokens[:, max(-more, 0) :]], dim=1)
+        self.mask = torch.cat([torch.zeros_like(first), self.mask[:, max(-more, 0) :]], dim=1)
 
     def _describe(self) -> None:
         """What each row is drawn by and ends with; a row whose text has ended goes on as any other."""
@@ -144,7 +153,7 @@ class RunningBatch:
         self._kinds = torch.tensor([stops.index(text.request.sampling.stop) for text in texts]).to(device)
         alike: dict[Sampling, list[int]] = {}
         for row, text in enumerate(texts):
-            alike.setdefault(replace(text.request.sampling, max_tokens=1, stop=()), []).append(row)
+            alike.setdefault(text.drawn_by, []).append(row)
         self._groups = [
             (sampling, None if len(alike) == 1 else torch.tensor(rows).to(device)) for sampling, rows in alike.items()
         ]

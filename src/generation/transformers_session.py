@@ -77,15 +77,16 @@ class _Intake:
 
     def _fill(self, count: int) -> None:
         requests = self._read(count)
-        prompts = (
-            self._tokenizer([request.prompt for request in requests], verbose=False)["input_ids"] if requests else []
-        )
+        distinct = list(dict.fromkeys(request.prompt for request in requests))
+        read = self._tokenizer(distinct, verbose=False)["input_ids"] if distinct else []
+        tokens_of = {prompt: tuple(tokens) for prompt, tokens in zip(distinct, read, strict=True)}
         fit = []
-        for request, tokens in zip(requests, prompts, strict=True):
+        for request in requests:
+            tokens = tokens_of[request.prompt]
             if problem := refused(len(tokens), self._longest):
                 self._refused.append(Completion(request.id, "", "error", len(tokens), error=problem))
             else:
-                fit.append(Text(request, tuple(tokens), min(request.sampling.max_tokens, self._longest - len(tokens))))
+                fit.append(Text(request, tokens, min(request.sampling.max_tokens, self._longest - len(tokens))))
         self._waiting.extend(sorted(fit, key=lambda text: (-len(text.prompt), text.prompt)))
 
 
