@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from src.evaluation.decoding.scorer import PackedScorer
 
 LABELS = ("+", "-")
-READING = 3  # raise it when decodings by rewards come out differently: it is part of their key
+READING = 4  # raise it when decodings by rewards come out differently: it is part of their key
 Judge = Literal["labels", "likelihood", "classes"]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from src.core.records import content_id
 from src.evaluation.decoding.base import Candidate, Decoded, DecodingCompute, Resources
 from src.evaluation.decoding.rewards import Scores, StepScorer
-from src.evaluation.decoding.tree import Draft, Tree, TreeNode
+from src.evaluation.decoding.tree import Draft, Tree, TreeNode, even_shares
 from src.evaluation.decoding.trees import TreeSearch, programs_are_no_steps
 from src.evaluation.decoding.whole import rounded
 from src.evaluation.requests import Answer, PlannedQuestion, raise_if_lost
@@ -38,13 +38,12 @@ def search(options: TreeSearch, plan: Sequence[PlannedQuestion], resources: Reso
 
 
 def _trees(options: TreeSearch, planned: PlannedQuestion) -> list[Tree]:
-    """A question's trees, with equal shares of its budgets; of nodes the first have one more where that is not even."""
-    tokens = options.tokens or options.size * planned.requests[0].sampling.max_tokens
-    shares: list[int | None] = [None] * options.trees
-    if options.expansions:
-        each, more = divmod(options.expansions, options.trees)
-        shares = [each + (n < more) for n in range(options.trees)]
-    return [Tree(planned, n, options, tokens // options.trees, nodes) for n, nodes in enumerate(shares)]
+    """A question's trees, with equal shares of its samples and budgets."""
+    trees = options.trees
+    tokens = (options.tokens or options.size * planned.requests[0].sampling.max_tokens) // trees
+    nodes = even_shares(options.expansions, trees) if options.expansions else [None] * trees
+    steps = even_shares(options.size, trees)
+    return [Tree(planned, n, options, steps[n], tokens, nodes[n]) for n in range(trees)]
 
 
 def _decoded(trees: Sequence[Tree]) -> Decoded:

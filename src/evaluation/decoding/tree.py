@@ -127,13 +127,20 @@ def _without_beginning(text: str, beginning: str) -> str:
     return text
 
 
+def even_shares(whole: int, among: int) -> list[int]:
+    """Of a whole; the first have one more where it does not come out even."""
+    return [whole // among + (n < whole % among) for n in range(among)]
+
+
 @dataclass(eq=False)
 class Tree:
-    """number: which of the question's trees. tokens, expansions: what it may spend."""
+    """number: which of the question's trees. candidates_a_round: steps that it draws for the nodes it expands
+    together. tokens, expansions: what it may spend."""
 
     planned: PlannedQuestion
     number: int
     options: TreeSearch
+    candidates_a_round: int
     tokens: int
     expansions: int | None
     compute: DecodingCompute = field(default_factory=DecodingCompute)
@@ -161,8 +168,11 @@ class Tree:
         parents = self.frontier.pop()
         if self.expansions is not None:
             parents = parents[: self.expansions - self.expanded]
-        each = self.options.candidates // len(parents) if parents else 0
-        wanted = [(parent, child) for parent in parents for child in range(max(each, 1))][: max(left, 0)]
+        shares = even_shares(self.candidates_a_round, len(parents))
+        wanted = [
+            (parent, child) for parent, share in zip(parents, shares, strict=True) for child in range(max(share, 1))
+        ]
+        wanted = wanted[: max(left, 0)]
         drafts = [
             Draft(self, parent, child, min(left // len(wanted), self.longest - parent.tokens))
             for parent, child in wanted

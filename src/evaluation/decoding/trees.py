@@ -135,11 +135,6 @@ class TreeSearch(Rewarded):
         return 1
 
     @property
-    def candidates(self) -> int:
-        """The steps that one tree draws for the nodes it expands together."""
-        return self.size // self.trees
-
-    @property
     def _is_limited(self) -> bool:
         return self.depth != DEPTH or self.expansions is not None or self.tokens is not None
 
@@ -148,7 +143,7 @@ class TreeSearch(Rewarded):
         """A new one, for a new tree."""
 
     def decode(self, plan: Sequence[PlannedQuestion], resources: Resources) -> list[Decoded]:
-        if self.candidates == 1 and not self._is_limited:
+        if self.size == self.trees and not self._is_limited:
             return draw(plan, resources)
         from src.evaluation.decoding.search import search
 

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,21 @@ def test_a_killed_search_goes_on_and_asks_nothing_twice(options, dies, tmp_path)
     found = decode(options, plan, again, folder=tmp_path)
     assert [f.candidates for f in found] == [f.candidates for f in expected]
     assert sorted(first.asked + again.asked) == sorted(whole.asked)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [Forest(samples=7), Forest(samples=6, forest=2, tree="beam"), Beam(samples=8, width=3), Levin(samples=5)],
+)
+def test_samples_that_do_not_come_out_even_are_all_drawn(options):
+    """A round of four trees, or of a beam three nodes wide, has as many steps as there are samples."""
+    session, rounds = Walks(4, at_once=1_000), []
+    stream = session.stream
+    session.stream = lambda requests: rounds.append(len(requests)) or stream(requests)
+    decode(replace(options, tokens=1_000), plan_of(1, options.trees), session)
+    assert rounds[0] == options.samples
+    if isinstance(options, Beam):
+        assert rounds == [options.samples] * 5
 
 
 def test_a_finished_search_opens_neither_engine_nor_reward_model(tmp_path):
