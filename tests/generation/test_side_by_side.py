@@ -1,5 +1,6 @@
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_a_few_requests_start_no_process(tiny_llama, tmp_path):
     with OPTIONS.open(tiny_llama, tmp_path) as session:
         assert len(list(session.stream(requests(5)))) == 5
         assert list(session.stream([])) == []
-        assert session._pool is None
+        assert session._pool == []
 
 
 def test_small_models_take_the_cores_there_are(tiny_llama, tmp_path, monkeypatch):
@@ -50,13 +51,46 @@ def test_small_models_take_the_cores_there_are(tiny_llama, tmp_path, monkeypatch
         assert isinstance(session, TransformersSession)
 
 
-def test_batches_are_of_like_length_and_share_out_what_is_left(tiny_llama):
+def test_texts_of_like_length_are_written_together(tiny_llama):
     session = SideBySide(OPTIONS, tiny_llama, 2)
-    batches = list(session._batches([], iter(requests(75))))
-    assert sorted(r.id for batch in batches for r in batch) == sorted(r.id for r in requests(75))
-    assert [len(batch) for batch in batches] == [8] * 8 + [6, 5]
-    lengths = [len(r.prompt) for batch in batches[:8] for r in batch]
+    first, *others = session._windows([], iter(requests(150)))
+    assert len(first) == 4 * 8 * 2 and sorted(r.id for w in (first, *others) for r in w) == sorted(
+        r.id for r in requests(150)
+    )
+    lengths = [len(r.prompt) for r in first]
     assert lengths == sorted(lengths, reverse=True)
+
+
+def test_a_conversation_goes_on_in_all_processes(session, monkeypatch):
+    """Every answer is asked on for twice; each process is given what waits, whichever of its texts still run."""
+    monkeypatch.setattr(side_by_side, "FEW", 10)
+    waiting, asked = requests(60), {}
+
+    def ready(room):
+        assert room > 0
+        taken, waiting[:] = waiting[:room], waiting[room:]
+        asked.update((r.id, r) for r in taken)
+        return taken
+
+    heard = {}
+    for completion in session.converse(ready):
+        heard[completion.id] = completion
+        if completion.id.count("+") < 2:
+            before = asked[completion.id]
+            waiting.append(replace(before, id=before.id + "+", prompt=before.prompt + completion.text))
+    assert len(heard) == len(asked) == 3 * 60
+    with OPTIONS.alone(session._model) as alone:
+        assert {c.id: c for c in alone.stream(asked.values())} == heard
+
+
+def test_who_stops_reading_leaves_nothing_behind(session, monkeypatch):
+    monkeypatch.setattr(side_by_side, "FEW", 10)
+    monkeypatch.setattr(side_by_side, "TURN_SECONDS", 0.0)
+    stream = session.stream(requests(150))
+    assert len([next(stream) for _ in range(20)]) == 20
+    stream.close()
+    again = [replace(r, id=f"again {r.id}") for r in requests(40)]
+    assert sorted(c.id for c in session.stream(again)) == sorted(r.id for r in again)
 
 
 def test_a_model_that_does_not_load_is_told_as_in_one_process(tmp_path, monkeypatch):
@@ -71,7 +105,8 @@ def test_a_lost_process_is_one_clear_error(tiny_llama, monkeypatch):
     with SideBySide(OPTIONS, tiny_llama, 2) as session:
         stream = session.stream(requests(400))
         next(stream)
-        for process in session._processes()._processes.values():
-            os.kill(process.pid, signal.SIGKILL)
+        for pool in session._processes():
+            for process in pool._processes.values():
+                os.kill(process.pid, signal.SIGKILL)
         with pytest.raises(UserError, match=r"was lost[\s\S]*workers=1"):
             list(stream)
