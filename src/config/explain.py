@@ -174,7 +174,7 @@ def meanings(kind: type) -> dict[str, str]:
             for mark, following in zip(marks, [*marks[1:], None]):
                 end = following.start() if following else len(paragraph)
                 meaning = " ".join(paragraph[mark.end() : end].split())
-                found |= {name.strip("`"): meaning for name in mark[1].split(", ")}
+                found |= {name.strip("`"): meaning.rstrip(";") for name in mark[1].split(", ")}
     return found
 
 
@@ -199,7 +199,7 @@ def _columns(head: list[str], text: str, indent: int) -> Iterator[str]:
     """The head, and the text beside it where that fits, else below."""
     line = "  ".join(head)
     if indent > 6:
-        line = line.ljust(indent)
+        line = line.ljust(indent) if len(line) < indent - 1 else f"{line}  "
         yield from textwrap.wrap(text, WIDTH, initial_indent=line, subsequent_indent=" " * indent) or [line.rstrip()]
     else:
         yield line

@@ -33,16 +33,16 @@ def report(rows: Sequence[Step], rewards: Sequence[float]) -> dict[str, dict[str
 
 
 def _ranking(scores: Sequence[float], good: Sequence[bool]) -> dict[str, Any]:
-    return {"n": len(scores), "good": sum(good), "auc": auc(scores, good), "roc": roc(scores, good)}
+    """Without `auc` and `roc` where all are good or none is."""
+    found = {"n": len(scores), "good": sum(good)}
+    return {**found, "auc": auc(scores, good), "roc": roc(scores, good)} if any(good) and not all(good) else found
 
 
 def auc(scores: Sequence[float], good: Sequence[bool]) -> float:
-    """The chance that a good one has a higher score than a bad one, ties counting half (Mann & Whitney 1947); 0.5 where
-    there are none of a kind."""
+    """The chance that a good one has a higher score than a bad one, ties counting half (Mann & Whitney 1947). There are
+    some of both kinds."""
     values, is_good = np.asarray(scores, float), np.asarray(good, bool)
     n, m = int(is_good.sum()), int((~is_good).sum())
-    if not n or not m:
-        return 0.5
     ordered, counts = np.unique(values, return_counts=True)
     ranks = np.cumsum(counts) - (counts - 1) / 2  # of ties the middle one
     total = float(ranks[np.searchsorted(ordered, values[is_good])].sum())
@@ -84,4 +84,4 @@ def _pairs(good: Sequence[tuple[Step, float]], errors: Sequence[tuple[Step, floa
         behind[row.question_id, *row.steps[:-1]].append(reward)
     gaps = [own - reward for row, reward in errors for own in behind[row.question_id, *row.steps[:-1]]]
     wins = [1.0 if gap > 0 else 0.5 if gap == 0 else 0.0 for gap in gaps]
-    return {"pairs": float(np.mean(wins)) if wins else 0.5, "pairs_n": len(wins)}
+    return {"pairs": float(np.mean(wins)), "pairs_n": len(wins)} if wins else {}

@@ -192,4 +192,4 @@ def _told(mine: Any, theirs: Sequence[Any], path: str) -> Iterator[str]:
         elif path.endswith(TARGET):
             yield f"{path.removesuffix(TARGET)}={mine.rpartition('.')[2]}"
         else:
-            yield f"{path}={mine}"
+            yield f"{path}={mine.encode('unicode_escape').decode() if isinstance(mine, str) else mine}"

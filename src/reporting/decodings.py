@@ -23,7 +23,18 @@ from src.reporting.collect import Arm, JobRecord, Manifest, Study
 from src.reporting.outcomes import Comparison, against_arm, arm_accuracy, compared
 from src.reporting.plots import INK, QUIET, SERIES, Plot, figure, themed
 from src.reporting.table import Cell, Column, Table, sources
-from src.reporting.text import duration, interval, listed, number, p_value, percent, points, short, signed_interval
+from src.reporting.text import (
+    duration,
+    interval,
+    listed,
+    number,
+    p_value,
+    percent,
+    plural,
+    points,
+    short,
+    signed_interval,
+)
 
 SHOWN_TREES, SHOWN_NODES = 3, 40
 MEAN_OF_ANSWERS = "Independent"  # its accuracy is what one answer reaches, so what one answer takes stands beside it
@@ -110,11 +121,16 @@ class Decodings:
     def sentences(self) -> list[str]:
         """The frontier, then what can be claimed."""
         steps = [f"{a.arm.name} ({percent(a.accuracy.mean)} %)" for a in self.frontier]
-        found = [f"From few operations to many, these solve more than all that take no more: {listed(steps)}."]
+        lie, each = ("lie", "each solved") if len(steps) > 1 else ("lies", "it solved")
+        found = [
+            f"On the frontier {lie}, from few operations to many, {listed(steps)}: on these questions {each} more than "
+            "all that take no more."
+        ]
         made = [claim for claim in self.claims if claim.claimed]
         found += [_sentence(claim) for claim in made]
         if left := len(self.claims) - len(made):
-            found.append(f"In the other {left} comparisons at no more operations, no difference can be claimed.")
+            compared = f"the other {plural(left, 'comparison')}" if made else plural(left, "comparison")
+            found.append(f"In {compared} at no more operations, no difference can be claimed.")
         if self.left_out:
             found.append(f"Left out, for the size of a model is not known: {listed(self.left_out)}.")
         return found
@@ -130,7 +146,7 @@ class Decodings:
             "Accuracy with its 95 % interval over questions; the oracle picks a right candidate where there is one. "
             "FLOPs: 2 N a token read or written by a model with N working parameters, a question's prompt once; of "
             "plain samples, whose accuracy is their mean, for one of them. "
-            "Frontier arms in bold; p is corrected for all comparisons of the table (Holm)."
+            "Arms of the frontier are marked; p is corrected for all comparisons of the table (Holm)."
         )
         return Table(tuple(columns), tuple(rows), note)
 
@@ -268,9 +284,14 @@ def _trees(job: JobRecord) -> Iterator[ShownTree]:
 
 def _tree_row(node: dict[str, Any], chosen: list[int]) -> TreeRow:
     path = node["path"]
-    reward = "" if node["reward"] is None else f"{node['reward']:.2f}"
+    reward = "" if node["reward"] is None else _worth(node["reward"])
     on_path = path == chosen[: len(path)]
-    return TreeRow(len(path) - 1, node["step"], reward, f"{node['value']:.2f}", node["state"], on_path)
+    return TreeRow(len(path) - 1, node["step"], reward, _worth(node["value"]), node["state"], on_path)
+
+
+def _worth(value: float) -> str:
+    """Products of rewards are often small: two digits that count."""
+    return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.1e}" if value < 0.001 else f"{value:.2g}"
 
 
 def _sentence(claim: Claim) -> str:

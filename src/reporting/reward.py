@@ -13,7 +13,7 @@ from src.reporting.text import number, percent
 TOLD = {
     "own": "its own steps",
     "planted": "planted errors",
-    "own_by_likelihood": "its own steps, by the likelihood that the student gives them",
+    "own_by_likelihood": "its own steps, by the likelihood that the model gives them",
     "planted_by_likelihood": "planted errors, by likelihood",
 }
 
@@ -27,13 +27,14 @@ def reward_table(job: JobRecord | None) -> Table:
     rows = []
     for name, found in report.items():
         cells = [Cell(TOLD.get(name, name)), Cell(number(found["n"])), Cell(number(found["good"]))]
-        cells += [Cell(f"{found['auc']:.3f}", "", at), Cell(_share(found, "ece")), Cell(_share(found, "pairs"))]
+        auc = f"{found['auc']:.3f}" if "auc" in found else ""
+        cells += [Cell(auc, "", at), Cell(_share(found, "ece")), Cell(_share(found, "pairs"))]
         rows.append(tuple(cells))
     columns = [Column("Held-out steps", numeric=False), *map(Column, ("Steps", "Good", "AUC", "ECE %", "Pairs %"))]
     note = (
         "AUC: the chance that a good step has a higher reward than a bad one. ECE: the mean distance between reward "
         "and the share of continuations that came right. Pairs: a good step has a higher reward than one with an error "
-        "behind the same steps."
+        "behind the same steps. Empty where all steps are good, or none is."
     )
     return Table(tuple(columns), tuple(rows), note)
 
@@ -42,7 +43,8 @@ def reward_plots(job: JobRecord | None) -> list[Plot]:
     manifest, report = _report(job)
     if not report or manifest is None:
         return []
-    plots = [_roc(report, manifest)]
+    ranked = {name: found for name, found in report.items() if "roc" in found}
+    plots = [_roc(ranked, manifest)] if ranked else []
     return [*plots, _calibration(report["own"], manifest)] if report.get("own", {}).get("calibration") else plots
 
 

@@ -29,7 +29,7 @@ from src.reporting.text import (
 )
 from src.reporting.verdict import Contrast, Gain, gains
 
-PLANTED = "/planted"  # the end of a metric: faults that were planted for a filter
+FOUND_BY_FILTER = "/found"  # the end of a metric: what a filter took for a fault
 
 
 def accuracy(study: Study, names: Sequence[str]) -> Table:
@@ -372,8 +372,8 @@ def filters(study: Study) -> Table:
             manifests = {n.manifest.key: n.manifest for n in nodes if n.manifest}
             made |= manifests
             measured = (metric for manifest in manifests.values() for metric in manifest.metrics)
-            for metric in dict.fromkeys(metric for metric in measured if metric.endswith(PLANTED)):
-                arms[name, metric.removesuffix(PLANTED), tuple(manifests)].append(arm.name)
+            for metric in dict.fromkeys(metric for metric in measured if metric.endswith(FOUND_BY_FILTER)):
+                arms[name, metric.removesuffix(FOUND_BY_FILTER), tuple(manifests)].append(arm.name)
     rows = []
     for (name, kind, keys), of in arms.items():
         at = sources(made[key] for key in keys)

@@ -11,10 +11,20 @@ from dataclasses import dataclass
 
 from src.core.intervals import Estimate, holm
 from src.reporting.collect import Arm, JobRecord, Study
-from src.reporting.outcomes import Comparison, against_arm, against_base, benchmarks, compared, primary, transfer
+from src.reporting.outcomes import (
+    Comparison,
+    against_arm,
+    against_base,
+    arm_accuracy,
+    benchmarks,
+    compared,
+    primary,
+    transfer,
+)
 from src.reporting.scaling import trend
-from src.reporting.text import listed, percent, plural, points, signed_interval, words
+from src.reporting.text import interval, listed, percent, plural, points, signed_interval, words
 
+NOT_EXAMINED = "No model was examined in this study."
 MOST_SENTENCES = 3  # about arms of which nothing can be claimed
 
 
@@ -47,7 +57,7 @@ def answer(study: Study, baseline: Arm) -> list[str]:
         return ["No job of this study is complete yet, so there is nothing to conclude."]
     if not benchmarks(study.complete):
         alone = "rows" in study.kinds.values()
-        return ["One stage ran on rows of your own."] if alone else ["No model was examined in this study."]
+        return ["One stage ran on rows of your own."] if alone else [NOT_EXAMINED]
     if "rows" in study.kinds.values():
         return ["Answers were graded that were there already; each file's share of right ones stands for itself."]
     if len(study.arms) < 2:
@@ -79,6 +89,13 @@ def _capitalised(sentence: str) -> str:
 def _training_helped(study: Study) -> str:
     names = primary(study.complete)
     result = against_base(study.complete, names)
+    if result is None and "pretrain" not in study.node_names:
+        solved = arm_accuracy(study.arms[0], names)
+        return (
+            f"The model solves {percent(solved.mean)} % ({interval(solved.low, solved.high)})."
+            if solved
+            else NOT_EXAMINED
+        )
     if result is None:
         return "The model that the student started from was not examined, so the student's gain is unknown."
     ours, theirs, gap = result.ours, result.theirs, result.difference

@@ -182,7 +182,8 @@ class Evaluate(Stage):
         if self.wants_reward and "reward" not in inputs:
             raise UserError(
                 f"The decoding {type(self.decoding).__name__} asks a reward model, and none is named.",
-                "Set decoding.reward=FOLDER, or train one: python -m src.train method=reward model=hf model.name=DIR",
+                "Set decoding.judge=likelihood, which needs none, or decoding.reward=FOLDER; to train one: "
+                "python -m src.train method=reward model=hf model.name=DIR",
             )
 
     def estimate(self) -> dict[str, float]:

@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from src.evaluation.reward_report import auc, calibration, report, roc
@@ -15,8 +15,8 @@ def test_auc_is_the_share_of_pairs_in_order(given):
     good = [score for score, is_good in given if is_good]
     bad = [score for score, is_good in given if not is_good]
     pairs = [(g > b) + (g == b) / 2 for g in good for b in bad]
-    expected = sum(pairs) / len(pairs) if pairs else 0.5
-    assert auc([s for s, _ in given], [g for _, g in given]) == pytest.approx(expected)
+    assume(pairs)
+    assert auc([s for s, _ in given], [g for _, g in given]) == pytest.approx(sum(pairs) / len(pairs))
 
 
 @given(scored)
@@ -51,3 +51,5 @@ def test_planted_errors_are_compared_with_the_good_steps_behind_the_same_steps()
 
 def test_nothing_to_measure_is_nothing():
     assert report([], []) == {}
+    found = report([step("rollouts", 0.0, "a"), step("rollouts", 0.0, "b")], [0.2, 0.3])
+    assert (found["own"]["n"], found["own"]["good"]) == (2, 0) and not {"auc", "roc", "pairs"} & found["own"].keys()

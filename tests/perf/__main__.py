@@ -78,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("benches", nargs="*", type=_bench, metavar="bench", help=f"of {', '.join(BENCHES)}; or all")
     parser.add_argument("--quick", action="store_true", help="a smoke run: too small for its figures to mean anything")
     parser.add_argument("--rounds", type=int, help="how often each side is measured (5, or 2 when quick)")
-    parser.add_argument("--model", choices=("tiny", "smollm2"), default="tiny", help="for training and influence")
+    parser.add_argument(
+        "--model", choices=("tiny", "smollm2"), default="tiny", help="for training, influence and search"
+    )
     parser.add_argument("--out", type=Path, default=REPOSITORY / "outputs" / "bench", help="folder for the results")
     return parser
 

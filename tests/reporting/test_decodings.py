@@ -8,7 +8,8 @@ import pytest
 
 from src.core.intervals import Estimate
 from src.reporting.collect import Arm, collect
-from src.reporting.decodings import DecodingArm, decodings, frontier, labels, plot
+from src.reporting.decodings import Claim, DecodingArm, Decodings, _tree_row, decodings, frontier, labels, plot
+from src.reporting.outcomes import Comparison
 from src.reporting.report import write_report
 from tests.reporting.fake_store import FakeJob, build
 
@@ -50,6 +51,21 @@ def arm(name, flops, accuracy):
 def test_the_frontier_solves_more_than_all_that_take_no_more():
     arms = [arm("a", 1, 0.2), arm("b", 2, 0.1), arm("c", 2, 0.4), arm("d", 4, 0.4), arm("e", 8, 0.5)]
     assert [found.arm.name for found in frontier(arms)] == ["a", "c", "e"]
+
+
+def test_what_was_only_seen_is_not_said_to_be_so():
+    """The frontier is of these questions; without a claim no comparison is "other"."""
+    few, many = arm("a", 1, 0.2), arm("c", 2, 0.4)
+    gap = Comparison(many.accuracy, few.accuracy, Estimate(0.2, -0.1, 0.5, 1, 10), ("dev",))
+    first, last = Decodings((few, many), (Claim(many, few, gap, 1.0),)).sentences
+    assert "On the frontier lie" in first and "on these questions each solved more" in first
+    assert last == "In 1 comparison at no more operations, no difference can be claimed."
+
+
+@pytest.mark.parametrize(("value", "told"), [(0, "0.00"), (0.9, "0.90"), (0.0123, "0.012"), (0.00004, "4.0e-05")])
+def test_small_values_of_a_tree_can_be_told_apart(value, told):
+    node = {"path": [0], "step": "so", "reward": value, "value": value, "state": "open"}
+    assert (_tree_row(node, []).reward, _tree_row(node, []).value) == (told, told)
 
 
 def test_arms_of_one_student_are_compared_question_by_question(study):

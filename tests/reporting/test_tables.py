@@ -125,7 +125,12 @@ def test_filters_tell_precision_and_recall_on_planted_faults(tmp_path: Path) -> 
     well_formed = {"well_formed/found": 12.0, "well_formed/planted": 10.0, "well_formed/hits": 9.0}
     sieve = _made(tmp_path, "filter", "f0", {**well_formed, "consistent/found": 0.0, "consistent/planted": 4.0})
     nodes = {
-        name: _made(tmp_path, "prove_1", name, {"refuted/found": 4.0, "refuted/planted": 8.0, "refuted/hits": hits})
+        name: _made(
+            tmp_path,
+            "prove_1",
+            name,
+            {"steps/planted": 9.0, "refuted/found": 4.0, "refuted/planted": 8.0, "refuted/hits": hits},
+        )
         for name, hits in (("one-s0", 4.0), ("one-s1", 2.0), ("two-s0", 0.0))
     }
     jobs = tuple(

@@ -1,4 +1,6 @@
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,6 +29,19 @@ def test_a_clear_gain_is_claimed_and_located(outputs: Path) -> None:
 def test_an_untrained_student_earns_no_claim(tmp_path: Path) -> None:
     _, (first, *_) = _told(tmp_path, [FakeJob("a", skill=0.02)])
     assert first.startswith("No gain over the model it started from can be claimed")
+
+
+def test_a_model_that_nobody_trained_is_told_by_what_it_solves(tmp_path: Path) -> None:
+    build(tmp_path, "s", [FakeJob("a")])
+    study = collect(tmp_path, "s")
+    jobs = tuple(replace(job, nodes=tuple(n for n in job.nodes if n.name == "evaluate")) for job in study.jobs)
+    for job in jobs:
+        predictions = job.manifest("evaluate").path / "predictions" / "00000.parquet"
+        rows = pq.read_table(predictions)
+        pq.write_table(rows.filter(pc.equal(rows["model"], "student")), predictions)
+    study = replace(study, jobs=jobs)
+    first, *_ = answer(study, study.arms[0])
+    assert re.fullmatch(r"The model solves [\d.]+ % \([\d.]+–[\d.]+\)\.", first)
 
 
 def test_equal_arms_are_not_ranked(tmp_path: Path) -> None:

@@ -101,14 +101,15 @@ DEPTH = 32
 
 @dataclass(frozen=True, kw_only=True)
 class TreeSearch(Rewarded):
-    """samples: next steps that are drawn for the nodes expanded together, over all trees. Where that is one for each
-        tree and nothing else is limited, there is nothing to choose: answers are written in one piece, and are those of
-        plain sampling.
+    """samples: next steps that are drawn for the nodes expanded together, over all trees; a question may take as many
+        tokens as so many answers, unless `tokens` says how many. Where that is one step for each tree and nothing else
+        is limited, there is nothing to choose: answers are written in one piece, and are those of plain sampling.
 
     aggregate: how the rewards of the steps to a node become its value.
     delimiter: what ends a step.
-    depth: steps of an answer at most; expansions: nodes expanded for a question at most; tokens: that may be generated
-        for a question. None: as many as `samples` answers may have.
+    depth: steps of an answer at most.
+    expansions: nodes expanded for a question at most.
+    tokens: that may be generated for a question. None: as many as `samples` answers may have.
     """
 
     aggregate: Aggregate = "product"
@@ -158,7 +159,10 @@ class TreeSearch(Rewarded):
 
 @dataclass(frozen=True, kw_only=True)
 class Beam(TreeSearch):
-    """Beam search: of all steps drawn at a level the `width` best are gone on with."""
+    """Beam search: of all steps drawn at a level the best are gone on with.
+
+    width: how many.
+    """
 
     width: int = 1
 
@@ -174,7 +178,10 @@ class Beam(TreeSearch):
 
 @dataclass(frozen=True, kw_only=True)
 class Levin(TreeSearch):
-    """Levin tree search, or best-first search by `order`: one node at a time, see `CostFrontier`."""
+    """Levin tree search, or best-first search: one node at a time.
+
+    order: "levin" expands the node of the lowest depth over value next, "best_first" that of the highest value.
+    """
 
     order: Literal["levin", "best_first"] = "levin"
 
@@ -187,7 +194,8 @@ class Forest(TreeSearch):
     """Several trees with random steps of their own, which share samples and budgets; each tree's answer votes with its
     value.
 
-    forest: how many trees; tree: how each is searched, a beam being one node wide.
+    forest: how many trees.
+    tree: how each is searched, a beam being one node wide.
     """
 
     forest: int = 4
