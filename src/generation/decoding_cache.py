@@ -100,11 +100,12 @@ class RoomyLayer(DynamicLayer):
                 filled[rows] = text
 
     def _move(self, texts: torch.Tensor, places: int, more: int = 0) -> None:
-        """To the front of the memory, or where that has no room for `more` besides and a share of all, of another."""
+        """To the front of the memory, or where that has no room for `more` besides and a share of all, of another that
+        is as large as that."""
         wanted = int(SPARE * (places + more))
         for i, (room, filled) in enumerate(zip(self._rooms, (self.keys, self.values), strict=True)):
             fits = len(texts) <= len(room) and wanted <= room.shape[2]
-            to = room if fits else _empty(room, max(len(texts), len(room)), wanted + self._room)
+            to = room if fits else _empty(room, len(texts), max(wanted, FIRST_ROOM))
             self._rooms[i] = _last(filled, texts, places, to)
         self._show(len(texts), 0, places)
 
@@ -134,12 +135,13 @@ def roomy_cache(config: Any, room: int | None = None) -> DynamicCache:
     return cache
 
 
-def cache_of(cache: DynamicCache, texts: torch.Tensor) -> DynamicCache:
-    """These texts of a cache, each as often as it is named, with room for more. Roomy layers stay as they are; of
-    others, which is seldom, it is the same cache."""
+def cache_of(cache: DynamicCache, texts: torch.Tensor, longest: int) -> DynamicCache:
+    """These texts of a cache, each as often as it is named, with room for more, but hardly for more than the longest of
+    them will have. Roomy layers stay as they are; of others, which is seldom, it is the same cache."""
     if takes_others(cache):
+        room = min(FIRST_ROOM, max(FIRST_ROOM, longest) - cache.get_seq_length())
         copy = DynamicCache()
-        copy.layers = [layer.copied(texts, FIRST_ROOM) for layer in cache.layers]
+        copy.layers = [layer.copied(texts, room) for layer in cache.layers]
         return copy
     cache.batch_select_indices(texts)
     return cache

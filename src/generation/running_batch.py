@@ -13,7 +13,7 @@ from functools import cached_property
 import torch
 
 from src.generation.base import Request, Sampling
-from src.generation.decoding_cache import cache_of
+from src.generation.decoding_cache import cache_of, takes_others
 from src.generation.prefixes import ReadPrompts
 from src.generation.token_choice import choose_tokens
 
@@ -54,7 +54,7 @@ class RunningBatch:
     ):
         which = _rows_of(texts, read)
         self.texts: list[Text | None] = list(texts)
-        self.cache, self._ending = cache_of(read.cache, which), ending
+        self.cache, self._ending = cache_of(read.cache, which, max(text.longest for text in texts)), ending
         self.tokens, self.mask, self.logits = read.tokens[which], read.mask[which], read.logits[which]
         self.written = self.tokens.new_zeros(len(texts))
         self._describe()
@@ -88,9 +88,16 @@ class RunningBatch:
         self._describe()
 
     def drop_ended(self) -> None:
-        """Give up the rows of texts that have ended."""
-        self._arrange([row for row, text in enumerate(self.texts) if text], self.tokens.shape[1])
-        self._describe()
+        """Give up the rows of texts that have ended, where these are many, and the columns that no other needs."""
+        if None not in self.texts:
+            return
+        rows = [row for row, text in enumerate(self.texts) if text] if self.has_room else None
+        columns, needed = self.tokens.shape[1], self._columns_needed()
+        keeps_columns = _fits(needed, columns) or not takes_others(self.cache)
+        if rows is not None or not keeps_columns:
+            self._arrange(rows, columns if keeps_columns else needed)
+        if rows is not None:
+            self._describe()
 
     def choose_tokens(self) -> None:
         """Write down the next token of each text."""
@@ -115,7 +122,7 @@ class RunningBatch:
         """At least `new` free rows and `width` columns, and not many more than are needed."""
         live = [row for row, text in enumerate(self.texts) if text]
         rows, columns = len(self.texts), self.tokens.shape[1]
-        needed = max(width, int(self.mask[live].sum(1).max()))
+        needed = max(width, self._columns_needed())
         keeps_rows = _fits(len(live) + new, rows)
         keeps_columns = _fits(needed, columns)
         if keeps_rows and keeps_columns:
@@ -123,6 +130,10 @@ class RunningBatch:
         self._arrange(None if keeps_rows else live + live[:1] * new, columns if keeps_columns else needed)
         if not keeps_rows:
             self.texts[len(live) :] = [None] * new
+
+    def _columns_needed(self) -> int:
+        written = self.written.tolist()
+        return max(len(text.prompt) + n for text, n in zip(self.texts, written, strict=True) if text)
 
     def _arrange(self, rows: Sequence[int] | None, columns: int) -> None:
         """Keep these rows (None: all), each as often as it is named, and so many of their last columns: empty ones in

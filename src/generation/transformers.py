@@ -31,7 +31,8 @@ class TransformersGenerator(Generator):
     workers: processes that write side by side on a CPU, each a batch at a time; None: one a core for a model under
         20 MB, whose threads would wait for each other, and one for larger models.
     device: "auto" takes the GPU where there is one.
-    max_model_len: tokens of prompt and text together; None takes what the model was made for.
+    max_model_len: tokens of prompt and text together; None takes what the model was made for. Models with LongRoPE read
+        short texts as they were trained on them only where it allows no longer ones, as with vLLM.
     """
 
     model: str | None = None

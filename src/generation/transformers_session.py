@@ -62,10 +62,10 @@ class _Intake:
         if not self._waiting and len(running) < self._at_once:
             self._fill(self._at_once - len(running))
         taken: list[Text] = []
-        longest = max((text.longest for text in running), default=FIRST_ROOM)
+        longest = max((text.longest for text in running), default=0)
         while self._waiting:
             count, longest = len(running) + len(taken) + 1, max(longest, self._waiting[0].longest)
-            if count > 1 and count > min(self._at_once, self._room(longest)):
+            if count > 1 and count > min(self._at_once, self._room(max(longest, FIRST_ROOM))):
                 break
             taken.append(self._waiting.popleft())
         return taken
@@ -102,6 +102,7 @@ class TransformersSession(Session):
         attend_in_groups(self._model)
         longest = getattr(self._model.config.get_text_config(), "max_position_embeddings", UNLIMITED)
         self._longest = min(options.max_model_len or longest, longest)
+        _settle_frequencies(self._model, self._longest)
         self._ends = _end_tokens(self._model, self._tokenizer)
         self._endings: dict[tuple[str, ...], torch.Tensor] = {}
         memory = _memory(self._device)
@@ -160,8 +161,7 @@ class TransformersSession(Session):
     @torch.inference_mode()
     def _advance(self, batch: RunningBatch) -> list[Completion]:
         """Write a token of each text. Returns those that have ended with it."""
-        if batch.has_room:
-            batch.drop_ended()
+        batch.drop_ended()
         batch.choose_tokens()
         completions = []
         for row, text, tokens in batch.perhaps_ended():
@@ -174,7 +174,8 @@ class TransformersSession(Session):
 
     def _step(self, tokens: torch.Tensor, mask: torch.Tensor, cache: Any) -> torch.Tensor:
         """Logits (texts, vocabulary) of the next tokens. `tokens`: (texts, new); `mask`: (texts, all so far)."""
-        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
+        # A text that has ended may go on, beyond what the model was made for, until its row is given up.
+        positions = (mask.cumsum(1) - 1).clamp(0, self._longest - 1)[:, -tokens.shape[1] :]
         out = self._model(
             input_ids=tokens,
             attention_mask=mask,
@@ -226,6 +227,17 @@ def _load(name: str, dtype: str, device: torch.device) -> tuple[Any, Any]:
             "Does the folder hold a whole model with its tokenizer?",
         ) from error
     return model.to(device).eval(), tokenizer
+
+
+def _settle_frequencies(model: Any, longest: int) -> None:
+    """Have a model with frequencies for short texts and others for long ones (LongRoPE, as of Phi-3) take those of the
+    longest text there may be, as vLLM does: it would choose anew each step, for all texts by the longest beside them.
+    """
+    for module in model.modules():
+        if getattr(module, "rope_type", None) == "longrope":
+            with torch.no_grad():
+                module(module.inv_freq, torch.tensor([[longest - 1]], device=module.inv_freq.device))
+            module.rope_type = "default"
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> set[int]:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.core.errors import UserError
+from src.generation import decoding_cache, transformers_session
 from src.generation.base import Request, Sampling
 from src.generation.transformers import TransformersGenerator
 from tests.generation.tiny import LENGTH, write_tiny_llama
@@ -155,6 +156,32 @@ def test_others_begin_where_texts_have_ended(tiny_llama, tmp_path, monkeypatch):
     assert together[-1].id == "long" and len(steps) == alone["long"].completion_tokens
 
 
+PASSING_THEN_LONG = [*(("ab", 10 + i % 11) for i in range(60)), *(("a", 200) for _ in range(3))]
+LONG_PROMPT = [("a" * 200, 8), *(("ab", 180) for _ in range(5))]
+
+
+@pytest.mark.parametrize("shapes", [PASSING_THEN_LONG, LONG_PROMPT])
+def test_keys_and_values_take_the_memory_that_they_have(tiny_llama, tmp_path, monkeypatch, shapes):
+    """Rows and columns that texts took before are not held for long texts that begin, or go on, when these are gone."""
+    for module in (decoding_cache, transformers_session):
+        monkeypatch.setattr(module, "FIRST_ROOM", 20)
+    asked = [Request(f"r{i}", prompt, i, Sampling(max_tokens=limit)) for i, (prompt, limit) in enumerate(shapes)]
+    memory, taken = 1_700_000, []
+    with TransformersGenerator(dtype="float32", workers=1).open(tiny_llama, tmp_path) as session:
+        monkeypatch.setattr(session, "_ends", set())
+        monkeypatch.setattr(session, "_room", transformers_session._room(session._model, memory))
+        advance = session._advance
+
+        def measured(batch):
+            completions = advance(batch)
+            taken.append(sum(room.nbytes for layer in batch.cache.layers for room in layer._rooms))
+            return completions
+
+        monkeypatch.setattr(session, "_advance", measured)
+        assert len(list(session.stream(asked))) == len(asked)
+    assert max(taken) <= memory
+
+
 class Shapes:
     """Requests in any order of lengths, with one follow-up for each that has one left."""
 
@@ -192,6 +219,54 @@ def test_what_joins_when_changes_no_text(session, shapes):
     assert len(heard) == 2 * len(shapes)
     for request in conversation.asked:
         assert list(session.stream([request])) == [c for c in heard if c.id == request.id]
+
+
+def test_a_text_at_the_end_of_what_its_model_takes_ends_alone(tiny_llama, tmp_path):
+    """Others go on beside it, and one of nine rows is not given up at once, though the model has no more places."""
+    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(
+        vocab_size=258, n_embd=32, n_layer=2, n_head=4, n_positions=64, initializer_range=0.3, bos_token_id=None,
+        eos_token_id=None,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(tiny_llama).save_pretrained(tmp_path)
+    asked = [Request(f"r{i}", "ab", i, Sampling(max_tokens=40)) for i in range(8)]
+    asked.append(Request("long", "abcd" * 15, 0, Sampling(max_tokens=40)))
+    with TransformersGenerator(dtype="float32", workers=1).open(str(tmp_path), tmp_path) as session:
+        session._ends = set()
+        alone = {c.id: c for request in asked for c in session.stream([request])}
+        assert {c.id: c for c in session.stream(asked)} == alone
+    assert (alone["long"].finish_reason, alone["long"].completion_tokens) == ("length", 4)
+
+
+def test_frequencies_for_long_texts_do_not_hang_on_what_is_written_beside(tiny_llama, tmp_path):
+    """Those for texts of more than 40 tokens are taken for all, unless none can be as long."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer, Phi3Config, Phi3ForCausalLM
+
+    factors = {"rope_type": "longrope", "rope_theta": 10_000.0, "short_factor": [1.0] * 4, "long_factor": [4.0] * 4}
+    config = Phi3Config(
+        vocab_size=258, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        max_position_embeddings=160, original_max_position_embeddings=40, rope_parameters=factors,
+        initializer_range=0.4, bos_token_id=None, eos_token_id=1, pad_token_id=0,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    Phi3ForCausalLM(config).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(tiny_llama).save_pretrained(tmp_path)
+    greedy = Sampling(temperature=0, max_tokens=20)
+    asked = [Request(f"r{i}", "abc" * (1 + i % 5), i, greedy) for i in range(10)]
+    long = Request("long", "abc" * 40, 0, greedy)
+    with TransformersGenerator(dtype="float32", workers=1).open(str(tmp_path), tmp_path) as session:
+        alone = {c.id: c for request in asked for c in session.stream([request])}
+        together = {c.id: c for c in session.stream([*asked, long])}
+        assert {id: together[id] for id in alone} == alone
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
+    with TransformersGenerator(dtype="float32", workers=1, max_model_len=40).open(str(tmp_path), tmp_path) as session:
+        for completion in session.stream(asked):
+            inputs = tokenizer(asked[int(completion.id[1:])].prompt, return_tensors="pt")
+            own = model.generate(**inputs, do_sample=False, max_new_tokens=20)[0, inputs["input_ids"].shape[1] :]
+            assert completion.text == tokenizer.decode(own, skip_special_tokens=True)
 
 
 def test_a_model_that_looks_at_a_window_writes_batch_by_batch(tiny_llama, tmp_path):

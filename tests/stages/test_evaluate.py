@@ -292,6 +292,34 @@ def test_what_was_chosen_is_graded_again_with_all_that_was_not(sums, context, ki
     assert again.summary.items() <= first.summary.items() and "sums/oracle" in again.summary
 
 
+def test_candidates_of_which_no_end_is_on_record_are_graded_again(sums, context):
+    """As evaluations wrote them at first: the chosen answer's end is told by its costs, or by why it was wrong."""
+
+    class Ending(FakeEngine):
+        @contextmanager
+        def open(self, model, cache):
+            class Ends(Session):
+                def stream(self, requests):
+                    for i, request in enumerate(requests):
+                        end = ("length", "error", "stop")[i // 4 % 3]
+                        yield Completion(request.id, "" if end == "error" else "It is 3", end, 20, 9)
+
+            yield Ends()
+
+    options = {"decoding": BestOfN(samples=4, temperature=0.8, reward=Trusting("none"))}
+    first, again = context("first"), context("again", "pretrain")
+    Evaluate(benchmarks={"sums": sums}, engine=Ending([], []), **options).run(first)
+    path = first.out / "candidates.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for candidate in (candidate for row in rows for candidate in row["candidates"]):
+        del candidate["finish_reason"]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    again.inputs = {"evaluation": Artifact(first.out)}
+    Regrade(benchmarks={"sums": sums}, **options).run(again)
+    for name in ("accuracy.json", "samples.json", "predictions/00000.parquet", "costs.jsonl", "compute.json"):
+        assert (first.out / name).read_bytes() == (again.out / name).read_bytes()
+
+
 def test_plain_sampling_has_the_key_that_it_had_and_another_decoding_its_own(sums):
     made = [
         Evaluate(benchmarks={"sums": sums}, engine=TransformersGenerator("m"), **options)

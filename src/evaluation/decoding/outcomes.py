@@ -164,12 +164,15 @@ def read_decoded(
         if row is None:
             candidates = tuple(Candidate(answer, tree=number) for number, answer in enumerate(written))
         else:
-            candidates = tuple(_read_candidate(each, decoding) for each in row["candidates"])
+            ends = {row["chosen"]: written[0].finish_reason}  # all that files tell that have no ends of candidates
+            candidates = tuple(
+                _read_candidate(each, ends.get(n, "stop"), decoding) for n, each in enumerate(row["candidates"])
+            )
         found.append(Decoded(candidates, compute, tuple(row["nodes"]) if row else ()))
     return found
 
 
-def _read_candidate(row: Mapping[str, Any], decoding: Decoding) -> Candidate:
-    answer = Answer(row["text"], row.get("finish_reason", "stop"), 0)
+def _read_candidate(row: Mapping[str, Any], end: str, decoding: Decoding) -> Candidate:
+    answer = Answer(row["text"], row.get("finish_reason", end), 0)
     path = tuple(row["path"])
     return Candidate(answer, row["value"], decoding.rank(path, row["value"]), row["tree"], path)
