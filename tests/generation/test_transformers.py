@@ -182,6 +182,13 @@ def test_keys_and_values_take_the_memory_that_they_have(tiny_llama, tmp_path, mo
     assert max(taken) <= memory
 
 
+@pytest.fixture(scope="module")
+def three_at_a_time(tiny_llama, tmp_path_factory):
+    options = TransformersGenerator(dtype="float32", batch_size=3, workers=1)
+    with options.open(tiny_llama, tmp_path_factory.mktemp("cache")) as session:
+        yield session
+
+
 class Shapes:
     """Requests in any order of lengths, with one follow-up for each that has one left."""
 
@@ -206,19 +213,14 @@ class Shapes:
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 25)), min_size=1, max_size=12))
-def test_what_joins_when_changes_no_text(session, shapes):
-    conversation = Shapes(*zip(*shapes, strict=True))
-    few, heard = session._batch_size, []
-    session._batch_size = 3
-    try:
-        for completion in session.converse(conversation.ready):
-            heard.append(completion)
-            conversation.hear(completion)
-    finally:
-        session._batch_size = few
+def test_what_joins_when_changes_no_text(three_at_a_time, shapes):
+    conversation, heard = Shapes(*zip(*shapes, strict=True)), []
+    for completion in three_at_a_time.converse(conversation.ready):
+        heard.append(completion)
+        conversation.hear(completion)
     assert len(heard) == 2 * len(shapes)
     for request in conversation.asked:
-        assert list(session.stream([request])) == [c for c in heard if c.id == request.id]
+        assert list(three_at_a_time.stream([request])) == [c for c in heard if c.id == request.id]
 
 
 def test_a_text_at_the_end_of_what_its_model_takes_ends_alone(tiny_llama, tmp_path):
