@@ -90,14 +90,14 @@ class RoomyLayer(DynamicLayer):
         On a CPU one after the other: twice as fast as all at once, which would copy them first.
         """
         start = self._end - other.get_seq_length()
-        which = torch.arange(len(texts)).repeat_interleave(torch.tensor([len(rows) for rows in texts]))
         for room, new in zip(self._rooms, (other.keys, other.values), strict=True):
             filled = room[:, :, start : self._end]
-            if room.device.type != "cpu":
+            if room.device.type == "cpu":
+                for rows, text in zip(texts, new, strict=True):
+                    filled[rows] = text
+            else:
+                which = torch.arange(len(texts)).repeat_interleave(torch.tensor([len(rows) for rows in texts]))
                 filled[torch.cat(list(texts))] = new[which.to(room.device)]
-                continue
-            for rows, text in zip(texts, new, strict=True):
-                filled[rows] = text
 
     def _move(self, texts: torch.Tensor, places: int, more: int = 0) -> None:
         """To the front of the memory, or where that has no room for `more` besides and a share of all, of another that
@@ -127,10 +127,9 @@ def _last(filled: torch.Tensor, texts: torch.Tensor, places: int, to: torch.Tens
     return to
 
 
-def roomy_cache(config: Any, room: int | None = None) -> DynamicCache:
+def roomy_cache(config: Any, room: int) -> DynamicCache:
     """An empty cache for a model of this configuration; layers of another kind (windows, states) are transformers'."""
     cache = DynamicCache(config=config)
-    room = FIRST_ROOM if room is None else room
     cache.layers = [RoomyLayer(room) if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
 

@@ -67,10 +67,11 @@ class PromptReader:
         self._caches: deque[tuple[Any, list[int]]] = deque()  # the oldest first, and the names of what is in them
         self._known: dict[int, _Held] = {}  # by the names of all its beginnings
         self._used = 0
+        self._shares = takes_others(roomy_cache(config, room=0))
 
     def read(self, prompts: Sequence[Tokens]) -> Iterator[ReadPrompts]:
         """Read these, in one or two parts: those whose beginning is known, and others."""
-        if not takes_others(roomy_cache(self._config)):
+        if not self._shares:
             yield self._whole(prompts)
             return
         if stems := self._stems(prompts):

@@ -79,11 +79,8 @@ def compute_rows(
     found: Iterable[GradedDecoding], decoding: Decoding, model: Shape | None, reward: Shape | None
 ) -> list[dict[str, Any]]:
     """One row per benchmark: tokens and operations of all its questions, and the oracle's accuracy."""
-    groups: dict[str, list[GradedDecoding]] = defaultdict(list)
-    for item in found:
-        groups[item.graded.prediction.benchmark].append(item)
     rows = []
-    for benchmark, items in groups.items():
+    for benchmark, items in _by_benchmark(found).items():
         spent = [item.decoded.compute for item in items]
         total = DecodingCompute(
             sum(c.generated for c in spent), sum(c.prompt for c in spent), sum(c.scored for c in spent)
@@ -96,7 +93,7 @@ def compute_rows(
                 "samples": decoding.size,
                 "questions": len(items),
                 "candidates": sum(len(item.decoded.candidates) for item in items) / len(items),
-                "oracle": sum(item.solvable for item in items) / len(items),
+                "oracle": _oracle(items),
                 "generated_tokens": total.generated,
                 "prompt_tokens": total.prompt,
                 "scored_tokens": total.scored,
@@ -108,10 +105,19 @@ def compute_rows(
 
 def with_oracle(rows: Sequence[dict[str, Any]], found: Iterable[GradedDecoding]) -> list[dict[str, Any]]:
     """Earlier rows of `compute_rows` with the oracle's accuracy of today."""
-    solvable: dict[str, list[bool]] = defaultdict(list)
+    groups = _by_benchmark(found)
+    return [row | {"oracle": _oracle(groups[row["benchmark"]])} for row in rows]
+
+
+def _by_benchmark(found: Iterable[GradedDecoding]) -> dict[str, list[GradedDecoding]]:
+    groups: dict[str, list[GradedDecoding]] = defaultdict(list)
     for item in found:
-        solvable[item.graded.prediction.benchmark].append(item.solvable)
-    return [row | {"oracle": sum(solvable[row["benchmark"]]) / len(solvable[row["benchmark"]])} for row in rows]
+        groups[item.graded.prediction.benchmark].append(item)
+    return groups
+
+
+def _oracle(items: Sequence[GradedDecoding]) -> float:
+    return sum(item.solvable for item in items) / len(items)
 
 
 def candidate_rows(found: Iterable[GradedDecoding]) -> Iterator[dict[str, Any]]:
