@@ -15,6 +15,14 @@ from src.corpus.parquet import check_columns
 class ArrowReader(FileReader):
     """Files in Arrow's streaming format."""
 
+    def size_hint(self) -> int | None:
+        import pyarrow as pa
+
+        try:
+            return sum(_count_rows(path) for path in find_files(self.files))
+        except (pa.ArrowException, OSError):  # told when the file is read
+            return None
+
     def field_names(self) -> Iterator[tuple[Path, list[str]]]:
         import pyarrow as pa
 
@@ -39,3 +47,10 @@ class ArrowReader(FileReader):
                             yield RawRow(f"{path}, row {number}", path.parent.name, row)
             except (pa.ArrowException, OSError) as error:
                 raise UserError(f"'{path}' cannot be read as Arrow: {error}.", "Save the data set again.") from None
+
+
+def _count_rows(path: Path) -> int:
+    import pyarrow as pa
+
+    with pa.ipc.open_stream(pa.memory_map(str(path))) as stream:
+        return sum(batch.num_rows for batch in stream)

@@ -5,6 +5,9 @@ rows -> key_points [-> topics [-> ... -> consensus]] | clean | select | generate
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TypeVar
+
 from src.config.mistakes import BROKEN
 from src.generation.openai import OpenAIGenerator
 from src.methods.kpdds import labelled, new_problems
@@ -18,6 +21,8 @@ from src.stages.pretrain import Pretrain
 from src.stages.rows import UserRows
 from src.stages.select import Select
 from src.stages.synthesizer import Synthesizer
+
+Reading = TypeVar("Reading", Select, Pretrain)
 
 
 def clean(graph: Graph) -> None:
@@ -51,12 +56,14 @@ def select(graph: Graph) -> None:
         start = base(graph, "base", "model")
     if stage is not BROKEN and stage.selector.reads_model and start is None:
         stage = graph.stage(Select, "select", selector="selector", trainer="trainer", model="model")
+    stage = _expecting(stage, rows)
     graph.add("select", stage, passages=rows, prompts=rows, candidates=rows, synthesizer=start)
 
 
 def generate(graph: Graph) -> None:
     """What the chosen model writes for the rows' prompts, or the one behind a server."""
-    rows, stage = _rows(graph), graph.stage(Generate, "generate")
+    rows = _rows(graph)
+    stage = _writing(graph.stage(Generate, "generate"), rows)
     hand_on = graph.stage(Synthesizer, "synthesizer", trainer="trainer")  # leaves the model in a folder, untaught
     if stage is BROKEN or isinstance(stage.engine, OpenAIGenerator):
         graph.add("generate", stage, prompts=rows)
@@ -67,8 +74,10 @@ def generate(graph: Graph) -> None:
 
 def pretrain(graph: Graph) -> None:
     """A model trained on the rows' problems."""
+    rows = _rows(graph)
     stage = graph.stage(Pretrain, "pretrain", sft="sft", trainer="trainer", benchmarks="benchmark")
-    graph.add("pretrain", stage, base=base(graph, "base", "pretrain.model"), corpus=_rows(graph))
+    start = base(graph, "base", "pretrain.model")
+    graph.add("pretrain", _expecting(stage, rows), base=start, corpus=rows)
 
 
 def evaluate(graph: Graph) -> None:
@@ -78,3 +87,20 @@ def evaluate(graph: Graph) -> None:
 
 def _rows(graph: Graph) -> Node:
     return graph.add("rows", graph.stage(UserRows, "reading", reader="reader", fields="fields"))
+
+
+def _expecting(stage: Reading, rows: Node) -> Reading:
+    """The stage with a guess at what it will read, for a plan, unless it was given one."""
+    if stage is BROKEN or rows.stage is BROKEN or stage.expected_tokens is not None:
+        return stage
+    assert isinstance(rows.stage, UserRows)
+    return replace(stage, expected_tokens=rows.stage.expected_tokens())
+
+
+def _writing(stage: Generate, rows: Node) -> Generate:
+    """The stage with the most that it can write, for a plan, unless its options tell."""
+    if stage is BROKEN or rows.stage is BROKEN or stage.expected_tokens is not None or stage.prompts is not None:
+        return stage
+    assert isinstance(rows.stage, UserRows)
+    number = rows.stage.all_rows()
+    return stage if number is None else replace(stage, expected_tokens=stage.tokens_at_most(number))

@@ -80,8 +80,11 @@ class Generate(Stage):
             return writing_cost(self.expected_tokens, self.shape, self.engine.devices)
         if self.prompts is None:
             return {}
-        longest = max(sampling.max_tokens for sampling in self.sampling.values())
-        return writing_cost(self.prompts * self.samples_per_prompt * longest, self.shape, self.engine.devices)
+        return writing_cost(self.tokens_at_most(self.prompts), self.shape, self.engine.devices)
+
+    def tokens_at_most(self, prompts: int) -> int:
+        """If every text that is written for so many prompts is as long as it may be."""
+        return prompts * self.samples_per_prompt * max(sampling.max_tokens for sampling in self.sampling.values())
 
     def run(self, ctx: StageContext) -> None:
         asked = sum(1 for _ in self._chosen(ctx)) * self.samples_per_prompt

@@ -1,8 +1,11 @@
 """The stages alone, in this process: what becomes of rows that another tool wrote, and which line each result is of."""
 
+import gzip
 import json
 from collections import Counter
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from src.core.errors import UserError
@@ -93,6 +96,43 @@ def test_the_same_row_twice_is_two_rows(tmp_path):
 def test_rows_without_the_named_fields_say_so(tmp_path, rows):
     with pytest.raises(UserError, match=r"No row can be read: 12 x no field 'question'"):
         run(tmp_path, "clean", rows)
+
+
+def planned(stage, *words):
+    """Estimates by node."""
+    config = composed(f"stage={stage}", "study=mine", *words, config="stage")
+    return {name: node.stage.estimate() for name, node in nodes_of(config).items()}
+
+
+@pytest.mark.parametrize("saved", ["jsonl", "parquet", "arrow"])
+def test_a_plan_counts_the_tokens_of_rows_that_are_not_read_yet(tmp_path, saved):
+    table = pa.table({"question": QUESTIONS * 30, "solution": SOLUTIONS * 30})
+    path = tmp_path / f"mine.{saved}"
+    if saved == "jsonl":
+        write(path, table.to_pylist())
+    elif saved == "parquet":
+        pq.write_table(table, path)
+    else:
+        with pa.ipc.new_stream(path, table.schema) as stream:
+            stream.write_table(table, max_chunksize=50)
+    rows, chars = (f"rows={path}", f"reader={saved}"), 30 * sum(map(len, QUESTIONS + SOLUTIONS))
+    once = planned("pretrain", *rows, "pretrain.recipe.epochs=1", "sft=none")["pretrain"]["tokens"]
+    assert once == pytest.approx(chars / 2.8, rel=0.01)
+    assert planned("pretrain", *rows, "pretrain.recipe.epochs=3", "sft=none")["pretrain"]["tokens"] == 3 * once
+    words = ("selector.checkpoints=2", "selector.warmup_fraction=0.1", "selector.warmup.epochs=1", "selector=influence")
+    assert planned("select", *rows, *words)["select"]["tokens"] == pytest.approx(2.1 * once)
+    texts = ("fields.text=question", "+generate.samples_per_prompt=2", "generate.sampling.tool.max_tokens=100")
+    assert planned("generate", *rows, *texts)["generate"]["tokens"] == pytest.approx(360 * 2 * 512, rel=0.01)
+    assert planned("generate", *rows, *texts, "+generate.prompts=5")["generate"]["tokens"] == 5 * 2 * 512
+    assert planned("pretrain", *rows, "+pretrain.expected_tokens=7", "pretrain.recipe.epochs=1")["pretrain"]["tokens"] == 7
+
+
+def test_what_cannot_be_counted_is_left_out_of_a_plan(tmp_path):
+    """A compressed file is not unpacked for a plan, and a file that is not there is told by another check."""
+    with gzip.open(tmp_path / "mine.jsonl.gz", "wt") as file:
+        file.write(json.dumps({"question": QUESTIONS[0], "solution": SOLUTIONS[0]}))
+    for name in ("mine.jsonl.gz", "nowhere.jsonl"):
+        assert "tokens" not in planned("pretrain", f"rows={tmp_path / name}", "pretrain.recipe.epochs=1")["pretrain"]
 
 
 @pytest.mark.parametrize(
