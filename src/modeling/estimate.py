@@ -39,7 +39,8 @@ def training_cost(model: ModelSource, recipe: Recipe, trainer: Trainer, expected
     if size is not None:
         cost["gb_per_device"] = training_bytes(size, pass_tokens(recipe, trainer), recipe, trainer) / 1e9
     if tokens is not None and size is not None and trainer.device == "cuda":
-        cost["gpu_hours"] = gpu_hours(size.working_parameters, tokens, TO_ACTIVATIONS if recipe.lora else TRAINING)
+        each = TO_ACTIVATIONS if recipe.lora else TRAINING
+        cost["gpu_hours"] = gpu_hours(size.working_parameters, tokens, each, precision=recipe.precision)
     return cost
 
 

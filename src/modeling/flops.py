@@ -21,6 +21,9 @@ PLANNED_CARD, PLANNED_MFU, WRITING_MFU = "A100", 0.4, 0.1
 """What a plan reckons with: a card of the paper's time, at shares of its peak that a good set-up reaches in
 training, and in writing text token by token (2,200 tokens/s of a 7B model)."""
 
+SLOWER = {"bf16": 1, "float32": 16}
+"""Than in bfloat16: of an A100's 312 teraflop/s, float32 has 19.5 (maker's data sheet)."""
+
 
 def peak(card: str) -> float | None:
     """By the name that the driver gives; None for a card that is not in the table."""
@@ -33,6 +36,8 @@ activations (all that adapters and per-sample gradients need), two more for thos
 are left out: they are few in packed rows."""
 
 
-def gpu_hours(parameters: float, tokens: float, each: int = TRAINING, mfu: float = PLANNED_MFU) -> float:
+def gpu_hours(
+    parameters: float, tokens: float, each: int = TRAINING, mfu: float = PLANNED_MFU, precision: str = "bf16"
+) -> float:
     """Of the planned card."""
-    return each * parameters * tokens / (mfu * DENSE_BF16[PLANNED_CARD]) / 3600
+    return SLOWER[precision] * each * parameters * tokens / (mfu * DENSE_BF16[PLANNED_CARD]) / 3600

@@ -85,6 +85,16 @@ def test_a_cpu_has_no_gpu_hours_and_an_unknown_length_no_cost() -> None:
     assert training_cost(TinyLlama(), Recipe(lr=1.0), Trainer(device="cuda"), None).keys() == {"gb_per_device"}
 
 
+def test_float32_takes_sixteen_times_the_hours_of_a_card() -> None:
+    shape, cuda = Shape(576, 30, 192, 1536, 49152), Trainer(device="cuda")
+
+    def hours(precision: str) -> float:
+        recipe = Recipe(lr=1.0, precision=precision, lora=LoRA(8, 16))  # type: ignore[arg-type]
+        return training_cost(Pretrained("a/b", shape=shape), recipe, cuda, 1e6)["gpu_hours"]
+
+    assert hours("float32") == pytest.approx(16 * hours("bf16"))
+
+
 def test_a_shape_has_the_parameters_of_its_model(base: Path) -> None:
     from src.modeling.loading import load_model
     from tests.modeling.tiny import TINY

@@ -66,8 +66,10 @@ class Bergson(Targeted):
     def estimate(self, size: Shape, trainer: Trainer, tokens: float) -> dict[str, float]:
         passes = PASSES[self.method] - 1 + len(self.targets)
         read = passes * tokens
-        hours = gpu_hours(size.working_parameters, read, TO_ACTIVATIONS) if trainer.device == "cuda" else None
-        return {"tokens": read, **({} if hours is None else {"gpu_hours": hours})}
+        if trainer.device != "cuda":
+            return {"tokens": read}
+        hours = gpu_hours(size.working_parameters, read, TO_ACTIVATIONS, precision=self.precision)
+        return {"tokens": read, "gpu_hours": hours}
 
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
         from src.selection.bergson.pipeline import rank  # loads torch

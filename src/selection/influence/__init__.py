@@ -85,8 +85,9 @@ class Influence(Targeted):
         cost = {"tokens": warm_up + passes, "gb_per_device": memory / 1e9}
         if trainer.device == "cuda":
             each = TO_ACTIVATIONS if self.warmup.lora else TRAINING
-            hours = gpu_hours(size.working_parameters, warm_up, each)
-            cost["gpu_hours"] = hours + gpu_hours(size.working_parameters, passes, TO_ACTIVATIONS)
+            parts = ((warm_up, each), (passes, TO_ACTIVATIONS))
+            hours = (gpu_hours(size.working_parameters, *part, precision=self.warmup.precision) for part in parts)
+            cost["gpu_hours"] = sum(hours)
         return cost
 
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
