@@ -16,6 +16,14 @@ POINT_EVERY_SECONDS = 2.0
 MIN_SHARE_FOR_ETA = 0.01
 
 
+def span(seconds: float) -> str:
+    """A time in a unit that fits: "55 hours"."""
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 3 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
 class Progress:
     """Use as `with Progress("packing", total=n, unit="rows") as bar: bar.advance()`. `total` None: unknown.
 
@@ -60,6 +68,11 @@ class Progress:
             return None
         return (self.total - self.done) / self.rate
 
+    def found(self, n: int) -> None:
+        """Count `n` that are there already: they are done, and say nothing of the speed."""
+        self._start_done += n
+        self.done += n
+
     def advance(self, n: int = 1, note: str | None = None) -> None:
         """Count `n` more; `note` is shown behind the figures (a loss, say)."""
         self.done += n
@@ -68,7 +81,7 @@ class Progress:
         if time.monotonic() >= self._next_point:
             self._write_point()
         if self._bar:
-            rate = f"{self.rate:,.0f} {self.unit}/s"
+            rate = f"{_figure(self.rate)} {self.unit}/s"
             self._bar.update(self._task, completed=self.done, rate=rate, note=self._note)
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + LOG_EVERY_SECONDS
@@ -84,8 +97,8 @@ class Progress:
     def line(self) -> str:
         """The figures as one line of text."""
         of = f"{self.done:,}" if self.total is None else f"{self.done:,}/{self.total:,}"
-        eta = "" if self.eta_seconds is None else f", {self.eta_seconds:.0f} s left"
-        return f"{self.what}: {of} {self.unit}, {self.rate:,.0f}/s{eta}{'  ' + self._note if self._note else ''}"
+        eta = "" if self.eta_seconds is None else f", {span(self.eta_seconds)} left"
+        return f"{self.what}: {of} {self.unit}, {_figure(self.rate)}/s{eta}{'  ' + self._note if self._note else ''}"
 
     def __enter__(self) -> Progress:
         if self._bar:
@@ -96,3 +109,8 @@ class Progress:
         self._write_point()
         if self._bar:
             self._bar.stop()
+
+
+def _figure(rate: float) -> str:
+    """Two digits of a slow rate: 0.43, 1.2, 57."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"

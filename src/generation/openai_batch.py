@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from src.core.errors import UserError
+from src.core.progress import span
 from src.generation.base import Completion, Request
 from src.generation.batch_book import UnderWay
 from src.generation.batch_output import Failure, Output, read_output
 from src.generation.budget import BudgetExhausted, Spent
 from src.generation.openai_answers import worth_keeping
-from src.generation.openai_problems import span
 from src.generation.openai_session import FIRST_DELAY, LONGEST_DELAY, LOOK_AGAIN_SECONDS, TRIES_TO_REACH, OpenAISession
 from src.generation.provider import FATAL, AnswerVerdict
 from src.generation.refusals import NoAnswer, Refusal, Unreadable

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from src.core.errors import UserError
+from src.core.progress import span
 from src.generation.budget import BudgetExhausted, Ledger
 from src.generation.provider import AnswerVerdict
 from src.generation.refusals import Refusal
@@ -104,11 +105,3 @@ class Problems:
             f"The budget of {account.partition('/')[0]} is used up ({ledger.spent(account)}): {limit}.{went}",
             "Raise the generator's `budget` to go on: every answer so far is kept, and paid for once.",
         )
-
-
-def span(seconds: float) -> str:
-    """A time in a unit that fits: "55 hours"."""
-    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
-        if seconds >= 3 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from src.reporting.collect import Arm, JobRecord, Manifest, Study
@@ -19,6 +20,7 @@ STAGE_COLUMNS = (*WHO, "node", "reused", "seconds", "peak_memory_mb", "in", "kep
 
 
 UNFINISHED = "**What failed or is missing.**"
+WIDTH = 110  # of the lines of a text that is shown as it was written
 PLACE = re.compile(r" (?:\+\+)?(?:outputs|tracker(?:\.\w+)?)=\S+")  # where results lie is the machine's affair
 
 
@@ -57,6 +59,7 @@ def report(view: PageView, drawings: Sequence[Plot], prefix: str) -> str:
     parts += _key_points(view)
     parts += _corpus(view)
     parts += _selection(view)
+    parts += _written(view)
     parts += _sections(view, (("Time and memory", "effort"), ("Jobs", "jobs")))
     if view.origins:
         parts += ["## Machine and versions", "\n".join(f"- {name}: {value}" for name, value in view.origins.items())]
@@ -100,6 +103,26 @@ def _key_points(view: PageView) -> Iterator[str]:
     for part in view.key_points.parts:
         yield f"### {part.title}"
         yield markdown(part.table)
+
+
+def _written(view: PageView) -> Iterator[str]:
+    """A problem of the synthesizer for each education stage, as it stands in the corpus."""
+    written = [sample.synthesizer for sample in view.samples if sample.synthesizer]
+    if not view.shown or not written:
+        return
+    yield f"## What the synthesizer of {view.shown.name} wrote"
+    yield "One problem of the corpus for each education stage, drawn by the hash of its content, not by its looks."
+    for problem in written:
+        yield f"### Written for {words(problem.stage)}"
+        yield _fenced(f"{problem.question}\n\n{problem.solution}")
+
+
+def _fenced(text: str) -> str:
+    """Shown as it is, whatever marks it holds; long lines are broken."""
+    lines = [part for line in text.strip().splitlines() for part in (textwrap.wrap(line, WIDTH) or [""])]
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join((f"{fence}text", *lines, fence))
 
 
 def _selection(view: PageView) -> Iterator[str]:

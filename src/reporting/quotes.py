@@ -4,6 +4,10 @@
 the table under that heading
 <!-- end -->
 
+<!-- from experiments/demo.md: Written for grade school -->
+the text between fences under that heading
+<!-- end -->
+
 <!-- from experiments/demo.md: Answer -->
 the paragraph that the record opens with these words in bold
 <!-- end -->
@@ -17,6 +21,9 @@ from pathlib import Path
 from src.core.errors import UserError
 
 _BLOCK = re.compile(r"(?P<begin><!-- from (?P<record>\S+): (?P<what>[^\n]+?) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+
+_TABLE = r"(?P<found>(?:\|[^\n]*\n)+)"
+_FENCED = r"(?P<found>(?P<fence>`{3,})\w*\n.*?\n(?P=fence)\n)"
 
 
 def has_quotes(text: str) -> bool:
@@ -39,11 +46,11 @@ def _found(block: re.Match[str], root: Path) -> str:
             f"There is no record {block['record']}.", "Write it: python -m src.report study=NAME record=experiments"
         )
     record, what = path.read_text(encoding="utf-8"), re.escape(block["what"])
-    table = re.search(rf"^##+ {what}\n\n(?P<found>(?:\|[^\n]*\n)+)", record, re.MULTILINE)
-    words = re.search(rf"^\*\*{what}\.\*\* (?P<found>.+?)\n\n", record, re.MULTILINE | re.DOTALL)
-    if not (table or words):
-        raise UserError(
-            f"{block['record']} has no table under '{block['what']}' and no paragraph '**{block['what']}.**'.",
-            "Name a heading of the record.",
-        )
-    return (table or words)["found"].rstrip()  # type: ignore[index]
+    forms = (rf"^##+ {what}\n\n{_TABLE}", rf"^##+ {what}\n\n{_FENCED}", rf"^\*\*{what}\.\*\* (?P<found>.+?)\n\n")
+    for form in forms:
+        if found := re.search(form, record, re.MULTILINE | re.DOTALL):
+            return found["found"].rstrip()
+    raise UserError(
+        f"{block['record']} has no table or text under '{block['what']}', and no paragraph '**{block['what']}.**'.",
+        "Name a heading of the record.",
+    )

@@ -67,10 +67,11 @@ def _encode(tokenizer: Any, examples: Sequence[Example], max_length: int) -> lis
 
 
 def batches(rows: Iterable[Encoded], batch_tokens: int) -> Iterator[list[Encoded]]:
-    """Group rows of like length so that a batch holds at most `batch_tokens` (one row alone may exceed it)."""
+    """Group rows of like length so that a batch holds at most `batch_tokens` (one row alone may exceed it). The longest
+    come first: where they do not fit, that shows at once, and the time left is told rather too long than too short."""
     batch: list[Encoded] = []
     held = 0
-    for row in sorted(rows, key=lambda row: (len(row.tokens), row.id)):
+    for row in sorted(rows, key=lambda row: (-len(row.tokens), row.id)):
         if batch and held + len(row.tokens) > batch_tokens:
             yield batch
             batch, held = [], 0

@@ -232,7 +232,7 @@ class ProofAsking:
         """What the model writes for each request."""
         missing = [request for request in requests if request.id not in self._known]
         with self._ctx.progress("writing proofs", total=len(requests), unit="proofs") as bar:
-            bar.advance(len(requests) - len(missing))
+            bar.found(len(requests) - len(missing))
             clock = time.monotonic()
             for completion in self._asked(missing):
                 before, clock = clock, time.monotonic()

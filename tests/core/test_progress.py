@@ -1,7 +1,9 @@
 import json
 
+import pytest
+
 from src.core import progress
-from src.core.progress import Progress
+from src.core.progress import Progress, span
 
 
 def test_a_log_gets_a_line_with_rate_and_time_left(capsys, monkeypatch):
@@ -13,7 +15,7 @@ def test_a_log_gets_a_line_with_rate_and_time_left(capsys, monkeypatch):
         now[0] = 11.0
         bar.advance(50, note="fill 99 %")
     line = capsys.readouterr().err
-    assert "packing: 55/100 rows, 5/s, 9 s left  fill 99 %" in line
+    assert "packing: 55/100 rows, 5/s, 9 seconds left  fill 99 %" in line
     assert line.count("\n") == 1
 
 
@@ -41,3 +43,21 @@ def test_rows_that_an_earlier_run_did_do_not_count_as_speed():
     bar = Progress("writing", total=1000, done=900)
     assert bar.rate == 0
     assert bar.line().startswith("writing: 900/1,000 rows, 0/s")
+
+
+def test_what_is_found_on_the_way_does_not_count_as_speed(monkeypatch):
+    """A training's gradients, say, of which most were there when the bar began."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    bar = Progress("gradients", total=1000, unit="candidates")
+    bar.found(900)
+    now[0] = 100.0
+    bar.advance(50)
+    assert bar.line() == "gradients: 950/1,000 candidates, 0.5/s, 100 seconds left"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(5, "5 seconds"), (600, "10 minutes"), (198_000, "55 hours"), (604_800, "7 days")]
+)
+def test_spans_are_said_in_a_unit_that_fits(seconds, words):
+    assert span(seconds) == words

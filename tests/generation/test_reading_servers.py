@@ -12,7 +12,6 @@ from src.generation.budget import Price, Spent
 from src.generation.cache import AnswerCache
 from src.generation.filesystems import SHARED, type_of_mount
 from src.generation.openai_answers import read_reply
-from src.generation.openai_problems import span
 from src.generation.provider import AnswerVerdict, Provider
 from src.generation.refusals import Refusal, Unreadable, refusal_in
 from src.generation.thinking import ends_in_thinking, split_thinking
@@ -43,13 +42,6 @@ def test_pauses_are_read_from_headers_and_words(headers, body, seconds):
 def test_a_pause_may_be_a_date():
     date = email.utils.formatdate(time.time() + 100, usegmt=True)
     assert Refusal(429, None, {"Retry-After": date}).pause == pytest.approx(100, abs=20)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(5, "5 seconds"), (600, "10 minutes"), (198_000, "55 hours"), (604_800, "7 days")]
-)
-def test_spans_are_said_in_a_unit_that_fits(seconds, words):
-    assert span(seconds) == words
 
 
 @pytest.mark.parametrize(

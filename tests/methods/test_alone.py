@@ -124,7 +124,9 @@ def test_a_plan_counts_the_tokens_of_rows_that_are_not_read_yet(tmp_path, saved)
     texts = ("fields.text=question", "+generate.samples_per_prompt=2", "generate.sampling.tool.max_tokens=100")
     assert planned("generate", *rows, *texts)["generate"]["tokens"] == pytest.approx(360 * 2 * 512, rel=0.01)
     assert planned("generate", *rows, *texts, "+generate.prompts=5")["generate"]["tokens"] == 5 * 2 * 512
-    assert planned("pretrain", *rows, "+pretrain.expected_tokens=7", "pretrain.recipe.epochs=1")["pretrain"]["tokens"] == 7
+    assert (
+        planned("pretrain", *rows, "+pretrain.expected_tokens=7", "pretrain.recipe.epochs=1")["pretrain"]["tokens"] == 7
+    )
 
 
 def test_what_cannot_be_counted_is_left_out_of_a_plan(tmp_path):

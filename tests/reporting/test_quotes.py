@@ -7,6 +7,8 @@ from src.reporting.quotes import quoted
 
 ROOT = Path(__file__).parents[2]
 RECORD = "# demo\n\n**Answer.** It helps:\n61 %.\n\n## Accuracy\n\n| a | b |\n| --- | ---: |\n| x | 1 |\n\nNote.\n"
+WRITTEN = "````text\nPrint it.\n\n```python\nprint(1)\n```\n````"
+RECORD += f"\n### Written for AMC 8\n\n{WRITTEN}\n\n## Jobs\n"
 
 
 @pytest.fixture
@@ -16,7 +18,12 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("what", "text"), [("Accuracy", "| a | b |\n| --- | ---: |\n| x | 1 |"), ("Answer", "It helps:\n61 %.")]
+    ("what", "text"),
+    [
+        ("Accuracy", "| a | b |\n| --- | ---: |\n| x | 1 |"),
+        ("Answer", "It helps:\n61 %."),
+        ("Written for AMC 8", WRITTEN),
+    ],
 )
 def test_a_block_takes_the_record_s_own_words(root: Path, what: str, text: str) -> None:
     page = f"Before.\n<!-- from demo.md: {what} -->\nold\nlines\n<!-- end -->\nAfter."

@@ -6,7 +6,7 @@ vector of the gradient's full length for each task and none for the candidates.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -37,17 +37,23 @@ def cosines(
     tasks: Mapping[str, Sequence[Encoded]],
     target_direction: Direction,
     sketches: Mapping[str, Sketch],
+    advance: Callable[[int], None] = lambda rows: None,
 ) -> dict[str, Tensor]:
     """By sketch, and "exact" without one: the mean cosine of every row with every task, rows x tasks, rows by
-    length."""
-    probe = _Probe(loaded, sketches)
+    length. advance: called with the number of rows of each pass, of `passes` in all."""
+    probe = _Probe(loaded, sketches, advance)
     probe.set_targets(tasks, target_direction)
     return probe.measure(rows)
 
 
+def passes(rows: Sequence[Encoded], tasks: Mapping[str, Sequence[Encoded]]) -> int:
+    """How many rows `cosines` reads: those of the tasks twice."""
+    return len(rows) + 2 * sum(map(len, tasks.values()))
+
+
 class _Probe:
-    def __init__(self, loaded: LoadedCheckpoint, sketches: Mapping[str, Sketch]):
-        self.loaded, self.sketches = loaded, sketches
+    def __init__(self, loaded: LoadedCheckpoint, sketches: Mapping[str, Sketch], advance: Callable[[int], None]):
+        self.loaded, self.sketches, self.advance = loaded, sketches, advance
         self.device = loaded.model.device
         self.parameters = {parameter.name: parameter for parameter in loaded.gradients.parameters}
         self.exact: list[dict[str, Tensor]] = []  # by task: the mean of its normalised gradients, in full length
@@ -93,6 +99,7 @@ class _Probe:
                     sketch.add(sketched[variant], self.parameters[name], first, values)
 
         self.loaded.gradients.run(batch, sink)
+        self.advance(len(batch))
         return squares, sketched
 
     def _add_dots(self, dots: Tensor, name: str, first: int, values: Tensor) -> None:

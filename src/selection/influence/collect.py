@@ -103,7 +103,7 @@ def collect(loaded: LoadedCheckpoint, candidates: ById, workers: int, bar: Progr
     with GradientStore(job.folder, job.sketch.dimension) as store:
         done = store.done()
         todo = candidates.some(number for id, number in candidates.number.items() if id not in done)
-        bar.advance(len(candidates) - len(todo))
+        bar.found(len(candidates) - len(todo))
         if workers == 1 or len(todo) < 2 * workers:
             for window in _windows(len(todo), WINDOW):
                 rows = loaded.encode(todo[window])

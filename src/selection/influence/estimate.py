@@ -19,7 +19,7 @@ from src.modeling.optimizer_checkpoints import OptimizerCheckpoint
 from src.selection.base import Reference, nothing_to_read
 from src.selection.candidates import ById
 from src.selection.fidelity import spearman
-from src.selection.influence.agreement import EXACT, cosines, variants
+from src.selection.influence.agreement import EXACT, cosines, passes, variants
 from src.selection.influence.collect import LoadedCheckpoint, ProjectionJob, collect
 from src.selection.influence.curvature import Whitening
 from src.selection.influence.layers import Parameter
@@ -77,24 +77,21 @@ class _Estimate:
         self.room_for_float32 = True
         self.vectors = VectorFile(reference.work / "vectors.f16", len(candidates), VECTOR)
 
-    def add(self, checkpoint: OptimizerCheckpoint, share: float, what: str) -> None:
-        """Project all gradients at one checkpoint and add its share of the scores."""
-        job, wanted = self._job(checkpoint), self.options.target_direction
+    def add(self, checkpoint: OptimizerCheckpoint, share: float, place: str) -> None:
+        """Project all gradients at one checkpoint and add its share of the scores. place: which it is, in words."""
+        job = self._job(checkpoint)
         with LoadedCheckpoint(job) as loaded:
             targets = {name: _usable(name, loaded.encode(examples), job) for name, examples in self.targets.items()}
-            shown = {
-                name: torch.cat([loaded.projector.project(b, wanted)[0] for b in batches(rows, job.batch_tokens)])
-                for name, rows in targets.items()
-            }
-            with self.reference.progress(what, total=len(self.candidates), unit="candidates") as bar:
+            shown = self._project_targets(loaded, targets, place)
+            with self.reference.progress(f"gradients {place}", total=len(self.candidates), unit="candidates") as bar:
                 collect(loaded, self.candidates, self.reference.workers, bar)
             with GradientStore(job.folder, job.sketch.dimension) as store:
                 self._add_store(store, shown, share)
             rows = [row for row in loaded.encode(self._drawn()) if row.response_tokens]
-            self._probe(loaded, rows, targets, share, variants(job.sketch))
+            self._probe(loaded, rows, targets, share, variants(job.sketch), f"exact scores {place}")
             self.facts["gradient_size"] = loaded.gradients.size
         if job.recipe.precision == "bf16" and self.room_for_float32:
-            self._probe_in_float32(job, rows, targets, share)
+            self._probe_in_float32(job, rows, targets, share, f"exact scores in float32 {place}")
 
     def ranking(self) -> Ranking:
         """The sum. Candidates that any checkpoint had to skip are left out, of the file of vectors as well."""
@@ -131,6 +128,19 @@ class _Estimate:
             batch_tokens=options.batch_tokens,
             folder=self.reference.work / "gradients" / checkpoint.folder.name,
         )
+
+    def _project_targets(
+        self, loaded: LoadedCheckpoint, targets: Mapping[str, list[Encoded]], place: str
+    ) -> dict[str, Tensor]:
+        """By target, the projected gradients of its examples."""
+        shown: dict[str, list[Tensor]] = {name: [] for name in targets}
+        total = sum(map(len, targets.values()))
+        with self.reference.progress(f"gradients of targets {place}", total=total, unit="examples") as bar:
+            for name, rows in targets.items():
+                for batch in batches(rows, loaded.job.batch_tokens):
+                    shown[name].append(loaded.projector.project(batch, self.options.target_direction)[0])
+                    bar.advance(len(batch))
+        return {name: torch.cat(blocks) for name, blocks in shown.items()}
 
     def _add_store(self, store: GradientStore, shown: dict[str, Tensor], share: float) -> None:
         """What one checkpoint's gradients say, a block of them at a time. shown: by target, those of its examples.
@@ -171,18 +181,23 @@ class _Estimate:
         targets: dict[str, list[Encoded]],
         share: float,
         sketches: Mapping[str, Sketch],
+        what: str,
         exact: str = EXACT,
     ) -> None:
         """Scores of a few candidates towards a few examples of every target, without projection and with these."""
-        if rows:
-            few = {name: examples[: self.options.fidelity_rows] for name, examples in targets.items()}
-            for name, values in cosines(loaded, rows, few, self.options.target_direction, sketches).items():
-                name = exact if name == EXACT else name
-                self.probed[name] = self.probed.get(name, 0) + share * values
-            self.facts["scored_exactly"] = len(rows)
+        if not rows:
+            return
+        few = {name: examples[: self.options.fidelity_rows] for name, examples in targets.items()}
+        total = passes(rows, few)
+        with self.reference.progress(what, total=total, unit="gradients") as bar:
+            found = cosines(loaded, rows, few, self.options.target_direction, sketches, bar.advance)
+        for name, values in found.items():
+            name = exact if name == EXACT else name
+            self.probed[name] = self.probed.get(name, 0) + share * values
+        self.facts["scored_exactly"] = len(rows)
 
     def _probe_in_float32(
-        self, job: ProjectionJob, rows: Sequence[Encoded], targets: dict[str, list[Encoded]], share: float
+        self, job: ProjectionJob, rows: Sequence[Encoded], targets: dict[str, list[Encoded]], share: float, what: str
     ) -> None:
         """What rounding to 16 bits does to the exact scores. Takes twice their memory: where a card has no such room,
         nothing is told of it."""
@@ -190,7 +205,7 @@ class _Estimate:
         release()
         try:
             with LoadedCheckpoint(whole) as loaded:
-                self._probe(loaded, rows, targets, share, {}, exact=FLOAT32)
+                self._probe(loaded, rows, targets, share, {}, what, exact=FLOAT32)
         except torch.OutOfMemoryError:
             log.warning("The scores are not compared with those in float32: the card has no room for such weights.")
             self.room_for_float32 = False
@@ -217,7 +232,7 @@ def _estimate(
     estimate, checkpoints = _Estimate(options, candidates, targets, reference), warm_up(options, candidates, reference)
     shares = weights([checkpoint.lr for checkpoint in checkpoints])
     for i, (checkpoint, share) in enumerate(zip(checkpoints, shares)):
-        estimate.add(checkpoint, share, f"gradients at checkpoint {i + 1} of {len(checkpoints)}")
+        estimate.add(checkpoint, share, f"at checkpoint {i + 1} of {len(checkpoints)}")
     return estimate
 
 

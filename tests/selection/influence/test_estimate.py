@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from src.core.errors import UserError
+from src.core.progress import Progress
 from src.core.records import Example
 from src.modeling.loading import load_model
 from src.modeling.recipe import LoRA, Recipe
@@ -88,7 +89,16 @@ def test_planted_relevance_comes_out_on_top(model, tmp_path, direction, of_targe
 @pytest.mark.slow
 def test_what_sixteen_bits_do_to_the_ranks_is_told(model, tmp_path):
     lowered = influence(warmup=dataclasses.replace(WARMUP, precision="bf16"))
-    ranking = lowered.rank(pool(5), reference(model, tmp_path))
+    bars: list[Progress] = []
+
+    def progress(*words, **options):
+        bars.append(Progress(*words, **options))
+        return bars[-1]
+
+    ranking = lowered.rank(pool(5), dataclasses.replace(reference(model, tmp_path), progress=progress))
+    parts = ("gradients of targets", "gradients", "exact scores", "exact scores in float32")
+    told = {f"{part} at checkpoint {i} of 2" for part in parts for i in (1, 2)}
+    assert told <= {bar.what for bar in bars} and all(bar.done == bar.total for bar in bars)
     assert 0.95 <= ranking.agreement["exact scores, computed in float32"] < 1
     straight = influence().rank(pool(5), reference(model, tmp_path, "float32"))
     assert "exact scores, computed in float32" not in straight.agreement

@@ -156,6 +156,7 @@ def test_batches_hold_every_row_once_and_respect_the_budget():
     rows = [Encoded(f"{i:02d}", list(range(1 + (7 * i) % 23)), 1) for i in range(40)]
     made = list(batches(rows, 60))
     assert sorted(row.id for batch in made for row in batch) == [row.id for row in rows]
+    assert [len(row.tokens) for batch in made for row in batch] == sorted((len(r.tokens) for r in rows), reverse=True)
     assert all(sum(len(row.tokens) for row in batch) <= 60 for batch in made)
 
 
