@@ -10,8 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
-from importlib.metadata import version
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -20,6 +19,7 @@ from src.core.errors import UserError, require
 from src.core.fingerprint import file_digest, not_in_key
 from src.core.hub import commit
 from src.core.records import Example, content_id, seed_from
+from src.evaluation.drawn import gym_entries, gym_version
 from src.evaluation.prompting import Style, corpus_prompt, with_choices
 from src.evaluation.question import LETTERS, Question, named
 from src.evaluation.rows import BenchmarkRow, hub_rows, place_of, read_rows
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 ProceduralSplit = Literal["seen", "unseen", "dev"]
 FIELDS = ("question", "answer", "solution", "choices", "stage", "subject")
-_version = cache(version)  # reads a file each time
 _CALCULATOR = re.compile(r"<<[^<>\n]*>>")  # GSM8K's notes to a calculator: <<48/2=24>>
 
 
@@ -203,7 +202,7 @@ class ReasoningGym(Benchmark):
     def identity(self) -> dict[str, str]:
         """The package's version: another one may draw other questions."""
         require(self.PACKAGE, f"the benchmark {self.source}")
-        return {"reasoning-gym": _version("reasoning-gym")}
+        return {"reasoning-gym": gym_version()}
 
     def size_hint(self) -> int:
         return min(self.size // self.every, self.limit or self.size)
@@ -218,30 +217,22 @@ class ReasoningGym(Benchmark):
     def _draw(self, seed: int) -> Iterator[Question]:
         require(self.PACKAGE, f"the benchmark {self.source}")
         try:
-            entries = _gym(self.dataset, self.size, seed, json.dumps(dict(self.options), sort_keys=True))
+            entries = gym_entries(self.dataset, self.size, seed, json.dumps(dict(self.options), sort_keys=True))
         except (ValueError, TypeError, AssertionError) as error:
             raise UserError(f"{self.source} cannot be made: {error}", "Check `dataset` and `options`.") from error
         return map(self._question, entries)
 
     def _question(self, entry: dict[str, Any]) -> Question:
-        about, answer = entry["metadata"], str(entry["answer"])
+        answer = entry["answer"]
         solution = f"The answer is $\\boxed{{{answer}}}$."
         if self.answer_type in ("puzzle", "chain"):
-            numbers, target = about["numbers"], about.get("target", 24)
+            numbers, target = entry["numbers"], entry.get("target", 24)
             if self.answer_type == "chain":
                 return Question(puzzle_text(numbers, target), chain_gold(numbers, target, exact=True))
             answer = puzzle_gold(target, numbers)
-        elif worked := about.get("answer_cot"):
+        elif worked := entry.get("answer_cot"):
             solution = boxed_at_end(worked)
         return Question(entry["question"].strip(), answer, solution=solution)
-
-
-@lru_cache(16)
-def _gym(dataset: str, size: int, seed: int, options: str) -> Sequence[dict[str, Any]]:
-    """Kept, as a stage asks for its questions more than once: a hundred of countdown take three seconds."""
-    import reasoning_gym
-
-    return tuple(reasoning_gym.create_dataset(dataset, size=size, seed=seed, **json.loads(options)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 
 from src.config import build as config
 from src.core.errors import UserError
-from src.evaluation.benchmark import Benchmark, FileBenchmark, HubBenchmark, ProceduralBenchmark, ReasoningGym, _gym
+from src.evaluation.benchmark import Benchmark, FileBenchmark, HubBenchmark, ProceduralBenchmark, ReasoningGym
+from src.evaluation.drawn import gym_entries
 from src.evaluation.grading import grade
 from src.evaluation.requests import load_questions
 from src.generation.procedural.size import Size
@@ -247,15 +248,53 @@ def test_a_benchmark_without_a_dev_part_says_so(table):
         list(table({"q": "1?", "a": 1}).dev_examples())
 
 
+@pytest.fixture
+def draw(tmp_path, monkeypatch):
+    """Nothing is kept; the function forgets what this process has drawn, and gives the folder where drawings lie."""
+
+    def forget(folder="a"):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / folder))
+        gym_entries.cache_clear()
+        return tmp_path / folder
+
+    forget()
+    yield forget
+    gym_entries.cache_clear()
+
+
 @pytest.mark.parametrize("name", [n for n in options() if n.startswith("rg_")])
-def test_reasoning_gym_draws_the_same_questions_twice(name):
+def test_reasoning_gym_draws_the_same_questions_twice(name, draw, monkeypatch):
     questions = build(name, size=5).questions()
-    _gym.cache_clear()
+    draw("b")
     assert questions == build(name, size=5).questions()
     assert len(questions) == 5
+    draw("a")
+    with monkeypatch.context() as patch:
+        patch.setattr("src.evaluation.drawn._draw", lambda *_: pytest.fail("drawn again"))
+        assert questions == build(name, size=5).questions(), "read as they were drawn"
+        with pytest.raises(pytest.fail.Exception, match="drawn again"):
+            build(name, size=5, seed=1).questions()
     dev = list(build(name, size=5).dev_examples())
     assert dev
     assert not {q.text for q in questions} & {e.prompt.split("\n")[1] for e in dev}
+
+
+def test_what_was_drawn_by_another_version_or_is_damaged_is_drawn_again(draw, monkeypatch):
+    questions = build("rg_chain_sum", size=5).questions()
+    (kept,) = draw().rglob("*.json")
+    kept.write_text(kept.read_text()[:-9])
+    assert build("rg_chain_sum", size=5).questions() == questions
+    draw()
+    monkeypatch.setattr("src.evaluation.drawn.gym_version", lambda: "another")
+    monkeypatch.setattr("src.evaluation.drawn._draw", lambda *_: [{"question": "1 + 1?", "answer": "2"}])
+    assert [q.gold for q in build("rg_chain_sum", size=5).questions()] == ["2"]
+
+
+def test_a_machine_that_lets_nothing_be_kept_asks_the_same_questions(draw, tmp_path):
+    questions = build("rg_chain_sum", size=5).questions()
+    (tmp_path / "no folder").write_text("")
+    draw("no folder")
+    assert build("rg_chain_sum", size=5).questions() == questions
 
 
 def test_countdown_solutions_solve_their_puzzles():

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 KEY = "sk-very-secret-0123456789"
 CORNER = [
     "base=untrained",
+    "corpus.libraries=[mpmath]",  # enough texts, and six seconds less to read than all three
     "passages.limit=60",
     "candidates.prompts=60",
     "generate.prompts=60",
@@ -43,67 +44,70 @@ def train(outputs, url, *words, **changes):
     return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, env=environment(**changes))
 
 
+def told(done):
+    """What the user reads of a command that ended with a clear message."""
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr + done.stdout
+    assert KEY not in done.stderr + done.stdout
+    return done.stderr
+
+
 @pytest.fixture(scope="module")
-def prompts_made(tmp_path_factory):
-    """A store with the stages before the teacher's."""
+def nothing_to_spend(tmp_path_factory):
+    """A store with the stages before the teacher's, and the command that made it."""
     folder = tmp_path_factory.mktemp("outputs")
-    assert "used up" in train(folder, "http://127.0.0.1:9/v1", "teacher.budget.max_calls=0").stderr
-    return folder
+    return folder, train(folder, "http://127.0.0.1:9/v1", "teacher.budget.max_calls=0")
 
 
 @pytest.fixture
-def outputs(prompts_made, tmp_path):
-    return shutil.copytree(prompts_made, tmp_path / "outputs", ignore=shutil.ignore_patterns("cache", "distil"))
+def outputs(nothing_to_spend, tmp_path):
+    return shutil.copytree(nothing_to_spend[0], tmp_path / "outputs", ignore=shutil.ignore_patterns("cache", "distil"))
 
 
-def after(n, status, message, code=None):
-    return lambda number, body: (status, {"message": message, "code": code}, {}) if number >= n else None
+REFUSALS = [  # after so many calls more
+    (0, (400, "maximum context length is 8 tokens", None), r"refused the first \d+ calls: .*\n.*prompt_set\.chars"),
+    (8, (401, f"Incorrect API key: {KEY}", None), r"refuses the key in OPENAI_API_KEY: HTTP 401: .*\*\*\*"),
+    (5, (404, "no such model", None), r"does not know the model gpt-4o-mini: HTTP 404: .*no such model"),
+    (5, (429, "you owe us", "insufficient_quota"), r"has no credit left: .*you owe us"),
+]
 
 
-@pytest.mark.parametrize(
-    ("fault", "told"),
-    [
-        (after(8, 401, f"Incorrect API key: {KEY}"), r"refuses the key in OPENAI_API_KEY: HTTP 401: .*\*\*\*"),
-        (after(8, 404, "no such model"), r"does not know the model gpt-4o-mini: HTTP 404: .*no such model"),
-        (
-            after(0, 400, "maximum context length is 8 tokens"),
-            r"refused the first \d+ calls: .*\n.*prompt_set\.chars",
-        ),
-        (after(8, 429, "you owe us", "insufficient_quota"), r"has no credit left: .*you owe us"),
-    ],
-)
-def test_a_refusal_is_one_clear_message_and_what_was_paid_for_is_kept(outputs, fault, told):
-    with serving(fault) as server:
-        done = train(outputs, server.url)
-        assert done.returncode == 1
-        assert re.search(told, done.stderr)
-        assert "Traceback" not in done.stderr + done.stdout
-        assert KEY not in done.stderr + done.stdout
+def test_each_refusal_is_one_clear_message_and_what_was_paid_for_is_kept(outputs):
+    """One run, refused again and again: every answer of before is found by the next command, and by the last one."""
+    with serving() as server:
+        paid = 0
+        for calls, (status, message, code), expected in REFUSALS:
+            begin = len(server.bodies) + calls
+            error = (status, {"message": message, "code": code}, {})
+            server.fault = lambda number, body, begin=begin, error=error: error if number >= begin else None
+            assert re.search(expected, told(train(outputs, server.url)))
+            paid += calls
+            assert list(server.answered.values()) == [1] * paid
         server.fault = lambda number, body: None
         assert "The pilot: 30 calls answered" in train(outputs, server.url).stderr
         assert list(server.answered.values()) == [1] * 30
 
 
+def test_no_calls_left_are_one_clear_message(nothing_to_spend):
+    expected = r"The budget of demo is used up \(0 calls.*max_calls=0 does not allow"
+    assert re.search(expected, told(nothing_to_spend[1]))
+
+
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
-        (["teacher.budget.max_calls=0"], r"The budget of demo is used up \(0 calls.*max_calls=0 does not allow"),
         (["teacher.budget.max_dollars=0"], r"The budget of demo is used up \(0 calls.*max_dollars=0\.0 does not allow"),
         ([], r"There is no answer from http://127\.0\.0\.1:9/v1: .*\n.*Is the server running"),
     ],
 )
-def test_nothing_to_spend_and_nobody_there_are_one_clear_message(outputs, words, told):
-    done = train(outputs, "http://127.0.0.1:9/v1", *words)
-    assert done.returncode == 1
-    assert re.search(told, done.stderr)
-    assert "Traceback" not in done.stderr + done.stdout
+def test_no_money_left_and_nobody_there_are_one_clear_message(outputs, words, expected):
+    assert re.search(expected, told(train(outputs, "http://127.0.0.1:9/v1", *words)))
 
 
 def test_a_missing_key_is_told_before_anything_runs(tmp_path):
-    done = train(tmp_path, "http://127.0.0.1:9/v1", OPENAI_API_KEY="")
-    assert done.returncode == 1
-    assert "the environment variable OPENAI_API_KEY is not set" in done.stderr
-    assert "Nothing was computed" in done.stderr
+    said = told(train(tmp_path, "http://127.0.0.1:9/v1", OPENAI_API_KEY=""))
+    assert "the environment variable OPENAI_API_KEY is not set" in said
+    assert "Nothing was computed" in said
     assert not (tmp_path / "store").exists()
 
 
@@ -122,10 +126,7 @@ def test_a_full_disk_is_one_clear_message_and_what_was_paid_for_is_kept(outputs,
     try:
         shutil.copytree(outputs, disk / "outputs")
         with serving(filling) as server:
-            done = train(disk / "outputs", server.url, "teacher.concurrency=2")
-            assert done.returncode == 1
-            assert "No space left on the disk" in done.stderr
-            assert "Traceback" not in done.stderr + done.stdout
+            assert "No space left on the disk" in told(train(disk / "outputs", server.url, "teacher.concurrency=2"))
             assert 12 <= server.answered.total() < 30  # the disk is looked at twice a second
             ballast.unlink()
             server.fault = lambda number, body: None
