@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -108,8 +108,7 @@ class TransformersSession(Session):
         memory = _memory(self._device)
         self._room = _room(self._model, memory)
         self._reader = PromptReader(self._step, self._model.config, self._device, int(PROMPT_SHARE * memory))
-        asks = inspect.signature(self._model.forward).parameters
-        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in asks else {}
+        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in _arguments(self._model) else {}
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:
         source = iter(requests)
@@ -226,7 +225,17 @@ def _load(name: str, dtype: str, device: torch.device) -> tuple[Any, Any]:
             f"transformers could not load the model {name}: {str(error).strip() or type(error).__name__}",
             "Does the folder hold a whole model with its tokenizer?",
         ) from error
+    if "past_key_values" not in _arguments(model):
+        raise UserError(
+            f"The model {name} has no cache of keys and values ({model.config.model_type}), and transformers writes "
+            "with nothing else here.",
+            "Choose vLLM, which takes most such models: generator@engine=vllm, in a run generator@synthesis=vllm.",
+        )
     return model.to(device).eval(), tokenizer
+
+
+def _arguments(model: Any) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(model.forward).parameters
 
 
 def _settle_frequencies(model: Any, longest: int) -> None:
