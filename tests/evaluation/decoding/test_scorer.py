@@ -47,6 +47,13 @@ def test_a_reward_is_the_good_label_s_share_after_the_step(folder, batch_tokens)
         assert scores.tokens == expected[-1][1]  # the longest alone is read: the others are its beginnings
 
 
+def test_a_closed_reward_model_is_closed_once_and_says_so(folder):
+    with RewardModel(folder).open() as scorer:
+        scorer.close()
+    with pytest.raises(RuntimeError, match="this reward model is closed"):
+        scorer.score(PARTIALS)
+
+
 @pytest.mark.parametrize("emulates", [True, False])
 def test_a_model_stored_in_bfloat16_computes_in_it_where_the_processor_can(folder, tmp_path, monkeypatch, emulates):
     """Where it would be emulated it reads in float32, and rewards are to the digit those of the same weights there."""
