@@ -21,7 +21,7 @@ from src.core.stage import Artifact
 from src.generation.base import Completion, Generator, Session
 from src.pipeline.evaluations import Evaluations, _told
 from tests.generation.loopback import serving
-from tests.generation.tiny import write_tiny_llama
+from tests.generation.tiny import write_reward_model, write_tiny_llama
 
 ROOT = Path(__file__).parents[1]
 ROWS = [{"question": f"What is {n} and 1 ?", "answer": n + 1} for n in range(20)]
@@ -220,7 +220,7 @@ def test_the_samples_that_are_typed_hold_for_a_decoding_that_has_its_own(run, mo
 
 @pytest.mark.parametrize(("decoding", "kind"), [("levin", "Levin"), ("best_of_n", "BestOfN")])
 def test_a_decoding_is_led_by_the_reward_model_that_is_named(run, model, tmp_path, folder_of, decoding, kind):
-    reward = write_tiny_llama(tmp_path / "reward")
+    reward = write_reward_model(tmp_path / "reward")
     words = ("limit=3", f"decoding={decoding}", f"decoding.reward={reward}", "decoding.samples=4")
     printed = run(f"model={model}", *words)
     assert f"{kind} of 4, " in printed and "among the candidates for 100.0 % of the questions" in printed

@@ -1,4 +1,4 @@
-from tests.generation.tiny import write_tiny_llama
+from tests.generation.tiny import write_reward_model, write_tiny_llama
 from tests.pipeline.composed import composed, nodes_of
 
 
@@ -6,7 +6,7 @@ def test_a_decoding_that_names_no_reward_model_has_one_trained(tmp_path):
     nodes = nodes_of(composed("method=direct", "decoding=levin"))
     assert list(nodes)[-4:] == ["pretrain", "steps", "reward", "evaluate"]
     assert set(nodes["reward"].inputs) == {"steps", "pretrain"} and "reward" in nodes["evaluate"].inputs
-    model = write_tiny_llama(tmp_path / "model")
+    model = write_reward_model(tmp_path / "model")
     named = nodes_of(composed("method=direct", "decoding=levin", f"decoding.reward={model}"))
     assert "reward" not in named and "reward" not in named["evaluate"].inputs
 
