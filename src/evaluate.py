@@ -42,11 +42,13 @@ def run(config: DictConfig) -> None:
     from src.evaluation.compare import compare
     from src.evaluation.disagreements import disagreements
     from src.pipeline.evaluations import Evaluations, evaluation_node, model_label
-    from src.reporting.evaluated import table, write_leaderboard
+    from src.reporting.evaluated import asked, table, write_leaderboard
 
     evaluations = Evaluations(Path(config.outputs).expanduser())
     if config.compare:
-        print(compare(*((name, evaluations.find(name)[1]) for name in two(config.compare))))
+        pair = [(name, evaluations.find(name)[1]) for name in two(config.compare)]
+        print(compare(*pair))
+        print("", *(f"{name}: {asked(made)}" for name, made in pair), sep="\n")
     elif config.disagreements:
         print(disagreements(evaluations.find(config.disagreements)[1]))
     elif config.regrade:

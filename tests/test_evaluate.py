@@ -21,7 +21,7 @@ from src.core.stage import Artifact
 from src.generation.base import Completion, Generator, Session
 from src.pipeline.evaluations import Evaluations, _told
 from tests.generation.loopback import serving
-from tests.generation.tiny import write_tiny_llama
+from tests.generation.tiny import write_reward_model, write_tiny_llama
 
 ROOT = Path(__file__).parents[1]
 ROWS = [{"question": f"What is {n} and 1 ?", "answer": n + 1} for n in range(20)]
@@ -174,8 +174,8 @@ def test_what_another_evaluation_lacks_is_told_by_its_name():
     voted = {"_target_": "src.evaluation.decoding.whole.Majority", "samples": 16}
     mine = {"benchmarks": {"sums": {"n": 9, "seed": 0}, "both": {"n": 1}}, "decoding": voted, "seed": 0}
     theirs = {"benchmarks": {"both": {"n": 1}}, "decoding": drawn, "seed": 0}
-    assert list(_told(mine, [mine, theirs], "")) == ["benchmarks.sums", "decoding=Majority", "decoding.samples=16"]
-    assert list(_told(theirs, [mine, theirs], "")) == ["decoding=Independent", "decoding.samples=None"]
+    assert list(_told(mine, [mine, theirs], "")) == ["benchmarks.sums", "decoding=majority", "decoding.samples=16"]
+    assert list(_told(theirs, [mine, theirs], "")) == ["decoding=sample", "decoding.samples=None"]
 
 
 def test_answers_are_graded_again_by_name(run, model, tmp_path):
@@ -211,7 +211,7 @@ def test_several_samples_show_what_they_allow(run, model):
 
 def test_the_samples_that_are_typed_hold_for_a_decoding_that_has_its_own(run, model, folder_of):
     printed = run(f"model={model}", "limit=3", "decoding=majority", "samples=4", "temperature=0.9", "name=typed")
-    assert "Majority of 4, " in printed
+    assert "majority of 4, " in printed
     decoding = json.loads((folder_of("typed") / "manifest.json").read_text())["config"]["decoding"]
     assert decoding["temperature"] == 0.9
     again = run(f"model={model}", "limit=3", "decoding=majority", "decoding.samples=4", "decoding.temperature=0.9")
@@ -220,13 +220,15 @@ def test_the_samples_that_are_typed_hold_for_a_decoding_that_has_its_own(run, mo
 
 @pytest.mark.parametrize(("decoding", "kind"), [("levin", "Levin"), ("best_of_n", "BestOfN")])
 def test_a_decoding_is_led_by_the_reward_model_that_is_named(run, model, tmp_path, folder_of, decoding, kind):
-    reward = write_tiny_llama(tmp_path / "reward")
+    told = f"{decoding} of 4, judge=labels, reward=reward"
+    reward = write_reward_model(tmp_path / "reward")
     words = ("limit=3", f"decoding={decoding}", f"decoding.reward={reward}", "decoding.samples=4")
     printed = run(f"model={model}", *words)
-    assert f"{kind} of 4, " in printed and "among the candidates for 100.0 % of the questions" in printed
+    assert f"jsonl: {told}, " in printed and "among the candidates for 100.0 % of the questions" in printed
     (row,) = json.loads((folder_of("adder") / "compute.json").read_text())
     assert row["decoding"] == kind and row["scored_tokens"] > 0
-    assert f"{kind} of 4" in (tmp_path / "out" / "evaluations" / "index.html").read_text()
+    assert told in (tmp_path / "out" / "evaluations" / "index.html").read_text()
+    assert f"adder: corpus, {told}, limit 3" in run("compare=[adder,adder]")
 
 
 def test_without_a_reward_model_a_search_says_so(run, model):

@@ -37,6 +37,8 @@ CONF = Path(__file__).parents[2] / "conf"
 PLUGINS = ("joblib", "submitit_slurm", "submitit_local", "ray", "optuna")  # of the extra "scale"
 ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError)  # of a composition
 ONE_EACH = "type the command once for each value"
+# An option that has a plain name as well, in the command that evaluates and behind `evaluate.`
+FULL_NAME = re.compile(r"decoding\.(samples|temperature)|benchmark\.\w+\.(every|limit|max_tokens)|engine\.(system)")
 LOOK = "Nothing was computed. `--help` lists the groups, `--help NAME` what an option means, `--cfg job` all values."
 
 
@@ -145,6 +147,7 @@ class _Composer:
     def command(self, command: CommandLine, parsed: Sequence[Override]) -> Composed:
         for override in parsed:
             self._check_one_option(override)
+        _check_one_value(parsed, self.mistakes)
         swept = command.multirun or any(override.is_sweep_override() for override in parsed)
         whole = self.job(command.overrides, RunMode.MULTIRUN if swept else RunMode.RUN)
         if not _writable(whole, self.mistakes):
@@ -221,6 +224,19 @@ class _Composer:
         if isinstance(self.known.hydra.runtime.choices.get(key), str):
             several = f"a sweep tries several: -m {key}={','.join(map(str, value))}" if self.sweeps else ONE_EACH
             self.mistakes.add(str(override.input_line), f"{key} takes one option, no list; {several}")
+
+
+def _check_one_value(parsed: Sequence[Override], mistakes: Mistakes) -> None:
+    """Note options that are given two values, one by the full and one by the plain name."""
+    given = {override.key_or_group: override for override in parsed}
+    for full, override in given.items():
+        if not (found := FULL_NAME.fullmatch(full)):
+            continue
+        name = found[found.lastindex or 0]
+        for other in (given[plain] for plain in (name, f"evaluate.{name}") if plain in given):
+            if other.value() != override.value():
+                words = [str(each.input_line).removeprefix("++") for each in (other, override)]
+                mistakes.add(" and ".join(words), "two values of one option; take one of them away")
 
 
 def as_swept(overrides: Sequence[str], config: DictConfig) -> list[str]:

@@ -3,6 +3,7 @@
 `${choice:selector}`: the option chosen for a group, to name the arms of a study by what they differ in.
 `${installed:module,option,other}`: an option for machines that have a package, and one for those that have not.
 `${times:a,b}`: a product, of calls for example.
+`${among:names,section}`: those of the names that the section has; null where it has none of them.
 `${home:folder}`: a folder with its ~ in full, for what Hydra makes itself.
 `${recipe:model,smallest,smollm2,other}`: of three recipes the one that fits the model.
 `${single_options:evaluate}`: for a help text, the options of a file that are no group, each with the comment behind it.
@@ -11,6 +12,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,10 @@ def installed(module: str, option: str, other: str) -> str:
 
 def times(a: int, b: int) -> int:
     return a * b
+
+
+def among(names: Sequence[str] | None, section: Mapping[str, Any]) -> list[str] | None:
+    return [name for name in names or () if name in section] or None
 
 
 def recipe(model: str, smallest: str, smollm2: str, other: str) -> str:
@@ -63,6 +69,7 @@ def home(folder: str) -> str:
 
 def register() -> None:
     OmegaConf.register_new_resolver("times", times, replace=True)
+    OmegaConf.register_new_resolver("among", among, replace=True)
     OmegaConf.register_new_resolver("home", home, replace=True)
     OmegaConf.register_new_resolver("recipe", recipe, replace=True)
     OmegaConf.register_new_resolver("single_options", single_options, replace=True)

@@ -61,9 +61,7 @@ class TransformersGenerator(Generator):
 
     @property
     def batch(self) -> int:
-        """A GPU reads the weights as fast for thousands of texts as for one. On a CPU core the shipped base writes
-        1,860 tokens/s in batches of 64, 2,370 in batches of 256, 2,490 in batches of 512 (vLLM there: 2,020, once it
-        has begun)."""
+        """A GPU reads the weights as fast for thousands of texts as for one."""
         return self.batch_size or (4_096 if self._place == "cuda" else 256)
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -91,13 +91,14 @@ class _Intake:
 
 
 class TransformersSession(Session):
-    """Holds a model until `close`."""
+    """Holds a model until `close`; a call after that is a RuntimeError."""
 
     def __init__(self, options: TransformersGenerator, model: str):
         self._device = _device(options.device)
         self._batch_size = options.batch
         if self._device.type == "cpu":
             use_threads(model)
+        self._model: Any
         self._model, self._tokenizer = _load(model, options.dtype, self._device)
         attend_in_groups(self._model)
         longest = getattr(self._model.config.get_text_config(), "max_position_embeddings", UNLIMITED)
@@ -107,9 +108,8 @@ class TransformersSession(Session):
         self._endings: dict[tuple[str, ...], torch.Tensor] = {}
         memory = _memory(self._device)
         self._room = _room(self._model, memory)
-        self._reader = PromptReader(self._step, self._model.config, self._device, int(PROMPT_SHARE * memory))
-        asks = inspect.signature(self._model.forward).parameters
-        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in asks else {}
+        self._reader: Any = PromptReader(self._step, self._model.config, self._device, int(PROMPT_SHARE * memory))
+        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in _arguments(self._model) else {}
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Completion]:
         source = iter(requests)
@@ -120,17 +120,24 @@ class TransformersSession(Session):
 
     def forget_prompts(self) -> None:
         """Give up what is held of prompts that were read."""
+        self._check_open()
         self._reader.forget()
 
     def close(self) -> None:
-        del self._model, self._reader
-        release()
+        if self._model is not None:
+            self._model = self._reader = None
+            release()
+
+    def _check_open(self) -> None:
+        if self._model is None:
+            raise RuntimeError("this transformers session is closed")
 
     def _run(self, read: Callable[[int], Sequence[Request]]) -> Iterator[Completion]:
         """Write what `read(room)` gives, until it gives nothing and nothing runs."""
         intake = _Intake(read, self._tokenizer, self._longest, self._room, self._batch_size)
         batch: RunningBatch | None = None
         while True:
+            self._check_open()
             refusals: list[Completion] = []
             if batch is None or (batch.has_room and takes_others(batch.cache)):
                 if texts := intake.take(batch.live if batch else ()):
@@ -226,7 +233,17 @@ def _load(name: str, dtype: str, device: torch.device) -> tuple[Any, Any]:
             f"transformers could not load the model {name}: {str(error).strip() or type(error).__name__}",
             "Does the folder hold a whole model with its tokenizer?",
         ) from error
+    if "past_key_values" not in _arguments(model):
+        raise UserError(
+            f"The model {name} has no cache of keys and values ({model.config.model_type}), and transformers writes "
+            "with nothing else here.",
+            "Choose vLLM, which takes most such models: generator@engine=vllm, in a run generator@synthesis=vllm.",
+        )
     return model.to(device).eval(), tokenizer
+
+
+def _arguments(model: Any) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(model.forward).parameters
 
 
 def _settle_frequencies(model: Any, longest: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from src.config.build import bind_class, build
 from src.config.mistakes import Mistakes
+from src.core.command import option_name
 from src.core.errors import UserError
 from src.core.stage import Artifact
 from src.core.store import Store
@@ -190,6 +191,7 @@ def _told(mine: Any, theirs: Sequence[Any], path: str) -> Iterator[str]:
         if isinstance(mine, Mapping):
             yield path
         elif path.endswith(TARGET):
-            yield f"{path.removesuffix(TARGET)}={mine.rpartition('.')[2]}"
+            option, kind = path.removesuffix(TARGET), mine.rpartition(".")[2]
+            yield f"{option}={option_name(kind) if option == 'decoding' else kind}"
         else:
             yield f"{path}={mine.encode('unicode_escape').decode() if isinstance(mine, str) else mine}"

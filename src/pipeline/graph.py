@@ -75,13 +75,18 @@ class Graph:
             homes.update({name: self._home(section, name) for name in self.config[section] or {}})
         for name, path in mounts.items():
             self.sections.add(path.split(".")[0])
+            if name in options:
+                self._note(f"{homes[name]}: this is set elsewhere; write {path} instead")
             options[name], homes[name] = reduce(getitem, path.split("."), self.config), path
         found = Mistakes()
         built: S = bind_class(kind, options, sections[0], found)
         for mistake in found:
-            if (line := _at_home(mistake, sections[0], homes)) not in self.mistakes:
-                self.mistakes.append(line)
+            self._note(_at_home(mistake, sections[0], homes))
         return built
+
+    def _note(self, line: str) -> None:
+        if line not in self.mistakes:
+            self.mistakes.append(line)
 
     def _home(self, section: str, name: str) -> str:
         """Where an option is typed: a component that the section refers to has a section of its own."""

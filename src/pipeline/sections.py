@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from src.config.mistakes import Mistakes, did_you_mean
@@ -12,6 +12,7 @@ from src.config.schema import Root
 
 SHARED = {field.name for field in dataclasses.fields(Root)}
 LABELS = {"study", "name", "question"}  # a run that is named after an option does not use it by that
+OF_THE_DECODING = re.compile(r"\+*evaluate\.(samples|temperature)=(.*)")  # an evaluation's own holds where it has none
 REFERENCE = re.compile(r"\$\{(?:oc\.select:)?(\w+)")
 
 
@@ -19,11 +20,11 @@ def check_sections(
     method: str,
     config: Mapping[str, Any],
     read: Collection[str],
-    overrides: Iterable[str],
+    overrides: Sequence[str],
     mistakes: Mistakes,
     kind: Literal["method", "stage"] = "method",
 ) -> None:
-    """Note sections that no run has and this method does not read, and overrides of shared ones without any effect.
+    """Note sections that no run has and this method does not read, and overrides without any effect.
 
     config: unresolved, so that `${section.option}` counts as reading that section; read: what the method and the run
     itself read; overrides: as typed, or as the sweep gives them; kind: what the user calls it.
@@ -33,6 +34,10 @@ def check_sections(
         mistakes.add(name, f"the {kind} {method} has no such option{did_you_mean(name, SHARED | used)}")
     for name in sorted({_section(override) for override in overrides} & SHARED - used):
         mistakes.add(name, f"the {kind} {method} does not use it; take it away, or choose another {kind}")
+    for name, value in (typed.groups() for typed in map(OF_THE_DECODING.fullmatch, overrides) if typed):
+        own = config["decoding"].get(name)
+        if own is not None and str(own) != value:
+            mistakes.add(f"evaluate.{name}={value}", f"the decoding has its own, {own}; write decoding.{name}={value}")
 
 
 def _section(override: str) -> str:

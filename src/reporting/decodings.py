@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from src.core.command import option_name
 from src.core.intervals import Estimate, holm
 from src.core.records import STUDENT
 from src.reporting.collect import Arm, JobRecord, Manifest, Study
@@ -37,7 +39,8 @@ from src.reporting.text import (
 )
 
 SHOWN_TREES, SHOWN_NODES = 3, 40
-MEAN_OF_ANSWERS = "Independent"  # its accuracy is what one answer reaches, so what one answer takes stands beside it
+MEAN_OF_ANSWERS = "sample"  # its accuracy is what one answer reaches, so what one answer takes stands beside it
+KEY_DIGITS = 8  # of a key, to find the folder by eye
 SIZES = ("samples", "tokens", "expansions")  # how much a decoding may write: points of one line
 
 
@@ -45,7 +48,7 @@ SIZES = ("samples", "tokens", "expansions")  # how much a decoding may write: po
 class DecodingArm:
     """One decoding at one size. All but the accuracies is by question; of plain samples, by answer.
 
-    options: as they are typed, but for `samples`.
+    options: as they are typed, but for `samples`. judge: what rewards its steps, in words; "" where nothing does.
     """
 
     arm: Arm
@@ -58,6 +61,7 @@ class DecodingArm:
     scored: float
     seconds: float
     options: dict[str, str] = field(default_factory=dict)
+    judge: str = ""
 
     @property
     def at(self) -> tuple[Manifest, ...]:
@@ -148,7 +152,38 @@ class Decodings:
             "plain samples, whose accuracy is their mean, for one of them. "
             "Arms of the frontier are marked; p is corrected for all comparisons of the table (Holm)."
         )
+        judges: dict[str, dict[str, None]] = defaultdict(dict)
+        for a in self.arms:
+            judges[a.judge][a.decoding] = None
+        note += "".join(f" Steps of {listed(list(names))}: {judge}." for judge, names in judges.items() if judge)
         return Table(tuple(columns), tuple(rows), note)
+
+
+def decoding_words(config: Mapping[str, Any]) -> str:
+    """How an evaluation chose its answers, from its options; "" for plain sampling."""
+    decoding = config.get("decoding") or {}
+    option = option_name(decoding.get("_target_", "Independent").rpartition(".")[2])
+    if option == MEAN_OF_ANSWERS:
+        return ""
+    judge = judge_words(decoding)
+    return ", ".join(filter(None, (f"{option} of {decoding['samples'] or config['samples']}", judge)))
+
+
+def judge_words(decoding: Mapping[str, Any]) -> str:
+    """What rewards the steps of a decoding, from its options; "" where nothing does."""
+    if "judge" not in decoding:
+        return ""
+    reward = decoding["reward"]
+    if reward is None:
+        return "judge=labels, reward model of the run" if decoding["judge"] == "labels" else "judge=likelihood"
+    return f"judge={reward['judge']}, reward={_name(reward)}"
+
+
+def _name(reward: Mapping[str, Any]) -> str:
+    """The last part of a reward model's folder or name; of one in the store the beginning of its key."""
+    path = Path(reward["model"])
+    path = path.parent if path.name == "model" else path
+    return f"reward/{path.name[:KEY_DIGITS]}" if path.parent.name == "reward" else path.name
 
 
 def decodings(study: Study) -> Decodings:
@@ -203,11 +238,12 @@ def _arm(arm: Arm, names: Sequence[str]) -> DecodingArm | None:
     if accuracy is None or not rows or any(row["flops"] is None for row in rows):
         return None
     asked = sum(row["questions"] for row in rows)
-    answers = rows[0]["samples"] if rows[0]["decoding"] == MEAN_OF_ANSWERS else 1
+    option = option_name(rows[0]["decoding"])
+    answers = rows[0]["samples"] if option == MEAN_OF_ANSWERS else 1
     speeds = [speed for job in arm.complete for speed in _speeds(job) if speed["benchmark"] in names]
     return DecodingArm(
         arm,
-        rows[0]["decoding"],
+        option,
         rows[0]["samples"],
         accuracy,
         fmean(fmean(row["oracle"] for row in rows if row["benchmark"] == name) for name in names),
@@ -216,6 +252,7 @@ def _arm(arm: Arm, names: Sequence[str]) -> DecodingArm | None:
         sum(row["scored_tokens"] for row in rows) / asked,
         _seconds(speeds) / answers,
         _options(arm.complete[0]),
+        judge_words(_config(arm.complete[0]).get("decoding") or {}),
     )
 
 
@@ -234,13 +271,19 @@ def _flops(row: dict[str, Any], answers: int) -> float:
 
 def _options(job: JobRecord) -> dict[str, str]:
     """Those of its decoding, whose temperature may be the evaluation's."""
-    manifest = job.manifest("evaluate")
-    config = manifest.config if manifest else {}
+    config = _config(job)
     options = dict(config.get("decoding") or {})
+    if options.get("reward"):
+        options["reward"] = _name(options["reward"])
     if "temperature" in options and options["temperature"] is None:
         options["temperature"] = config.get("temperature")
     words = {name: json.dumps(value, ensure_ascii=False).strip('"') for name, value in options.items()}
     return {name: word for name, word in words.items() if name not in ("_target_", "samples")}
+
+
+def _config(job: JobRecord) -> Mapping[str, Any]:
+    manifest = job.manifest("evaluate")
+    return manifest.config if manifest else {}
 
 
 def _compute(job: JobRecord) -> list[dict[str, Any]]:

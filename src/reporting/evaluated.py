@@ -9,6 +9,7 @@ from typing import Any
 
 from src.core.stage import Artifact
 from src.core.store import write_text
+from src.reporting.decodings import decoding_words
 from src.reporting.page import template
 from src.reporting.table import Cell, Column, Table
 from src.reporting.text import duration, interval, number, percent, short
@@ -55,17 +56,17 @@ def table(folder: Path) -> str:
 
 def _decoded(folder: Path) -> list[str]:
     """What a decoding that chooses among candidates took, and what the best choice would have solved."""
-    path = folder / "compute.json"
-    rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    return [_decoded_line(row) for row in rows if row["decoding"] != "Independent"]
+    path, words = folder / "compute.json", decoding_words(Artifact(folder).manifest["config"])
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() and words else []
+    return [_decoded_line(row, words) for row in rows]
 
 
-def _decoded_line(row: dict[str, Any]) -> str:
+def _decoded_line(row: dict[str, Any], words: str) -> str:
     each = {name: row[f"{name}_tokens"] / row["questions"] for name in ("generated", "scored")}
     flops = f", {row['flops'] / row['questions']:.2g} FLOPs" if row["flops"] is not None else ""
     took = f"{number(each['generated'])} tokens written and {number(each['scored'])} scored a question{flops}"
     return (
-        f"{row['benchmark']}: {row['decoding']} of {row['samples']}, {took}; "
+        f"{row['benchmark']}: {words}, {took}; "
         f"a right answer was among the candidates for {percent(row['oracle'])} % of the questions."
     )
 
@@ -90,7 +91,7 @@ def leaderboard(evaluations: Mapping[str, Artifact]) -> Table:
         cells = [
             Cell(name),
             Cell(whole[name][-1]["model"]),
-            Cell(_asked(evaluations[name])),
+            Cell(asked(evaluations[name])),
             Cell(percent(means[name])),
         ]
         cells += [_accuracy(by_benchmark.get(benchmark)) for benchmark in benchmarks]
@@ -110,15 +111,13 @@ def _accuracy(row: dict[str, Any] | None) -> Cell:
     return Cell(percent(row["accuracy"]), ", ".join((interval(row["low"], row["high"]), *more)))
 
 
-def _asked(made: Artifact) -> str:
-    """How the questions were put, as far as it says something: the style, shots, samples, a part of the questions."""
+def asked(made: Artifact) -> str:
+    """How the questions were put, as far as it says something: the style, samples, the decoding, a part of them."""
     config = made.manifest["config"]
     styles = dict.fromkeys(b["style"] or config["prompting"] for b in config["benchmarks"].values())
     parts = ["/".join(styles)]
     parts += [f"{config['samples']} samples at {config['temperature']}"] if config.get("samples", 1) > 1 else []
-    decoding = config.get("decoding") or {}
-    if not decoding.get("_target_", "Independent").endswith("Independent"):
-        parts.append(f"{decoding['_target_'].rpartition('.')[2]} of {decoding['samples'] or config['samples']}")
+    parts += filter(None, [decoding_words(config)])
     some = {
         f"{name} {b[name]}"
         for b in config["benchmarks"].values()

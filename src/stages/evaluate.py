@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from src.checking.base import Checker
 from src.core.checks import at_least
+from src.core.command import option_name
 from src.core.errors import UserError
 from src.core.fingerprint import digest_of, not_in_key
 from src.core.journal import Journal
@@ -181,7 +182,7 @@ class Evaluate(Stage):
     def check_inputs(self, inputs: Mapping[str, Upstream]) -> None:
         if self.wants_reward and "reward" not in inputs:
             raise UserError(
-                f"The decoding {type(self.decoding).__name__} asks a reward model, and none is named.",
+                f"decoding={option_name(type(self.decoding).__name__)} asks a reward model, and none is named.",
                 "Set decoding.judge=likelihood, which needs none, or decoding.reward=FOLDER; to train one: "
                 "python -m src.train method=reward model=hf model.name=DIR",
             )

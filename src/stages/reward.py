@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from src.core.records import Example, seed_from
 from src.core.stage import StageContext
 from src.core.store import write_json
-from src.evaluation.decoding.rewards import Partial, RewardModel
+from src.evaluation.decoding.rewards import TITLE, Partial, RewardModel
 from src.evaluation.step_labels import Step
 from src.modeling.ranks import is_first
 from src.stages.training import TrainingStage, count, start_of
@@ -36,7 +36,7 @@ class Reward(TrainingStage):
     def run(self, ctx: StageContext) -> None:
         rows = list(ctx.inputs["steps"].table("steps", Step))
         base = str(ctx.inputs["pretrain"].path / "model") if "pretrain" in ctx.inputs else start_of(self.model, ctx)
-        summary = self.train(ctx, base, list(self._examples(rows)), "A process reward model")
+        summary = self.train(ctx, base, list(self._examples(rows)), TITLE)
         count(ctx.tally, summary.rows)
         if is_first():
             self._measure(ctx, base, [row for row in rows if row.tested])

@@ -36,7 +36,7 @@ class StepData(Stage):
     """Has the model of the input "pretrain", or `model`, solve questions of the benchmarks' training or dev parts, and
     goes on from the beginnings of its solutions; writes the table `steps`.
 
-    names: of the benchmarks to take questions from, of those that are there; null: all that have a training part.
+    names: of the benchmarks to take questions from; null: all that have a training part.
     questions: in all; solutions: to each; rollouts: continuations of each partial solution, other solutions that begin
         with it included; those that are first met in a continuation are continued no further, and told of no more.
     references: worked solutions of training questions, these and others, whose steps are good ones; none is written
@@ -72,6 +72,10 @@ class StepData(Stage):
     def __post_init__(self) -> None:
         at_least(self, 1, "questions", "solutions", "max_tokens")
         at_least(self, 0, "rollouts", "references", "temperature", "shots")
+        unknown = sorted({*(self.names or ())} - self.benchmarks.keys())
+        if unknown or (self.names is not None and not self.names):
+            there = ", ".join(self.benchmarks)
+            raise ValueError(f"names must be of the benchmarks {there}, not {', '.join(unknown) or 'none'}")
         for name in ("planted", "tested"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
@@ -124,8 +128,8 @@ class StepData(Stage):
         return list({planned.question.id: planned for planned in plan}.values())
 
     def _learnt_from(self) -> list[str]:
-        """The benchmarks that are named and there, else all; of them those that have a training part."""
-        known = [name for name in self.names or () if name in self.benchmarks] or list(self.benchmarks)
+        """The benchmarks that are named, else all; of them those that have a training part."""
+        known = self.names or tuple(self.benchmarks)
         usable = [name for name in known if _has_training_part(self.benchmarks[name])]
         if not usable:
             raise UserError(

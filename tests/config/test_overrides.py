@@ -104,6 +104,30 @@ def test_a_text_with_an_equals_sign_is_taken_in_the_quotes_that_are_advised():
     assert job.corpus.files == "a=b.jsonl" and not mistakes
 
 
+@pytest.mark.parametrize(
+    ("program", "plain", "full"),
+    [
+        ("evaluate", "samples=8", "decoding.samples=4"),
+        ("evaluate", "every=2", "benchmark.procedural_seen.every=3"),
+        ("evaluate", "system=a", "engine.system=b"),
+        ("config", "evaluate.temperature=0.5", "decoding.temperature=0.7"),
+        ("config", "evaluate.samples=4", "decoding.samples=1,4"),
+    ],
+)
+def test_two_values_of_one_option_are_refused_whatever_names_it_is_given_by(program, plain, full):
+    for words in ([plain, full], [full, plain]):
+        mistakes = Mistakes()
+        compose_command(CommandLine.parse([*words, *(["-m"] if "," in full else [])]), program, mistakes)
+        assert mistakes == [f"{plain} and {full}: two values of one option; take one of them away"]
+
+
+def test_one_value_may_be_given_by_both_names():
+    mistakes = Mistakes()
+    words = ["samples=4", "decoding.samples=4", "max_tokens=9", "benchmark.procedural_seen.every=3"]
+    (job,) = compose_command(CommandLine.parse(words), "evaluate", mistakes).jobs
+    assert not mistakes and job.samples == job.decoding.samples == 4
+
+
 def test_an_option_that_no_file_mentions_has_its_plain_name():
     found, mistakes = composed("pretrain.unchecked=allow", "trainer.threads=1", "corpus.where={batch: a, b: c}")
     assert not mistakes

@@ -343,6 +343,32 @@ def test_a_broken_model_is_one_clear_message(tmp_path):
         TransformersGenerator().open(None, tmp_path)
 
 
+def test_a_model_without_keys_and_values_is_refused_before_it_writes(tiny_llama, tmp_path):
+    from transformers import AutoTokenizer, MambaConfig, MambaForCausalLM
+
+    MambaForCausalLM(MambaConfig(vocab_size=258, hidden_size=16, num_hidden_layers=1)).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(tiny_llama).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=r"no cache of keys and values \(mamba\)") as told:
+        TransformersGenerator(workers=1).open(str(tmp_path), tmp_path)
+    assert "generator@synthesis=vllm" in told.value.mend
+
+
+def test_a_closed_session_is_closed_once_and_says_so(tiny_llama, tmp_path):
+    session = TransformersGenerator(dtype="float32", workers=1).open(tiny_llama, tmp_path)
+    begun = session.stream(requests(5))
+    next(begun)
+    session.close()
+    session.close()
+    for call in (
+        lambda: next(begun),
+        lambda: list(session.stream(requests(1))),
+        lambda: list(session.converse(lambda room: [])),
+        session.forget_prompts,
+    ):
+        with pytest.raises(RuntimeError, match="this transformers session is closed"):
+            call()
+
+
 def test_options_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match="batch_size must be at least 1, not 0"):
         TransformersGenerator(batch_size=0)

@@ -35,3 +35,12 @@ def write_tiny_llama(folder: Path, seed: int = 0) -> str:
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     return str(folder)
+
+
+def write_reward_model(folder: Path, seed: int = 0) -> str:
+    """The same with the card of a reward model, as the stage `reward` writes one."""
+    from src.evaluation.decoding.rewards import TITLE
+
+    name = write_tiny_llama(folder, seed)
+    (folder / "README.md").write_text(f"---\nlibrary_name: transformers\n---\n\n# {TITLE}\n")
+    return name

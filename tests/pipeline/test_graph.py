@@ -25,6 +25,15 @@ def test_a_mistake_stands_under_the_section_that_the_user_wrote(calls, words):
     assert mistake.startswith(words)
 
 
+def test_an_option_that_is_set_elsewhere_is_refused_in_the_section_that_would_lose_it():
+    teacher = {"_target_": "src.generation.procedural.generator.ProceduralGenerator"}
+    cfg = {"distil": {"sampling": SAMPLING, "calls": 1, "teacher": {"model": "x"}}, "teacher": teacher}
+    graph = Graph(cfg, Mistakes())
+    for _ in range(2):
+        graph.stage(Distil, "distil", teacher="teacher")
+    assert graph.mistakes == ["distil.teacher: this is set elsewhere; write teacher instead"]
+
+
 def test_a_node_behind_a_broken_one_is_checked_all_the_same():
     graph = Graph({"one": {"rows": "x"}, "two": {"row": 1, "rows": 2}}, Mistakes())
     first = graph.add("first", graph.stage(Count, "one"))

@@ -41,3 +41,10 @@ def test_a_section_of_no_run_and_no_method_is_a_mistake():
     assert told({"corpus"}, sed=1) == ["sed: the method mine has no such option; did you mean 'seed'?"]
     (line,) = told({"corpus"}, rounds=2)
     assert line.startswith("rounds: the method mine has no such option")
+
+
+def test_what_a_decoding_has_itself_is_not_set_for_the_evaluation():
+    own = {"evaluate": {}, "decoding": {"samples": 16, "temperature": None}}
+    (line,) = told({"evaluate", "decoding"}, "++evaluate.samples=4", "++evaluate.temperature=0.5", **own)
+    assert line == "evaluate.samples=4: the decoding has its own, 16; write decoding.samples=4"
+    assert told({"evaluate", "decoding"}, "evaluate.samples=16", **own) == []

@@ -5,10 +5,22 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
+from src.config.overrides import CONF
 from src.core.intervals import Estimate
 from src.reporting.collect import Arm, collect
-from src.reporting.decodings import Claim, DecodingArm, Decodings, _tree_row, decodings, frontier, labels, plot
+from src.reporting.decodings import (
+    Claim,
+    DecodingArm,
+    Decodings,
+    _tree_row,
+    decoding_words,
+    decodings,
+    frontier,
+    labels,
+    plot,
+)
 from src.reporting.outcomes import Comparison
 from src.reporting.report import write_report
 from tests.reporting.fake_store import FakeJob, build
@@ -152,7 +164,7 @@ def test_arms_that_differ_in_one_option_of_a_decoding_are_told_apart_by_it(study
     one_decoding(study, "Beam", [{option: value} for value in values])
     found = decodings(collect(study, "search_at_inference"))
     assert {a.arm.name for a in found.arms} == set(SIZES)
-    assert sorted(labels(found.arms)) == [f"Beam, {option}={value}" for value in sorted(values)]
+    assert sorted(labels(found.arms)) == [f"beam, {option}={value}" for value in sorted(values)]
     drawn = plot(found)
     assert drawn is not None and all(f"{option}={value}" in drawn.svg for value in values)
 
@@ -164,13 +176,13 @@ def test_arms_of_one_decoding_with_the_same_options_are_no_study_of_decodings(st
 
 def test_arms_that_differ_in_what_they_may_write_are_points_of_one_line(study):
     one_decoding(study, "Levin", [{"tokens": 100}, {"tokens": 200}, {"tokens": 400}])
-    assert labels(decodings(collect(study, "search_at_inference")).arms) == ["Levin"] * 3
+    assert labels(decodings(collect(study, "search_at_inference")).arms) == ["levin"] * 3
 
 
 def test_an_arm_without_a_temperature_of_its_own_has_the_evaluation_s(study):
     one_decoding(study, "Levin", [{}, {"temperature": 0.7}, {"temperature": 1.0}])
     found = labels(decodings(collect(study, "search_at_inference")).arms)
-    assert sorted(found) == ["Levin, temperature=0.7", "Levin, temperature=0.7", "Levin, temperature=1.0"]
+    assert sorted(found) == ["levin, temperature=0.7", "levin, temperature=0.7", "levin, temperature=1.0"]
 
 
 def test_of_plain_samples_one_takes_its_own_tokens_and_time_and_the_whole_prompt(study):
@@ -182,3 +194,21 @@ def test_of_plain_samples_one_takes_its_own_tokens_and_time_and_the_whole_prompt
         edit(folder / "conditions.json", speed=[row | {"seconds_per_question": 0.1 * samples} for row in speeds])
     for a in decodings(collect(study, "search_at_inference")).arms:
         assert (a.flops, a.generated, a.seconds) == pytest.approx((5 * 190, 100, 0.1)), a.samples
+
+
+def test_the_judge_and_the_reward_model_of_a_decoding_are_named(study):
+    store = {"judge": "labels", "reward": {"judge": "labels", "model": "/out/store/reward/0123456789abcdef/model"}}
+    one_decoding(
+        study, "BestOfN", [store, {"judge": "likelihood", "reward": None}, {"judge": "labels", "reward": None}]
+    )
+    found = decodings(collect(study, "search_at_inference"))
+    assert "best_of_n, judge=labels, reward=reward/01234567" in labels(found.arms)
+    for judge in ("judge=labels, reward=reward/01234567", "judge=likelihood", "judge=labels, reward model of the run"):
+        assert f" Steps of best_of_n: {judge}." in found.table.note
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "decoding").glob("*.yaml")), ids=lambda path: path.stem)
+def test_decodings_are_called_as_they_are_chosen(path):
+    kind = yaml.safe_load(path.read_text())["_target_"]
+    words = decoding_words({"decoding": {"_target_": kind, "samples": 4}})
+    assert words == ("" if path.stem in ("sample", "greedy") else f"{path.stem} of 4")

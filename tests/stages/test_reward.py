@@ -10,6 +10,7 @@ from src.core.errors import UserError
 from src.core.records import write_table
 from src.core.stage import Artifact, StageContext
 from src.evaluation.benchmark import FileBenchmark
+from src.evaluation.decoding.rewards import RewardModel
 from src.evaluation.step_labels import Step
 from src.generation.base import Completion, Generator, Session
 from src.generation.pool import Pool
@@ -126,10 +127,16 @@ def test_a_benchmark_without_a_training_part_is_refused(sums, tmp_path):
         StepData(benchmarks={"bare": bare}, engine=Slips()).run(context(tmp_path, "out"))
 
 
-@pytest.mark.parametrize(("names", "asked"), [(["b"], {"b"}), (["lost"], {"a", "b"}), (None, {"a", "b"})])
+@pytest.mark.parametrize(("names", "asked"), [(["b"], {"b"}), (None, {"a", "b"})])
 def test_questions_come_from_the_benchmarks_that_are_named(sums, names, asked):
     stage = StepData(benchmarks={"a": sums, "b": sums}, engine=Slips(), names=names)
     assert set(stage._learnt_from()) == asked
+
+
+@pytest.mark.parametrize(("names", "told"), [(["lost"], "lost"), (["a", "lost"], "lost"), ([], "none")])
+def test_names_of_no_benchmark_are_refused_with_those_there_are(sums, names, told):
+    with pytest.raises(ValueError, match=f"names must be of the benchmarks a, b, not {told}"):
+        StepData(benchmarks={"a": sums, "b": sums}, engine=Slips(), names=names)
 
 
 def test_the_steps_do_not_hang_on_where_the_engine_runs(sums):
@@ -162,4 +169,6 @@ def test_a_reward_model_learns_which_steps_are_good(tmp_path):
     assert ctx.tally.kept == 90
     report = json.loads((ctx.out / "report.json").read_text())
     assert report["own"]["n"] == 30 and report["own"]["auc"] == ctx.summary["own/auc"] > 0.99
+    own = RewardModel(str(ctx.out))
+    assert own.pinned() is own, "what the stage leaves is known as a reward model"
     assert report["own_by_likelihood"]["n"] == 30 and 0 <= ctx.summary["own_by_likelihood/auc"] <= 1

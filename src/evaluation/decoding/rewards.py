@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from src.core.errors import UserError
 from src.core.hub import commit, model_folder, model_identity
 from src.evaluation.prompting import CORPUS_PROMPT
 from src.modeling.shape import Shape
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from src.evaluation.decoding.scorer import PackedScorer
 
 LABELS = ("+", "-")
+TITLE = "A process reward model"  # of the card that the stage `reward` leaves in a model's folder
 READING = 4  # raise it when decodings by rewards come out differently: it is part of their key
 Judge = Literal["labels", "likelihood", "classes"]
 
@@ -99,12 +101,25 @@ class RewardModel:
         return inner if (inner := folder / "model").is_dir() else folder
 
     def pinned(self) -> RewardModel:
-        """Itself. Raises UserError where nobody knows a model of this name on the hub: answers would be written first,
-        and rated never."""
+        """Itself. Raises UserError where answers would be written first, and rated never or by chance: nobody knows a
+        model of this name on the hub, or a folder holds none that has learnt labels. One that is asked in words of its
+        own, as published ones are, and a name on the hub are taken for what they are said to be."""
         if model_folder(self.model) is None:
             instead = "name a local folder, or a published one: +decoding/reward=math_shepherd"
             commit(self.model, "model", instead=instead)
+        elif replace(self, model="", batch_tokens=RewardModel.batch_tokens) == RewardModel("") and not self._is_ours:
+            raise UserError(
+                f"The model {self.model} has not learnt to reward steps: it has no README.md of the stage 'reward'.",
+                "To train one: python -m src.train method=reward model=hf model.name=DIR. Any model is asked with "
+                "decoding.judge=likelihood, one with a head of two classes with decoding.judge=classes, one with "
+                "labels of its own with options as in conf/decoding/reward/math_shepherd.yaml.",
+            )
         return self
+
+    @property
+    def _is_ours(self) -> bool:
+        card = Path(self.place) / "README.md"
+        return card.is_file() and f"# {TITLE}\n" in card.read_text(encoding="utf-8")
 
     def identity(self) -> dict[str, str]:
         """The files of a local folder, or the commit on the hub."""

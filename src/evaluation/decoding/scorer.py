@@ -28,7 +28,7 @@ LONGEST = 1 << 20
 
 
 class PackedScorer(StepScorer):
-    """Holds a model until `close`.
+    """Holds a model until `close`; a call after that is a RuntimeError.
 
     On a CPU a model that is stored in bfloat16 computes in it where the processor can, as it does on a card: its
     rewards then owe their second digit to what is read beside them. Of SmolLM2-135M a core with AMX reads 663 tokens a
@@ -55,13 +55,16 @@ class PackedScorer(StepScorer):
         return load_model(place, self._attention, dtype)
 
     def close(self) -> None:
-        del self._model
-        release()
+        if self._model is not None:
+            self._model = None
+            release()
 
     @torch.inference_mode()
     def _logits(self, rows: Sequence[tuple[list[int], list[int]]]) -> torch.Tensor:
         """What the model says at each row's places, row after row, in float32: of the tokens that follow, (places,
         vocabulary); or of its classes, (places, classes)."""
+        if self._model is None:
+            raise RuntimeError("this reward model is closed")
         lengths = [len(row) for row, _ in rows]
         starts = np.cumsum([0, *lengths[:-1]])
         places = np.concatenate([start + np.array(at) for start, (_, at) in zip(starts, rows, strict=True)])

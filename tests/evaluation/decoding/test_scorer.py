@@ -11,7 +11,7 @@ from src.evaluation.decoding.trees import Levin
 from src.modeling.classifier import load_classifier
 from src.modeling.loading import load_model, load_tokenizer
 from src.modeling.rows import encode_prompts, encode_responses
-from tests.generation.tiny import write_tiny_llama
+from tests.generation.tiny import write_reward_model, write_tiny_llama
 from tests.modeling.test_classifier import with_layers
 from tests.modeling.test_rows import metaspace_tokenizer
 
@@ -24,7 +24,7 @@ PARTIALS = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return write_tiny_llama(tmp_path_factory.mktemp("reward") / "model")
+    return write_reward_model(tmp_path_factory.mktemp("reward") / "model")
 
 
 def by_hand(folder, question, steps):
@@ -45,6 +45,13 @@ def test_a_reward_is_the_good_label_s_share_after_the_step(folder, batch_tokens)
         expected = [by_hand(folder, partial.question, partial.steps[: n + 1]) for n in range(len(partial.steps))]
         assert scores.rewards == pytest.approx([value for value, _ in expected][partial.first :], abs=1e-5)
         assert scores.tokens == expected[-1][1]  # the longest alone is read: the others are its beginnings
+
+
+def test_a_closed_reward_model_is_closed_once_and_says_so(folder):
+    with RewardModel(folder).open() as scorer:
+        scorer.close()
+    with pytest.raises(RuntimeError, match="this reward model is closed"):
+        scorer.score(PARTIALS)
 
 
 @pytest.mark.parametrize("emulates", [True, False])
@@ -143,6 +150,20 @@ def test_a_reward_model_that_nobody_knows_is_told_before_anything_runs(folder, m
     (error,) = absent
     assert "+decoding/reward=math_shepherd" in error.mend
     assert pin(Levin(reward=str(folder)), none := []) == Levin(reward=str(folder)) and none == []
+
+
+def test_a_model_that_has_not_learnt_to_reward_is_refused_before_anything_runs(tmp_path):
+    plain = write_tiny_llama(tmp_path / "plain")
+    pin(Levin(reward=plain), absent := [])
+    (error,) = absent
+    assert f"The model {plain} has not learnt to reward steps" in error.problem
+    assert "python -m src.train method=reward model=hf model.name=DIR" in error.mend
+    for taken in (
+        Levin(reward=plain, judge="likelihood"),
+        Levin(reward=plain, judge="classes"),
+        Levin(reward=RewardModel(plain, labels=(" +", " -"))),
+    ):
+        assert pin(taken, none := []) == taken and none == []
 
 
 def test_a_stage_s_folder_is_as_good_as_the_model_in_it(folder, tmp_path):
