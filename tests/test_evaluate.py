@@ -29,7 +29,8 @@ ROWS = [{"question": f"What is {n} and 1 ?", "answer": n + 1} for n in range(20)
 
 @dataclass(frozen=True)
 class Answers(Generator):
-    """An engine without a model: it adds 1, and gets every `wrong`-th question wrong; 0: it says nothing at all."""
+    """An engine without a model: it adds 1, and gets every `wrong`-th question wrong; 0: it says nothing at all. It
+    writes nine tokens, where it may."""
 
     wrong: int = 1_000
 
@@ -49,7 +50,8 @@ class Answers(Generator):
                         continue
                     n = int(request.prompt.partition("What is ")[2].split()[0])
                     answer = n + 1 if (n + 1) % wrong else 0
-                    yield Completion(request.id, f"So it is $\\boxed{{{answer}}}$.", "stop", 20, 9)
+                    text, limit = f"So it is $\\boxed{{{answer}}}$.", request.sampling.max_tokens
+                    yield Completion(request.id, text, "stop" if limit >= 9 else "length", 20, min(limit, 9))
 
         yield Adds()
 
@@ -229,6 +231,14 @@ def test_a_decoding_is_led_by_the_reward_model_that_is_named(run, model, tmp_pat
     assert row["decoding"] == kind and row["scored_tokens"] > 0
     assert told in (tmp_path / "out" / "evaluations" / "index.html").read_text()
     assert f"adder: corpus, {told}, limit 3" in run("compare=[adder,adder]")
+
+
+def test_a_budget_too_small_for_one_answer_is_told_with_the_option_that_sets_it(run, model, tmp_path):
+    words = ("limit=3", "decoding=levin", "decoding.judge=likelihood", "decoding.samples=1", "decoding.tokens=5")
+    printed = run(f"model={model}", *words)
+    told = "No complete answer: 3 of 3 questions within decoding.tokens=5, max_tokens."
+    assert told in printed.splitlines()
+    assert told in (tmp_path / "out" / "evaluations" / "index.html").read_text()
 
 
 def test_without_a_reward_model_a_search_says_so(run, model):
