@@ -264,10 +264,16 @@ def test_what_is_made_in_a_run_cannot_be_evaluated_before(run):
         (["model=smollm2_135m"], ["model=smollm2_135m"]),
         (["model=a,b", "-m"], ["model=hf", "model.name=a,b", "-m"]),
         (["model=hf", "model.name=x"], ["model=hf", "model.name=x"]),
+        (["model=x", "model.name=x"], ["model=hf", "model.name=x", "model.name=x"]),
     ],
 )
 def test_a_folder_or_an_option(words, spelled):
     assert evaluate.spelled_out(words) == spelled
+
+
+def test_two_models_are_refused_whichever_names_they_are_given_by():
+    with pytest.raises(UserError, match=r"^model=/a and model\.name=/b: two values of one option"):
+        evaluate.spelled_out(["model=/a", "model.name=/b"])
 
 
 @pytest.mark.slow
