@@ -23,7 +23,7 @@ from src.core.errors import UserError
 from src.core.secrets import hide_secrets
 from src.pipeline.command import run_command
 
-MODEL = "model="
+MODEL, NAME = "model=", "model.name="
 
 resolvers.register()
 
@@ -73,17 +73,22 @@ def two(names: Sequence[str]) -> Sequence[str]:
 
 
 def spelled_out(words: Sequence[str]) -> list[str]:
-    """The command line with model=DIR as model=hf model.name=DIR, for `model` is a group; its options stay."""
+    """The command line with model=DIR as model=hf model.name=DIR, for `model` is a group; its options stay. Raises
+    UserError for a model.name beside it that is another."""
     options = {path.stem for path in (CONF / "model").glob("*.yaml")}
     spelled: list[str] = []
     for word in words:
         named = word.startswith(MODEL) and not set(word.removeprefix(MODEL).split(",")) <= options
+        others = {word.removeprefix(NAME) for word in words if word.startswith(NAME)} - {word.removeprefix(MODEL)}
+        if named and others:
+            raise UserError(f"{word} and {NAME}{others.pop()}: two values of one option.", "Take one of them away.")
         spelled += ["model=hf", f"model.name={word.removeprefix(MODEL)}"] if named else [word]
     return spelled
 
 
 if __name__ == "__main__":
     hide_secrets()
-    sys.argv[1:] = spelled_out(sys.argv[1:])
+    with exit_on_user_error():
+        sys.argv[1:] = spelled_out(sys.argv[1:])
     with stopping.command():
         run_command(main, sys.argv[1:], "evaluate")

@@ -29,7 +29,8 @@ ROWS = [{"question": f"What is {n} and 1 ?", "answer": n + 1} for n in range(20)
 
 @dataclass(frozen=True)
 class Answers(Generator):
-    """An engine without a model: it adds 1, and gets every `wrong`-th question wrong; 0: it says nothing at all."""
+    """An engine without a model: it adds 1, and gets every `wrong`-th question wrong; 0: it says nothing at all. It
+    writes nine tokens, where it may."""
 
     wrong: int = 1_000
 
@@ -49,7 +50,8 @@ class Answers(Generator):
                         continue
                     n = int(request.prompt.partition("What is ")[2].split()[0])
                     answer = n + 1 if (n + 1) % wrong else 0
-                    yield Completion(request.id, f"So it is $\\boxed{{{answer}}}$.", "stop", 20, 9)
+                    text, limit = f"So it is $\\boxed{{{answer}}}$.", request.sampling.max_tokens
+                    yield Completion(request.id, text, "stop" if limit >= 9 else "length", 20, min(limit, 9))
 
         yield Adds()
 
@@ -231,6 +233,14 @@ def test_a_decoding_is_led_by_the_reward_model_that_is_named(run, model, tmp_pat
     assert f"adder: corpus, {told}, limit 3" in run("compare=[adder,adder]")
 
 
+def test_a_budget_too_small_for_one_answer_is_told_with_the_option_that_sets_it(run, model, tmp_path):
+    words = ("limit=3", "decoding=levin", "decoding.judge=likelihood", "decoding.samples=1", "decoding.tokens=5")
+    printed = run(f"model={model}", *words)
+    told = "No complete answer: 3 of 3 questions within decoding.tokens=5, max_tokens."
+    assert told in printed.splitlines()
+    assert told in (tmp_path / "out" / "evaluations" / "index.html").read_text()
+
+
 def test_without_a_reward_model_a_search_says_so(run, model):
     with pytest.raises(UserError, match=r"method=reward"):
         run(f"model={model}", "decoding=levin")
@@ -254,10 +264,16 @@ def test_what_is_made_in_a_run_cannot_be_evaluated_before(run):
         (["model=smollm2_135m"], ["model=smollm2_135m"]),
         (["model=a,b", "-m"], ["model=hf", "model.name=a,b", "-m"]),
         (["model=hf", "model.name=x"], ["model=hf", "model.name=x"]),
+        (["model=x", "model.name=x"], ["model=hf", "model.name=x", "model.name=x"]),
     ],
 )
 def test_a_folder_or_an_option(words, spelled):
     assert evaluate.spelled_out(words) == spelled
+
+
+def test_two_models_are_refused_whichever_names_they_are_given_by():
+    with pytest.raises(UserError, match=r"^model=/a and model\.name=/b: two values of one option"):
+        evaluate.spelled_out(["model=/a", "model.name=/b"])
 
 
 @pytest.mark.slow

@@ -49,6 +49,7 @@ class DecodingArm:
     """One decoding at one size. All but the accuracies is by question; of plain samples, by answer.
 
     options: as they are typed, but for `samples`. judge: what rewards its steps, in words; "" where nothing does.
+    cut_off: for how many questions no answer was complete, and within which limits; "" where each had one.
     """
 
     arm: Arm
@@ -62,6 +63,7 @@ class DecodingArm:
     seconds: float
     options: dict[str, str] = field(default_factory=dict)
     judge: str = ""
+    cut_off: str = ""
 
     @property
     def at(self) -> tuple[Manifest, ...]:
@@ -155,6 +157,7 @@ class Decodings:
         judges: dict[str, dict[str, None]] = defaultdict(dict)
         for a in self.arms:
             judges[a.judge][a.decoding] = None
+        note += "".join(f" No complete answer of {a.arm.name}: {a.cut_off}." for a in self.arms if a.cut_off)
         note += "".join(f" Steps of {listed(list(names))}: {judge}." for judge, names in judges.items() if judge)
         return Table(tuple(columns), tuple(rows), note)
 
@@ -177,6 +180,13 @@ def judge_words(decoding: Mapping[str, Any]) -> str:
     if reward is None:
         return "judge=labels, reward model of the run" if decoding["judge"] == "labels" else "judge=likelihood"
     return f"judge={reward['judge']}, reward={_name(reward)}"
+
+
+def cut_off_words(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Of rows of `compute.json` of one decoding: how many questions got no complete answer; "" where each got one."""
+    cut_off = sum(row.get("cut_off", 0) for row in rows)
+    asked = sum(row["questions"] for row in rows)
+    return f"{number(cut_off)} of {plural(asked, 'question')} within {rows[0]['limits']}" if cut_off else ""
 
 
 def _name(reward: Mapping[str, Any]) -> str:
@@ -253,6 +263,7 @@ def _arm(arm: Arm, names: Sequence[str]) -> DecodingArm | None:
         _seconds(speeds) / answers,
         _options(arm.complete[0]),
         judge_words(_config(arm.complete[0]).get("decoding") or {}),
+        cut_off_words(rows) if option != MEAN_OF_ANSWERS else "",
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from src.core.stage import Artifact
 from src.core.store import write_text
-from src.reporting.decodings import decoding_words
+from src.reporting.decodings import cut_off_words, decoding_words
 from src.reporting.page import template
 from src.reporting.table import Cell, Column, Table
 from src.reporting.text import duration, interval, number, percent, short
@@ -56,9 +56,14 @@ def table(folder: Path) -> str:
 
 def _decoded(folder: Path) -> list[str]:
     """What a decoding that chooses among candidates took, and what the best choice would have solved."""
-    path, words = folder / "compute.json", decoding_words(Artifact(folder).manifest["config"])
-    rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() and words else []
-    return [_decoded_line(row, words) for row in rows]
+    words = decoding_words(Artifact(folder).manifest["config"])
+    return [_decoded_line(row, words) for row in _compute(folder)] if words else []
+
+
+def _compute(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "compute.json"
+    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return rows
 
 
 def _decoded_line(row: dict[str, Any], words: str) -> str:
@@ -135,9 +140,12 @@ def _cost(made: Artifact) -> tuple[Cell, ...]:
 
 
 def _remarks(made: Artifact) -> list[str]:
-    """What a reader must not miss: answers that are no verdicts, and programs that ran without isolation."""
+    """What a reader must not miss: answers that are no verdicts, questions of which a decoding got no complete answer,
+    and programs that ran without isolation."""
     counts = made.manifest["counts"]
     found = [f"{n:,} of {counts['in']:,} answers: {reason}" for reason, n in counts["failed"].items()]
+    if decoding_words(made.manifest["config"]) and (words := cut_off_words(_compute(made.path))):
+        found.append(f"No complete answer: {words}.")
     if ran := int(made.manifest["metrics"].get("programs_unisolated", 0)):
         found.append(f"{ran:,} programs that the model wrote ran without isolation (programs=unisolated).")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from src.evaluation.results import GradedAnswer
 
 
+log = logging.getLogger(__name__)
 COMPUTE = "compute.json"
 
 
@@ -324,6 +326,11 @@ def write_decodings(
     write_json(ctx.out / COMPUTE, rows)
     if all(item.chosen is None for item in graded):
         return {}
+    if cut_off := sum(row.get("cut_off", 0) for row in rows):
+        log.warning(
+            "decoding=%s: %d of %d questions got no complete answer within %s; what was written counts as it is.",
+            *(option_name(rows[0]["decoding"]), cut_off, len(graded), rows[0]["limits"]),
+        )
     with (ctx.out / CANDIDATES).open("w", encoding="utf-8") as lines:
         lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in candidate_rows(graded))
     known = [row["flops"] for row in rows if row["flops"] is not None]

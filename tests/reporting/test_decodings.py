@@ -207,6 +207,16 @@ def test_the_judge_and_the_reward_model_of_a_decoding_are_named(study):
         assert f" Steps of best_of_n: {judge}." in found.table.note
 
 
+def test_a_budget_too_small_for_an_answer_is_told_beside_the_decoding(study):
+    one_decoding(study, "Levin", [{"tokens": 100}, {"tokens": 9}, {"tokens": 400}])
+    folder = collect(study, "search_at_inference").jobs[1].manifest("evaluate").path
+    edit(folder / "compute.json", cut_off=7, limits="decoding.tokens=9, max_tokens")
+    found = decodings(collect(study, "search_at_inference"))
+    (told,) = {a.cut_off for a in found.arms} - {""}
+    assert told == "21 of 30 questions within decoding.tokens=9, max_tokens"
+    assert found.table.note.count(f": {told}.") == 1
+
+
 @pytest.mark.parametrize("path", sorted((CONF / "decoding").glob("*.yaml")), ids=lambda path: path.stem)
 def test_decodings_are_called_as_they_are_chosen(path):
     kind = yaml.safe_load(path.read_text())["_target_"]

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -259,6 +260,9 @@ class Trusting(RewardModel):
         yield Digits()
 
 
+DRAWN = {"samples": 2, "temperature": 0.8, "reward": Trusting("none")}
+
+
 @pytest.mark.parametrize("kind", [Majority, BestOfN, WeightedMajority])
 def test_a_decoding_gives_one_answer_a_question_and_tells_what_could_have_been(sums, context, kind):
     options = {} if kind is Majority else {"reward": Trusting("none")}
@@ -290,6 +294,38 @@ def test_what_was_chosen_is_graded_again_with_all_that_was_not(sums, context, ki
     for name in (*files, "candidates.jsonl"):
         assert (first.out / name).read_bytes() == (again.out / name).read_bytes()
     assert again.summary.items() <= first.summary.items() and "sums/oracle" in again.summary
+
+
+@pytest.mark.parametrize(
+    ("decoding", "told"),
+    [
+        (Levin(tokens=30, **DRAWN), "levin: 30 of 40 questions .* within decoding.tokens=30, max_tokens;"),
+        (Beam(tokens=32, depth=9, **DRAWN), "beam: 30 .* within decoding.tokens=32, decoding.depth=9, max_tokens;"),
+        (BestOfN(**DRAWN), "best_of_n: 30 of 40 .* within max_tokens;"),
+        (Independent(), ""),  # whose table says how many of the answers were finished
+    ],
+)
+def test_a_budget_too_small_for_one_answer_is_told_once(sums, context, caplog, decoding, told):
+    class Cuts(FakeEngine):
+        """Ends no answer to three questions of four."""
+
+        @contextmanager
+        def open(self, model, cache):
+            class Ends(Session):
+                def stream(self, requests):
+                    for request in requests:
+                        cut = int(request.prompt.partition("What is ")[2].split()[0]) % 4
+                        tokens = min(9, request.sampling.max_tokens)
+                        yield Completion(request.id, "3", "length" if cut else "stop", 20, tokens)
+
+            yield Ends()
+
+    ctx = context()
+    Evaluate(benchmarks={"sums": sums}, engine=Cuts([], []), decoding=decoding).run(ctx)
+    assert len(caplog.messages) == bool(told)
+    assert re.search(told, " ".join(caplog.messages))
+    (row,) = json.loads((ctx.out / "compute.json").read_text())
+    assert row["cut_off"] == 30
 
 
 def test_candidates_of_which_no_end_is_on_record_are_graded_again(sums, context):

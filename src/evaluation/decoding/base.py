@@ -60,6 +60,11 @@ class Decoded:
     compute: DecodingCompute
     nodes: tuple[dict[str, Any], ...] = ()
 
+    @property
+    def cut_off(self) -> bool:
+        """Whether all candidates met a limit, so that none is complete."""
+        return all(candidate.answer.finish_reason == "length" for candidate in self.candidates)
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -112,6 +117,11 @@ class Decoding(ABC):
     def reward_model(self) -> RewardModel | None:
         """The one that it asks; None for a decoding without."""
         return None
+
+    @property
+    def limits(self) -> str:
+        """The options that may end every answer to a question before it is complete."""
+        return "max_tokens"
 
     @abstractmethod
     def decode(self, plan: Sequence[PlannedQuestion], resources: Resources) -> list[Decoded]:

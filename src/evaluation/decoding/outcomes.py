@@ -94,6 +94,8 @@ def compute_rows(
                 "questions": len(items),
                 "candidates": sum(len(item.decoded.candidates) for item in items) / len(items),
                 "oracle": _oracle(items),
+                "cut_off": sum(item.decoded.cut_off for item in items),
+                "limits": decoding.limits,
                 "generated_tokens": total.generated,
                 "prompt_tokens": total.prompt,
                 "scored_tokens": total.scored,

@@ -136,15 +136,21 @@ class TreeSearch(Rewarded):
         return 1
 
     @property
-    def _is_limited(self) -> bool:
-        return self.depth != DEPTH or self.expansions is not None or self.tokens is not None
+    def _own_limits(self) -> list[str]:
+        depth = self.depth if self.depth != DEPTH else None
+        given = {"tokens": self.tokens, "expansions": self.expansions, "depth": depth}
+        return [f"decoding.{name}={value}" for name, value in given.items() if value is not None]
+
+    @property
+    def limits(self) -> str:
+        return ", ".join([*self._own_limits, super().limits])
 
     @abstractmethod
     def frontier(self) -> Frontier:
         """A new one, for a new tree."""
 
     def decode(self, plan: Sequence[PlannedQuestion], resources: Resources) -> list[Decoded]:
-        if self.size == self.trees and not self._is_limited:
+        if self.size == self.trees and not self._own_limits:
             return draw(plan, resources)
         from src.evaluation.decoding.search import search
 
