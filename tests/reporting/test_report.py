@@ -15,6 +15,7 @@ from src.reporting import summary_lines, write_report
 from src.reporting.collect import collect
 from src.reporting.markdown import UNFINISHED
 from src.reporting.report import write_record
+from src.reporting.text import words
 from tests.reporting.conftest import STUDIES
 from tests.reporting.fake_store import FakeJob, build
 
@@ -126,6 +127,16 @@ def test_the_markdown_is_a_record_with_all_that_failed(pages: dict[str, Path]) -
         assert part in text
     assert "**What failed or is missing.** none-s1 (No space left on /data" in text
     assert set(re.findall(r"\]\((\w+\.svg)\)", text)) == DRAWINGS["ablation_no_influence"]
+
+
+def test_a_record_shows_a_problem_of_each_stage_as_it_was_written(outputs: Path, pages: dict[str, Path]) -> None:
+    record = (pages["demo"].parent / "report.md").read_text()
+    rows = [row for path in outputs.glob("store/clean/*/problems") for row in read_table(path, Problem)]
+    blocks = re.findall(r"^### Written for ([^\n]+)\n\n(`{3,})text\n(.+?)\n\2$", record, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == len({row.stage for row in rows}) == 8
+    for stage, fence, text in blocks:  # lines may be broken, and nothing else; programs stay inside the fence
+        written = {" ".join((row.question + " " + row.solution).split()) for row in rows if words(row.stage) == stage}
+        assert " ".join(text.split()) in written and fence not in text
 
 
 @pytest.mark.slow
