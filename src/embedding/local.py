@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -81,6 +81,8 @@ class VLLMEmbedder(Embedder):
 
     model: a Hugging Face folder or name. max_model_len: tokens of a text; None takes what the model was made for.
     """
+
+    preloads: ClassVar[tuple[str, ...]] = ("src.generation.vllm_session",)
 
     model: str
     max_model_len: int | None = None

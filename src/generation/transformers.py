@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from src.core.checks import at_least
 from src.core.fingerprint import not_in_key
@@ -34,6 +34,8 @@ class TransformersGenerator(Generator):
     max_model_len: tokens of prompt and text together; None takes what the model was made for. Models with LongRoPE read
         short texts as they were trained on them only where it allows no longer ones, as with vLLM.
     """
+
+    preloads: ClassVar[tuple[str, ...]] = ("src.generation.transformers_session",)
 
     model: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from src.core.checks import at_least
 from src.core.errors import require
@@ -36,6 +36,8 @@ class VLLMGenerator(Generator):
     batch_invariant: slower GPU kernels whose results do not depend on what else is in the batch. CPUs need none: there
         200 of 200 texts were the same under other batches and another order.
     """
+
+    preloads: ClassVar[tuple[str, ...]] = ("src.generation.vllm_session",)
 
     model: str | None = None
     lora: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from src.core.checks import at_least
 from src.modeling.schedules import Constant, Schedule
@@ -70,6 +70,8 @@ class Recipe:
     on_bad_loss: a spike, or a loss that is not finite, stops the run; or its step is skipped and counted, and only ten
       of them in a row stop it.
     """
+
+    preloads: ClassVar[tuple[str, ...]] = ("src.modeling.training",)
 
     lr: float
     schedule: Schedule = field(default_factory=Constant)

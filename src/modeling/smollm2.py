@@ -49,24 +49,33 @@ def unpack(cache: Path) -> Path:
     return folder
 
 
-def _dequantise(gguf: Path, out: Path) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def unpack_tokenizer(gguf: Path, out: Path) -> Any:
+    """Save the tokenizer with its chat template, as a Hugging Face folder, and return it."""
+    from transformers import AutoTokenizer
 
     quiet_transformers()
-    options: dict[str, Any] = {"gguf_file": gguf.name}
-    loaded = AutoModelForCausalLM.from_pretrained(str(gguf.parent), dtype=torch.float32, **options)
-    tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), **options)
-    # A model loaded from a quantised file refuses to be saved: its weights go into a fresh one of the same shape.
+    tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
+    tokenizer.save_pretrained(out)
+    return tokenizer
+
+
+def _dequantise(gguf: Path, out: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    tokenizer = unpack_tokenizer(gguf, out)
+    loaded = AutoModelForCausalLM.from_pretrained(str(gguf.parent), dtype=torch.float32, gguf_file=gguf.name)
+    # A model loaded from a quantised file refuses to be saved: its weights go into a fresh one of the same shape, which
+    # draws none of its own.
     config = loaded.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     config.dtype = "bfloat16"
-    fresh = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    fresh.load_state_dict(loaded.state_dict())
+    with torch.device("meta"):
+        fresh = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    weights = {name: weight.to(torch.bfloat16) for name, weight in loaded.state_dict().items()}
+    fresh.load_state_dict(weights, assign=True)
     fresh.tie_weights()
     fresh.generation_config.eos_token_id = tokenizer.eos_token_id
     fresh.generation_config.pad_token_id = tokenizer.pad_token_id
-    out.mkdir(parents=True)
     fresh.save_pretrained(out)
-    tokenizer.save_pretrained(out)

@@ -2,7 +2,8 @@
 
 A stage that loads torch or vLLM gets its own process, so that its memory is freed when it ends, and so that a
 distributed strategy never re-executes the sweep that launched it. Importing the two costs 12 seconds on two CPU cores;
-a server imports them once, while the first stages run, and every stage is a fork of it.
+a server imports what the stages' components name in `preloads` once, while the first stages run, and every stage is a
+fork of it.
 
 No process gets a secret key that its stage does not need. None hears a terminal's Ctrl-C: whoever started it passes a
 stop on as SIGTERM, and waits until the stage has saved its state.
@@ -19,7 +20,7 @@ import socket
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
@@ -35,14 +36,14 @@ from src.core.store import FULL_DISK_CODE, RESULT, finished_work, full_disk, wor
 SPEC = "spec.json"
 SECRET = re.compile(r"(KEY|SECRET|PASSWORD)$")  # of a variable's name; HF_TOKEN is none: models are loaded with it
 ASKING_A_SERVER = "src.generation.openai.OpenAIGenerator"
-PRELOADED = ["src.worker", "src.modeling.training", "src.generation.vllm_session"]
+WORKER = "src.worker"
 
 
 class Compute(ABC):
     """Where stages run. `run` fills `<folder>/out` and returns what the worker measured."""
 
-    def prepare(self) -> None:  # noqa: B027  most places need no preparation
-        """Called when a heavy stage will run soon."""
+    def prepare(self, modules: Iterable[str] = ()) -> None:  # noqa: B027  most places need no preparation
+        """Called when heavy stages will run soon, with the modules that they will import."""
 
     @abstractmethod
     def run(self, spec: dict[str, Any], folder: Path, heavy: bool) -> dict[str, Any]: ...
@@ -66,10 +67,10 @@ class Local(Compute):
     across: tuple[str, ...] | None = None
     rendezvous: str | None = None
 
-    def prepare(self) -> None:
+    def prepare(self, modules: Iterable[str] = ()) -> None:
         if self.isolate and self.warm:
             with _without_secrets(), stopping.deaf_to_terminal():
-                _server()
+                _server().set_forkserver_preload([WORKER, *modules])
                 forkserver.ensure_running()  # it imports while this process goes on
 
     def run(self, spec: dict[str, Any], folder: Path, heavy: bool) -> dict[str, Any]:
@@ -134,10 +135,10 @@ class RayCluster(Local):
     gpus: float | None = None
     cpus: float | None = None
 
-    def prepare(self) -> None:
+    def prepare(self, modules: Iterable[str] = ()) -> None:
         """Raises UserError when Ray is not installed."""
         require("ray", "compute=ray")
-        super().prepare()
+        super().prepare(modules)
 
     def run(self, spec: dict[str, Any], folder: Path, heavy: bool) -> dict[str, Any]:
         engine = spec["stage"].get("engine")
@@ -217,9 +218,7 @@ def _server() -> Any:
     if multiprocessing.get_start_method() not in multiprocessing.get_all_start_methods():
         multiprocessing.set_start_method("forkserver", force=True)  # joblib's own, which a forked stage cannot know
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # vLLM binds memory to a node, and says so at every start
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
-    return context
+    return multiprocessing.get_context("forkserver")
 
 
 def _work(spec: Path, keys: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from multiprocessing import forkserver
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from src.core.errors import UserError
 from src.core.store import write_json
 from src.pipeline.graph import Node
 from src.pipeline.launch import Local, RayCluster, spec_id
+from src.pipeline.runner import preloads
+from tests.pipeline.composed import composed, nodes_of
 from tests.pipeline.nosy import Nosy
 from tests.pipeline.test_runner import walk
 
@@ -49,8 +52,7 @@ from pathlib import Path
 from src.pipeline import launch
 
 if __name__ == "__main__":
-    launch.PRELOADED[:] = ["imports_slowly"]
-    launch.Local().prepare()
+    launch.Local().prepare(["imports_slowly"])
     Path("goes_on").touch()
     launch._server().Process(target=print, args=("forked",)).start()
 """
@@ -74,6 +76,16 @@ def test_the_libraries_are_imported_while_the_run_goes_on(tmp_path):
     paths = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])}
     done = subprocess.run([sys.executable, "prepares.py"], cwd=tmp_path, env=os.environ | paths, capture_output=True)
     assert (tmp_path / "was_seen").exists(), done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("engine", "session"), [("vllm", "generation.vllm_session"), ("transformers", "generation.transformers_session")]
+)
+def test_only_what_the_stages_use_is_imported_ahead(engine, session):
+    nodes = nodes_of(composed(f"generator@synthesis={engine}"))
+    modules = preloads([node.stage for node in nodes.values() if node.stage.heavy])
+    assert modules == [f"src.{session}", "src.modeling.training"]
+    assert all(find_spec(name) for name in modules), "a server passes over what it does not find"
 
 
 def test_ray_holds_the_engines_that_hold_a_model(tmp_path, monkeypatch):

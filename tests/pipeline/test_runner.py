@@ -187,7 +187,6 @@ from pathlib import Path
 from src.core import stopping
 from src.pipeline import launch
 from tests.pipeline.test_runner import chain, walk
-launch.PRELOADED[:] = ["src.worker"]  # vLLM takes its time
 with stopping.command():
     walk(Path(sys.argv[1]), chain(pause=0.5, marks=sys.argv[2]), launch.Local(warm=sys.argv[3] == "warm"))
 """

@@ -26,8 +26,9 @@ from tests.modeling.tiny import CPU, TINY
 RECIPE = Recipe(lr=1e-2, schedule=WSD(), sequence_length=128, batch_sequences=3, epochs=2)
 
 
-@pytest.fixture
-def corpus(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tmp_path = tmp_path_factory.mktemp("corpus")
     rows = [
         Problem(f"q{i}", f"p{i}", "x", "amc8", "cot", f"{i} + 1?", f"\\boxed{{{i + 1}}}", None, "t", 1)
         for i in range(40)
@@ -47,21 +48,27 @@ def run(corpus: Path, folder: Path, trainer: Trainer, compute: Local, **recipe: 
     return compute.run({**spec, "cache": str(folder.parent / "cache")}, folder, heavy=True)
 
 
+@pytest.fixture(scope="module")
+def alone(corpus: Path) -> tuple[Path, dict[str, Any]]:
+    """What one process leaves, and what it measured."""
+    folder = corpus.with_name("alone") / "one"
+    return folder, run(corpus, folder, CPU, Local())
+
+
 def points(folder: Path) -> list[tuple[int, float, float]]:
     lines = map(json.loads, (folder / "out" / "metrics.jsonl").read_text().splitlines())
     return [(point["step"], point["loss"], point["grad_norm"]) for point in lines]
 
 
 @pytest.mark.slow
-def test_two_processes_leave_what_one_leaves(corpus: Path, tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    alone = run(corpus, one, CPU, Local())
+def test_two_processes_leave_what_one_leaves(corpus: Path, alone: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    (one, measured), two = alone, tmp_path / "two"
     both = run(corpus, two, dataclasses.replace(CPU, devices=2), Local(torchrun=2))
     assert [step for step, *_ in points(two)] == [step for step, *_ in points(one)], "each step logged once"
     for mine, theirs in zip(points(one), points(two), strict=True):
         assert theirs == pytest.approx(mine, rel=1e-3)
-    assert both["counts"] == alone["counts"]
-    assert both["metrics"]["tokens"] == alone["metrics"]["tokens"]
+    assert both["counts"] == measured["counts"]
+    assert both["metrics"]["tokens"] == measured["metrics"]["tokens"]
     base, mine, theirs = (
         load_file(folder / "model" / "model.safetensors")
         for folder in (corpus.with_name("base"), one / "out", two / "out")
@@ -93,14 +100,14 @@ TWICE = ("sh", "-c", '"$@" & "$@" & wait', "on {nodes} machines")
 
 
 @pytest.mark.slow
-def test_two_nodes_leave_what_one_leaves(corpus: Path, tmp_path: Path) -> None:
+def test_two_nodes_leave_what_one_leaves(corpus: Path, alone: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     """Both are this machine; they find each other as those of a cluster do."""
-    alone = run(corpus, tmp_path / "one", CPU, Local())
+    one, measured = alone
     compute = Local(across=TWICE, rendezvous=f"127.0.0.1:{free_port()}")
     both = run(corpus, tmp_path / "two", dataclasses.replace(CPU, nodes=2, strategy="fsdp"), compute)
-    for mine, theirs in zip(points(tmp_path / "one"), points(tmp_path / "two"), strict=True):
+    for mine, theirs in zip(points(one), points(tmp_path / "two"), strict=True):
         assert theirs == pytest.approx(mine, rel=1e-3)
-    assert both["counts"] == alone["counts"]
+    assert both["counts"] == measured["counts"]
 
 
 @pytest.mark.slow
