@@ -23,6 +23,8 @@ from src.pipeline.graph import draw
 from src.pipeline.job import OF_EVERY_RUN
 from src.pipeline.sections import check_sections
 
+pytestmark = pytest.mark.slow
+
 CONF = Path(__file__).parents[1] / "conf"
 MOUNTS = {"generator": ["generator@teacher", "generator@synthesis"], "recipe": ["recipe@pretrain.recipe"]}
 SERVER, PRICE = "http://127.0.0.1:8000/v1", {"prompt": 1.0, "completion": 2.0}

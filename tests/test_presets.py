@@ -11,6 +11,8 @@ from src.config.mistakes import Mistakes
 from src.pipeline.graph import draw
 from tests.pipeline.composed import composed
 
+pytestmark = pytest.mark.slow
+
 FACTS = Path(__file__).resolve().parents[2] / "shared" / "PAPER.md"
 
 PUBLISHED = {

@@ -61,6 +61,7 @@ def test_a_family_is_capped_at_the_lowest_ids(tmp_path):
 NAMES = ("Anna", "Tom", "Mia", "Ben", "Zoe", "Max", "Leo", "Ivan")
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.permutations(list(range(24))), st.sampled_from([{}, {"same_numbers": False}, {"family_cap": 2}]))
 def test_the_order_of_the_rows_decides_nothing(tmp_path_factory, order, options):

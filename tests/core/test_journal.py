@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from src.core.journal import Ids, Journal
 
+pytestmark = pytest.mark.slow
+
 ROWS = st.lists(st.tuples(st.text(max_size=5), st.dictionaries(st.text(max_size=3), st.text(max_size=5))))
 
 

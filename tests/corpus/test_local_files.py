@@ -166,6 +166,7 @@ def test_an_empty_array_and_json_lines_in_a_json_file_are_read(tmp_path):
     assert [p.text for p in split(JsonlReader(str(tmp_path / "lines.json")))[0]] == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_a_large_array_is_not_held_in_memory(tmp_path):
     with (tmp_path / "large.json").open("w") as file:
         file.write("[" + ",".join(f'{{"text": "{n} {"x" * 1_000}"}}' for n in range(20_000)) + "]")

@@ -57,6 +57,7 @@ def test_with_a_tool_the_model_reads_its_output_and_goes_on(pool, tmp_path):
     assert start.seed != later.seed and "```output" in start.sampling.stop
 
 
+@pytest.mark.slow
 def test_names_live_on_from_program_to_program(pool, tmp_path):
     session = Script("```python\nx = 6\nprint(x)\n```", "```python\nprint(7 * x)\n```", "\\boxed{42}")
     answer = ask(session, pool, tmp_path, "tool", QUESTIONS[:1])[0]

@@ -2,7 +2,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from src.generation.cache import Database
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 OPEN_AND_WRITE = """

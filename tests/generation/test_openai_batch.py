@@ -18,6 +18,8 @@ from src.generation.openai_session import FRAME_TOKENS
 from tests.generation.batch_server import batching
 from tests.generation.loopback import text_for
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -11,6 +11,8 @@ from src.generation.side_by_side import SideBySide
 from src.generation.transformers import TransformersGenerator
 from src.generation.transformers_session import TransformersSession
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = TransformersGenerator(dtype="float32", device="cpu", batch_size=8, workers=2)
 
 

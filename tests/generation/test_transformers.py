@@ -12,6 +12,8 @@ from src.generation.base import Request, Sampling
 from src.generation.transformers import TransformersGenerator
 from tests.generation.tiny import LENGTH, write_tiny_llama
 
+pytestmark = pytest.mark.slow
+
 
 def requests(n):
     for i in range(n):

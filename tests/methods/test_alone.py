@@ -17,6 +17,8 @@ from src.reporting.lines import write_lines
 from tests.generation.tiny import write_tiny_llama
 from tests.pipeline.composed import composed, nodes_of
 
+pytestmark = pytest.mark.slow
+
 QUESTIONS = [f"Ann has {n} apples and buys {2 * n} more at the market. How many apples has she?" for n in range(3, 15)]
 SOLUTIONS = [f"She has {n} + {2 * n} = {3 * n} apples.\n\nThe answer is $\\boxed{{{3 * n}}}$." for n in range(3, 15)]
 

@@ -6,6 +6,8 @@ from src.pipeline.job import OF_EVERY_RUN
 from src.pipeline.sections import check_sections
 from tests.pipeline.composed import composed, nodes_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def nodes():

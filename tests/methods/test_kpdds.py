@@ -17,6 +17,8 @@ from src.text.boxed import last_boxed
 from src.trace import trace
 from tests.pipeline.composed import composed, nodes_of
 
+pytestmark = pytest.mark.slow
+
 DATA = ("seeds", "key_points", "topics", "compositions", "questions", "rating", "answers", "consensus")
 WORDS = (
     *("method=kpdds", "benchmark@seeds.benchmarks=procedural_seen", "benchmark=[procedural_seen]"),

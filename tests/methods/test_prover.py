@@ -5,6 +5,8 @@ from src.core.errors import UserError
 from src.core.records import BASE, STUDENT
 from tests.pipeline.composed import composed, nodes_of
 
+pytestmark = pytest.mark.slow
+
 
 def test_rounds_of_proving_and_learning():
     nodes = nodes_of(composed("method=prover"))

@@ -2,6 +2,8 @@ import pytest
 
 from tests.pipeline.composed import composed, nodes_of
 
+pytestmark = pytest.mark.slow
+
 
 def test_puzzles_are_read_and_examined_without_teacher_or_corpus():
     nodes = nodes_of(composed("method=puzzle"))

@@ -4,6 +4,8 @@ from src.core.errors import UserError
 from tests.generation.tiny import write_reward_model, write_tiny_llama
 from tests.pipeline.composed import composed, nodes_of
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_decoding_that_names_no_reward_model_has_one_trained(tmp_path):
     nodes = nodes_of(composed("method=direct", "decoding=levin"))

@@ -4,6 +4,8 @@ from src.core.errors import UserError
 from tests.generation.tiny import write_tiny_llama
 from tests.pipeline.composed import composed, nodes_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def words(tmp_path_factory):

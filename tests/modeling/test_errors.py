@@ -26,6 +26,8 @@ from src.modeling.tokenizing import tokenize
 from src.modeling.training import train
 from tests.modeling.tiny import CPU, addition, toy
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_corrupt_row_is_counted_and_the_others_are_read(base: Path, recipe: Any, tmp_path: Path) -> None:
     bad = [Example("half", "t", "Q\n", "a \ud83d b"), Example("none", "t", "Q\n", None)]  # type: ignore[arg-type]

@@ -23,6 +23,8 @@ from src.modeling.trainer import Trainer
 from src.stages.pretrain import Pretrain
 from src.stages.synthesizer import Synthesizer
 
+pytestmark = pytest.mark.slow
+
 CONF = Path(__file__).parents[2] / "conf"
 
 

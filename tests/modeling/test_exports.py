@@ -54,6 +54,7 @@ def test_every_so_many_steps_a_model_is_left_that_the_training_then_had(
     assert not same(left, weights(tmp_path / "model"))
 
 
+@pytest.mark.slow
 def test_the_model_of_the_lowest_held_out_loss_is_kept_over_a_kill(
     base: Path, rows: list[Example], recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,8 @@ from src.modeling.schedules import WSD
 from src.modeling.training import train
 from tests.modeling.tiny import CPU, addition
 
+pytestmark = pytest.mark.slow
+
 SHARING = dataclasses.replace(CPU, share_stable=True)
 OTHER = [Example(f"other-{i}", "t", f"Double {i}?\n", f"\\boxed{{{2 * i}}}") for i in range(12)]
 

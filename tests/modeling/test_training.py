@@ -24,6 +24,8 @@ from src.modeling.trainer import Trainer
 from src.modeling.training import train
 from tests.modeling.tiny import CPU, toy
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 
 

@@ -250,6 +250,7 @@ def test_an_example_may_hold_marks_that_end_a_line_elsewhere(tmp_path, mark):
     assert shown == (f"[Problem]\nOne{mark}or two?\n\n[Solution]\nOurs.",) * 2
 
 
+@pytest.mark.slow
 def test_every_tool_example_is_well_formed_and_tells_the_truth():
     for text in templates.words().tool_examples:
         result = parse_generation(text, "tool")

@@ -12,6 +12,8 @@ from src.reporting.collect import Manifest, collect
 from src.reporting.table import Table
 from tests.reporting.fake_store import FakeJob, build
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def cleaned(tmp_path: Path) -> Callable[[], Manifest]:

@@ -25,6 +25,8 @@ from src.reporting.outcomes import Comparison
 from src.reporting.report import write_report
 from tests.reporting.fake_store import FakeJob, build
 
+pytestmark = pytest.mark.slow
+
 SIZES = {"majority_1": (1, 1e6, 0.7), "majority_16": (16, 16e6, 1.6), "levin_16": (16, 40e6, 1.6)}
 NODES = [
     {"tree": 0, "path": [], "step": "", "reward": None, "value": 1.0, "state": "open"},

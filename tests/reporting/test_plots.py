@@ -13,6 +13,8 @@ from src.reporting.collect import Study, collect
 from src.reporting.plots import standalone
 from tests.reporting.fake_store import FakeJob, build
 
+pytestmark = pytest.mark.slow
+
 TWO = [FakeJob("one-s0", 0, ["x=1"]), FakeJob("two-s0", 0, ["x=2"])]
 
 

@@ -19,6 +19,8 @@ from src.reporting.text import words
 from tests.reporting.conftest import STUDIES
 from tests.reporting.fake_store import FakeJob, build
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 FILES = {"index.html", "report.md", "accuracy.csv", "stages.csv"}
 DRAWINGS = {"demo": {"accuracy.svg"}, "ablation_no_influence": {"means.svg", "differences.svg"}}

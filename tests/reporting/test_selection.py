@@ -16,6 +16,8 @@ from src.reporting.selection import Selection, selection
 from src.reporting.table import Table
 from tests.reporting.fake_store import FakeJob, build
 
+pytestmark = pytest.mark.slow
+
 Told = Callable[..., Selection]
 
 

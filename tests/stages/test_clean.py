@@ -198,6 +198,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow
 def test_order_shards_and_batches_of_the_input_change_nothing(context, tmp_path):
     rows = corpus()
     exam = {"exam": Exam(tuple(p.question for p in training_problems(20, 0)))}
@@ -227,6 +228,7 @@ def test_processes_change_nothing(context, tmp_path):
     assert result(shared) == result(alone)
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_middle_changes_nothing_and_costs_the_part_in_hand(context, tmp_path, monkeypatch):
     write_table(tmp_path / "a" / "generations", Generation, corpus(), shard_rows=100)
     whole = run(Clean(**OPTIONS), context("whole", generations=tmp_path / "a"))

@@ -16,6 +16,8 @@ from src.prompts.sets import PromptSet
 from src.stages.corpus import Corpus
 from src.stages.prompts import Prompts
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def context(tmp_path):

@@ -240,6 +240,7 @@ TEXTS = {
 }
 
 
+@pytest.mark.slow
 def test_the_teachers_problems_pass_the_checks_of_the_corpus_before_anybody_learns_from_them(tmp_path):
     rows = [Prompt(f"p{n}", "x", "college", kind, f"-\n{text}") for n, (kind, text) in enumerate(TEXTS.values())]
     ctx = context(tmp_path, prompts=artifact(tmp_path / "prompts", "prompts", Prompt, rows))
@@ -311,6 +312,7 @@ def corrected(tmp_path, name="a", try_=0, texts=None, **options):
     return ctx
 
 
+@pytest.mark.slow
 def test_a_teacher_that_is_shown_what_was_found_may_correct_it_once(tmp_path):
     ctx = corrected(tmp_path)
     assert ctx.tally.as_dict() == {

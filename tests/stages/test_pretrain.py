@@ -24,6 +24,8 @@ from src.stages.sft import JsonlSFT, NoSFT, ProceduralSFT, SeveralSFT
 from src.text.contamination import Decontamination
 from tests.modeling.tiny import CPU, TINY, addition
 
+pytestmark = pytest.mark.slow
+
 RECIPE = Recipe(lr=1e-2, sequence_length=128, batch_sequences=2)
 
 

@@ -17,6 +17,8 @@ from src.puzzles.space import PuzzleSpace
 from src.stages.puzzles import Puzzles
 from src.text.parsing import format_pretraining
 
+pytestmark = pytest.mark.slow
+
 SPACE = PuzzleSpace(sizes=(3, 4), high=25)
 EXAM = PuzzleBenchmark(space=SPACE, n=40)
 COUNTDOWN = ReasoningGym(

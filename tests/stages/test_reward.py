@@ -19,6 +19,8 @@ from src.stages.reward import Reward
 from src.stages.steps import StepData
 from tests.modeling.tiny import CPU, TINY
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Slips(Generator):

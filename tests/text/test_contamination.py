@@ -187,6 +187,7 @@ def test_an_overlap_is_found_exactly_when_there_is_one(asked, written, n):
     assert found == bool((asked and asked == written) or shared)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.exists(), reason="no sample data beside the repository")
 def test_planted_gsm8k_questions_are_found_among_real_problems():
     asked = [json.loads(line)["question"] for line in (DATA / "benchmarks" / "gsm8k.jsonl").open()]

@@ -152,6 +152,7 @@ def test_options_that_make_no_sense_are_refused(options):
         Rules(**options)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.exists(), reason="the released corpora's samples are not beside the repository")
 @pytest.mark.parametrize("name", ["cot", "tool", "sft"])
 def test_few_rows_of_the_released_corpora_are_refused(name):

@@ -26,6 +26,7 @@ def test_reading_shares_no_family_wording_or_name_with_what_is_taught_and_examin
     assert not _wordings(families.FAMILIES) & _wordings(reading.FAMILIES)
 
 
+@pytest.mark.slow
 def test_no_question_that_was_read_can_be_an_examination_question():
     """With every number and name masked, so that no other draw can make them equal either."""
     read = {_masked(problem.question) for problem, _ in reading_problems(5_000, seed=0)}

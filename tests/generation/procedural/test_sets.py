@@ -17,6 +17,8 @@ from src.generation.procedural.size import Size
 from src.generation.procedural.topics import FIELDS, field_of
 from src.prompts.sets import STAGES
 
+pytestmark = pytest.mark.slow
+
 LAPTOP = Size(families=1, numbers=0.35)  # problems of conf/scale/laptop.yaml
 UNSEEN = {f.name for f in FAMILIES if f.split == "unseen"}
 

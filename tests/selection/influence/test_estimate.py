@@ -26,6 +26,8 @@ from src.selection.packed import batches, encode
 from src.selection.ranking import Ranking
 from tests.selection.conftest import Families, example
 
+pytestmark = pytest.mark.slow
+
 LORA = LoRA(rank=8, alpha=16, dropout=0.1)
 WARMUP = Recipe(lr=3e-3, schedule=Linear(), epochs=4, sequence_length=256, batch_sequences=2, lora=LORA)
 
