@@ -47,7 +47,7 @@ class PerSampleGradients:
         self._lengths: list[int] = []
         self._seen: set[str] = set()
         self._waiting: dict[str, Tensor] = {}
-        self._way_back = False
+        self._way_back = self._checkpointed = False
 
     @property
     def size(self) -> int:
@@ -73,6 +73,8 @@ class PerSampleGradients:
     def run(self, batch: Sequence[Encoded], sink: Sink) -> Tensor:
         """One forward and one backward pass. Returns each row's mean loss over its response tokens, shape (batch,)."""
         self._sink, self._lengths, self._seen = sink, [len(row.tokens) for row in batch], set()
+        # Asks every module: of SmolLM2, once for each tracked layer, that was a sixth of a pass.
+        self._checkpointed = bool(getattr(self.model, "is_gradient_checkpointing", False))
         try:
             with self._computing():
                 losses = self._losses(batch)
@@ -93,10 +95,6 @@ class PerSampleGradients:
         with lowered, without_dropout(self.model), set_checkpoint_early_stop(False):
             self.model.train(self._checkpointed)
             yield
-
-    @property
-    def _checkpointed(self) -> bool:
-        return bool(getattr(self.model, "is_gradient_checkpointing", False))
 
     def _weights(self, batch: Sequence[Encoded], losses: Tensor) -> Tensor:
         return losses.new_tensor([row.response_tokens if self.reduction == "sum" else 1 for row in batch])
