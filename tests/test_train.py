@@ -25,6 +25,7 @@ CORNER = [
     "generate.prompts=40",
     "sft.n=150",
     "synthesizer.recipe.epochs=8",  # enough to learn the format
+    "pretrain.recipe.epochs=1",  # nobody asks what the student has learnt
     "benchmark=[procedural_seen]",
     "benchmark.procedural_seen.n=16",
     "selector.target_rows=16",

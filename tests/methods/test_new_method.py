@@ -49,7 +49,7 @@ def run(checkout, module, *words):
     return done.stdout
 
 
-WORDS = ["method=asking", "study=mine", "passages.limit=60", "tracker.mode=offline"]
+WORDS = ["method=asking", "study=mine", "passages.limit=60", "corpus.libraries=[mpmath]", "tracker.mode=offline"]
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,14 @@ from src.modeling.recipe import LoRA, Recipe
 from src.modeling.schedules import Linear
 from src.modeling.trainer import Trainer
 from src.selection.base import Reference
+from src.selection.candidates import ById
 from src.selection.fidelity import spearman
 from src.selection.influence import Influence, collect, estimate
 from src.selection.influence.adam import Moments
 from src.selection.influence.gradients import PerSampleGradients
 from src.selection.influence.projection import Sketch
 from src.selection.influence.scoring import mean_cosines, task_vector
+from src.selection.influence.warmup import warm_up
 from src.selection.packed import batches, encode
 from src.selection.ranking import Ranking
 from tests.selection.conftest import Families, example
@@ -37,14 +40,32 @@ def model(trained: Path) -> Path:
     return trained
 
 
-def reference(model: Path, tmp_path: Path, name: str = "a") -> Reference:
+def reference(model: Path, tmp_path: Path, name: str = "a", warm: Reference | None = None) -> Reference:
+    """warm: whose warm-up is taken over, which the same options would train again on the same candidates."""
     (tmp_path / name).mkdir(exist_ok=True)
+    if warm is not None:
+        shutil.copytree(warm.work / "warmup", tmp_path / name / "work" / "warmup")
     return Reference(model, tmp_path / name / "work", tmp_path / name / "cache", Trainer(threads=1))
 
 
 def influence(**options) -> Influence:
     given = {"warmup": WARMUP, "targets": {"sharing": Families((3,))}, "fraction": 0.1, "dimension": 1024}
     return Influence(**{**given, "checkpoints": 2, "warmup_fraction": 0.3, "batch_rows": 8, **options})
+
+
+@pytest.fixture(scope="module")
+def warm(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    """Where a warm-up on two hundred candidates was trained."""
+    found = reference(model, tmp_path_factory.mktemp("warm"))
+    warm_up(influence(), ById(pool(20)), found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def straight(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ranking, Reference]:
+    """Fifty candidates, ranked without any trouble, and where."""
+    where = reference(model, tmp_path_factory.mktemp("straight"))
+    return influence().rank(pool(5), where), where
 
 
 def pool(each: int) -> list[Example]:
@@ -72,12 +93,12 @@ def average_precision(ranking: Ranking, family: str, candidates: list[Example]) 
         ("preconditioned", "preconditioned", 10.0, 0.95),
     ],
 )
-def test_planted_relevance_comes_out_on_top(model, tmp_path, direction, of_targets, curvature, least):
+def test_planted_relevance_comes_out_on_top(model, warm, tmp_path, direction, of_targets, curvature, least):
     """Every family in turn is the target; a random order would have an average precision of 0.1."""
     candidates = pool(20)
     targets = {f"family{i}": Families((i,), 20) for i in range(10)}
     selector = influence(targets=targets, direction=direction, target_direction=of_targets, curvature=curvature)
-    ranking = selector.rank(candidates, reference(model, tmp_path))
+    ranking = selector.rank(candidates, reference(model, tmp_path, warm=warm))
     found = [average_precision(ranking, family, candidates) for family in targets]
     assert sum(found) / len(found) >= least, found
     assert ranking.facts["checkpoints"] == 2 and ranking.facts["scored_exactly"] == 64
@@ -89,7 +110,7 @@ def test_planted_relevance_comes_out_on_top(model, tmp_path, direction, of_targe
 
 
 @pytest.mark.slow
-def test_what_sixteen_bits_do_to_the_ranks_is_told(model, tmp_path):
+def test_what_sixteen_bits_do_to_the_ranks_is_told(model, straight, tmp_path):
     lowered = influence(warmup=dataclasses.replace(WARMUP, precision="bf16"))
     bars: list[Progress] = []
 
@@ -102,8 +123,7 @@ def test_what_sixteen_bits_do_to_the_ranks_is_told(model, tmp_path):
     told = {f"{part} at checkpoint {i} of 2" for part in parts for i in (1, 2)}
     assert told <= {bar.what for bar in bars} and all(bar.done == bar.total for bar in bars)
     assert 0.95 <= ranking.agreement["exact scores, computed in float32"] < 1
-    straight = influence().rank(pool(5), reference(model, tmp_path, "float32"))
-    assert "exact scores, computed in float32" not in straight.agreement
+    assert "exact scores, computed in float32" not in straight[0].agreement
 
 
 @pytest.mark.slow
@@ -125,11 +145,10 @@ def test_a_card_without_room_for_float32_goes_on_without_it(model, tmp_path, mon
 
 
 @pytest.mark.slow
-def test_same_choice_whatever_the_batch_the_order_or_a_kill(model, tmp_path, monkeypatch):
-    candidates = pool(5)
-    straight = influence().rank(candidates, reference(model, tmp_path, "a"))
+def test_same_choice_whatever_the_batch_the_order_or_a_kill(model, straight, tmp_path, monkeypatch):
+    (straight, warm), candidates = straight, pool(5)
     other = influence(batch_rows=1).rank(candidates[::-1], reference(model, tmp_path, "b"))
-    killed = reference(model, tmp_path, "c")
+    killed = reference(model, tmp_path, "c", warm)
     real = collect.fill
 
     def dies_after_some(store, projector, rows, direction, batch_tokens):
@@ -149,9 +168,10 @@ def test_same_choice_whatever_the_batch_the_order_or_a_kill(model, tmp_path, mon
 @pytest.mark.slow
 def test_same_choice_whatever_the_number_of_processes(model, tmp_path, monkeypatch):
     selector, candidates = influence(checkpoints=1, fidelity_rows=0), pool(3)
-    alone = selector.rank(candidates, reference(model, tmp_path, "alone"))
+    here = reference(model, tmp_path, "alone")
+    alone = selector.rank(candidates, here)
     monkeypatch.setattr(collect, "fill", lambda *args: pytest.fail("done by this process"))
-    shared = selector.rank(candidates, dataclasses.replace(reference(model, tmp_path, "shared"), workers=2))
+    shared = selector.rank(candidates, dataclasses.replace(reference(model, tmp_path, "shared", here), workers=2))
     assert [id for id, _ in shared.order()][:9] == [id for id, _ in alone.order()][:9]
     assert dict(shared.order()) == pytest.approx(dict(alone.order()), abs=1e-3)
 
