@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
@@ -32,7 +33,6 @@ from src.core.errors import UserError
 from src.core.fingerprint import file_digest
 from src.core.store import write_json
 from src.modeling import ranks
-from src.modeling.lightning import pl
 
 if TYPE_CHECKING:
     from src.modeling.module import CausalLM

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 
 from src.core.progress import Progress
 from src.modeling import ranks
 from src.modeling.flops import TO_ACTIVATIONS, TRAINING, peak
-from src.modeling.lightning import pl
 from src.modeling.module import CausalLM
 from src.modeling.plan import Plan
 from src.modeling.validation import Validation

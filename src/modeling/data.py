@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pytorch_lightning as pl
 import torch
 
 from src.modeling.attention import Documents
-from src.modeling.lightning import pl
 from src.modeling.plan import Plan
 from src.modeling.rows import TokenRows
 

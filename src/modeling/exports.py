@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
+
 from src.core.store import write_json
 from src.modeling import ranks
 from src.modeling.checkpoints import link_folder
-from src.modeling.lightning import pl
 from src.modeling.module import CausalLM
 from src.modeling.trainer import Trainer
 from src.modeling.validation import Validation

@@ -8,13 +8,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 
 from src.core.errors import UserError
 from src.core.records import seed_from
 from src.modeling import ranks, sharding
 from src.modeling.data import StepBatch
-from src.modeling.lightning import pl
 from src.modeling.loss import objective
 from src.modeling.losswatch import SKIPPED_IN_A_ROW, LossWatch
 from src.modeling.plan import Plan

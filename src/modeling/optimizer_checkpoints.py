@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 
-from src.modeling.lightning import pl
 from src.modeling.module import CausalLM
 from src.modeling.sharding import whole
 

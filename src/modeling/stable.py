@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytorch_lightning as pl
 from filelock import FileLock, Timeout
 
 from src.core.records import content_id
 from src.modeling.checkpoints import CheckpointFolder, is_sound, link_folder
-from src.modeling.lightning import pl
 
 if TYPE_CHECKING:
     from src.modeling.module import CausalLM

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 
 from src.core import stopping
@@ -27,7 +28,6 @@ from src.modeling.checkpoints import CheckpointFolder, Checkpointing
 from src.modeling.curves import Curves
 from src.modeling.data import PackedData
 from src.modeling.exports import Exports
-from src.modeling.lightning import pl
 from src.modeling.lowered import move_fewer_bytes
 from src.modeling.micro_batches import plan_micro_batches
 from src.modeling.module import CausalLM

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pytorch_lightning as pl
 import torch
 
 from src.modeling.data import Loader
-from src.modeling.lightning import pl
 from src.modeling.loss import loss_sum
 from src.modeling.module import CausalLM
 from src.modeling.packing import one_per_bin, pack

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -228,14 +226,3 @@ def test_a_head_with_soft_caps_is_no_matrix() -> None:
     config = transformers.Gemma2Config(**SMALL, head_dim=8, final_logit_softcapping=0.05)
     model = transformers.Gemma2ForCausalLM(config).train()
     assert not head_is_a_matrix(model, selftest.documents(320, (9, 20)), "sdpa")
-
-
-def test_lightning_comes_without_the_metrics_that_nobody_uses_and_leaves_them_to_others() -> None:
-    """In a process of its own: here, others may have imported them."""
-    told = (
-        "import sys\nimport src.modeling.training\n"
-        "print(sorted({'torchmetrics', 'torchmetrics.functional', 'scipy.signal', 'matplotlib'} & set(sys.modules)))\n"
-        "import torchmetrics\nprint(torchmetrics.Metric.__module__)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True)
-    assert done.stdout.split("\n")[:2] == ["[]", "torchmetrics.metric"], done.stderr
