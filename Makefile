@@ -35,7 +35,7 @@ test: test-fast  ## The tests, with a real vLLM engine, within half an hour on t
 test-all: $(READY)  ## Every test: whole studies, every arm at every scale, a bad line and twenty kills
 	@$(PY) -m pytest -q
 
-test-fast: $(READY)  ## The tests that need no engine, within five minutes on two cores
+test-fast: $(READY)  ## The tests that need no engine, within two minutes on two cores
 	@$(PY) -m pytest -q -m "not slow and not long and not vllm" $(TWO)
 
 check: $(READY)  ## Format, lint and types
