@@ -29,7 +29,7 @@ $(READY): pyproject.toml
 demo: $(READY)  ## The whole method on this machine, in minutes: writes outputs/reports/demo/index.html
 	@$(PY) -m src.train $$($(PY) -m src.doctor --programs)
 
-test: test-fast  ## The tests, with a real vLLM engine, within half an hour on two cores
+test: test-fast  ## The tests, with a real vLLM engine, within twenty minutes on two cores
 	@$(PY) -m pytest -q -m "(slow or vllm) and not long" $(TWO)
 
 test-all: $(READY)  ## Every test: whole studies, every arm at every scale, a bad line and twenty kills
