@@ -234,7 +234,8 @@ def _check_one_value(parsed: Sequence[Override], mistakes: Mistakes) -> None:
             continue
         name = found[found.lastindex or 0]
         for other in (given[plain] for plain in (name, f"evaluate.{name}") if plain in given):
-            if other.value() != override.value():
+            values = (other.value(), override.value())
+            if None not in values and values[0] != values[1]:  # null leaves the choice to the other
                 words = [str(each.input_line).removeprefix("++") for each in (other, override)]
                 mistakes.add(" and ".join(words), "two values of one option; take one of them away")
 

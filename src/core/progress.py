@@ -21,7 +21,7 @@ def span(seconds: float) -> str:
     for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= 3 * size:
             return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
+    return "1 second" if round(seconds) == 1 else f"{seconds:.0f} seconds"
 
 
 class Progress:
@@ -71,7 +71,7 @@ class Progress:
     def found(self, n: int) -> None:
         """Count `n` that are there already: they are done, and say nothing of the speed."""
         self._start_done += n
-        self.done += n
+        self.advance(n)
 
     def advance(self, n: int = 1, note: str | None = None) -> None:
         """Count `n` more; `note` is shown behind the figures (a loss, say)."""

@@ -15,6 +15,7 @@ from src.core.records import content_id
 from src.core.store import write_text
 
 PACKAGE = "reasoning-gym"
+KEPT = ("numbers", "target", "answer_cot")  # of what the package tells beside question and answer
 
 
 @cache
@@ -23,7 +24,8 @@ def gym_version() -> str:
 
 
 def cache_folder() -> Path:
-    """Where a user's programs keep what can be made again; nothing breaks when it is emptied."""
+    """Where a user's programs keep what can be made again; nothing breaks when it is emptied. Raises RuntimeError for a
+    user without a home."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jiuzhang-lab" / PACKAGE
 
 
@@ -33,14 +35,16 @@ def gym_entries(dataset: str, size: int, seed: int, options: str) -> Sequence[di
 
     Every stage that looks for contamination asks for them, in a process of its own: drawn anew, those of the default
     benchmarks take 3 s of it, half for the import of a package that brings a plotting library. The package's version
-    is part of the name. What cannot be read or written is drawn."""
-    path = cache_folder() / f"{content_id(gym_version(), dataset, size, seed, options)}.json"
-    with suppress(OSError, ValueError):
-        return tuple(json.loads(path.read_text(encoding="utf-8")))
+    and what is kept are part of the name. What cannot be read or written is drawn."""
+    name = f"{content_id(gym_version(), *KEPT, dataset, size, seed, options)}.json"
+    with suppress(OSError, ValueError, RuntimeError):
+        found = json.loads((cache_folder() / name).read_text(encoding="utf-8"))
+        if isinstance(found, list) and len(found) == size and all(isinstance(entry, dict) for entry in found):
+            return tuple(found)
     drawn = tuple(_draw(dataset, size, seed, options))
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(drawn))
+    with suppress(OSError, RuntimeError):
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        write_text(cache_folder() / name, json.dumps(drawn))
     return drawn
 
 
@@ -49,7 +53,7 @@ def _draw(dataset: str, size: int, seed: int, options: str) -> Iterator[dict[str
 
     for entry in reasoning_gym.create_dataset(dataset, size=size, seed=seed, **json.loads(options)):
         about = entry["metadata"]
-        read = {name: about[name] for name in ("numbers", "target", "answer_cot") if name in about}
+        read = {name: about[name] for name in KEPT if name in about}
         yield {"question": entry["question"], "answer": str(entry["answer"]), **_plain(read)}
 
 

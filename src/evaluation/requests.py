@@ -115,7 +115,7 @@ def collect(
     wanted = {request.id: Dialogue(request, planned.way) for planned in plan for request in planned.requests}
     answers = {id: Answer(**row) for id, row in journal.rows() if id in wanted}
     missing = [dialogue for id, dialogue in wanted.items() if id not in answers]
-    progress.advance(len(answers))
+    progress.found(len(answers))
     if missing:
         with open_session() as session:
             for id, answer in complete(missing, session, pool):

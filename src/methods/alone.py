@@ -56,7 +56,8 @@ def select(graph: Graph) -> None:
         start = base(graph, "base", "model")
     if stage is not BROKEN and stage.selector.reads_model and start is None:
         stage = graph.stage(Select, "select", selector="selector", trainer="trainer", model="model")
-    stage = _expecting(stage, rows)
+    if stage is BROKEN or stage.selector.reads_model:
+        stage = _expecting(stage, rows)
     graph.add("select", stage, passages=rows, prompts=rows, candidates=rows, synthesizer=start)
 
 
@@ -102,5 +103,5 @@ def _writing(stage: Generate, rows: Node) -> Generate:
     if stage is BROKEN or rows.stage is BROKEN or stage.expected_tokens is not None or stage.prompts is not None:
         return stage
     assert isinstance(rows.stage, UserRows)
-    number = rows.stage.all_rows()
+    number = rows.stage.all_rows
     return stage if number is None else replace(stage, expected_tokens=stage.tokens_at_most(number))

@@ -58,9 +58,10 @@ class Runner:
 
     def walk(self, nodes: Sequence[Node]) -> dict[str, Artifact]:
         """Visit the nodes in order; each finds its inputs done. Returns the artifacts by node name."""
-        heavy = [node.stage for node in nodes if node.stage.heavy and not self.store.find(node.stage.kind, node.key)]
-        if heavy:
-            self.compute.prepare(preloads(heavy))
+        heavy = [node for node in nodes if node.stage.heavy]
+        if any(not self.store.find(node.stage.kind, node.key) for node in heavy):
+            # Of all: the server that imports them lives for a whole sweep, whose next job may want what this one has.
+            self.compute.prepare(preloads([node.stage for node in heavy]))
         for node in nodes:
             artifact, reused = self._obtain(node)
             self.made[node.name] = artifact

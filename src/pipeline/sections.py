@@ -7,6 +7,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+import yaml
+
 from src.config.mistakes import Mistakes, did_you_mean
 from src.config.schema import Root
 
@@ -36,8 +38,12 @@ def check_sections(
         mistakes.add(name, f"the {kind} {method} does not use it; take it away, or choose another {kind}")
     for name, value in (typed.groups() for typed in map(OF_THE_DECODING.fullmatch, overrides) if typed):
         own = config["decoding"].get(name)
-        if own is not None and str(own) != value:
+        if own is not None and not _is_reference(own) and yaml.safe_load(value) != own:
             mistakes.add(f"evaluate.{name}={value}", f"the decoding has its own, {own}; write decoding.{name}={value}")
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, str) and "${" in value
 
 
 def _section(override: str) -> str:

@@ -9,6 +9,7 @@ corrected for all these comparisons. Who stands on the frontier was chosen by th
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -193,7 +194,7 @@ def _name(reward: Mapping[str, Any]) -> str:
     """The last part of a reward model's folder or name; of one in the store the beginning of its key."""
     path = Path(reward["model"])
     path = path.parent if path.name == "model" else path
-    return f"reward/{path.name[:KEY_DIGITS]}" if path.parent.name == "reward" else path.name
+    return f"reward/{path.name[:KEY_DIGITS]}" if re.fullmatch("[0-9a-f]{20}", path.name) else path.name
 
 
 def decodings(study: Study) -> Decodings:

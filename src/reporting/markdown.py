@@ -114,12 +114,15 @@ def _written(view: PageView) -> Iterator[str]:
     yield "One problem of the corpus for each education stage, drawn by the hash of its content, not by its looks."
     for problem in written:
         yield f"### Written for {words(problem.stage)}"
-        yield _fenced(f"{problem.question}\n\n{problem.solution}")
+        yield fenced(f"{problem.question}\n\n{problem.solution}")
 
 
-def _fenced(text: str) -> str:
-    """Shown as it is, whatever marks it holds; long lines are broken."""
-    lines = [part for line in text.strip().splitlines() for part in (textwrap.wrap(line, WIDTH) or [""])]
+def fenced(text: str) -> str:
+    """Shown as it is, whatever marks it holds; long lines are broken, but not those of programs."""
+    lines, in_program = [], False
+    for line in text.strip("\n").splitlines():
+        in_program ^= line.lstrip().startswith("```")
+        lines += [line] if in_program else textwrap.wrap(line, WIDTH, expand_tabs=False) or [""]
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return "\n".join((f"{fence}text", *lines, fence))

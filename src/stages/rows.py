@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, TextIO
@@ -91,19 +92,20 @@ class UserRows(Stage):
                 raise lacking_fields(path, names, there, " ".join(options))
 
     def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
-        return self.all_rows()
+        return self.all_rows
 
     def expected_tokens(self) -> float | None:
         """A guess at the tokens of all rows by the length of the first, for plans; None where nobody can count rows."""
-        rows = self.all_rows()
+        rows = self.all_rows
         first = [row for row in islice(self._all(), LOOKED_AT if rows else 0) if isinstance(row, UserRow)]
         if not first or rows is None:
             return None
         chars = sum(len(row.parts.get(part, "")) for row in first for part in PARTS[self.form])
         return rows * chars / len(first) / CHARS_A_TOKEN
 
+    @cached_property
     def all_rows(self) -> int | None:
-        """How many there are at most; None where nobody can tell before they are read."""
+        """How many there are at most; None where nobody can tell before they are read. Lines are counted once."""
         try:
             return self.reader.size_hint()
         except (UserError, OSError):  # a file that cannot be read is told by the reader's identity

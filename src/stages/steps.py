@@ -72,6 +72,8 @@ class StepData(Stage):
     def __post_init__(self) -> None:
         at_least(self, 1, "questions", "solutions", "max_tokens")
         at_least(self, 0, "rollouts", "references", "temperature", "shots")
+        if not self.benchmarks:
+            raise ValueError("benchmarks must name at least one benchmark to take questions from")
         unknown = sorted({*(self.names or ())} - self.benchmarks.keys())
         if unknown or (self.names is not None and not self.names):
             there = ", ".join(self.benchmarks)

@@ -126,6 +126,9 @@ def test_one_value_may_be_given_by_both_names():
     words = ["samples=4", "decoding.samples=4", "max_tokens=9", "benchmark.procedural_seen.every=3"]
     (job,) = compose_command(CommandLine.parse(words), "evaluate", mistakes).jobs
     assert not mistakes and job.samples == job.decoding.samples == 4
+    words = ["decoding=majority", "decoding.samples=null", "samples=4"]  # null leaves it to the evaluation
+    (job,) = compose_command(CommandLine.parse(words), "evaluate", mistakes).jobs
+    assert not mistakes and (job.samples, job.decoding.samples) == (4, None)
 
 
 def test_an_option_that_no_file_mentions_has_its_plain_name():

@@ -41,6 +41,19 @@ def test_a_file_that_has_changed_is_read_again(composed):
     assert read()["size"] == {"rows": 22}
 
 
+def test_options_behind_a_link_are_read_again_and_links_to_nowhere_are_none(composed, tmp_path_factory):
+    folder, read = composed
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "here.yaml").write_text("rows: 3\n")
+    (folder / "linked").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(folder)
+    (folder / "size/.#small.yaml").symlink_to("somebody@host.1234")
+    (folder / "main.yaml").write_text("defaults: [linked: here, _self_]\n")
+    assert read() == {"linked": {"rows": 3}}
+    (elsewhere / "here.yaml").write_text("rows: 22\n")
+    assert read() == {"linked": {"rows": 22}}
+
+
 def test_a_file_that_is_not_there_is_told_in_hydras_words(composed):
     _, read = composed
     with pytest.raises(MissingConfigException, match="Could not find 'size/large'"):

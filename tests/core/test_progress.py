@@ -57,7 +57,8 @@ def test_what_is_found_on_the_way_does_not_count_as_speed(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(5, "5 seconds"), (600, "10 minutes"), (198_000, "55 hours"), (604_800, "7 days")]
+    ("seconds", "words"),
+    [(0.6, "1 second"), (5, "5 seconds"), (600, "10 minutes"), (198_000, "55 hours"), (604_800, "7 days")],
 )
 def test_spans_are_said_in_a_unit_that_fits(seconds, words):
     assert span(seconds) == words

@@ -282,18 +282,25 @@ def test_reasoning_gym_draws_the_same_questions_twice(name, draw, monkeypatch):
 def test_what_was_drawn_by_another_version_or_is_damaged_is_drawn_again(draw, monkeypatch):
     questions = build("rg_chain_sum", size=5).questions()
     (kept,) = draw().rglob("*.json")
-    kept.write_text(kept.read_text()[:-9])
-    assert build("rg_chain_sum", size=5).questions() == questions
+    whole = kept.read_text()
+    for damaged in (whole[:-9], "null", "[]", "{}", '[{"question": "1 + 1?"}]', "[1, 2, 3, 4, 5]"):
+        kept.write_text(damaged)
+        draw()
+        assert build("rg_chain_sum", size=5).questions() == questions
     draw()
     monkeypatch.setattr("src.evaluation.drawn.gym_version", lambda: "another")
     monkeypatch.setattr("src.evaluation.drawn._draw", lambda *_: [{"question": "1 + 1?", "answer": "2"}])
     assert [q.gold for q in build("rg_chain_sum", size=5).questions()] == ["2"]
 
 
-def test_a_machine_that_lets_nothing_be_kept_asks_the_same_questions(draw, tmp_path):
+def test_a_machine_that_lets_nothing_be_kept_asks_the_same_questions(draw, tmp_path, monkeypatch):
     questions = build("rg_chain_sum", size=5).questions()
     (tmp_path / "no folder").write_text("")
     draw("no folder")
+    assert build("rg_chain_sum", size=5).questions() == questions
+    gym_entries.cache_clear()
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr("src.evaluation.drawn.Path.home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
     assert build("rg_chain_sum", size=5).questions() == questions
 
 

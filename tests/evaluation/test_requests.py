@@ -33,13 +33,13 @@ def pool(isolation):
         yield pool
 
 
-def ask(session, pool, folder, style, questions=QUESTIONS, **options):
+def ask(session, pool, folder, style, questions=QUESTIONS, bar=None, **options):
     benchmark = FileBenchmark(
         path="x", fields={"question": "q", "answer": "a"}, max_tokens=options.pop("max_tokens", 64)
     )
     plan = RequestPlanner(Protocol(style, **options)).plan("m", {"sums": benchmark}, {"sums": questions})
     with Journal(folder) as journal:
-        answers = collect(plan, lambda: session, journal, Progress("ask"), pool)
+        answers = collect(plan, lambda: session, journal, bar or Progress("ask"), pool)
     return [answers[planned.requests[0].id] for planned in plan]
 
 
@@ -97,9 +97,9 @@ def test_a_program_that_was_cut_is_not_run(pool, tmp_path):
 
 def test_what_is_on_record_is_not_asked_again(pool, tmp_path):
     first = ask(Script("```python\nprint(42)\n```\n", "\\boxed{42}"), pool, tmp_path, "tool")
-    silent = Script("never")
-    assert ask(silent, pool, tmp_path, "tool") == first
-    assert not silent.asked
+    silent, bar = Script("never"), Progress("ask")
+    assert ask(silent, pool, tmp_path, "tool", bar=bar) == first
+    assert not silent.asked and bar.done == len(first) and bar.rate == 0
 
 
 def test_seconds_add_up_to_the_time_taken(pool, tmp_path):

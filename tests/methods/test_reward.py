@@ -43,3 +43,9 @@ def test_steps_of_no_benchmark_are_told_with_those_there_are(tmp_path):
     model = write_tiny_llama(tmp_path / "model")
     with pytest.raises(UserError, match=r"steps.names: names must be of the benchmarks procedural_seen, .*, not lost"):
         nodes_of(composed("method=reward", "model=hf", f"model.name={model}", "steps.names=[lost]"))
+
+
+def test_without_a_benchmark_there_are_no_steps(tmp_path):
+    model = write_tiny_llama(tmp_path / "model")
+    with pytest.raises(UserError, match="must name at least one benchmark to take questions from"):
+        nodes_of(composed("method=reward", "model=hf", f"model.name={model}", "benchmark=[]"))

@@ -48,3 +48,5 @@ def test_what_a_decoding_has_itself_is_not_set_for_the_evaluation():
     (line,) = told({"evaluate", "decoding"}, "++evaluate.samples=4", "++evaluate.temperature=0.5", **own)
     assert line == "evaluate.samples=4: the decoding has its own, 16; write decoding.samples=4"
     assert told({"evaluate", "decoding"}, "evaluate.samples=16", **own) == []
+    own = {"evaluate": {}, "decoding": {"samples": "${evaluate.samples}", "temperature": 0.7}}
+    assert told({"evaluate", "decoding"}, "evaluate.samples=4", "evaluate.temperature=0.70", **own) == []

@@ -18,6 +18,7 @@ from src.reporting.decodings import (
     decoding_words,
     decodings,
     frontier,
+    judge_words,
     labels,
     plot,
 )
@@ -199,12 +200,15 @@ def test_of_plain_samples_one_takes_its_own_tokens_and_time_and_the_whole_prompt
 
 
 def test_the_judge_and_the_reward_model_of_a_decoding_are_named(study):
-    store = {"judge": "labels", "reward": {"judge": "labels", "model": "/out/store/reward/0123456789abcdef/model"}}
+    store = {"judge": "labels", "reward": {"judge": "labels", "model": "/out/store/reward/0123456789abcdef0123/model"}}
     one_decoding(
         study, "BestOfN", [store, {"judge": "likelihood", "reward": None}, {"judge": "labels", "reward": None}]
     )
     found = decodings(collect(study, "search_at_inference"))
     assert "best_of_n, judge=labels, reward=reward/01234567" in labels(found.arms)
+    assert judge_words({"judge": "labels", "reward": {"judge": "labels", "model": "/my/reward/shepherd-7b"}}) == (
+        "judge=labels, reward=shepherd-7b"
+    )
     for judge in ("judge=labels, reward=reward/01234567", "judge=likelihood", "judge=labels, reward model of the run"):
         assert f" Steps of best_of_n: {judge}." in found.table.note
 

@@ -13,7 +13,7 @@ from src.core.errors import UserError
 from src.core.records import Prediction, Problem, read_table, write_table
 from src.reporting import summary_lines, write_report
 from src.reporting.collect import collect
-from src.reporting.markdown import UNFINISHED
+from src.reporting.markdown import UNFINISHED, fenced
 from src.reporting.report import write_record
 from src.reporting.text import words
 from tests.reporting.conftest import STUDIES
@@ -139,6 +139,13 @@ def test_a_record_shows_a_problem_of_each_stage_as_it_was_written(outputs: Path,
     for stage, fence, text in blocks:  # lines may be broken, and nothing else; programs stay inside the fence
         written = {" ".join((row.question + " " + row.solution).split()) for row in rows if words(row.stage) == stage}
         assert " ".join(text.split()) in written and fence not in text
+
+
+def test_long_lines_are_broken_but_not_those_of_programs() -> None:
+    program = "```python\nif a:\n\treturn '" + "word " * 40 + "'\n```"
+    shown = fenced(f"  {'long ' * 40}\n\n{program}\n").splitlines()
+    assert shown[0] == "````text" and shown[-1] == "````"
+    assert all(len(line) <= 110 for line in shown[1:3]) and "\n".join(shown[4:-1]) == program
 
 
 @pytest.mark.slow

@@ -119,7 +119,7 @@ class RewardModel:
     @property
     def _is_ours(self) -> bool:
         card = Path(self.place) / "README.md"
-        return card.is_file() and f"# {TITLE}\n" in card.read_text(encoding="utf-8")
+        return card.is_file() and f"# {TITLE}\n" in card.read_text(encoding="utf-8", errors="replace")
 
     def identity(self) -> dict[str, str]:
         """The files of a local folder, or the commit on the hub."""

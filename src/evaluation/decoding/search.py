@@ -75,6 +75,7 @@ class _Search:
         self.scorer: StepScorer | None = None
         self.lost: list[str] = []  # why texts failed that another time may spare
         self.heard = 0
+        self.begun = False  # before that, whatever is complete lay in the journal
 
     def run(self) -> None:
         with self.stack:
@@ -84,6 +85,7 @@ class _Search:
             self._score_waiting()
             if not self.queue:  # all of it was in the journal
                 return
+            self.begun = True
             session = self.stack.enter_context(self.resources.open_session())
             self._lap([])
             for completion in self._conversation(session):
@@ -123,7 +125,8 @@ class _Search:
         """Go on with a tree that waits for nothing."""
         drafts = tree.grow()
         if not drafts:
-            self.resources.progress.advance()
+            progress = self.resources.progress
+            (progress.advance if self.begun else progress.found)(1)
         for draft in drafts:
             self._ask(draft)
 

@@ -154,6 +154,7 @@ def test_a_reward_model_that_nobody_knows_is_told_before_anything_runs(folder, m
 
 def test_a_model_that_has_not_learnt_to_reward_is_refused_before_anything_runs(tmp_path):
     plain = write_tiny_llama(tmp_path / "plain")
+    (Path(plain) / "README.md").write_bytes("# Modèle".encode("latin-1"))
     pin(Levin(reward=plain), absent := [])
     (error,) = absent
     assert f"The model {plain} has not learnt to reward steps" in error.problem
