@@ -56,7 +56,7 @@ def select(graph: Graph) -> None:
         start = base(graph, "base", "model")
     if stage is not BROKEN and stage.selector.reads_model and start is None:
         stage = graph.stage(Select, "select", selector="selector", trainer="trainer", model="model")
-    if stage is BROKEN or stage.selector.reads_model:
+    if stage is not BROKEN and stage.selector.reads_model:
         stage = _expecting(stage, rows)
     graph.add("select", stage, passages=rows, prompts=rows, candidates=rows, synthesizer=start)
 
