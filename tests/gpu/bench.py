@@ -45,6 +45,7 @@ def main(arguments: list[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--toy", action="store_true")
+    parser.add_argument("--only", default="", help="what begins so: influence, training, generation")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args(arguments)
     source, slots = (TOY, 256) if given.toy else (BILLION, 16_384)
@@ -59,12 +60,15 @@ def main(arguments: list[str]) -> dict[str, Any]:
             "training": lambda: training(base, given.device, slots, "documents", False),
             f"training, {again}": lambda: training(base, given.device, slots, "documents", True),
             f"training, {again}, sdpa": lambda: training(base, given.device, slots, "sdpa", True),
-            "influence": lambda: influence(base, given.device, slots, False),
-            f"influence, {again}": lambda: influence(base, given.device, slots, True),
+            "influence": lambda: influence(base, given.device, slots, "bf16", False),
+            f"influence, {again}": lambda: influence(base, given.device, slots, "bf16", True),
+            "influence, float32": lambda: influence(base, given.device, slots, "float32", False),
             "training, litgpt": lambda: litgpt(source, given.device, slots),
             "generation": lambda: generation(base, Path(scratch), given.toy),
         }
         for title, measure in measured.items():
+            if not title.startswith(given.only):
+                continue
             found[title] = _fitting(measure)
             if title.startswith("training") and "tokens/s" in found[title]:
                 work = TRAINING * source.size().working_parameters * found[title]["tokens/s"]
@@ -159,9 +163,11 @@ def litgpt(source: TinyLlama, device: str, slots: int) -> dict[str, float] | str
     return _speed(step, device, slots)
 
 
-def influence(base: Path, device: str, slots: int, checkpointing: bool) -> dict[str, float]:
+def influence(
+    base: Path, device: str, slots: int, precision: Literal["bf16", "float32"], checkpointing: bool
+) -> dict[str, float]:
     trainer = Trainer(device=device, activation_checkpointing=checkpointing)  # type: ignore[arg-type]
-    model = on_device(base, trainer, slots, "bf16")
+    model = on_device(base, trainer, slots, precision)
     rows = [Encoded(str(i), list(range(3, 3 + n % 250)) * (n // 250 + 1), 8) for i, n in enumerate(lengths(slots))]
     with PerSampleGradients(model, ["*.o_proj", "*.down_proj"]) as gradients:
         found = _speed(lambda: gradients.run(rows, lambda *_: None), device, slots)
