@@ -45,6 +45,8 @@ if not ON_GPU:
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # a second process would import everything again
     logging.getLogger("vllm.triton_utils.importing").setLevel(logging.ERROR)  # warns that a CPU has no Triton
 
+# What is imported in a thread may come after the block below has ended.
+warnings.filterwarnings("ignore", message="SOCKS support in urllib3")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from vllm.engine.arg_utils import EngineArgs
