@@ -31,7 +31,6 @@ PUBLISHED = {
     "generate.sampling.tool.temperature": (0.1, r"tool at temperature (0\.1)"),
     "generate.sampling.tool.top_p": (0.95, r"top-p (0\.95)"),
     "generate.sampling.tool.max_tokens": (5000, r"top-p 0\.95, up to ([\d,]+)"),
-    "pretrain.expected_tokens": (4.6e9, r"(4\.6B) tokens"),
     "pretrain.recipe.lr": (1e-5, r"batch 512 sequences; lr (1e-5)"),
     "pretrain.recipe.batch_sequences": (512, r"batch (512) sequences"),
     "pretrain.recipe.sequence_length": (2048, r"packed to ([\d,]+) tokens"),
@@ -82,6 +81,7 @@ def test_the_papers_scale_has_the_papers_numbers() -> None:
     assert {path: at(cfg, path) for path in PUBLISHED} == {path: value for path, (value, _) in PUBLISHED.items()}
     assert {path: at(cfg, path) for path in NAMES} == NAMES
     assert cfg["round_1"]["calls"] + cfg["round_2"]["calls"] == 9300
+    assert at(cfg, "pretrain.expected_tokens") == 4.6e9 + 2.86e6 * 500, "the corpus, then the fine-tuning set"
     assert list(cfg["selector"]["targets"]) == ["gsm8k", "math"]
     assert all(target["dev_split"] == "train" for target in cfg["selector"]["targets"].values())
     assert set(cfg["prompt_set"]["stages"].values()) == {1}, "a stage drawn uniformly"
