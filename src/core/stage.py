@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -78,10 +78,20 @@ class Tally:
 
 @dataclass(frozen=True)
 class Upstream:
-    """What feeds a stage, as far as it is known before the run: its options, and how many rows it leaves at most."""
+    """What feeds a stage, as far as it is known before the run: its options, and how many rows it leaves at most.
+
+    counted: the rows are those, or nearly; otherwise the bound may be far above them.
+    """
 
     stage: Stage
     rows: int | None
+    counted: bool = False
+
+
+def rows_together(counts: Iterable[int | None]) -> int | None:
+    """The sum; None where nobody knows one of them."""
+    known = list(counts)
+    return None if None in known else sum(count for count in known if count is not None)
 
 
 @dataclass
@@ -120,11 +130,16 @@ class Stage(ABC):
     kind: ClassVar[str]
     version: ClassVar[int]
     heavy: ClassVar[bool] = False  # loads torch or vLLM: runs in a process of its own
+    counts_rows: ClassVar[bool] = False  # `rows_at_most` is nearly what it leaves
     serves: ClassVar[str] = ""  # the option of other commands that takes what it leaves; a run ends by naming both
 
     @abstractmethod
     def run(self, ctx: StageContext) -> None:
         """Fill `ctx.out`. Called again after a kill with the same `ctx.work`."""
+
+    def expecting(self, inputs: Mapping[str, Upstream]) -> Stage:
+        """The stage with guesses at what it will read, for a plan, where its inputs tell more than its options."""
+        return self
 
     def estimate(self) -> dict[str, float]:
         """What running it costs, for `plan=true`: any of calls, tokens, dollars, gpu_hours, disk_gb. Empty: little."""

@@ -64,7 +64,7 @@ def select(graph: Graph) -> None:
 def generate(graph: Graph) -> None:
     """What the chosen model writes for the rows' prompts, or the one behind a server."""
     rows = _rows(graph)
-    stage = _writing(graph.stage(Generate, "generate"), rows)
+    stage = graph.stage(Generate, "generate")
     hand_on = graph.stage(Synthesizer, "synthesizer", trainer="trainer")  # leaves the model in a folder, untaught
     if stage is BROKEN or isinstance(stage.engine, OpenAIGenerator):
         graph.add("generate", stage, prompts=rows)
@@ -96,12 +96,3 @@ def _expecting(stage: Reading, rows: Node) -> Reading:
         return stage
     assert isinstance(rows.stage, UserRows)
     return replace(stage, expected_tokens=rows.stage.expected_tokens())
-
-
-def _writing(stage: Generate, rows: Node) -> Generate:
-    """The stage with the most that it can write, for a plan, unless its options tell."""
-    if stage is BROKEN or rows.stage is BROKEN or stage.expected_tokens is not None or stage.prompts is not None:
-        return stage
-    assert isinstance(rows.stage, UserRows)
-    number = rows.stage.all_rows
-    return stage if number is None else replace(stage, expected_tokens=stage.tokens_at_most(number))

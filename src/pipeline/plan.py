@@ -7,9 +7,11 @@ from textwrap import indent
 from typing import Any, Protocol
 
 from src.core.fingerprint import components, left_out
+from src.core.stage import Stage
 from src.core.store import Store
 from src.generation.budget import Budget
 from src.modeling.flops import PLANNED_CARD
+from src.pipeline.expected import Expected
 from src.pipeline.graph import Node
 from src.reporting.text import short
 
@@ -53,10 +55,9 @@ def plan_of_jobs(jobs: Sequence[PlannedJob]) -> Iterator[str]:
         if len(jobs) > 1:
             yield ""
     if len(jobs) > 1:
-        to_do = [node for node in before.values() if _state(node, jobs[0].store, ()) == TO_DO]
-        cost = _words(_total(node.stage.estimate() for node in to_do)) or "no cost"
-        yield f"All {len(jobs)} jobs: {len(before)} nodes, {len(to_do)} to do. Estimate: {cost}{_without(to_do)}"
-    yield from _over_budget([node for node in before.values() if _state(node, jobs[0].store, ()) == TO_DO])
+        to_do = _stages_to_do(before.values(), jobs[0].store)
+        yield f"All {len(jobs)} jobs: {len(before)} nodes, {len(to_do)} to do. Estimate: {_in_all(to_do)}"
+    yield from _over_budget([stage for _, stage in _stages_to_do(before.values(), jobs[0].store)])
 
 
 def plan_lines(nodes: Sequence[Node], store: Store, before: Collection[str] = ()) -> Iterator[str]:
@@ -65,32 +66,43 @@ def plan_lines(nodes: Sequence[Node], store: Store, before: Collection[str] = ()
     before: keys that earlier jobs of the same sweep will have made by then.
     """
     states = {node.key: _state(node, store, before) for node in nodes}
-    costs = {node.key: node.stage.estimate() for node in nodes if states[node.key] == TO_DO}
+    to_do = dict(zip([node.key for node in nodes if states[node.key] == TO_DO], _stages_to_do(nodes, store, before)))
     for node in nodes:
         inputs = ", ".join(dict.fromkeys(n.name for n in node.inputs.values()))
         arrow = f"<- {inputs}" if inputs else ""
-        cost = _words(costs.get(node.key, {})) or (node.stage.uncounted if node.key in costs else "")
+        cost = _cost(to_do[node.key][1]) if node.key in to_do else ""
         yield f"{node.name:<14} {node.key[:8]}  {states[node.key]:<7} {arrow:<42} {cost}".rstrip()
     reused, shared, left = (list(states.values()).count(state) for state in (REUSED, SHARED, TO_DO))
     middle = f"{shared} shared with the jobs above, " if shared else ""
-    total = _words(_total(costs.values())) or "no cost"
-    without = _without([node for node in nodes if node.key in costs])
-    yield f"{len(nodes)} nodes: {reused} reused, {middle}{left} to do. Estimate: {total}{without}"
+    yield f"{len(nodes)} nodes: {reused} reused, {middle}{left} to do. Estimate: {_in_all(list(to_do.values()))}"
 
 
-def _without(nodes: Sequence[Node]) -> str:
-    """Which nodes have costs that no total can hold."""
-    names = dict.fromkeys(node.name for node in nodes if node.stage.uncounted)
-    return f". Not counted, for it depends on how many rows come so far: {', '.join(names)}" if names else ""
+def _stages_to_do(nodes: Iterable[Node], store: Store, before: Collection[str] = ()) -> list[tuple[str, Stage]]:
+    """The names and the stages, with guesses at what they will read, of the nodes that nothing has made."""
+    expected = Expected(store)
+    return [(node.name, expected.stage(node)) for node in nodes if _state(node, store, before) == TO_DO]
 
 
-def _over_budget(nodes: Iterable[Node]) -> Iterator[str]:
+def _cost(stage: Stage) -> str:
+    return ", ".join(part for part in (_words(stage.estimate()), stage.uncounted) if part)
+
+
+def _in_all(stages: Sequence[tuple[str, Stage]]) -> str:
+    """The sum, and which nodes have costs that no total can hold."""
+    total = _words(_total(stage.estimate() for _, stage in stages))
+    if names := dict.fromkeys(name for name, stage in stages if stage.uncounted):
+        left_out = f"Not counted, for it depends on how many rows come so far: {', '.join(names)}"
+        return f"{total}. {left_out}" if total else f"unknown. {left_out}"
+    return total or "no cost"
+
+
+def _over_budget(stages: Iterable[Stage]) -> Iterator[str]:
     """Where what is to do may cost more than its budget, which all runs of a study share: they would stop half way."""
     costs: dict[tuple[str, Budget], list[dict[str, float]]] = {}
-    for node in nodes:
-        payers = {(part.account.partition("/")[0], part.budget) for part in components(node.stage) if _pays(part)}
+    for stage in stages:
+        payers = {(part.account.partition("/")[0], part.budget) for part in components(stage) if _pays(part)}
         for payer in payers:
-            costs.setdefault(payer, []).append(node.stage.estimate())
+            costs.setdefault(payer, []).append(stage.estimate())
     for (study, budget), each in costs.items():
         total = _total(each)
         for unit, limit in (("dollars", budget.max_dollars), ("calls", budget.max_calls)):

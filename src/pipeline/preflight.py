@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from src.core.errors import UserError
 from src.core.fingerprint import components
-from src.core.stage import Upstream
 from src.core.store import Store
+from src.pipeline.expected import Expected
 from src.pipeline.graph import Node
 
 GB = 1e9
@@ -24,9 +23,9 @@ def missing(nodes: Sequence[Node], store: Store) -> list[str]:
     jobs counts once."""
     each = {node.key: node for node in nodes}.values()
     to_make = [node for node in each if store.find(node.stage.kind, node.key) is None]
-    rows = _Rows(store)
-    found = [error for node in to_make for error in _of_node(node, rows)]
-    found += _told(lambda: _check_disk(to_make, store.root))
+    expected = Expected(store)
+    found = [error for node in to_make for error in _of_node(node, expected)]
+    found += _told(lambda: _check_disk(to_make, expected))
     return _by_mend(found)
 
 
@@ -38,39 +37,18 @@ def _by_mend(errors: Sequence[UserError]) -> list[str]:
     return [str(UserError("\n".join(names), mend)) for mend, names in problems.items()]
 
 
-def _of_node(node: Node, rows: _Rows) -> Iterator[UserError]:
+def _of_node(node: Node, expected: Expected) -> Iterator[UserError]:
     yield from node.absent
     for part in components(node.stage):
         if hasattr(part, "preflight"):
             yield from _told(part.preflight)
-    inputs = rows.of_inputs(node)
+    inputs = expected.inputs(node)
     yield from _told(lambda: node.stage.check_inputs(inputs))
 
 
-class _Rows:
-    """Nodes as what feeds others, with their rows. Each is asked once: it feeds many, and some read files to tell."""
-
-    def __init__(self, store: Store):
-        self.store = store
-        self._told: dict[str, Upstream] = {}
-
-    def of_inputs(self, node: Node) -> dict[str, Upstream]:
-        return {name: self._of(source) for name, source in node.inputs.items()}
-
-    def _of(self, node: Node) -> Upstream:
-        if node.key not in self._told:
-            self._told[node.key] = Upstream(node.stage, self._count(node))
-        return self._told[node.key]
-
-    def _count(self, node: Node) -> int | None:
-        """Counted where the node is made, else bounded by what feeds it."""
-        if artifact := self.store.find(node.stage.kind, node.key):
-            return int(artifact.manifest["counts"]["kept"])
-        return node.stage.rows_at_most(self.of_inputs(node))
-
-
-def _check_disk(to_make: Sequence[Node], folder: Path) -> None:
-    needed = sum(node.stage.estimate().get("disk_gb", 0) for node in to_make)
+def _check_disk(to_make: Sequence[Node], expected: Expected) -> None:
+    folder = expected.store.root
+    needed = sum(expected.stage(node).estimate().get("disk_gb", 0) for node in to_make)
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(there).free / GB
     if needed > free:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from src.core.records import Passage
-from src.core.stage import StageContext
+from src.core.stage import StageContext, Upstream
 from src.corpus.base import Reader
 from src.modeling.ranks import is_first
 from src.stages.sft import NoSFT, SFTSet
@@ -42,6 +42,9 @@ class Base(TrainingStage):
             return
         summary = self.train(ctx, made, [TokenCorpus("reading", self.reading.examples)], "A base model")
         count(ctx.tally, summary.rows)
+
+    def rows_read(self, inputs: Mapping[str, Upstream]) -> int | None:
+        return 0 if self.untrained else self.reading.rows_at_most
 
     def estimate(self) -> dict[str, float]:
         return {} if self.untrained else super().estimate()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from itertools import islice
@@ -31,7 +31,7 @@ from src.cleaning.verification import Verification
 from src.core.checks import at_least
 from src.core.fingerprint import not_in_key
 from src.core.records import BATCH_ROWS, Problem, content_id
-from src.core.stage import Stage, StageContext
+from src.core.stage import Stage, StageContext, Upstream
 from src.core.store import write_json
 from src.stages.sft import NoSFT, SFTSet
 from src.stages.verifying import verify
@@ -88,6 +88,9 @@ class Clean(Stage):
             raise ValueError(f"share must lie in (0, 1], not {self.share}")
         at_least(self, 0, "samples")
         at_least(self, 1, "workers")
+
+    def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
+        return inputs["generations"].rows
 
     def run(self, ctx: StageContext) -> None:
         sketcher = self.duplicates.sketch if self.duplicates else Sketcher(bands=1, rows=1)

@@ -54,6 +54,10 @@ class DatasetSFT(SFTSet):
         """The same data set at the commit where its revision is now. Raises UserError where nobody knows."""
         return self if self._file else replace(self, revision=commit(self.name, "dataset", self.revision))
 
+    @property
+    def rows_at_most(self) -> int | None:
+        return self.limit
+
     def identity(self) -> dict[str, str]:
         """The hash of a local file, and what the model is that lends its chat template. A data set on the Hub has its
         commit in `revision`, see `pinned`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from src.core.checks import at_least
@@ -71,16 +71,30 @@ class Generate(Stage):
             check_enough(inputs["prompts"], self.prompts, "Texts are to be written", "prompts")
 
     def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
-        bounds = [bound for bound in (self.prompts, inputs["prompts"].rows) if bound is not None]
-        return min(bounds) * self.samples_per_prompt if bounds else None
+        prompts = self._prompts_of(inputs)
+        return None if prompts is None else prompts * self.samples_per_prompt
+
+    def expecting(self, inputs: Mapping[str, Upstream]) -> Stage:
+        prompts = self._prompts_of(inputs)
+        if self.expected_tokens is not None or prompts is None:
+            return self
+        return replace(self, expected_tokens=self.tokens_at_most(prompts))
+
+    def _prompts_of(self, inputs: Mapping[str, Upstream]) -> int | None:
+        """How many are written for; None where all are, and nobody has counted them yet."""
+        there = inputs["prompts"].rows if inputs["prompts"].counted else None
+        return min((n for n in (self.prompts, there) if n is not None), default=None)
 
     def estimate(self) -> dict[str, float]:
         """`tokens`: those expected, else as if every text is as long as it may be; empty when neither is known."""
-        if self.expected_tokens is not None:
-            return writing_cost(self.expected_tokens, self.shape, self.engine.devices)
-        if self.prompts is None:
-            return {}
-        return writing_cost(self.tokens_at_most(self.prompts), self.shape, self.engine.devices)
+        tokens = self.expected_tokens
+        if tokens is None and self.prompts is not None:
+            tokens = self.tokens_at_most(self.prompts)
+        return {} if tokens is None else writing_cost(tokens, self.shape, self.engine.devices)
+
+    @property
+    def uncounted(self) -> str:
+        return "" if self.estimate() else "as many texts as there are prompts"
 
     def tokens_at_most(self, prompts: int) -> int:
         """If every text that is written for so many prompts is as long as it may be."""

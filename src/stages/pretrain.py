@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from src.cleaning.gate import Unchecked, compared, gate
 from src.core.records import Example, Problem
 from src.core.row_files import RowFile
-from src.core.stage import StageContext
+from src.core.stage import StageContext, Upstream, rows_together
 from src.modeling.ranks import is_first, number
 from src.stages.packs import write_packs
 from src.stages.sft import NoSFT, SFTSet
@@ -42,11 +42,14 @@ class Pretrain(TrainingStage):
     benchmarks: dict[str, AsksQuestions] = field(default_factory=dict)
     unchecked: Unchecked = "refuse"
 
+    def rows_read(self, inputs: Mapping[str, Upstream]) -> int | None:
+        return rows_together([*(inputs[name].rows for name in _names(inputs)), self.sft.rows_at_most])
+
     def run(self, ctx: StageContext) -> None:
         from src.modeling.rows import TokenCorpus
 
-        ctx.summary.update(gate({n: ctx.inputs[n].path for n in _names(ctx)}, self.benchmarks, self.unchecked))
-        corpora = [TokenCorpus(name, partial(_rows, ctx, name)) for name in _names(ctx)]
+        ctx.summary.update(gate({n: ctx.inputs[n].path for n in _names(ctx.inputs)}, self.benchmarks, self.unchecked))
+        corpora = [TokenCorpus(name, partial(_rows, ctx, name)) for name in _names(ctx.inputs)]
         corpora += [TokenCorpus(name, rows, order="in_order") for name, rows in self._sft(ctx).items()]
         summary = self.train(ctx, start_of(self.model, ctx), corpora, "A student")
         if is_first():
@@ -78,8 +81,8 @@ class Pretrain(TrainingStage):
         return kept
 
 
-def _names(ctx: StageContext) -> list[str]:
-    return sorted(name for name in ctx.inputs if name.startswith("corpus"))
+def _names(inputs: Mapping[str, Any]) -> list[str]:
+    return sorted(name for name in inputs if name.startswith("corpus"))
 
 
 def _rows(ctx: StageContext, corpus: str) -> Iterator[Example]:

@@ -69,6 +69,7 @@ class UserRows(Stage):
 
     kind: ClassVar[str] = "rows"
     version: ClassVar[int] = 3
+    counts_rows: ClassVar[bool] = True
 
     reader: FileReader
     form: Form

@@ -13,6 +13,7 @@ from src.core.checks import at_least
 from src.core.errors import UserError
 from src.core.fingerprint import file_digest
 from src.core.records import Example, content_id, seed_from
+from src.core.stage import rows_together
 from src.generation.procedural.size import FULL, Size, families_digest
 
 
@@ -31,6 +32,11 @@ class SFTSet(ABC):
         """What the options do not say and the rows depend on."""
         return {}
 
+    @property
+    def rows_at_most(self) -> int | None:
+        """How many rows there are at most; None where nobody knows before they are read."""
+        return None
+
 
 @dataclass(frozen=True)
 class NoSFT(SFTSet):
@@ -38,6 +44,10 @@ class NoSFT(SFTSet):
 
     def examples(self) -> Iterator[Example]:
         return iter(())
+
+    @property
+    def rows_at_most(self) -> int:
+        return 0
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,10 @@ class ProceduralSFT(SFTSet):
         at_least(self, 0, "reading")
         if not 0 <= self.tool_share <= 1:
             raise ValueError(f"tool_share must lie in [0, 1], not {self.tool_share}")
+
+    @property
+    def rows_at_most(self) -> int:
+        return self.n + self.reading
 
     def identity(self) -> dict[str, str]:
         read = Reading().identity() if self.reading else {}
@@ -93,6 +107,10 @@ class Reading(SFTSet):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
 
+    @property
+    def rows_at_most(self) -> int:
+        return self.n
+
     def identity(self) -> dict[str, str]:
         from src.prompts import templates
 
@@ -121,6 +139,10 @@ class SeveralSFT(SFTSet):
     def __post_init__(self) -> None:
         if not self.sets or any(name.startswith("corpus") for name in self.sets):
             raise ValueError(f"sets must have names that do not begin with 'corpus', not {list(self.sets)}")
+
+    @property
+    def rows_at_most(self) -> int | None:
+        return rows_together(each.rows_at_most for each in self.sets.values())
 
     def examples(self) -> Iterator[Example]:
         return chain.from_iterable(each.examples() for each in self.sets.values())

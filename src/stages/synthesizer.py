@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from src.core.errors import UserError
 from src.core.records import Example, Problem, Prompt
-from src.core.stage import StageContext, Upstream
+from src.core.stage import StageContext, Upstream, rows_together
 from src.modeling.ranks import is_first
 from src.stages.prompts import Prompts
 from src.stages.training import TrainingStage, start_of
@@ -23,6 +23,9 @@ class Synthesizer(TrainingStage):
 
     kind: ClassVar[str] = "synthesizer"
     version: ClassVar[int] = 1
+
+    def rows_read(self, inputs: Mapping[str, Upstream]) -> int | None:
+        return rows_together(upstream.rows for name, upstream in inputs.items() if name.startswith("distil"))
 
     def check_inputs(self, inputs: Mapping[str, Upstream]) -> None:
         """A prompt that fills the sequence leaves no room for the problem that is to be learnt."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from src.core.fingerprint import not_in_key
 from src.core.records import Example
-from src.core.stage import Stage, StageContext, Tally
-from src.modeling.estimate import training_cost
+from src.core.stage import Stage, StageContext, Tally, Upstream
+from src.modeling.estimate import tokens_read, training_cost
 from src.modeling.ranks import is_first
 from src.modeling.recipe import Recipe
 from src.modeling.sources import ModelSource
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class TrainingStage(Stage):
     """Trains `model` by `recipe` and leaves `model/`, a Hugging Face folder with its card.
 
-    expected_tokens: of all rows, read once; for a plan, which has no rows yet.
+    expected_tokens, tokens_a_row: of all rows, read once, or of each; for a plan, which has no rows yet.
     """
 
     heavy: ClassVar[bool] = True
@@ -37,9 +37,26 @@ class TrainingStage(Stage):
     expected_tokens: float | None = field(
         default=None, metadata=not_in_key("a guess at rows that are not there yet, for a plan")
     )
+    tokens_a_row: float | None = field(
+        default=None, metadata=not_in_key("a guess at rows that are not there yet, for a plan")
+    )
+
+    def rows_read(self, inputs: Mapping[str, Upstream]) -> int | None:
+        """How many rows there are to learn from at most; None where nobody knows before the run."""
+        return None
+
+    def expecting(self, inputs: Mapping[str, Upstream]) -> Stage:
+        rows = self.rows_read(inputs)
+        if self.expected_tokens is not None or rows is None or (rows and self.tokens_a_row is None):
+            return self
+        return replace(self, expected_tokens=rows * (self.tokens_a_row or 0.0))
 
     def estimate(self) -> dict[str, float]:
         return training_cost(self.model, self.recipe, self.trainer, self.expected_tokens)
+
+    @property
+    def uncounted(self) -> str:
+        return "" if tokens_read(self.recipe, self.expected_tokens) is not None else "as many tokens as its rows have"
 
     def train(
         self, ctx: StageContext, base: str, data: list[TokenCorpus] | Iterable[Example], title: str
