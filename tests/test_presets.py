@@ -9,7 +9,7 @@ import pytest
 from src.config.build import build
 from src.config.mistakes import Mistakes
 from src.pipeline.graph import draw
-from tests.pipeline.composed import composed
+from tests.pipeline.composed import composed, planned
 
 pytestmark = pytest.mark.slow
 
@@ -103,7 +103,7 @@ CARDS = {"paper": 80, "node": 80, "single_gpu": 24, "paper model=llama3_8b": 80,
 
 @pytest.mark.parametrize("scale", [*CARDS, "paper model=mixtral_8x7b trainer.nodes=2"])
 def test_every_stage_that_trains_fits_its_card(scale: str) -> None:
-    stages = {node.name: node.stage for node in draw(composed(*f"scale={scale}".split()), Mistakes()).nodes.values()}
+    stages = planned(draw(composed(*f"scale={scale}".split()), Mistakes()).nodes)
     for name in ("synthesizer_1", "select", "synthesizer_2", "pretrain"):
         cost = stages[name].estimate()
         assert 3 < cost["gb_per_device"] < CARDS.get(scale, 80) * 0.95, name
@@ -112,14 +112,14 @@ def test_every_stage_that_trains_fits_its_card(scale: str) -> None:
 
 @pytest.mark.parametrize("scale", ["paper", "node", "single_gpu"])
 def test_every_stage_that_needs_a_card_says_for_how_long(scale: str) -> None:
-    nodes = draw(composed(f"scale={scale}"), Mistakes()).nodes.values()
-    hours = {node.name: node.stage.estimate().get("gpu_hours", 0) for node in nodes if node.stage.heavy}
+    stages = planned(draw(composed(f"scale={scale}"), Mistakes()).nodes)
+    hours = {name: stage.estimate().get("gpu_hours", 0) for name, stage in stages.items() if stage.heavy}
     assert all(value > 0 for name, value in hours.items() if not name.startswith(("distill", "evaluate"))), hours
 
 
 def test_a_day_on_one_card() -> None:
-    nodes = draw(composed("scale=single_gpu"), Mistakes()).nodes.values()
-    costs = [node.stage.estimate() for node in nodes]
+    stages = planned(draw(composed("scale=single_gpu"), Mistakes()).nodes)
+    costs = [stage.estimate() for stage in stages.values()]
     assert sum(cost.get("gpu_hours", 0) for cost in costs) < 24
     assert 0 < sum(cost.get("dollars", 0) for cost in costs) < 20
 

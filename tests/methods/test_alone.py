@@ -15,7 +15,7 @@ from src.pipeline.launch import Local
 from src.pipeline.runner import Runner
 from src.reporting.lines import write_lines
 from tests.generation.tiny import write_tiny_llama
-from tests.pipeline.composed import composed, nodes_of
+from tests.pipeline.composed import composed, nodes_of, planned
 
 pytestmark = pytest.mark.slow
 
@@ -100,10 +100,10 @@ def test_rows_without_the_named_fields_say_so(tmp_path, rows):
         run(tmp_path, "clean", rows)
 
 
-def planned(stage, *words):
-    """Estimates by node."""
-    config = composed(f"stage={stage}", "study=mine", *words, config="stage")
-    return {name: node.stage.estimate() for name, node in nodes_of(config).items()}
+def estimates(stage, *words):
+    """By node, as a plan tells them."""
+    nodes = nodes_of(composed(f"stage={stage}", "study=mine", *words, config="stage"))
+    return {name: each.estimate() for name, each in planned(nodes).items()}
 
 
 @pytest.mark.parametrize("saved", ["jsonl", "parquet", "arrow"])
@@ -118,16 +118,16 @@ def test_a_plan_counts_the_tokens_of_rows_that_are_not_read_yet(tmp_path, saved)
         with pa.ipc.new_stream(path, table.schema) as stream:
             stream.write_table(table, max_chunksize=50)
     rows, chars = (f"rows={path}", f"reader={saved}"), 30 * sum(map(len, QUESTIONS + SOLUTIONS))
-    once = planned("pretrain", *rows, "pretrain.recipe.epochs=1", "sft=none")["pretrain"]["tokens"]
+    once = estimates("pretrain", *rows, "pretrain.recipe.epochs=1", "sft=none")["pretrain"]["tokens"]
     assert once == pytest.approx(chars / 2.8, rel=0.01)
-    assert planned("pretrain", *rows, "pretrain.recipe.epochs=3", "sft=none")["pretrain"]["tokens"] == 3 * once
+    assert estimates("pretrain", *rows, "pretrain.recipe.epochs=3", "sft=none")["pretrain"]["tokens"] == 3 * once
     words = ("selector.checkpoints=2", "selector.warmup_fraction=0.1", "selector.warmup.epochs=1", "selector=influence")
-    assert planned("select", *rows, *words)["select"]["tokens"] == pytest.approx(2.1 * once)
+    assert estimates("select", *rows, *words)["select"]["tokens"] == pytest.approx(2.1 * once)
     texts = ("fields.text=question", "+generate.samples_per_prompt=2", "generate.sampling.tool.max_tokens=100")
-    assert planned("generate", *rows, *texts)["generate"]["tokens"] == pytest.approx(360 * 2 * 512, rel=0.01)
-    assert planned("generate", *rows, *texts, "+generate.prompts=5")["generate"]["tokens"] == 5 * 2 * 512
+    assert estimates("generate", *rows, *texts)["generate"]["tokens"] == pytest.approx(360 * 2 * 512, rel=0.01)
+    assert estimates("generate", *rows, *texts, "+generate.prompts=5")["generate"]["tokens"] == 5 * 2 * 512
     assert (
-        planned("pretrain", *rows, "+pretrain.expected_tokens=7", "pretrain.recipe.epochs=1")["pretrain"]["tokens"] == 7
+        estimates("pretrain", *rows, "+pretrain.expected_tokens=7", "pretrain.recipe.epochs=1")["pretrain"]["tokens"] == 7
     )
 
 
@@ -136,7 +136,7 @@ def test_what_cannot_be_counted_is_left_out_of_a_plan(tmp_path):
     with gzip.open(tmp_path / "mine.jsonl.gz", "wt") as file:
         file.write(json.dumps({"question": QUESTIONS[0], "solution": SOLUTIONS[0]}))
     for name in ("mine.jsonl.gz", "nowhere.jsonl"):
-        assert "tokens" not in planned("pretrain", f"rows={tmp_path / name}", "pretrain.recipe.epochs=1")["pretrain"]
+        assert "tokens" not in estimates("pretrain", f"rows={tmp_path / name}", "pretrain.recipe.epochs=1")["pretrain"]
 
 
 @pytest.mark.parametrize(

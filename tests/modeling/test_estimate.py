@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from src.config.build import build
 from src.config.schema import register
 from src.core.fingerprint import stage_key
+from src.core.stage import Upstream
 from src.modeling.estimate import tokens_read, training_cost
 from src.modeling.flops import peak
 from src.modeling.memory import training_bytes
@@ -59,8 +60,12 @@ def test_the_papers_synthesizer() -> None:
     cfg = paper()
     stage = build({"_target_": "src.stages.synthesizer.Synthesizer", **cfg["synthesizer"], "trainer": cfg["trainer"]})  # type: ignore[dict-item]
     assert isinstance(stage, Synthesizer)
-    cost = stage.estimate()
+    distil = Upstream(stage, 5300), Upstream(stage, 4000)
+    cost = stage.expecting({"distil_1": distil[0], "distil_2": distil[1]}).estimate()
     assert cost["tokens"] == 5 * 9.3e6 and 4 < cost["gpu_hours"] < 5
+    assert stage.expecting({"distil_1": distil[0]}).estimate()["tokens"] == 5 * 5.3e6
+    assert "tokens" not in stage.expecting({"distil_1": distil[0], "distil_2": Upstream(stage, None)}).estimate()
+    assert stage.expecting({}).estimate()["tokens"] == 0, "it hands the model on untaught"
     assert plan_micro_batches(stage.recipe, stage.trainer, "cuda").passes == 1
 
 

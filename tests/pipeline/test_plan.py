@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 from src.core.store import Store
 from src.pipeline.plan import plan_lines, plan_of_jobs
-from tests.pipeline.composed import composed, nodes_of
+from tests.pipeline.composed import composed, nodes_of, planned
 
 
 def test_a_plan_counts_what_a_sweep_shares_once(tmp_path):
@@ -19,12 +19,30 @@ def test_a_plan_counts_what_a_sweep_shares_once(tmp_path):
 def test_what_no_total_can_hold_is_told(tmp_path):
     nodes = list(nodes_of(composed("method=kpdds")).values())
     *lines, total = plan_lines(nodes, Store(tmp_path))
-    assert [line.split()[0] for line in lines if "a call or more for each row" in line] == [
-        "key_points",
-        "rating",
-        "answers",
-    ]
-    assert total.endswith("Not counted, for it depends on how many rows come so far: key_points, rating, answers")
+    asking = ["key_points", "rating", "answers"]
+    assert [line.split()[0] for line in lines if "a call or more for each row" in line] == asking
+    assert lines[-2].endswith("GB a device, as many tokens as its rows have")
+    assert total.endswith(f"Not counted, for it depends on how many rows come so far: {', '.join(asking)}, pretrain")
+
+
+def test_a_plan_guesses_what_is_read_from_what_feeds_it(tmp_path):
+    config = composed("generate.prompts=1000", "+generate.samples_per_prompt=2", "sft=procedural_few")
+    nodes = nodes_of(config)
+    tokens = {name: stage.estimate().get("tokens") for name, stage in planned(nodes, tmp_path).items()}
+    calls, epochs = (config[part]["calls"] for part in ("round_1", "round_2")), config["synthesizer"]["recipe"]["epochs"]
+    first, second = (130 * epochs * n for n in calls)
+    assert (tokens["synthesizer_1"], tokens["synthesizer_2"]) == (first, first + second)
+    read = 1000 * 2 + config["sft"]["n"]
+    assert tokens["pretrain"] == 100 * read * config["pretrain"]["recipe"]["epochs"]
+    all_prompts = nodes_of(composed("generate.prompts=null"))
+    *lines, total = plan_lines(list(all_prompts.values()), Store(tmp_path))
+    assert next(line for line in lines if line.startswith("generate")).endswith("as many texts as there are prompts")
+    assert total.endswith("come so far: select, generate, pretrain")
+
+
+def test_a_plan_of_which_nothing_can_be_counted_does_not_say_that_it_costs_nothing(tmp_path):
+    nodes = [node for node in nodes_of(composed("method=kpdds")).values() if node.name == "key_points"]
+    assert list(plan_lines(nodes, Store(tmp_path)))[-1].startswith("1 nodes: 0 reused, 1 to do. Estimate: unknown. Not")
 
 
 PAID = "scale=overnight generator@teacher=openai teacher.model=gpt-4o-mini teacher.budget.max_dollars={}"
