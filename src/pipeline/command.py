@@ -43,7 +43,7 @@ def run_or_plan(
     if command.explains:
         return _explain(command, config_name)
     if command.runs:
-        from src.pipeline.plan import plan_of_jobs
+        from src.pipeline.plan import over_budget, plan_of_jobs
         from src.pipeline.sweep import check_command
 
         with exit_on_user_error():
@@ -51,6 +51,8 @@ def run_or_plan(
             if jobs[0].config["plan"]:
                 print(*plan_of_jobs(jobs), sep="\n")
                 return
+            for line in over_budget(jobs):
+                print(line, file=sys.stderr)
             command = replace(command, overrides=[*command.overrides, *further(jobs)])
     _start(run, command, config_name)
 

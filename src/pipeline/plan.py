@@ -57,7 +57,7 @@ def plan_of_jobs(jobs: Sequence[PlannedJob]) -> Iterator[str]:
     if len(jobs) > 1:
         to_do = _stages_to_do(before.values(), jobs[0].store)
         yield f"All {len(jobs)} jobs: {len(before)} nodes, {len(to_do)} to do. Estimate: {_in_all(to_do)}"
-    yield from _over_budget([stage for _, stage in _stages_to_do(before.values(), jobs[0].store)])
+    yield from over_budget(jobs)
 
 
 def plan_lines(nodes: Sequence[Node], store: Store, before: Collection[str] = ()) -> Iterator[str]:
@@ -96,10 +96,11 @@ def _in_all(stages: Sequence[tuple[str, Stage]]) -> str:
     return total or "no cost"
 
 
-def _over_budget(stages: Iterable[Stage]) -> Iterator[str]:
+def over_budget(jobs: Sequence[PlannedJob]) -> Iterator[str]:
     """Where what is to do may cost more than its budget, which all runs of a study share: they would stop half way."""
+    each = {node.key: node for job in jobs for node in job.nodes}
     costs: dict[tuple[str, Budget], list[dict[str, float]]] = {}
-    for stage in stages:
+    for _, stage in _stages_to_do(each.values(), jobs[0].store):
         payers = {(part.account.partition("/")[0], part.budget) for part in components(stage) if _pays(part)}
         for payer in payers:
             costs.setdefault(payer, []).append(stage.estimate())

@@ -93,6 +93,14 @@ def test_a_sweep_in_which_a_job_failed_ends_with_its_message_alone(tmp_path):
     assert "Traceback" not in done.stderr and "HYDRA_FULL_ERROR" not in done.stderr
 
 
+def test_what_may_pass_its_budget_is_told_before_it_runs(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    monkeypatch.setattr(sys, "argv", ["train"])
+    paid = ["generator@teacher=openai", "teacher.budget.max_dollars=0.01"]
+    run_or_plan(lambda: None, [*paid, f"outputs={tmp_path}"], "config")
+    assert "Over the budget: " in capsys.readouterr().err
+
+
 def test_overrides_that_hang_on_the_jobs_are_handed_on(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["x"])
     given = []
