@@ -35,11 +35,20 @@ def check_sections(
     for name in sorted(config.keys() - SHARED - used):
         mistakes.add(name, f"the {kind} {method} has no such option{did_you_mean(name, SHARED | used)}")
     for name in sorted({_section(override) for override in overrides} & SHARED - used):
-        mistakes.add(name, f"the {kind} {method} does not use it; take it away, or choose another {kind}")
+        mistakes.add(name, f"the {kind} {method} does not use it{_other_place(name, config, used, kind)}")
     for name, value in (typed.groups() for typed in map(OF_THE_DECODING.fullmatch, overrides) if typed):
         own = config["decoding"].get(name)
         if own is not None and not _is_reference(own) and yaml.safe_load(value) != own:
             mistakes.add(f"evaluate.{name}={value}", f"the decoding has its own, {own}; write decoding.{name}={value}")
+
+
+def _other_place(name: str, config: Mapping[str, Any], used: Collection[str], kind: str) -> str:
+    """Where stages that are read bring an option of that group themselves, how it is set there."""
+    own = [part for part in sorted(used) if isinstance(config.get(part), Mapping) and name in config[part]]
+    places = [f"{name}@{part}.{name}=..." for part in own if isinstance(config[part][name], Mapping)]
+    if places:
+        return f" here, for what reads one brings its own; write {' or '.join(places)}"
+    return f"; take it away, or choose another {kind}"
 
 
 def _is_reference(value: Any) -> bool:

@@ -31,6 +31,11 @@ def test_what_it_does_not_read_may_not(override):
     ]
 
 
+def test_where_stages_bring_their_own_the_place_is_told():
+    (line,) = told({"pretrain"}, "model=tiny", pretrain={"model": {"name": "m"}})
+    assert line.endswith("use it here, for what reads one brings its own; write model@pretrain.model=...")
+
+
 def test_a_stage_alone_is_called_a_stage():
     mistakes = Mistakes()
     check_sections("mine", CONFIG, {"seed", "own"}, ["model=tiny"], mistakes, "stage")
