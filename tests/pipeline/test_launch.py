@@ -126,8 +126,8 @@ def test_several_machines_are_started_by_one_command(tmp_path):
     assert command[-3:] == ["--processes=8", "--nodes=2", "--rendezvous=head:29500"]
     assert not any(word.startswith("--parent") for word in command), "on another machine that would be another process"
     assert compute._command(training(1, 8), tmp_path)[-1].startswith("--parent=")
-    with pytest.raises(UserError, match=r"trainer\.nodes=2, but compute\.across") as caught:
-        Local()._command(training(2, 8), tmp_path / "spec.json")
+    with pytest.raises(UserError, match="trains on 2 machines, and") as caught:
+        Local(across=())._command(training(2, 8), tmp_path / "spec.json")
     assert "src.worker" in caught.value.mend and "--rendezvous=" in caught.value.mend
 
 
