@@ -58,4 +58,5 @@ class Trainer:
     def preflight(self) -> None:
         """Raises UserError where the GPUs that are asked for are not on this machine."""
         if self.device == "cuda":
-            require_cuda(self.devices, "The trainer", "Run it where they are, or choose trainer=cpu.")
+            smaller = "trainer=gpu, or a smaller scale such as scale=single_gpu" if self.devices > 1 else "trainer=cpu"
+            require_cuda(self.devices, "The trainer", f"Run it where they are, or choose {smaller}.")

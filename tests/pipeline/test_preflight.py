@@ -141,8 +141,11 @@ def test_parquet_given_as_json_lines(tmp_path):
 
 def test_a_missing_card(monkeypatch, tmp_path):
     monkeypatch.setattr(machine, "cuda_devices", lambda: 0)
-    with pytest.raises(UserError, match="asks for 8 NVIDIA GPUs, and this machine has none"):
+    with pytest.raises(UserError, match="asks for 8 NVIDIA GPUs, and this machine has none") as several:
         Trainer(device="cuda", devices=8).preflight()
+    assert "trainer=gpu, or a smaller scale such as scale=single_gpu" in several.value.mend
+    with pytest.raises(UserError, match="choose trainer=cpu"):
+        Trainer(device="cuda").preflight()
     Trainer().preflight()
 
 
