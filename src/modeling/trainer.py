@@ -13,7 +13,7 @@ from src.core.machine import require_cuda
 class Trainer:
     """The machine's side of training.
 
-    devices: per node, one process each: the launcher starts those of one node; for more nodes, torchrun by hand.
+    devices: per node, one process each. nodes: machines; `compute.across` says how each is reached.
     rows_per_device: sequences in one forward pass; null: about 2,000 tokens on a CPU, 16,000 on a GPU.
     threads: of torch on a CPU; null: one for a model of a few million parameters, else torch's own choice.
     compile: torch.compile; "auto" attention is then "sdpa", for the lengths of documents would be compiled in.
