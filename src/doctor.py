@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from src.core.errors import PIP_LINES
+from src.core.machine import GPU_BUILD, cpu_build, cuda_devices
 from src.evaluation.isolation import best_isolation
 
 NEEDED = ("torch", "transformers", "pytorch_lightning", "pyarrow", "sympy", "reasoning_gym", "matplotlib")
@@ -54,8 +55,15 @@ def rows() -> Iterator[Row]:
     for command, checker in CHECKERS.items():
         there = shutil.which(command) is not None
         yield command, "there" if there else "none", f"{'' if there else 'for '}{checker}", True
-    gpu = shutil.which("nvidia-smi")
-    yield "GPU", "NVIDIA" if gpu else "none", "" if gpu else "the laptop scale runs without", True
+    yield _cards()
+
+
+def _cards() -> Row:
+    there = cuda_devices()
+    if not there:
+        return "GPU", "none", "the laptop scale runs without", True
+    build = cpu_build()
+    return "GPU", f"{there} NVIDIA", f"unused: torch {build} is the CPU build; {GPU_BUILD}" if build else "", True
 
 
 def _version(module: str) -> str | None:

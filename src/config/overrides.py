@@ -317,7 +317,7 @@ def _reworded(word: str, error: Exception, known: DictConfig, sweeps: bool) -> s
             return f"{word}: the plugin '{name}' is not installed: make install EXTRA=cpu,scale (or gpu,scale)"
         if name != value.rpartition("/")[2]:  # a name that is put together from several choices
             return f"{path}: what is chosen together asks for it, and there is none; take another method or experiment"
-        return f"{word}: no such option{did_you_mean(name, there)}"
+        return f"{word}: no such option{did_you_mean(name, there)}{_any_model(key, value, there)}"
     if found := re.search(r"Could not load '(?:\S*/)?([^/\s]+)/([^/\s]+)'", text):  # one of a list
         there = [path.stem for path in (CONF / found[1]).glob("*.yaml")]
         return f"{found[1]}={found[2]}: no such option{did_you_mean(found[2], there)}"
@@ -358,6 +358,11 @@ def _reworded(word: str, error: Exception, known: DictConfig, sweeps: bool) -> s
     if "is not a valid bool" in problem:
         return f"{word}: {key} takes true or false"
     return f"{word}: {problem}" if word else problem
+
+
+def _any_model(key: str, value: str, there: Sequence[str]) -> str:
+    """Of a group that has the option `hf`: what takes a model that the group does not name."""
+    return f" (a folder or hub name: {key}=hf {key.split('@')[-1]}.name={value})" if "hf" in there else ""
 
 
 def _takes_list(key: str, known: DictConfig) -> bool:

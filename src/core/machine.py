@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from src.core.errors import UserError
 
+GPU_BUILD = "make install EXTRA=gpu"  # what brings a torch with CUDA
+
 
 @cache
 def cuda_devices() -> int:
@@ -21,6 +23,15 @@ def cuda_devices() -> int:
     return count.value if asked else 0
 
 
+def cpu_build() -> str:
+    """The version of a torch that was built without CUDA; nothing where torch has it, or is not installed."""
+    try:
+        build = version("torch")
+    except PackageNotFoundError:
+        return ""
+    return build if build.endswith("+cpu") else ""
+
+
 def require_cuda(devices: int, needed_by: str, mend: str) -> None:
     """Raises UserError where there are fewer NVIDIA GPUs, or a torch that cannot use them."""
     there = cuda_devices()
@@ -28,9 +39,5 @@ def require_cuda(devices: int, needed_by: str, mend: str) -> None:
         wanted = "an NVIDIA GPU" if devices == 1 else f"{devices} NVIDIA GPUs"
         has = "none" if not there else str(there)
         raise UserError(f"{needed_by} asks for {wanted}, and this machine has {has}.", mend)
-    try:
-        build = version("torch")
-    except PackageNotFoundError:
-        return
-    if build.endswith("+cpu"):
-        raise UserError(f"{needed_by} asks for a GPU, and torch {build} is the CPU build.", "make install EXTRA=gpu")
+    if build := cpu_build():
+        raise UserError(f"{needed_by} asks for a GPU, and torch {build} is the CPU build.", GPU_BUILD)

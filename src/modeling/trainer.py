@@ -13,7 +13,7 @@ from src.core.machine import require_cuda
 class Trainer:
     """The machine's side of training.
 
-    devices: per node, one process each: the launcher starts those of one node; for more nodes, torchrun by hand.
+    devices: per node, one process each. nodes: machines; `compute.across` says how each is reached.
     rows_per_device: sequences in one forward pass; null: about 2,000 tokens on a CPU, 16,000 on a GPU.
     threads: of torch on a CPU; null: one for a model of a few million parameters, else torch's own choice.
     compile: torch.compile; "auto" attention is then "sdpa", for the lengths of documents would be compiled in.
@@ -58,4 +58,5 @@ class Trainer:
     def preflight(self) -> None:
         """Raises UserError where the GPUs that are asked for are not on this machine."""
         if self.device == "cuda":
-            require_cuda(self.devices, "The trainer", "Run it where they are, or choose trainer=cpu.")
+            smaller = "trainer=gpu, or a smaller scale such as scale=single_gpu" if self.devices > 1 else "trainer=cpu"
+            require_cuda(self.devices, "The trainer", f"Run it where they are, or choose {smaller}.")

@@ -117,7 +117,7 @@ class Job:
 
     def absent(self) -> list[str]:
         """What stages still to be made need and is not here (files, packages, cards, access, disk room)."""
-        return missing(self.nodes, self.store)
+        return missing(self.nodes, self.store, self.compute)
 
     def _report(self) -> None:
         """Tell and write what the study has found. A fault of the report is no fault of the job: it is logged."""

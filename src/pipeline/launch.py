@@ -29,7 +29,9 @@ from typing import Any
 
 from src.core import stopping
 from src.core.errors import UserError, require
+from src.core.fingerprint import describe
 from src.core.records import content_id
+from src.core.stage import Stage
 from src.core.stopping import Stopped
 from src.core.store import FULL_DISK_CODE, RESULT, finished_work, full_disk, worker_lock, write_json
 
@@ -41,6 +43,9 @@ WORKER = "src.worker"
 
 class Compute(ABC):
     """Where stages run. `run` fills `<folder>/out` and returns what the worker measured."""
+
+    def check(self, stage: Stage) -> None:  # noqa: B027  most places take any stage
+        """Raises UserError where the stage could not be started here."""
 
     def prepare(self, modules: Iterable[str] = ()) -> None:  # noqa: B027  most places need no preparation
         """Called when heavy stages will run soon, with the modules that they will import."""
@@ -57,7 +62,8 @@ class Local(Compute):
     warm: stages are forks of a server that has imported the libraries; false starts Python anew for each.
     torchrun: processes for a stage that trains, on each machine; null: as many as its trainer has devices.
     across: the command that starts another one once on each of `{nodes}` machines that share this folder, for a stage
-      whose trainer has several nodes; e.g. srun inside an allocation of Slurm's.
+      whose trainer has several nodes; e.g. srun inside an allocation of Slurm's. An empty list: the run stops at such
+      a stage and says what to type on each machine.
     rendezvous: host:port of this machine where the others find it; null: its name, and a port that is free.
     """
 
@@ -66,6 +72,16 @@ class Local(Compute):
     torchrun: int | None = None
     across: tuple[str, ...] | None = None
     rendezvous: str | None = None
+
+    def check(self, stage: Stage) -> None:
+        """Raises UserError for a stage that trains on several machines where nothing says how they are reached."""
+        nodes = int(_trainer(describe(stage))["nodes"])
+        if nodes > 1 and self.across is None:
+            raise UserError(
+                f"trainer.nodes={nodes}, but compute.across does not say how a command is started on each machine.",
+                "Set compute=slurm inside an allocation, or compute.across=[]: then the run stops at each stage that "
+                "trains and says what to type on each machine.",
+            )
 
     def prepare(self, modules: Iterable[str] = ()) -> None:
         if self.isolate and self.warm:
@@ -86,18 +102,18 @@ class Local(Compute):
 
     def _command(self, spec: dict[str, Any], path: Path) -> list[str]:
         """How the worker is started where it is more than one process, or Python starts anew."""
-        trainer = spec["stage"]["trainer"] if "recipe" in spec["stage"] else {"devices": 1, "nodes": 1}
+        trainer = _trainer(spec["stage"])
         processes, nodes = self.torchrun or int(trainer["devices"]), int(trainer["nodes"])
         command = [sys.executable, "-m", "src.worker", str(path), f"--processes={processes}"]
         if nodes == 1:
             return [*command, f"--parent={os.getpid()}"]
         meeting = self.rendezvous or f"{socket.gethostname()}:{free_port()}"
         together = [f"--nodes={nodes}", f"--rendezvous={meeting}"]
-        if self.across is None:
+        if not self.across:
             raise UserError(
-                f"trainer.nodes={nodes}, but compute.across does not say how a command is started on each machine.",
-                f"Set compute=slurm inside an allocation, or type on each machine `{' '.join([*command, *together])}` "
-                "and then this command again, which takes the result over.",
+                f"The stage '{spec['kind']}' trains on {nodes} machines, and compute.across is empty.",
+                f"Type on each machine `{' '.join([*command, *together])}` and then this command again, which takes "
+                "the result over.",
             )
         return [*(word.format(nodes=nodes) for word in self.across), *command, *together]
 
@@ -147,6 +163,11 @@ class RayCluster(Local):
             pool = {"_target_": "src.generation.pool.Pool", "engine": engine, **options}
             spec = {**spec, "stage": {**spec["stage"], "engine": pool}}
         return super().run(spec, folder, heavy)
+
+
+def _trainer(stage: dict[str, Any]) -> dict[str, Any]:
+    """The described stage's trainer where it trains; any other stage is one process."""
+    return stage["trainer"] if "recipe" in stage else {"devices": 1, "nodes": 1}
 
 
 def spec_id(spec: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Everything that a run will need and that is not here, found before its first stage: nothing is paid for in vain.
 
-A component says what it needs of this machine in `preflight`, a stage what it needs of its inputs in `check_inputs`:
-both raise a `UserError`. So a new component brings its own checks.
+A component says what it needs of this machine in `preflight`, a stage what it needs of its inputs in `check_inputs`,
+and `compute.check` says which stages cannot be started: all raise a `UserError`. So a new component brings its checks.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from src.core.fingerprint import components
 from src.core.store import Store
 from src.pipeline.expected import Expected
 from src.pipeline.graph import Node
+from src.pipeline.launch import Compute
 
 GB = 1e9
 
 
-def missing(nodes: Sequence[Node], store: Store) -> list[str]:
+def missing(nodes: Sequence[Node], store: Store, compute: Compute) -> list[str]:
     """What the nodes that are still to be made will miss, each with what to do about it. A node that stands in several
     jobs counts once."""
     each = {node.key: node for node in nodes}.values()
     to_make = [node for node in each if store.find(node.stage.kind, node.key) is None]
     expected = Expected(store)
-    found = [error for node in to_make for error in _of_node(node, expected)]
+    found = [error for node in to_make for error in _of_node(node, expected, compute)]
     found += _told(lambda: _check_disk(to_make, expected))
     return _by_mend(found)
 
@@ -37,8 +38,9 @@ def _by_mend(errors: Sequence[UserError]) -> list[str]:
     return [str(UserError("\n".join(names), mend)) for mend, names in problems.items()]
 
 
-def _of_node(node: Node, expected: Expected) -> Iterator[UserError]:
+def _of_node(node: Node, expected: Expected, compute: Compute) -> Iterator[UserError]:
     yield from node.absent
+    yield from _told(lambda: compute.check(node.stage))
     for part in components(node.stage):
         if hasattr(part, "preflight"):
             yield from _told(part.preflight)

@@ -97,7 +97,7 @@ def _explain_experiment(name: str, plain: Mapping[str, Any], config: DictConfig)
 
 def _check_machine(jobs: Sequence[Job]) -> None:
     """What any job misses here must not come to light when the jobs before it have run."""
-    if absent := missing([node for job in jobs for node in job.nodes], jobs[0].store):
+    if absent := missing([node for job in jobs for node in job.nodes], jobs[0].store, jobs[0].compute):
         raise UserError("\n".join(absent), "Nothing was computed.")
 
 

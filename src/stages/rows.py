@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -26,6 +26,10 @@ PARTS: dict[Form, tuple[str, ...]] = {
     "problems": ("question", "solution"),
     "prompts": ("text",),
     "predictions": ("gold", "prediction"),
+}
+CALLED = {  # how published sets name the parts of a problem
+    "question": ("problem", "prompt", "input", "instruction", "query"),
+    "solution": ("answer", "response", "output", "completion"),
 }
 FURTHER = ("stage", "kind")
 NO_OBJECT = "not an object with fields"  # a reason of the readers that tells of no field
@@ -89,8 +93,16 @@ class UserRows(Stage):
         for path, there in self.reader.field_names():
             lacking = {part: absent(self._field(part).columns(), there) for part in self.fields}
             if names := list(dict.fromkeys(name for each in lacking.values() for name in each)):
-                options = [f"fields.{part}={near(part, there)}" for part, each in lacking.items() if each]
-                raise lacking_fields(path, names, there, " ".join(options))
+                raise lacking_fields(path, names, there, " ".join(self._advice(lacking, there)))
+
+    def _advice(self, lacking: Mapping[str, list[str]], there: Sequence[str]) -> Iterator[str]:
+        """For each part that is lacking, what to type: a field that none of the other parts is read from."""
+        taken = {name for part, each in lacking.items() if not each for name in self._field(part).columns()}
+        free = [name for name in there if name.partition(".")[0] not in taken]
+        for part in (part for part, each in lacking.items() if each):
+            name = _meant(part, free)
+            free = [other for other in free if other != name]
+            yield f"fields.{part}={name}"
 
     def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
         return self.all_rows
@@ -180,6 +192,14 @@ class UserRows(Stage):
 
     def _field(self, name: str) -> Fields:
         return Fields(self.fields[name], numbers=name in ("gold", "prediction"))
+
+
+def _meant(part: str, free: Sequence[str]) -> str:
+    """The field that probably holds the part: by its spelling, else by what others call it; NAME where none does."""
+    of_others = {name for other, names in CALLED.items() if other != part for name in (other, *names)}
+    if (name := near(part, [name for name in free if name not in of_others])) != "NAME":
+        return name
+    return next((name for name in CALLED.get(part, ()) if name in free), "NAME")
 
 
 def _rows(read: Path) -> Iterator[UserRow]:

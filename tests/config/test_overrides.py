@@ -63,6 +63,14 @@ def test_an_option_of_another_method_is_none():
             ["clean=[basic,off]"],
             ["clean=[basic,off]: clean takes one option, no list; a sweep tries several: -m clean="],
         ),
+        (
+            ["model=path/to/smollm2_135"],
+            [
+                "model=path/to/smollm2_135: no such option; did you mean 'smollm2_135m'? "
+                "(a folder or hub name: model=hf model.name=path/to/smollm2_135)$"
+            ],
+        ),
+        (["synthesizer=small_"], ["synthesizer=small_: no such option; did you mean 'small'?$"]),
         (["teacher=openai"], ["teacher=openai: teacher is filled by a group: generator@teacher=openai"]),
         (["generator=openai"], ["generator=openai: a generator is chosen for a place: generator@synthesis=openai or"]),
         (["seed=abc"], ["seed=abc: Value 'abc' of type 'str' could not be converted to Integer"]),

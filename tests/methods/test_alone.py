@@ -127,7 +127,8 @@ def test_a_plan_counts_the_tokens_of_rows_that_are_not_read_yet(tmp_path, saved)
     assert estimates("generate", *rows, *texts)["generate"]["tokens"] == pytest.approx(360 * 2 * 512, rel=0.01)
     assert estimates("generate", *rows, *texts, "+generate.prompts=5")["generate"]["tokens"] == 5 * 2 * 512
     assert (
-        estimates("pretrain", *rows, "+pretrain.expected_tokens=7", "pretrain.recipe.epochs=1")["pretrain"]["tokens"] == 7
+        estimates("pretrain", *rows, "+pretrain.expected_tokens=7", "pretrain.recipe.epochs=1")["pretrain"]["tokens"]
+        == 7
     )
 
 

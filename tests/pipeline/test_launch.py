@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from src.config.build import build
 from src.core.errors import UserError
 from src.core.store import write_json
 from src.pipeline.graph import Node
@@ -120,14 +121,15 @@ def training(nodes=1, devices=1):
 
 
 def test_several_machines_are_started_by_one_command(tmp_path):
-    compute = Local(across=("srun", "--nodes={nodes}"), rendezvous="head:29500")
+    compute = build(composed("compute=slurm", "compute.rendezvous=head:29500")["compute"])
     command = compute._command(training(2, 8), tmp_path / "spec.json")
-    assert command[:2] == ["srun", "--nodes=2"]
+    assert command[0] == "srun" and "--nodes=2" in command[: command.index(sys.executable)]
+    assert "--overlap" in command, "inside a step of Slurm's the new one would wait for its end"
     assert command[-3:] == ["--processes=8", "--nodes=2", "--rendezvous=head:29500"]
     assert not any(word.startswith("--parent") for word in command), "on another machine that would be another process"
     assert compute._command(training(1, 8), tmp_path)[-1].startswith("--parent=")
-    with pytest.raises(UserError, match=r"trainer\.nodes=2, but compute\.across") as caught:
-        Local()._command(training(2, 8), tmp_path / "spec.json")
+    with pytest.raises(UserError, match="trains on 2 machines, and") as caught:
+        Local(across=())._command(training(2, 8), tmp_path / "spec.json")
     assert "src.worker" in caught.value.mend and "--rendezvous=" in caught.value.mend
 
 

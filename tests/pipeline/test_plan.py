@@ -29,7 +29,10 @@ def test_a_plan_guesses_what_is_read_from_what_feeds_it(tmp_path):
     config = composed("generate.prompts=1000", "+generate.samples_per_prompt=2", "sft=procedural_few")
     nodes = nodes_of(config)
     tokens = {name: stage.estimate().get("tokens") for name, stage in planned(nodes, tmp_path).items()}
-    calls, epochs = (config[part]["calls"] for part in ("round_1", "round_2")), config["synthesizer"]["recipe"]["epochs"]
+    calls, epochs = (
+        (config[part]["calls"] for part in ("round_1", "round_2")),
+        config["synthesizer"]["recipe"]["epochs"],
+    )
     first, second = (130 * epochs * n for n in calls)
     assert (tokens["synthesizer_1"], tokens["synthesizer_2"]) == (first, first + second)
     read = 1000 * 2 + config["sft"]["n"]

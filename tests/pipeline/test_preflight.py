@@ -3,6 +3,7 @@ from typing import ClassVar
 
 import pytest
 
+from src.config.build import build
 from src.core import hub, machine
 from src.core.errors import UserError
 from src.core.fingerprint import not_in_key, pin
@@ -17,6 +18,7 @@ from src.modeling.recipe import Recipe
 from src.modeling.sources import Pretrained, TinyLlama
 from src.modeling.trainer import Trainer
 from src.pipeline.graph import Node
+from src.pipeline.launch import Local
 from src.pipeline.preflight import missing
 from src.prompts.sets import PromptSet
 from src.stages.corpus import Corpus
@@ -24,6 +26,7 @@ from src.stages.dataset_sft import DatasetSFT
 from src.stages.distil import Distil
 from src.stages.prompts import Prompts
 from src.stages.synthesizer import Synthesizer
+from tests.pipeline.composed import composed, nodes_of
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SAMPLING = {"cot": Sampling(), "tool": Sampling()}
@@ -54,7 +57,7 @@ class Toy(Stage):
 def test_everything_is_told_at_once_and_once(tmp_path):
     first = Node("first", Toy({"x": Needy(), "y": Needy("ink")}))
     second = Node("second", Toy({"x": Needy()}, disk=1e9), {"first": first})
-    told = missing([first, second], Store(tmp_path))
+    told = missing([first, second], Store(tmp_path), Local())
     assert told[0] == "There is no a card.\nThere is no ink.\n  -> Buy one."
     assert len(told) == 2 and told[1].startswith("About 1,000,000,000 GB will")
 
@@ -78,7 +81,7 @@ def test_a_node_that_feeds_many_is_asked_for_its_rows_once(tmp_path):
     for number in range(1, 21):
         feeds = {"left": nodes[-1], "right": nodes[-1]}
         nodes.append(Node(str(number), Counting(number=number, asked=asked), feeds))
-    assert missing([*nodes, *nodes], Store(tmp_path)) == []
+    assert missing([*nodes, *nodes], Store(tmp_path), Local()) == []
     assert sorted(asked) == list(range(20))  # the last feeds none
 
 
@@ -97,17 +100,17 @@ def graph(path, calls=5, form="brief", sequence_length=512):
 
 
 def test_a_run_that_fits_misses_nothing(tmp_path):
-    assert missing(graph(texts(tmp_path, 9)), Store(tmp_path)) == []
+    assert missing(graph(texts(tmp_path, 9)), Store(tmp_path), Local()) == []
 
 
 def test_prompts_that_leave_no_room_are_told_before_the_teacher_is_paid(tmp_path):
-    (told,) = missing(graph(texts(tmp_path, 9), form="full"), Store(tmp_path))
+    (told,) = missing(graph(texts(tmp_path, 9), form="full"), Store(tmp_path), Local())
     assert "no row would be left to train on" in told
-    assert missing(graph(texts(tmp_path, 9), form="full", sequence_length=4096), Store(tmp_path)) == []
+    assert missing(graph(texts(tmp_path, 9), form="full", sequence_length=4096), Store(tmp_path), Local()) == []
 
 
 def test_far_too_few_prompts_are_told(tmp_path):
-    (told,) = missing(graph(texts(tmp_path, 9), calls=400), Store(tmp_path))
+    (told,) = missing(graph(texts(tmp_path, 9), calls=400), Store(tmp_path), Local())
     assert "asked for 400 prompts, and the corpus gives 10 at most" in told
     assert told.endswith(
         "-> Give a larger corpus, or lower the stage's `calls` to 40 at most: then all that there are, are taken."
@@ -115,21 +118,21 @@ def test_far_too_few_prompts_are_told(tmp_path):
 
 
 def test_more_prompts_a_passage_are_advised_where_they_suffice(tmp_path):
-    (told,) = missing(graph(texts(tmp_path, 9), calls=80), Store(tmp_path))
+    (told,) = missing(graph(texts(tmp_path, 9), calls=80), Store(tmp_path), Local())
     assert "more prompts a passage (prompts.per_passage=2), or lower the stage's `calls` to 40 at most" in told
 
 
 def test_a_field_that_no_row_has_is_told_with_those_that_there_are(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text('{"body": "x", "title": "y"}\n' * 9)
-    told = missing(graph(path, calls=2), Store(tmp_path))
+    told = missing(graph(path, calls=2), Store(tmp_path), Local())
     assert f"'{path}' has no field 'text'.\n  -> It has: body, title. Name them: corpus.text=NAME" in told
 
 
 def test_parquet_given_as_json_lines(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b"PAR1 and so on")
-    (told,) = missing(graph(path, calls=2), Store(tmp_path))
+    (told,) = missing(graph(path, calls=2), Store(tmp_path), Local())
     assert told == (
         f"'{path}' is a Parquet file.\n  -> corpus=parquet corpus.files={path}; "
         f"of src.stage: reader=parquet rows={path}"
@@ -138,9 +141,29 @@ def test_parquet_given_as_json_lines(tmp_path):
 
 def test_a_missing_card(monkeypatch, tmp_path):
     monkeypatch.setattr(machine, "cuda_devices", lambda: 0)
-    with pytest.raises(UserError, match="asks for 8 NVIDIA GPUs, and this machine has none"):
+    with pytest.raises(UserError, match="asks for 8 NVIDIA GPUs, and this machine has none") as several:
         Trainer(device="cuda", devices=8).preflight()
+    assert "trainer=gpu, or a smaller scale such as scale=single_gpu" in several.value.mend
+    with pytest.raises(UserError, match="choose trainer=cpu"):
+        Trainer(device="cuda").preflight()
     Trainer().preflight()
+
+
+def told_of_machines(tmp_path, *words):
+    config = composed("+experiment=jiuzhang3_8x7b", *words)
+    told = missing(list(nodes_of(config).values()), Store(tmp_path), build(config["compute"]))
+    return [line for line in told if "trainer.nodes=2" in line]
+
+
+@pytest.mark.parametrize("compute", ["local", "ray"])
+def test_machines_that_nothing_reaches_are_told_before_the_teacher_is_paid(tmp_path, compute):
+    (told,) = told_of_machines(tmp_path, f"compute={compute}")
+    assert told.startswith("trainer.nodes=2, but compute.across does not say") and "compute=slurm" in told
+
+
+@pytest.mark.parametrize("words", [["compute=slurm"], ["compute=local", "compute.across=[]"], ["trainer.nodes=1"]])
+def test_machines_that_are_reached_or_not_asked_for_are_not_missing(tmp_path, words):
+    assert told_of_machines(tmp_path, *words) == []
 
 
 @pytest.mark.parametrize("kind", ["weights", "tokenizer"])

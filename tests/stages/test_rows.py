@@ -28,6 +28,26 @@ def test_all_fields_that_are_lacking_are_told_before_anything_is_read(tmp_path, 
     assert error.value.mend == "It has: golden, output. Name them: fields.gold=golden fields.prediction=NAME"
 
 
+@pytest.mark.parametrize(
+    ("there", "fields", "advice"),
+    [
+        ("problem solution", {}, "fields.question=problem"),
+        ("instruction output", {}, "fields.question=instruction fields.solution=output"),
+        ("questions input answer", {}, "fields.question=questions fields.solution=answer"),
+        ("solution text", {"solution": "text"}, "fields.question=NAME"),
+        ("prompt solution", {"solution": "prompt"}, "fields.question=NAME"),
+        ("query", {"solution": "nothing"}, "fields.question=query fields.solution=NAME"),
+    ],
+)
+def test_a_part_is_looked_for_in_fields_that_hold_no_other(tmp_path, there, fields, advice):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(dict.fromkeys(there.split(), "x")) + "\n")
+    rows = UserRows(JsonlReader(str(path)), "problems", {"question": "question", "solution": "solution", **fields})
+    with pytest.raises(UserError) as error:
+        rows.check_inputs({})
+    assert error.value.mend == f"It has: {', '.join(there.split())}. Name them: {advice}"
+
+
 def test_a_field_that_only_some_rows_have_is_there(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text('{"gold": "3"}\n{"gold": "3", "prediction": {"text": "4"}}\n')

@@ -113,14 +113,15 @@ def test_two_nodes_leave_what_one_leaves(corpus: Path, alone: tuple[Path, dict[s
 @pytest.mark.slow
 def test_what_a_worker_by_hand_has_made_is_taken_over(corpus: Path, tmp_path: Path) -> None:
     two_nodes = dataclasses.replace(CPU, nodes=2)
-    with pytest.raises(UserError, match=r"trainer\.nodes=2, but compute\.across") as caught:
-        run(corpus, tmp_path / "a", two_nodes, Local())
+    by_hand = Local(across=())
+    with pytest.raises(UserError, match="trains on 2 machines, and") as caught:
+        run(corpus, tmp_path / "a", two_nodes, by_hand)
     (command,) = re.findall(r"`(.*?)`", caught.value.mend)
     words = re.sub(r"--rendezvous=\S+", f"--rendezvous=127.0.0.1:{free_port()}", command).split()
     for process in [subprocess.Popen(words) for _ in range(2)]:
         assert process.wait() == 0
     (tmp_path / "a" / "work" / "rows" / "rows.json").unlink()  # nothing is computed again
-    again = run(corpus, tmp_path / "a", two_nodes, Local())
+    again = run(corpus, tmp_path / "a", two_nodes, by_hand)
     assert again["metrics"]["tokens"] > 0 and not (tmp_path / "a" / "work" / "rows" / "rows.json").exists()
 
 

@@ -78,9 +78,11 @@ class Influence(Targeted):
         warm_up = tokens_read(self.warmup, self.warmup_fraction * tokens) or 0.0
         passes = self.checkpoints * tokens
         alone = replace(trainer, devices=1, nodes=1, strategy="auto")
+        sketches = self.batch_rows * self.dimension
+        computed_in = {self.warmup.precision, *(["float32"] if self.fidelity_rows else [])}  # the exact scores
         memory = max(
             training_bytes(size, pass_tokens(self.warmup, alone), self.warmup, alone),
-            gradient_bytes(size, self.batch_tokens, self.warmup.precision, alone, self.batch_rows * self.dimension),
+            *(gradient_bytes(size, self.batch_tokens, precision, alone, sketches) for precision in computed_in),
         )
         cost = {"tokens": warm_up + passes, "gb_per_device": memory / 1e9}
         if trainer.device == "cuda":

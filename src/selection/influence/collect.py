@@ -97,24 +97,25 @@ class LoadedCheckpoint:
         self.gradients.__exit__(*exc)
 
 
-def collect(loaded: LoadedCheckpoint, candidates: ById, workers: int, bar: Progress) -> None:
+def collect(loaded: LoadedCheckpoint, candidates: ById, bar: Progress) -> None:
     """Fill the job's store with all candidates that it does not hold yet."""
     job = loaded.job
     with GradientStore(job.folder, job.sketch.dimension) as store:
-        done = store.done()
-        todo = candidates.some(number for id, number in candidates.number.items() if id not in done)
-        bar.found(len(candidates) - len(todo))
-        if workers == 1 or len(todo) < 2 * workers:
-            for window in _windows(len(todo), WINDOW):
-                rows = loaded.encode(todo[window])
-                for count in fill(store, loaded.projector, rows, job.direction, job.batch_tokens):
-                    bar.advance(count)
-            return
-    _collect_apart(job, todo, workers, bar)
+        todo = _todo(store, candidates, bar)
+        for window in _windows(len(todo), WINDOW):
+            rows = loaded.encode(todo[window])
+            for count in fill(store, loaded.projector, rows, job.direction, job.batch_tokens):
+                bar.advance(count)
 
 
-def _collect_apart(job: ProjectionJob, todo: RowView[Example], workers: int, bar: Progress) -> None:
-    """The same, each process with a model and a shard of its own; windows go to whoever is free."""
+def collect_together(job: ProjectionJob, candidates: ById, workers: int, bar: Progress) -> None:
+    """The same by several processes, each with a model and a shard of its own; windows go to whoever is free. The first
+    card holds one of them: the caller's model should be gone by then."""
+    with GradientStore(job.folder, job.sketch.dimension) as store:
+        todo = _todo(store, candidates, bar)
+    if not todo:
+        return
+    workers = min(workers, len(todo))
     number = multiprocessing.get_context("spawn").Value("i", 0)
     windows = _windows(len(todo), min(WINDOW, -(-len(todo) // (2 * workers))))
     with helpers(workers, _open, (job, todo, workers, number)) as pool:
@@ -124,6 +125,14 @@ def _collect_apart(job: ProjectionJob, todo: RowView[Example], workers: int, bar
         except BaseException:
             pool.shutdown(cancel_futures=True)  # or the rest would be done before the error is seen
             raise
+
+
+def _todo(store: GradientStore, candidates: ById, bar: Progress) -> RowView[Example]:
+    """The candidates that the store does not hold; the bar counts those that it holds."""
+    done = store.done()
+    todo = candidates.some(number for id, number in candidates.number.items() if id not in done)
+    bar.found(len(candidates) - len(todo))
+    return todo
 
 
 _mine: tuple[LoadedCheckpoint, GradientStore, RowView[Example]] | None = None

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,13 +15,14 @@ from torch import Tensor
 
 from src.core.errors import UserError
 from src.core.memory import release
+from src.core.progress import Progress
 from src.core.records import Example
 from src.modeling.optimizer_checkpoints import OptimizerCheckpoint
 from src.selection.base import Reference, nothing_to_read
 from src.selection.candidates import ById
 from src.selection.fidelity import spearman
 from src.selection.influence.agreement import EXACT, cosines, passes, variants
-from src.selection.influence.collect import LoadedCheckpoint, ProjectionJob, collect
+from src.selection.influence.collect import LoadedCheckpoint, ProjectionJob, collect, collect_together
 from src.selection.influence.curvature import Whitening
 from src.selection.influence.layers import Parameter
 from src.selection.influence.projection import Sketch
@@ -57,6 +59,16 @@ def rank(options: Influence, candidates: Sequence[Example], reference: Reference
     )
 
 
+@dataclass(frozen=True)
+class _Read:
+    """What was read at one checkpoint. targets: the examples by target; shown: by target, their projected gradients;
+    rows: the candidates that are scored exactly."""
+
+    targets: dict[str, list[Encoded]]
+    shown: dict[str, Tensor]
+    rows: list[Encoded]
+
+
 class _Estimate:
     """What the checkpoints add up to, one `add` after the other. Arrays have a row for each candidate, by number.
 
@@ -80,18 +92,33 @@ class _Estimate:
     def add(self, checkpoint: OptimizerCheckpoint, share: float, place: str) -> None:
         """Project all gradients at one checkpoint and add its share of the scores. place: which it is, in words."""
         job = self._job(checkpoint)
+        read = self._read_alone(job, share, place)
+        release()  # its model, before workers load theirs and the probe in float32 its own
+        if self.reference.workers > 1:
+            with self._candidates_bar(place) as bar:
+                collect_together(job, self.candidates, self.reference.workers, bar)
+        with GradientStore(job.folder, job.sketch.dimension) as store:
+            self._add_store(store, read.shown, share)
+        if job.recipe.precision == "bf16" and self.room_for_float32:
+            self._probe_in_float32(job, read, share, f"exact scores in float32 {place}")
+            release()  # before the model at the next checkpoint
+
+    def _read_alone(self, job: ProjectionJob, share: float, place: str) -> _Read:
+        """What this process reads with the model at the checkpoint: targets, the candidates that are scored exactly,
+        and where there are no workers all candidates. No reference to the model is left when it returns."""
         with LoadedCheckpoint(job) as loaded:
             targets = {name: _usable(name, loaded.encode(examples), job) for name, examples in self.targets.items()}
             shown = self._project_targets(loaded, targets, place)
-            with self.reference.progress(f"gradients {place}", total=len(self.candidates), unit="candidates") as bar:
-                collect(loaded, self.candidates, self.reference.workers, bar)
-            with GradientStore(job.folder, job.sketch.dimension) as store:
-                self._add_store(store, shown, share)
+            if self.reference.workers == 1:
+                with self._candidates_bar(place) as bar:
+                    collect(loaded, self.candidates, bar)
             rows = [row for row in loaded.encode(self._drawn()) if row.response_tokens]
             self._probe(loaded, rows, targets, share, variants(job.sketch), f"exact scores {place}")
             self.facts["gradient_size"] = loaded.gradients.size
-        if job.recipe.precision == "bf16" and self.room_for_float32:
-            self._probe_in_float32(job, rows, targets, share, f"exact scores in float32 {place}")
+        return _Read(targets, shown, rows)
+
+    def _candidates_bar(self, place: str) -> Progress:
+        return self.reference.progress(f"gradients {place}", total=len(self.candidates), unit="candidates")
 
     def ranking(self) -> Ranking:
         """The sum. Candidates that any checkpoint had to skip are left out, of the file of vectors as well."""
@@ -196,16 +223,15 @@ class _Estimate:
             self.probed[name] = self.probed.get(name, 0) + share * values
         self.facts["scored_exactly"] = len(rows)
 
-    def _probe_in_float32(
-        self, job: ProjectionJob, rows: Sequence[Encoded], targets: dict[str, list[Encoded]], share: float, what: str
-    ) -> None:
+    def _probe_in_float32(self, job: ProjectionJob, read: _Read, share: float, what: str) -> None:
         """What rounding to 16 bits does to the exact scores. Takes twice their memory: where a card has no such room,
         nothing is told of it."""
-        whole = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, precision="float32"))
-        release()
+        recipe = dataclasses.replace(job.recipe, precision="float32")
+        trainer = dataclasses.replace(job.trainer, attention="auto")  # flash_attention_2 computes in 16 bits only
+        whole = dataclasses.replace(job, recipe=recipe, trainer=trainer)
         try:
             with LoadedCheckpoint(whole) as loaded:
-                self._probe(loaded, rows, targets, share, {}, what, exact=FLOAT32)
+                self._probe(loaded, read.rows, read.targets, share, {}, what, exact=FLOAT32)
         except torch.OutOfMemoryError:
             log.warning("The scores are not compared with those in float32: the card has no room for such weights.")
             self.room_for_float32 = False

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from src.core.records import Example
 from src.modeling.loading import load_model
 from src.modeling.recipe import LoRA, Recipe
 from src.modeling.schedules import Linear
+from src.modeling.shape import Shape
 from src.modeling.trainer import Trainer
 from src.selection.base import Reference
 from src.selection.candidates import ById
@@ -124,6 +126,34 @@ def test_what_sixteen_bits_do_to_the_ranks_is_told(model, straight, tmp_path):
     assert told <= {bar.what for bar in bars} and all(bar.done == bar.total for bar in bars)
     assert 0.95 <= ranking.agreement["exact scores, computed in float32"] < 1
     assert "exact scores, computed in float32" not in straight[0].agreement
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_each_model_is_gone_before_another_is_loaded(model, tmp_path, monkeypatch, workers):
+    real, there, jobs = estimate.LoadedCheckpoint, [], []
+
+    def loads(job):
+        assert not [found for found in there if found() is not None]
+        loaded = real(job)
+        there.append(weakref.ref(loaded.model))
+        jobs.append(job)
+        return loaded
+
+    def together(job, candidates, workers, bar):
+        assert there[-1]() is None, "the first worker's model would lie beside it"
+        with real(job) as loaded:
+            collect.collect(loaded, candidates, bar)
+
+    monkeypatch.setattr(estimate, "LoadedCheckpoint", loads)
+    monkeypatch.setattr(estimate, "collect_together", together)
+    lowered = influence(warmup=dataclasses.replace(WARMUP, precision="bf16"), fidelity_rows=4)
+    where = dataclasses.replace(reference(model, tmp_path), workers=workers)
+    where = dataclasses.replace(where, trainer=dataclasses.replace(where.trainer, attention="sdpa"))
+    lowered.rank(pool(1), where)
+    assert [(job.recipe.precision, job.trainer.attention) for job in jobs] == [
+        ("bf16", "sdpa"), ("float32", "auto"), ("bf16", "sdpa"), ("float32", "auto")
+    ]  # fmt: skip
 
 
 @pytest.mark.slow
@@ -249,6 +279,18 @@ def test_layers_that_the_warmup_does_not_train_are_refused(model, tmp_path):
 def test_options_that_make_no_sense_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         influence(**options)
+
+
+def test_the_plan_holds_the_exact_scores_in_float32():
+    seven_billion, trainer = Shape(4096, 32, 1024, 14336, 32000), Trainer(device="cuda", activation_checkpointing=True)
+
+    def memory(precision: str, rows: int) -> float:
+        recipe = dataclasses.replace(WARMUP, precision=precision)
+        cost = influence(warmup=recipe, fidelity_rows=rows).estimate(seven_billion, trainer, 1e6)
+        return cost["gb_per_device"]
+
+    assert memory("bf16", 0) < seven_billion.parameters * 4 / 1e9 < memory("bf16", 64)
+    assert memory("float32", 64) == memory("float32", 0)
 
 
 class Unprojected:
