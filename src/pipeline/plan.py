@@ -98,9 +98,9 @@ def _in_all(stages: Sequence[tuple[str, Stage]]) -> str:
 
 def over_budget(jobs: Sequence[PlannedJob]) -> Iterator[str]:
     """Where what is to do may cost more than its budget, which all runs of a study share: they would stop half way."""
-    each = {node.key: node for job in jobs for node in job.nodes}
+    nodes = {node.key: node for job in jobs for node in job.nodes}
     costs: dict[tuple[str, Budget], list[dict[str, float]]] = {}
-    for _, stage in _stages_to_do(each.values(), jobs[0].store):
+    for _, stage in _stages_to_do(nodes.values(), jobs[0].store):
         payers = {(part.account.partition("/")[0], part.budget) for part in components(stage) if _pays(part)}
         for payer in payers:
             costs.setdefault(payer, []).append(stage.estimate())
