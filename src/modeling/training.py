@@ -249,7 +249,7 @@ def _fit(
         Curves(curve, log, progress, plan, start, trainer.log_seconds, validation) as curves,
     ):
         # In this order after each step: whoever goes on from the checkpoint of a step finds all else of that step done.
-        before_saving = [SelfTest(recipe, setup.limit, trainer.compile), validation, exports, curves, kept]
+        before_saving = [SelfTest(recipe, setup.limit, each, trainer.compile), validation, exports, curves, kept]
         saving = [Checkpointing(folder, path, trainer.checkpoint_minutes), *([stable] if stable else [])]
         fitter = pl.Trainer(max_epochs=1, callbacks=[*before_saving, *saving], **options)
         with stopping.deferred():  # to the end of a step, where it is saved
@@ -277,16 +277,19 @@ def _fit(
 
 
 class SelfTest(pl.Callback):
-    """Runs once the model is on its device, before the first step."""
+    """Runs once the model is on its device, before the first step. rows: sequences in a pass; where
+    each is one row, and read alone, there is nothing to keep apart."""
 
-    def __init__(self, recipe: Recipe, limit: int, compiled: bool):
+    def __init__(self, recipe: Recipe, limit: int, rows: int, compiled: bool):
         self.recipe, self.limit, self.compiled = recipe, limit, compiled
+        self.rows_meet = recipe.packing or rows > 1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         module: CausalLM = pl_module
         with trainer.precision_plugin.forward_context():
             dtype = torch.bfloat16 if self.recipe.precision == "bf16" else torch.float32
-            selftest.check(module.model, module.attention, dtype, self.limit)
+            if self.rows_meet:
+                selftest.check(module.model, module.attention, dtype, self.limit)
             module.chunked_loss = not self.compiled and selftest.may_chunk(module.model, module.attention)
 
 

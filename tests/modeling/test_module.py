@@ -67,6 +67,22 @@ def test_a_model_that_leaks_is_stopped(base: Path) -> None:
         selftest.check(model, name)
 
 
+@pytest.mark.parametrize(
+    ("attention", "advice"),
+    [
+        ("documents", "Set trainer.attention=sdpa"),
+        ("sdpa", "Set trainer.attention=eager"),
+        ("eager", "Set packing=false"),
+    ],
+)
+def test_what_is_already_set_is_not_advised(
+    base: Path, monkeypatch: pytest.MonkeyPatch, attention: str, advice: str
+) -> None:
+    monkeypatch.setattr(selftest, "difference", lambda *args: 0.5)
+    with pytest.raises(UserError, match=advice):
+        selftest.check(load(base, attention)[0], attention)
+
+
 def test_the_loss_is_that_of_the_whole_sequence(base: Path) -> None:
     """Gathering trained places before the vocabulary matrix changes nothing."""
     model, name = load(base)
