@@ -258,8 +258,8 @@ def _fit(
     if fitter.is_global_zero:
         if recipe.lora and trainer.keep_adapter:
             setup.write(model, exports.folder / "adapter")
-        exports.publish(out.parent / "exports")
         loading.save_model(model, setup.tokenizer, recipe, out)
+        exports.publish(out.parent / "exports")
     return TrainingSummary(
         steps=plan.steps,
         tokens=plan.total_tokens,
