@@ -17,7 +17,7 @@ from src.selection import forward
 from src.selection.base import Reference
 from src.selection.embedding import Embedding
 from src.selection.perplexity import Loss, PerplexityDrop
-from tests.selection.conftest import Families, example, write_reference
+from tests.selection.conftest import Families, example, tiny_lfm2, write_reference
 
 ROWS = [example(family, i) for family in range(3) for i in range(3)]
 EMPTY = Example("empty", "x", "## Question\nNothing\n", "")
@@ -68,6 +68,15 @@ def test_losses_do_not_depend_on_batch_or_order(reference):
         Loss(top_k=1, batch_rows=n, prefer="low").rank(rows, reference) for n, rows in ((1, ROWS), (9, ROWS[::-1]))
     )
     assert dict(straight.order()) == pytest.approx(dict(other.order()), abs=1e-5)
+
+
+def test_losses_of_a_model_with_convolutions_do_not_depend_on_the_batch(tmp_path):
+    tiny_lfm2(257).save_pretrained(write_reference(tmp_path / "model"))
+    hybrid = Reference(tmp_path / "model", tmp_path / "work", tmp_path / "cache", Trainer(threads=1))
+    one, other = (Loss(top_k=1, max_length=512, batch_rows=n).rank(ROWS, hybrid) for n in (1, 9))
+    assert dict(one.order()) == pytest.approx(dict(other.order()), abs=1e-5)
+    [row] = ROWS[:1]
+    assert dict(one.order())[row.id] == pytest.approx(naive_loss(hybrid.model, row.prompt, row.response), abs=1e-4)
 
 
 def test_perplexity_drop_is_the_ratio_of_perplexities(reference):

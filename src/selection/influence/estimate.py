@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VERSION = 4  # of the meaning of the cached scores
+VERSION = 5  # of the meaning of the cached scores
 FLOAT32 = "computed in float32"
 VECTOR = 512  # numbers by which candidates are told apart: a cosine is off by some 0.05
 
