@@ -136,8 +136,8 @@ class _Setup:
 
     def module(self) -> CausalLM:
         trainer, recipe = self.trainer, self.recipe
-        wanted = "sdpa" if trainer.compile and trainer.attention == "auto" else trainer.attention
-        attention = attn.choose_kernel(loading.load_config(self.base), wanted, self.limit)
+        config = loading.load_config(self.base)
+        attention = attn.choose_kernel(config, trainer.attention, self.limit, trainer.compile)
         model = self._model(attention, self._spread())
         if trainer.activation_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
