@@ -109,6 +109,12 @@ def test_embedding_is_the_mean_cosine_of_mean_states(reference):
     assert ranking.skipped == {"empty": "no response tokens"} and ranking.vectors.shape == (len(ROWS), 32)
 
 
+def test_candidates_none_of_which_can_be_read_are_told_with_the_reason(reference):
+    mute = [Example(f"empty {i}", "x", "## Question\nNothing\n", "") for i in range(2)]
+    with pytest.raises(UserError, match="None of the 2 candidates has a usable state: 2 x no response tokens"):
+        Embedding(top_k=1, targets={"t": Families((2,), 3)}, max_length=512).rank(mute, reference)
+
+
 def test_a_target_without_examples_is_named(reference):
     with pytest.raises(UserError, match="target 't' has no training or dev examples"):
         Embedding(top_k=1, targets={"t": Families((2,), 0)}).rank(ROWS, reference)
