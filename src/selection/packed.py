@@ -25,7 +25,7 @@ from src.core.threads import use_threads
 from src.modeling.attention import Documents, choose_kernel
 from src.modeling.data import MicroBatch
 from src.modeling.loading import load_config, load_model
-from src.modeling.rows import encode_prompts, encode_responses
+from src.modeling.rows import encode_prompts, encode_responses, together
 from src.modeling.selftest import LENGTHS, TOLERANCE, documents, one_by_one, reach
 from src.modeling.trainer import Trainer
 from src.selection.products import product
@@ -54,8 +54,7 @@ def encode(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list
 
     A row may come out with no response tokens (an empty response, or a prompt that fills the window).
     """
-    blocks = (examples[first : first + TOGETHER] for first in range(0, len(examples), TOGETHER))
-    return [row for block in blocks for row in _encode(tokenizer, block, max_length)]
+    return [row for block in together(examples, TOGETHER) for row in _encode(tokenizer, block, max_length)]
 
 
 def _encode(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list[Encoded]:
