@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -93,10 +94,15 @@ def convert(value: Any, annotation: Any, path: str, mistakes: Mistakes) -> Any:
 
 def _validate(value: Any, annotation: Any, path: str, mistakes: Mistakes) -> Any:
     try:
-        return _adapter(annotation).validate_python(value)
+        found = _adapter(annotation).validate_python(value)
     except ValidationError as error:
         wanted = "; ".join(dict.fromkeys(e["msg"] for e in error.errors()))
         return mistakes.add(path, f"{value!r} does not fit: {wanted[0].lower()}{wanted[1:]}")
+    if isinstance(found, float) and not math.isfinite(found):  # JSON, and so a key, has no such number
+        return mistakes.add(
+            path, f"must be a finite number, not {found}; null takes a limit away, where there may be none"
+        )
+    return found
 
 
 # Both are kept: a graph binds hundreds of options of a few types, which takes half as long so.

@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from src.core.errors import UserError
+
 NAME = "documents"
 VARLEN_DEVICES = ("cuda",)
 SHORT = 384
@@ -61,9 +63,12 @@ def documents_attention(
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention within each document. Shapes (1, heads, tokens, head size) -> (1, tokens, heads, head size).
+    Raises NotImplementedError for what it would leave out: soft caps and sinks.
 
     Without `documents` every sequence of the batch is one, without padding; new tokens see all that is cached.
     """
+    if beyond := [name for name in ("softcap", "s_aux") if kwargs.get(name) is not None]:
+        raise NotImplementedError(f"attention '{NAME}' knows no {beyond[0]}")
     if documents is None:
         return _undivided(query, key, value, scaling), None
     query, key, value = _in_one_type(query, key, value)
@@ -153,14 +158,39 @@ def attention_spans(config: Any) -> list[int]:
     return [] if unused else [int(size) for size in found if size]
 
 
-def choose_kernel(config: Any, wanted: str, longest: int) -> str:
-    """The implementation to load a model with. `config`: the model's; `longest`: the longest document."""
+def choose_kernel(config: Any, wanted: str, longest: int, compiled: bool = False) -> str:
+    """The implementation to load a model with. `config`: the model's; `longest`: the longest document. compiled: by
+    torch.compile, which would take in the lengths of documents.
+
+    Raises UserError where the one that is wanted would leave out part of what the model computes.
+    """
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, documents_attention)
-    if wanted != "auto":
-        return wanted
-    text = config.get_text_config()
-    limited = any(span < longest for span in attention_spans(config)) or getattr(text, "attn_logit_softcapping", None)
-    sinks = "gpt_oss" in str(getattr(text, "model_type", ""))
-    return "sdpa" if limited or sinks else NAME
+    able = _able(config)
+    if wanted == "auto":
+        limited = compiled or any(span < longest for span in attention_spans(config))
+        return "sdpa" if limited and "sdpa" in able else able[0]
+    if wanted in (NAME, "sdpa") and wanted not in able:
+        raise UserError(
+            f"A model of type {config.model_type} does not go with attention '{wanted}', which leaves out what its "
+            "own does besides (soft caps, sinks, biases of position), or which it does not know.",
+            f"Set trainer.attention=auto, which takes {able[0]} here.",
+        )
+    return wanted
+
+
+def _able(config: Any) -> list[str]:
+    """Those of "documents", "sdpa" and "eager" that compute what the model is made of, the fastest first.
+
+    Soft caps on attention's logits (Gemma 2) are left out by the first two without a word; models with sinks (gpt-oss)
+    or biases of their own declare that they have no sdpa, and those that choose their attention by themselves (Falcon,
+    GPT-J) that they take none from outside.
+    """
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING as CAUSAL
+
+    kind = CAUSAL.get(type(config), None)
+    capped = getattr(config.get_text_config(), "attn_logit_softcapping", None)
+    sdpa = not capped and getattr(kind, "_supports_sdpa", True)
+    ours = sdpa and getattr(kind, "_supports_attention_backend", True)
+    return [*([NAME] if ours else []), *(["sdpa"] if sdpa else []), "eager"]

@@ -46,13 +46,15 @@ def link_folder(source: Path, target: Path) -> None:
     half = target.with_name(target.name + ".half")
     for folder in (half, target):
         shutil.rmtree(folder, ignore_errors=True)
-    half.mkdir(parents=True)
-    for path in source.iterdir():
-        try:
-            os.link(path, half / path.name)
-        except OSError:
-            shutil.copyfile(path, half / path.name)
+    shutil.copytree(source, half, copy_function=_link)
     half.replace(target)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 @contextmanager

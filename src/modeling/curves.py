@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 
 from src.core.progress import Progress
+from src.core.store import write_text
 from src.modeling import ranks
 from src.modeling.flops import TO_ACTIVATIONS, TRAINING, peak
 from src.modeling.module import CausalLM
@@ -49,10 +50,9 @@ class Curves(pl.Callback):
         path.parent.mkdir(parents=True, exist_ok=True)
         path = path if ranks.is_first() else Path(os.devnull)
         kept = self._replay(path, start)
-        self._file = path.open("w")
-        for line in kept:
-            self._file.write(line + "\n")
-        self._file.flush()
+        if ranks.is_first():  # beside, for a kill or a full disk would take the points that are there
+            write_text(path, "".join(line + "\n" for line in kept))
+        self._file = path.open("a")
         done = sum(plan.tokens(step) for step in range(start))
         bar = progress("training", total=plan.total_tokens, unit="tokens", done=done)
         self._bar = bar if ranks.is_first() else None

@@ -159,7 +159,20 @@ def add_lora(model: Any, lora: LoRA, seed: int) -> Any:
         target_modules=list(lora.targets),
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config)
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:  # none of the layers is there, or one is of a kind that peft cannot adapt
+        raise UserError(
+            f"{type(model).__name__} cannot have adapters on {', '.join(lora.targets)}: {error}",
+            f"Name linear layers of it in recipe.lora.targets: {', '.join(_linear_layers(model))}.",
+        ) from None
+
+
+def _linear_layers(model: Any) -> list[str]:
+    """The last names of a model's linear layers (GPT-2 has them under a name of its own), but for its head."""
+    kinds, head = ("Linear", "Conv1D"), model.get_output_embeddings()
+    named = ((name, module) for name, module in model.named_modules() if module is not head)
+    return sorted({name.rpartition(".")[2] for name, module in named if type(module).__name__ in kinds})
 
 
 def save_model(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, out: Path) -> None:

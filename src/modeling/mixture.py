@@ -25,10 +25,12 @@ class Passes:
         self.rows, self.recipe, self.orders, self.seed = rows, recipe, orders, seed
 
     def of(self, corpus: int, epoch: int, share: float = 1.0) -> Bins:
-        """One pass over a corpus, or the first `share` of it: random rows of a shuffled corpus."""
+        """One pass over a corpus, or the first `share` of it: random rows of a shuffled corpus. At least one row of
+        the first pass, for a budget is not to leave a corpus out."""
         rng = np.random.default_rng(seed_from(self.seed, "order", corpus, epoch))
         rows, order = self.rows.of(corpus), self.orders[corpus]
-        if (n := round(share * len(rows))) < len(rows):
+        n = max(round(share * len(rows)), 1 if epoch == 0 else 0)
+        if n < len(rows):
             rows = rows[:n] if order == "in_order" else np.sort(rng.permutation(rows)[:n])
         if not self.recipe.packing:
             return one_per_bin(rows if order == "in_order" else rng.permutation(rows))

@@ -7,7 +7,7 @@ tokens, and how many of them are its prompt), `corpus.npy` (uint8: number of its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 
 LINE_END = "\n"
+
+CHARACTERS = 1 << 22
+"""In texts tokenized at once, whose tokens take some 50 bytes a character meanwhile: 200 MB."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,21 @@ class TokenRows:
     def trained(self, loss_on: str) -> np.ndarray:
         """By row, the number of tokens that the loss falls on (the very first token is predicted from nothing)."""
         return self.lengths - (np.maximum(self.prompts, 1) if loss_on == "response" else 1)
+
+
+def together(examples: Iterable[Example], most: int) -> Iterator[list[Example]]:
+    """Those to tokenize at once: up to `most`, and of CHARACTERS characters in all; a longer one alone."""
+    batch: list[Example] = []
+    held = 0
+    for example in examples:
+        size = sum(len(text) for text in (example.prompt, example.response) if isinstance(text, str))
+        if batch and (len(batch) == most or held + size > CHARACTERS):
+            yield batch
+            batch, held = [], 0
+        batch.append(example)
+        held += size
+    if batch:
+        yield batch
 
 
 def encode_prompts(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:

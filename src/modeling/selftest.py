@@ -89,8 +89,12 @@ def check(model: Any, attention: str, dtype: torch.dtype = torch.float32, limit:
         raise UserError(
             f"{kind} with attention '{attention}' does not keep packed documents apart: loss and gradients differ by "
             f"{error:.1%} from those of the same documents alone.",
-            "Set trainer.attention=sdpa (or eager), or packing=false in the stage's recipe with "
-            "trainer.rows_per_device=1; and check the transformers version.",
+            "Set "
+            + {"documents": "trainer.attention=sdpa (or eager), or ", "sdpa": "trainer.attention=eager, or "}.get(
+                attention, ""
+            )
+            + "packing=false in the stage's recipe with trainer.rows_per_device=1, which models with convolutions or "
+            "state spaces need; and check the transformers version.",
         )
     return error
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
+"""What Mixtral, Qwen and DeepSeek call the number of experts in a config.json."""
 
 
 @dataclass(frozen=True)
@@ -51,22 +55,31 @@ class Shape:
 
     @classmethod
     def of_folder(cls, folder: Path) -> Shape | None:
-        """From a Hugging Face `config.json`; None where there is none, or none of these numbers in it."""
+        """From a Hugging Face `config.json`; None where there is none, or none of these numbers in it. Layers without
+        experts in a model that has them (DeepSeek's first ones) are counted as the others."""
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             config = config.get("text_config", config)
             head = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
             query = head * config["num_attention_heads"]
+            experts = next((n for name in EXPERTS if (n := config.get(name))), 1)
+            width = config.get("moe_intermediate_size") if experts > 1 else None
+            shared = _shared_experts(config, width) if width else 0
             return cls(
                 config["hidden_size"],
                 config["num_hidden_layers"],
-                head * config.get("num_key_value_heads", config["num_attention_heads"]),
-                config["intermediate_size"],
+                head * (config.get("num_key_value_heads") or config["num_attention_heads"]),
+                width or config["intermediate_size"],
                 config["vocab_size"],
-                config.get("num_local_experts", 1),
-                config.get("num_experts_per_tok", 1),
+                experts + shared,
+                (config.get("num_experts_per_tok") or 1) + shared if experts > 1 else 1,
                 config.get("tie_word_embeddings", False),
                 query if query != config["hidden_size"] else None,
             )
         except (FileNotFoundError, KeyError):
             return None
+
+
+def _shared_experts(config: dict[str, Any], width: int) -> int:
+    """Those that every token passes through, in experts of that width: Qwen's is one, as wide as several."""
+    return int(config.get("n_shared_experts") or (config.get("shared_expert_intermediate_size") or 0) // width)

@@ -9,7 +9,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -20,7 +20,7 @@ from src.core.progress import Progress
 from src.core.records import Example, seed_from
 from src.modeling.ranks import one_at_a_time
 from src.modeling.recipe import Recipe
-from src.modeling.rows import TokenCorpus, TokenRows, encode_prompts, encode_responses
+from src.modeling.rows import TokenCorpus, TokenRows, encode_prompts, encode_responses, together
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -106,8 +106,7 @@ def _readable(example: Example) -> bool:
 def _encoded(
     tokenizer: PreTrainedTokenizerBase, examples: Iterable[Example], counts: Counter[str]
 ) -> Iterator[tuple[Example, list[int], list[int]]]:
-    stream = iter(examples)
-    while batch := list(islice(stream, BATCH)):
+    for batch in together(examples, BATCH):
         good = [example for example in batch if _readable(example)]
         counts["rows"] += len(batch)
         if len(good) < len(batch):

@@ -16,9 +16,10 @@ class Trainer:
     devices: per node, one process each. nodes: machines; `compute.across` says how each is reached.
     rows_per_device: sequences in one forward pass; null: about 2,000 tokens on a CPU, 16,000 on a GPU.
     threads: of torch on a CPU; null: one for a model of a few million parameters, else torch's own choice.
-    compile: torch.compile; "auto" attention is then "sdpa", for the lengths of documents would be compiled in.
+    compile: torch.compile; "auto" attention is then never "documents", whose lengths would be compiled in.
     attention: "auto" takes "documents" (exact per-document attention: one kernel call a document on a CPU, the
-      variable-length flash kernel on a GPU) where the model has nothing that it cannot do, else "sdpa" with a mask.
+      variable-length flash kernel on a GPU) where it leaves out nothing of the model, else "sdpa" with a mask, or the
+      model's "eager" where it has soft caps or sinks.
     checkpoint_minutes: how much work a kill may cost.
     log_seconds: how often a point of the curves is written.
     validations: how often the held-out rows are read, if the recipe holds any out.

@@ -136,8 +136,8 @@ class _Setup:
 
     def module(self) -> CausalLM:
         trainer, recipe = self.trainer, self.recipe
-        wanted = "sdpa" if trainer.compile and trainer.attention == "auto" else trainer.attention
-        attention = attn.choose_kernel(loading.load_config(self.base), wanted, self.limit)
+        config = loading.load_config(self.base)
+        attention = attn.choose_kernel(config, trainer.attention, self.limit, trainer.compile)
         model = self._model(attention, self._spread())
         if trainer.activation_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -249,7 +249,7 @@ def _fit(
         Curves(curve, log, progress, plan, start, trainer.log_seconds, validation) as curves,
     ):
         # In this order after each step: whoever goes on from the checkpoint of a step finds all else of that step done.
-        before_saving = [SelfTest(recipe, setup.limit, trainer.compile), validation, exports, curves, kept]
+        before_saving = [SelfTest(recipe, setup.limit, each, trainer.compile), validation, exports, curves, kept]
         saving = [Checkpointing(folder, path, trainer.checkpoint_minutes), *([stable] if stable else [])]
         fitter = pl.Trainer(max_epochs=1, callbacks=[*before_saving, *saving], **options)
         with stopping.deferred():  # to the end of a step, where it is saved
@@ -258,8 +258,8 @@ def _fit(
     if fitter.is_global_zero:
         if recipe.lora and trainer.keep_adapter:
             setup.write(model, exports.folder / "adapter")
-        exports.publish(out.parent / "exports")
         loading.save_model(model, setup.tokenizer, recipe, out)
+        exports.publish(out.parent / "exports")
     return TrainingSummary(
         steps=plan.steps,
         tokens=plan.total_tokens,
@@ -277,16 +277,19 @@ def _fit(
 
 
 class SelfTest(pl.Callback):
-    """Runs once the model is on its device, before the first step."""
+    """Runs once the model is on its device, before the first step. rows: sequences in a pass; where
+    each is one row, and read alone, there is nothing to keep apart."""
 
-    def __init__(self, recipe: Recipe, limit: int, compiled: bool):
+    def __init__(self, recipe: Recipe, limit: int, rows: int, compiled: bool):
         self.recipe, self.limit, self.compiled = recipe, limit, compiled
+        self.rows_meet = recipe.packing or rows > 1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         module: CausalLM = pl_module
         with trainer.precision_plugin.forward_context():
             dtype = torch.bfloat16 if self.recipe.precision == "bf16" else torch.float32
-            selftest.check(module.model, module.attention, dtype, self.limit)
+            if self.rows_meet:
+                selftest.check(module.model, module.attention, dtype, self.limit)
             module.chunked_loss = not self.compiled and selftest.may_chunk(module.model, module.attention)
 
 

@@ -11,6 +11,7 @@ says in `rank` what each candidate is worth. Rules, quotas, counts and the repor
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -194,6 +195,12 @@ def nothing_to_read(target: str, option: str, tokens: int) -> UserError:
         f"No example of target '{target}' has a response within selector.{option}={tokens} tokens.",
         "Raise it, or choose a target with shorter questions.",
     )
+
+
+def none_usable(skipped: Mapping[str, str], what: str, mend: str) -> UserError:
+    """Of candidates none of which has what is compared (a gradient, a state). skipped: by id, the reason."""
+    reasons = ", ".join(f"{n} x {reason}" for reason, n in sorted(Counter(skipped.values()).items()))
+    return UserError(f"None of the {len(skipped)} candidates has a usable {what}: {reasons}.", mend)
 
 
 def _refuse_test_split(name: str, target: Target) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from src.core.records import Example
-from src.selection.base import ByModel, Reference, Targeted, nothing_to_read
+from src.selection.base import ByModel, Reference, Targeted, none_usable, nothing_to_read
 from src.selection.ranking import Ranking, by_target
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Embedding(Targeted, ByModel):
             found[len(ids)] = mean_cosines(tasks, state[None])[0].numpy()
             vectors.add([len(ids)], torch.nn.functional.normalize(state[None], dim=1).half().numpy())
             ids.append(id)
+        if not ids:
+            raise none_usable(skipped, "state", "Look at the candidates' responses, and at selector.max_length.")
         kept = np.arange(len(ids))
         vectors.keep(kept)
         scores = by_target(list(tasks), found[kept])

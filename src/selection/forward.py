@@ -13,7 +13,7 @@ from torch import Tensor
 from src.core.records import Example
 from src.modeling.loading import load_config, load_tokenizer, longest_row
 from src.selection.base import Reference
-from src.selection.packed import NO_RESPONSE, WINDOW, Encoded, ResponseLoss, batches, encode, on_device, pack
+from src.selection.packed import NO_RESPONSE, WINDOW, Encoded, ResponseLoss, batches, encode, on_device, pack, room
 from src.selection.products import fast_products
 
 T = TypeVar("T")
@@ -66,12 +66,13 @@ def _passes(
     max_length = longest_row(load_config(reference.model), max_length)
     network = on_device(reference.model, reference.trainer, max_length).requires_grad_(False)
     model, tokenizer = ResponseLoss(network), load_tokenizer(reference.model)
+    at_once = room(network, batch_rows * max_length, max_length)
     with fast_products(network), reference.progress(what, total=count, unit="candidates") as bar:
         stream = iter(examples)
         while window := list(islice(stream, WINDOW)):
             rows = encode(tokenizer, window, max_length)
             yield from ((row, None) for row in rows if not row.response_tokens)
-            for batch in batches((row for row in rows if row.response_tokens), batch_rows * max_length):
+            for batch in batches((row for row in rows if row.response_tokens), at_once):
                 with torch.no_grad():
                     found = read(model, batch)
                 yield from zip(batch, found, strict=True)

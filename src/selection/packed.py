@@ -11,8 +11,9 @@ so the logits (places x vocabulary, often the largest tensor of a training step)
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from src.core.threads import use_threads
 from src.modeling.attention import Documents, choose_kernel
 from src.modeling.data import MicroBatch
 from src.modeling.loading import load_config, load_model
-from src.modeling.rows import encode_prompts, encode_responses
+from src.modeling.rows import encode_prompts, encode_responses, together
+from src.modeling.selftest import LENGTHS, TOLERANCE, documents, one_by_one, reach
 from src.modeling.trainer import Trainer
 from src.selection.products import product
 
@@ -52,8 +54,7 @@ def encode(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list
 
     A row may come out with no response tokens (an empty response, or a prompt that fills the window).
     """
-    blocks = (examples[first : first + TOGETHER] for first in range(0, len(examples), TOGETHER))
-    return [row for block in blocks for row in _encode(tokenizer, block, max_length)]
+    return [row for block in together(examples, TOGETHER) for row in _encode(tokenizer, block, max_length)]
 
 
 def _encode(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list[Encoded]:
@@ -102,6 +103,38 @@ def on_device(model: Path, trainer: Trainer, longest: int, precision: str = "flo
     if trainer.activation_checkpointing:
         found.gradient_checkpointing_enable({"use_reentrant": False})
     return found
+
+
+def room(model: Any, batch_tokens: int, longest: int) -> int:
+    """How many tokens `batches` may put into one pass of a loaded model: `batch_tokens`, where it keeps packed rows
+    apart; else 1, so that each row is read alone. Convolutions and state spaces carry what they hold from row to row,
+    and scores would depend on which rows happen to meet. longest: a row may have so many tokens."""
+    if keeps_rows_apart(model, longest):
+        return batch_tokens
+    kind = type(model.get_base_model() if hasattr(model, "get_base_model") else model).__name__
+    print(f"    {kind} lets packed rows see each other: each is read in a pass of its own, slower", file=sys.stderr)
+    return 1
+
+
+@torch.no_grad()
+def keeps_rows_apart(model: Any, longest: int) -> bool:
+    """Whether the last hidden states of a few rows are the same side by side and one by one, and those of the last row
+    whatever stands before it. The second finds leaks that rounding to 16 bits would hide: what is computed is the same
+    but for the leak, so that it may differ by a tenth of what the first may."""
+    reader, weight, config = ResponseLoss(model), next(model.parameters()), model.config
+    vocabulary, tolerance = config.get_text_config().vocab_size, TOLERANCE[weight.dtype]
+    lengths = [n for n in (*LENGTHS, reach(config, longest)) if n]
+    batch = documents(vocabulary, lengths).to(weight.device)
+    packed = reader.hidden(batch)
+    alone = torch.cat([reader.hidden(one) for one in one_by_one(batch)])
+    before, last = batch.tokens.split([sum(lengths[:-1]), lengths[-1]], 1)
+    others = replace(batch, tokens=torch.cat([(before + 1) % vocabulary, last], 1))
+    beside_others = reader.hidden(others)[-lengths[-1] :]
+    return _is_like(packed, alone, tolerance) and _is_like(packed[-lengths[-1] :], beside_others, tolerance / 10)
+
+
+def _is_like(found: Tensor, expected: Tensor, tolerance: float) -> bool:
+    return bool((found - expected).float().norm() < tolerance * expected.float().norm())
 
 
 class ResponseLoss:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from src.stages.sft import SFTSet
 KINDS = {".jsonl": "json", ".json": "json", ".parquet": "parquet"}
 ROLES = {"human": "user", "gpt": "assistant"}
 """Names that ShareGPT gives the roles of a chat."""
+DATE = date(2024, 7, 26)
+"""What a chat template that writes today's date writes here, so that rows are the same tomorrow: the date that Llama
+3.1's and 3.2's templates fall back on where they are told none."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,8 @@ class DatasetSFT(SFTSet):
     name: "owner/data" on the Hub, or a local .jsonl, .json or .parquet file. config, split, revision: of the Hub's.
     prompt, response: the fields of a pair; both null with `messages`, the field of a conversation: a list of
       {role, content} (or ShareGPT's {from, value}), whose last answer is learnt from all that comes before it.
-    chat_template: a model, by name or folder, whose chat template writes the conversation; null: the corpus's own way
-      of asking a question, which knows a single turn only.
+    chat_template: a model, by name or folder, whose chat template writes the conversation, with a fixed date (see
+      `DATE`) where it writes today's; null: the corpus's own way of asking a question, which knows a single turn only.
     limit: so many rows from the front; null: all.
     """
 
@@ -62,6 +66,8 @@ class DatasetSFT(SFTSet):
         """The hash of a local file, and what the model is that lends its chat template. A data set on the Hub has its
         commit in `revision`, see `pinned`."""
         template = {f"chat_template/{name}": value for name, value in model_identity(self.chat_template).items()}
+        if self.chat_template:  # whose date was once that of the day
+            template["chat_template/date"] = DATE.isoformat()
         return (hash_files([self._file]) if self._file else {}) | template
 
     def examples(self) -> Iterator[Example]:
@@ -143,16 +149,29 @@ def _single_turn(turns: list[tuple[str, str]], where: str) -> str:
 
 
 def _chat_writer(model: str) -> Any:
+    from jinja2 import TemplateError
+
     from src.modeling.loading import added_beginning, load_tokenizer
 
     tokenizer = load_tokenizer(model)
     if not tokenizer.chat_template:
         raise UserError(f"The tokenizer of '{model}' has no chat template.", "Name an instruct or chat model.")
     beginning = added_beginning(tokenizer)
+    today = {"date_string": _on_the_date("%d %b %Y"), "strftime_now": _on_the_date}
 
     def write(turns: list[tuple[str, str]], where: str) -> str:
         messages = [{"role": role, "content": text} for role, text in turns]
-        text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        try:
+            text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **today))
+        except TemplateError as error:
+            raise UserError(
+                f"{where}: the chat template of '{model}' refuses the conversation: {error}",
+                "Mend or remove the row, or set sft.chat_template to a model that knows such turns.",
+            ) from None
         return text.removeprefix(beginning)
 
     return write
+
+
+def _on_the_date(format: str) -> str:
+    return DATE.strftime(format)

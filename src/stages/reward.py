@@ -28,7 +28,7 @@ class Reward(TrainingStage):
     """
 
     kind: ClassVar[str] = "reward"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     serves: ClassVar[str] = "decoding.reward"
 
     labels: Literal["hard", "soft"] = "soft"

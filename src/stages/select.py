@@ -46,7 +46,7 @@ class Select(Stage):
     """
 
     kind: ClassVar[str] = "select"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     heavy: ClassVar[bool] = True
 
     selector: Selector

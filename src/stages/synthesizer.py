@@ -22,7 +22,7 @@ class Synthesizer(TrainingStage):
     """
 
     kind: ClassVar[str] = "synthesizer"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def rows_read(self, inputs: Mapping[str, Upstream]) -> int | None:
         return rows_together(upstream.rows for name, upstream in inputs.items() if name.startswith("distil"))

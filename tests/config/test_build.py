@@ -51,6 +51,12 @@ def test_nested_nodes_become_objects():
     )
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), "inf"])
+def test_a_number_that_is_not_finite_is_refused_with_what_to_write_instead(value):
+    with pytest.raises(UserError, match=r"config.temperature: must be a finite number, not (inf|nan); null takes"):
+        build(node("Engine", model="m", temperature=value))
+
+
 def test_all_mistakes_are_reported_together_under_their_paths():
     mistakes = Mistakes()
     bad = node(

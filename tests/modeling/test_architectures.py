@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import pytest
 import torch
 import transformers
 
+from src.core.errors import UserError
 from src.core.records import Example
 from src.modeling.trainer import Trainer
 from src.modeling.training import train
 from src.selection.influence.gradients import PerSampleGradients
 from src.selection.packed import encode, on_device
 from tests.modeling.tiny import CPU
+from tests.selection.conftest import tiny_lfm2
 
 SIZES = {
     "vocab_size": 320, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -60,6 +63,18 @@ def test_an_architecture_goes_all_the_way(
         with PerSampleGradients(model, ["*.o_proj"]) as gradients:
             losses = gradients.run(candidates, lambda _, first, values, n=norms: n.add_(values.square().sum(1)))
         assert losses.isfinite().all() and (norms > 0).all() and norms.isfinite().all()
+
+
+def test_a_model_with_convolutions_is_trained_row_by_row_as_the_refusal_says(
+    base: Path, rows: list[Example], recipe: Any, tmp_path: Path
+) -> None:
+    start = folder_of("Llama", base, tmp_path / "start")
+    tiny_lfm2(SIZES["vocab_size"]).save_pretrained(start)
+    with pytest.raises(UserError, match=r"packing=false .* with trainer.rows_per_device=1"):
+        train(start, rows, recipe(), CPU, tmp_path / "packed", tmp_path / "work packed", 0)
+    alone = dataclasses.replace(CPU, rows_per_device=1)
+    summary = train(start, rows, recipe(packing=False, lr=3e-3), alone, tmp_path / "model", tmp_path / "work", 0)
+    assert summary.final_loss < summary.first_loss
 
 
 @pytest.mark.long

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,38 @@ def test_a_shape_has_the_parameters_of_its_model(base: Path) -> None:
     matrices = [p for p in load_model(base, "sdpa").parameters() if p.ndim == 2]
     assert TINY.size().parameters == TINY.size().working_parameters == sum(p.numel() for p in matrices)
     assert Shape.of_folder(base) == TINY.size()
+
+
+QWEN3_30B_A3B = {
+    "hidden_size": 2_048, "num_hidden_layers": 48, "num_attention_heads": 32, "num_key_value_heads": 4, "head_dim": 128,
+    "intermediate_size": 6_144, "vocab_size": 151_936, "num_experts": 128, "num_experts_per_tok": 8,
+    "moe_intermediate_size": 768,
+}  # fmt: skip
+QWEN1_5_MOE_A2_7B = {
+    "hidden_size": 2_048, "num_hidden_layers": 24, "num_attention_heads": 16, "num_key_value_heads": 16,
+    "intermediate_size": 5_632, "vocab_size": 151_936, "num_experts": 60, "num_experts_per_tok": 4,
+    "moe_intermediate_size": 1_408, "shared_expert_intermediate_size": 5_632,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("config", "billions", "working"), [(QWEN3_30B_A3B, 30.5, 3.04), (QWEN1_5_MOE_A2_7B, 14.3, 2.38)]
+)
+def test_all_experts_are_counted_whatever_a_configuration_calls_them(
+    config: dict[str, Any], billions: float, working: float, tmp_path: Path
+) -> None:
+    """As their model cards have it, of 30.5 and 14.3 billion parameters; an input embedding works on no token."""
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    shape = Shape.of_folder(tmp_path)
+    assert shape is not None and shape.parameters == pytest.approx(billions * 1e9, rel=5e-3)
+    assert shape.working_parameters == pytest.approx(working * 1e9, rel=5e-3)
+
+
+def test_no_number_of_key_heads_means_one_for_each_query(tmp_path: Path) -> None:
+    heads = {name: n for name, n in QWEN1_5_MOE_A2_7B.items() if name != "num_key_value_heads"}
+    (tmp_path / "config.json").write_text(json.dumps(heads | {"num_key_value_heads": None}))
+    shape = Shape.of_folder(tmp_path)
+    assert shape is not None and shape.kv == 2_048
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from src.core.records import Example
+from src.modeling.exports import Exports
 from src.modeling.module import CausalLM
 from src.modeling.recipe import LoRA
 from src.modeling.training import train
@@ -107,3 +109,25 @@ def test_adapters_are_kept_beside_the_merged_model(
 def test_without_being_asked_nothing_is_exported(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
     train(base, rows, recipe(max_steps=2, held_out=0.2), CPU, tmp_path / "model", tmp_path / "work", 0)
     assert not (tmp_path / "exports").exists()
+
+
+def test_folders_within_folders_are_published(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:
+    """A tokenizer with several chat templates keeps them in a folder of its own."""
+    start = tmp_path / "start"
+    shutil.copytree(base, start)
+    (start / "chat_template.jinja").write_text("one")
+    (start / "additional_chat_templates").mkdir()
+    (start / "additional_chat_templates" / "tool_use.jinja").write_text("two")
+
+    train(start, rows, recipe(max_steps=2), TWO_STEPS, tmp_path / "model", tmp_path / "work", 0)
+    for folder in (tmp_path / "model", tmp_path / "exports" / "step-00000002"):
+        assert (folder / "additional_chat_templates" / "tool_use.jinja").read_text() == "two"
+
+
+def test_a_model_that_is_trained_is_there_whatever_becomes_of_its_exports(
+    base: Path, rows: list[Example], recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Exports, "publish", lambda *args: (_ for _ in ()).throw(KilledError))
+    with pytest.raises(KilledError):
+        train(base, rows, recipe(max_steps=2), TWO_STEPS, tmp_path / "model", tmp_path / "work", 0)
+    assert weights(tmp_path / "model")

@@ -12,7 +12,9 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from src.modeling.loading import Spread, load_model
+from src.core.errors import UserError
+from src.modeling.loading import Spread, add_lora, load_model
+from src.modeling.recipe import LoRA
 from tests.modeling.processes import fork_server
 
 RANKS = 4
@@ -94,3 +96,11 @@ def test_a_rank_never_holds_more_than_its_part_and_a_layer(tmp_path: Path) -> No
     assert part + layer + SLACK < sum(weights) / 2  # so that a rank that held the whole, or half of it, would be seen
     for out in outs:
         assert 0.9 * part < float(out.read_text()) < part + layer + SLACK
+
+
+def test_adapters_on_layers_that_are_not_there_are_refused_with_those_that_are(tmp_path: Path) -> None:
+    model = load_model(model_folder(tmp_path / "model", 64, 1), "sdpa")
+    with pytest.raises(
+        UserError, match=r"cannot have adapters on query_key_value(.|\n)*recipe.lora.targets: down_proj, .*v_proj"
+    ):
+        add_lora(model, LoRA(rank=4, alpha=8.0, targets=("query_key_value",)), seed=0)

@@ -67,6 +67,22 @@ def test_a_model_that_leaks_is_stopped(base: Path) -> None:
         selftest.check(model, name)
 
 
+@pytest.mark.parametrize(
+    ("attention", "advice"),
+    [
+        ("documents", "Set trainer.attention=sdpa"),
+        ("sdpa", "Set trainer.attention=eager"),
+        ("eager", "Set packing=false"),
+    ],
+)
+def test_what_is_already_set_is_not_advised(
+    base: Path, monkeypatch: pytest.MonkeyPatch, attention: str, advice: str
+) -> None:
+    monkeypatch.setattr(selftest, "difference", lambda *args: 0.5)
+    with pytest.raises(UserError, match=advice):
+        selftest.check(load(base, attention)[0], attention)
+
+
 def test_the_loss_is_that_of_the_whole_sequence(base: Path) -> None:
     """Gathering trained places before the vocabulary matrix changes nothing."""
     model, name = load(base)
@@ -149,6 +165,57 @@ def test_published_architectures_keep_documents_apart(name: str) -> None:
     model = architecture(name, chosen)
     assert selftest.reach(config, 96) == (28 if chosen == "sdpa" else 0)
     assert selftest.check(model, chosen, limit=96) < 1e-4
+
+
+OTHERS: dict[str, tuple[dict[str, Any], str]] = {
+    "Gemma2": ({"head_dim": 8, "attn_logit_softcapping": 1.0}, "eager"),
+    "GptOss": ({"head_dim": 8, "num_local_experts": 4, "num_experts_per_tok": 2}, "eager"),
+    "StableLm": ({}, "sdpa"),
+    "GPTJ": ({"n_embd": 32, "n_layer": 2, "n_head": 2, "rotary_dim": 8}, "eager"),
+}
+"""Models whose attention has more to it than "documents" knows, or that take none from outside; what they get."""
+
+
+def other(name: str) -> Any:
+    options, _ = OTHERS[name]
+    return getattr(transformers, f"{name}Config")(**{**SMALL, **options})
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_models_with_an_attention_of_their_own_keep_it(name: str, compiled: bool) -> None:
+    config, (_, wanted) = other(name), OTHERS[name]
+    chosen = attn.choose_kernel(config, "auto", 8, compiled)
+    assert chosen == wanted
+    torch.manual_seed(0)
+    model, plain = (
+        transformers.AutoModelForCausalLM.from_config(config, attn_implementation=kind) for kind in (chosen, "eager")
+    )
+    if name != "GptOss":  # whose mask is made without the positions: its rows are to be read alone
+        assert selftest.check(model.train(), chosen) < 1e-4
+    plain.load_state_dict(model.state_dict())
+    tokens = torch.arange(20)[None]
+    torch.testing.assert_close(model.eval()(tokens).logits, plain.eval()(tokens).logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("Gemma2", "sdpa"), ("GptOss", "sdpa"), ("GPTJ", "documents")])
+def test_an_attention_that_would_leave_something_out_is_refused(name: str, wanted: str) -> None:
+    with pytest.raises(UserError, match=rf"attention '{wanted}'(.|\n)*trainer.attention=auto, which takes eager"):
+        attn.choose_kernel(other(name), wanted, 8)
+    assert attn.choose_kernel(other(name), "eager", 8) == "eager"
+
+
+def test_lengths_of_documents_are_not_compiled_in(base: Path) -> None:
+    config = loading.load_config(base)
+    assert [attn.choose_kernel(config, "auto", 8, compiled) for compiled in (False, True)] == ["documents", "sdpa"]
+
+
+@pytest.mark.parametrize("beyond", ["softcap", "s_aux"])
+def test_attention_by_document_leaves_nothing_out_in_silence(beyond: str) -> None:
+    q = torch.randn(1, 2, 4, 8)
+    with pytest.raises(NotImplementedError, match=beyond):
+        attn.documents_attention(torch.nn.Module(), q, q, q, None, **{beyond: torch.ones(2)})
+    attn.documents_attention(torch.nn.Module(), q, q, q, None, **{beyond: None})
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -12,7 +12,7 @@ from src.core.errors import UserError
 from src.core.records import Example
 from src.modeling import loading
 from src.modeling.plan import make_plan
-from src.modeling.rows import TokenCorpus, TokenRows, encode_responses
+from src.modeling.rows import TokenCorpus, TokenRows, encode_responses, together
 from src.modeling.tokenizing import tokenize
 
 
@@ -137,6 +137,16 @@ def test_corpora_follow_each_other_and_a_budget_shortens_both(
     assert three.steps <= 3
 
 
+@pytest.mark.parametrize("budget", [{"epochs": 0.01}, {"max_tokens": 5, "epochs": None}])
+def test_a_budget_that_rounds_to_no_row_reads_one_of_every_corpus(
+    base: Path, rows: list[Example], recipe: Any, tmp_path: Path, budget: dict[str, Any]
+) -> None:
+    corpora = [TokenCorpus("first", lambda: rows[:4]), TokenCorpus("last", lambda: rows[4:9], order="in_order")]
+    made = tokenize(corpora, loading.load_tokenizer(base), recipe(), 96, tmp_path)
+    plan = make_plan(made, recipe(**budget), ("shuffled", "in_order"), seed=0)
+    assert [int(made.corpus[row]) for row in plan.bins.rows] == [0, 1] and plan.steps == 1
+
+
 @pytest.mark.parametrize("packing", [True, False])
 def test_steps_shorten_every_corpus_alike_also_where_rows_leave_room(
     base: Path, rows: list[Example], recipe: Any, tmp_path: Path, packing: bool
@@ -155,3 +165,13 @@ def test_the_seed_decides_the_order(base: Path, rows: list[Example], recipe: Any
     made = table(base, rows, recipe(), tmp_path)
     one, same, other = (make_plan(made, recipe(), ("shuffled",), seed).bins.rows for seed in (0, 0, 1))
     assert np.array_equal(one, same) and not np.array_equal(one, other)
+
+
+def test_long_texts_are_tokenized_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("src.modeling.rows.CHARACTERS", 100)
+    sizes = [30, 30, 30, 30, 500, 1, 1, 1, 1]
+    given = [Example(str(i), "t", "", "x" * size) for i, size in enumerate(sizes)]
+    given += [Example("none", "t", "", None)]  # type: ignore[arg-type]  # told as unreadable later
+    batches = list(together(given, 4))
+    assert [len(batch) for batch in batches] == [3, 1, 1, 4, 1]
+    assert [example for batch in batches for example in batch] == given

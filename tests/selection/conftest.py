@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import Lfm2Config, Lfm2ForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from src.core.records import Example, content_id
 from src.modeling.recipe import Recipe
@@ -30,6 +30,28 @@ def tiny_llama(hidden: int = 32, vocabulary: int = 64, layers: int = 2, seed: in
     model = LlamaForCausalLM(config)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.2)  # far from the flat start, so that every layer has a gradient
+    return model.eval()
+
+
+def tiny_lfm2(vocabulary: int = 64) -> Lfm2ForCausalLM:
+    """A convolution and an attention layer: the first carries what it holds from row to row of a pass."""
+    torch.manual_seed(0)
+    config = Lfm2Config(
+        vocab_size=vocabulary,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        layer_types=["conv", "full_attention"],
+        max_position_embeddings=512,
+        eos_token_id=0,
+        pad_token_id=0,
+        bos_token_id=0,
+    )
+    model = Lfm2ForCausalLM(config)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
     return model.eval()
 
 

@@ -17,7 +17,7 @@ from src.selection import forward
 from src.selection.base import Reference
 from src.selection.embedding import Embedding
 from src.selection.perplexity import Loss, PerplexityDrop
-from tests.selection.conftest import Families, example, write_reference
+from tests.selection.conftest import Families, example, tiny_lfm2, write_reference
 
 ROWS = [example(family, i) for family in range(3) for i in range(3)]
 EMPTY = Example("empty", "x", "## Question\nNothing\n", "")
@@ -70,6 +70,15 @@ def test_losses_do_not_depend_on_batch_or_order(reference):
     assert dict(straight.order()) == pytest.approx(dict(other.order()), abs=1e-5)
 
 
+def test_losses_of_a_model_with_convolutions_do_not_depend_on_the_batch(tmp_path):
+    tiny_lfm2(257).save_pretrained(write_reference(tmp_path / "model"))
+    hybrid = Reference(tmp_path / "model", tmp_path / "work", tmp_path / "cache", Trainer(threads=1))
+    one, other = (Loss(top_k=1, max_length=512, batch_rows=n).rank(ROWS, hybrid) for n in (1, 9))
+    assert dict(one.order()) == pytest.approx(dict(other.order()), abs=1e-5)
+    [row] = ROWS[:1]
+    assert dict(one.order())[row.id] == pytest.approx(naive_loss(hybrid.model, row.prompt, row.response), abs=1e-4)
+
+
 def test_perplexity_drop_is_the_ratio_of_perplexities(reference):
     ranking = PerplexityDrop(top_k=1, max_length=512).rank(ROWS, reference)
     scored = dict(ranking.order())
@@ -98,6 +107,12 @@ def test_embedding_is_the_mean_cosine_of_mean_states(reference):
         expected = functional.cosine_similarity(state(row)[None], targets).mean()
         assert dict(ranking.order())[row.id] == pytest.approx(float(expected), abs=1e-5)
     assert ranking.skipped == {"empty": "no response tokens"} and ranking.vectors.shape == (len(ROWS), 32)
+
+
+def test_candidates_none_of_which_can_be_read_are_told_with_the_reason(reference):
+    mute = [Example(f"empty {i}", "x", "## Question\nNothing\n", "") for i in range(2)]
+    with pytest.raises(UserError, match="None of the 2 candidates has a usable state: 2 x no response tokens"):
+        Embedding(top_k=1, targets={"t": Families((2,), 3)}, max_length=512).rank(mute, reference)
 
 
 def test_a_target_without_examples_is_named(reference):

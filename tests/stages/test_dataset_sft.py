@@ -99,6 +99,32 @@ def test_another_chat_template_makes_other_rows(tmp_path: Path) -> None:
     assert found[0] != found[1]
 
 
+def templated(folder: Path, template: str) -> str:
+    """A model with that chat template."""
+    model = TINY.prepare(folder, lambda: ["some text"] * 9, seed=0)
+    tokenizer = loading.load_tokenizer(model)
+    tokenizer.chat_template = template
+    tokenizer.save_pretrained(model)
+    return model
+
+
+@pytest.mark.parametrize("today", ["strftime_now('%d %b %Y')", "date_string"])
+def test_a_template_writes_the_same_date_every_day(tmp_path: Path, today: str) -> None:
+    name = written(tmp_path / "a.jsonl", [chat(("user", "1+1?"), ("assistant", "2"))])
+    model = templated(tmp_path / "model", "Today: {{ " + today + " }}\n" + TEMPLATE)
+    (row,) = DatasetSFT(name, messages="messages", chat_template=model, **PAIRS).examples()
+    assert row.prompt.startswith("Today: 26 Jul 2024\n")
+
+
+def test_a_row_that_a_template_refuses_is_named(tmp_path: Path) -> None:
+    rows = [chat(("user", "1?"), ("assistant", "1")), chat(("system", "Be brief."), ("user", "1?"), ("assistant", "1"))]
+    refusing = "{% if messages[0].role == 'system' %}{{ raise_exception('no system turns') }}{% endif %}" + TEMPLATE
+    model = templated(tmp_path / "model", refusing)
+    made = DatasetSFT(written(tmp_path / "a.jsonl", rows), messages="messages", chat_template=model, **PAIRS)
+    with pytest.raises(UserError, match=r"a.jsonl, row 2: the chat template of .* refuses the conversation: no system"):
+        list(made.examples())
+
+
 @pytest.mark.parametrize("bad", [[("assistant", "2")], [("user", "1+1?")]])
 def test_a_conversation_without_question_or_answer_names_its_row(tmp_path: Path, bad: list[tuple[str, str]]) -> None:
     name = written(tmp_path / "a.jsonl", [chat(("user", "1?"), ("assistant", "1")), chat(*bad)])

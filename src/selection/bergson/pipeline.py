@@ -21,7 +21,7 @@ from src.core.errors import UserError, require
 from src.core.processes import end_group
 from src.core.progress import LOG_EVERY_SECONDS
 from src.core.records import Example
-from src.modeling.loading import load_tokenizer
+from src.modeling.loading import load_config, load_tokenizer, longest_row
 from src.selection.base import Reference, nothing_to_read
 from src.selection.bergson import Bergson
 from src.selection.candidates import ById
@@ -29,7 +29,7 @@ from src.selection.packed import NO_RESPONSE, WINDOW, encode
 from src.selection.ranking import Ranking, by_target
 from src.selection.score_cache import cached
 
-VERSION = 1  # of the meaning of the cached scores
+VERSION = 2  # of the meaning of the cached scores
 NOT_FINITE = "score is not finite"
 OF_CANDIDATES = ("value_hessian", "hessian")  # folders of a run that no target has a part in
 
@@ -51,7 +51,8 @@ def _rank(
 ) -> Ranking:
     home = reference.work / "bergson"
     tokenizer = load_tokenizer(reference.model)
-    ids = write_rows(home / "candidates", tokenizer, candidates, options.max_length)
+    longest = longest_row(load_config(reference.model), options.max_length)
+    ids = write_rows(home / "candidates", tokenizer, candidates, longest)
     skipped = dict.fromkeys(candidates.number.keys() - set(ids), NO_RESPONSE)
     if not ids:
         raise UserError(
@@ -61,7 +62,7 @@ def _rank(
     columns: list[np.ndarray] = []
     for number, (name, examples) in enumerate(targets.items()):
         run = home / f"target-{number}"
-        if not write_rows(home / f"rows-{number}", tokenizer, examples, options.max_length):
+        if not write_rows(home / f"rows-{number}", tokenizer, examples, longest):
             raise nothing_to_read(name, "max_length", options.max_length)
         if number:
             _share(home / "target-0", run)

@@ -19,7 +19,7 @@ from src.core.processes import cores, helpers
 from src.core.progress import Progress
 from src.core.records import Example
 from src.core.row_files import RowView
-from src.modeling.loading import load_tokenizer
+from src.modeling.loading import load_tokenizer, longest_row
 from src.modeling.optimizer_checkpoints import OptimizerCheckpoint
 from src.modeling.recipe import Recipe
 from src.modeling.trainer import Trainer
@@ -29,7 +29,7 @@ from src.selection.influence.gradients import PerSampleGradients, Reduction
 from src.selection.influence.projection import Sketch
 from src.selection.influence.store import GradientStore
 from src.selection.influence.warmup import load
-from src.selection.packed import NO_RESPONSE, WINDOW, Encoded, batches, encode
+from src.selection.packed import NO_RESPONSE, WINDOW, Encoded, batches, encode, room
 
 NOT_FINITE = "gradient is not finite"
 ZERO = "gradient is zero"
@@ -75,11 +75,15 @@ class Projector:
 
 
 class LoadedCheckpoint:
-    """A job under way: the model is loaded, its layers are tracked. Use as a context manager."""
+    """A job under way: the model is loaded, its layers are tracked. Use as a context manager.
+
+    job: as given, but with passes of one row where the model does not keep packed rows apart.
+    """
 
     def __init__(self, job: ProjectionJob):
-        self.job = job
         self.model = load(job.checkpoint, job.model, job.trainer, job.recipe)
+        self.longest = longest_row(self.model.config, job.recipe.sequence_length)
+        self.job = replace(job, batch_tokens=room(self.model, job.batch_tokens, self.longest))
         self.tokenizer = load_tokenizer(job.model)
         self.gradients = PerSampleGradients(self.model, job.layers, job.reduction)
         file = job.checkpoint.folder / "adam.safetensors"
@@ -87,7 +91,8 @@ class LoadedCheckpoint:
         self.projector = Projector(self.gradients, moments, job.sketch)
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
-        return encode(self.tokenizer, examples, self.job.recipe.sequence_length)
+        """Texts are cut to what the model has positions for, as the warm-up cuts them."""
+        return encode(self.tokenizer, examples, self.longest)
 
     def __enter__(self) -> LoadedCheckpoint:
         self.gradients.__enter__()

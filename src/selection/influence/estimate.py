@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,12 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from src.core.errors import UserError
 from src.core.memory import release
 from src.core.progress import Progress
 from src.core.records import Example
 from src.modeling.optimizer_checkpoints import OptimizerCheckpoint
-from src.selection.base import Reference, nothing_to_read
+from src.selection.base import Reference, none_usable, nothing_to_read
 from src.selection.candidates import ById
 from src.selection.fidelity import spearman
 from src.selection.influence.agreement import EXACT, cosines, passes, variants
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VERSION = 4  # of the meaning of the cached scores
+VERSION = 5  # of the meaning of the cached scores
 FLOAT32 = "computed in float32"
 VECTOR = 512  # numbers by which candidates are told apart: a cosine is off by some 0.05
 
@@ -124,11 +122,6 @@ class _Estimate:
         """The sum. Candidates that any checkpoint had to skip are left out, of the file of vectors as well."""
         number = self.candidates.number
         kept = np.delete(np.arange(len(number)), [number[id] for id in self.skipped])
-        if not len(kept):
-            raise UserError(
-                f"None of the {len(number)} candidates has a usable gradient: {_reasons(self.skipped)}.",
-                "Look at the candidates' responses, at selector.warmup.sequence_length and at the loss of the warm-up.",
-            )
         self.facts["checkpoints"] = len(self.alone)
         self.vectors.keep(kept)
         return Ranking(
@@ -175,6 +168,13 @@ class _Estimate:
         A vector is a sketch of the sketches, short enough to keep: inner products are about the weighted mean of the
         cosines.
         """
+        self.skipped |= store.skipped()
+        if len(self.skipped) == len(self.candidates):
+            raise none_usable(
+                self.skipped,
+                "gradient",
+                "Look at the candidates' responses, at selector.warmup.sequence_length and at the loss of the warm-up.",
+            )
         short, checkpoint = Sketch(VECTOR, seed=0), Parameter(f"checkpoint {len(self.alone) + 1}", 1, store.dimension)
         scores = np.full_like(self.scores, np.nan)
         whiten = self._whitening(store)
@@ -190,7 +190,6 @@ class _Estimate:
                 column[here] = [fact[name] for fact in facts]
         self.scores += share * scores
         self.alone.append(scores.max(1))
-        self.skipped |= store.skipped()
 
     def _whitening(self, store: GradientStore) -> Callable[[Tensor], Tensor]:
         """What is done to projected gradients before they are compared."""
@@ -267,7 +266,3 @@ def _usable(name: str, rows: list[Encoded], job: ProjectionJob) -> list[Encoded]
     if not usable:
         raise nothing_to_read(name, "warmup.sequence_length", job.recipe.sequence_length)
     return usable
-
-
-def _reasons(skipped: dict[str, str]) -> str:
-    return ", ".join(f"{n} x {reason}" for reason, n in sorted(Counter(skipped.values()).items()))

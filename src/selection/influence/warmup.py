@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.core.records import Example
 from src.core.row_files import RowView
+from src.core.store import write_json
 from src.selection.base import Reference
 from src.selection.candidates import ById
 
@@ -42,9 +43,7 @@ def warm_up(options: Influence, candidates: ById, reference: Reference) -> list[
             progress=reference.progress,
             checkpoints=[(i + 1) / options.checkpoints for i in range(options.checkpoints)],
         )
-        kept.write_text(
-            json.dumps([str(moment.folder.relative_to(folder)) for moment in summary.optimizer_checkpoints])
-        )
+        write_json(kept, [str(moment.folder.relative_to(folder)) for moment in summary.optimizer_checkpoints])
     return [OptimizerCheckpoint.of(folder / name) for name in json.loads(kept.read_text())]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from src.core.errors import UserError
 from src.core.records import Example
-from src.modeling.loading import load_tokenizer
+from src.modeling.loading import load_config, load_tokenizer
 from src.modeling.trainer import Trainer
 from src.selection.base import Reference
 from src.selection.bergson import Bergson, pipeline
@@ -119,6 +119,22 @@ def test_rows_are_the_tokens_of_training_and_their_labels_the_response(trained, 
 def test_a_cut_text_keeps_the_window(trained, tmp_path):
     ids = pipeline.write_rows(tmp_path / "rows", load_tokenizer(trained), [example(0, 0)], 4)
     assert ids == []  # the prompt fills it
+
+
+def test_texts_are_cut_to_the_positions_that_the_model_has(trained, tmp_path, monkeypatch):
+    seen = []
+
+    def write_rows(folder, tokenizer, examples, max_length):
+        seen.append(max_length)
+        return ["a"] if not seen[1:] else []
+
+    monkeypatch.setattr(pipeline, "write_rows", write_rows)
+    options = Bergson(targets={"t": Families((2,), 1)}, top_k=1, max_length=10**6, batch_tokens=10**6)
+    with pytest.raises(UserError, match="target 't' has a response"):
+        pipeline._rank(
+            options, ById([example(0, 0)]), options.target_examples(), Reference(trained, tmp_path, tmp_path)
+        )
+    assert seen == [load_config(trained).max_position_embeddings] * 2
 
 
 def test_without_the_package_the_line_to_type_is_named(monkeypatch):

@@ -26,6 +26,7 @@ from src.selection.influence.adam import Moments
 from src.selection.influence.gradients import PerSampleGradients
 from src.selection.influence.projection import Sketch
 from src.selection.influence.scoring import mean_cosines, task_vector
+from src.selection.influence.store import GradientStore
 from src.selection.influence.warmup import warm_up
 from src.selection.packed import batches, encode
 from src.selection.ranking import Ranking
@@ -224,6 +225,17 @@ def test_candidates_without_a_usable_gradient_are_named(model, tmp_path):
     ranking = influence().rank([*pool(2), empty, long], reference(model, tmp_path))
     assert ranking.skipped == {"empty": "no response tokens", "long": "no response tokens"}
     assert len(ranking.order()) == 20
+
+
+@pytest.mark.parametrize("curvature", [None, 10.0])
+def test_no_usable_gradient_at_all_is_told_with_the_reasons(tmp_path, curvature):
+    where, options = reference(tmp_path, tmp_path), influence(curvature=curvature)
+    made = estimate._Estimate(options, ById(pool(1)), options.target_examples(), where)
+    with GradientStore(tmp_path / "store", 8) as store:
+        for number, candidate in enumerate(pool(1)):
+            store.skip(candidate.id, "gradient is zero" if number else "no response tokens")
+        with pytest.raises(UserError, match=r"None of the 10 .*: 9 x gradient is zero, 1 x no response tokens"):
+            made._add_store(store, {"sharing": torch.randn(2, 8)}, 1.0)
 
 
 @pytest.mark.slow
