@@ -23,7 +23,7 @@ from src.text.answers import MAX_ANSWER_CHARS, AnswerType
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
-GRADER = 4  # raise it when the same two texts may get another verdict than before
+GRADER = 5  # raise it when the same two texts may get another verdict than before
 
 CORRECT = ("string", "number", "symbol", "proof")
 WRONG = ("different", "unparsable", "no answer", "limit", *CHAIN_REASONS)
