@@ -66,6 +66,18 @@ _CLAUSE = re.compile(  # "and the proof is complete", "given that the side is 2"
 )
 _SCALE = re.compile(r"\s(?:thousand|million|billion|trillion)\b", re.I)
 _OPENS_WITH_NUMBER = re.compile(r"[^0-9A-Za-z]*[0-9]")
+_IN_WORDS = re.compile(
+    r"(?<![\\A-Za-z])(?!(?:and|or|to|[a-dxyz]{2}|abc|xyz)\b)[A-Za-z]{2,}|[\u3040-\u9fff\uac00-\ud7a3]"
+)
+_MAKES_MORE_BEFORE = re.compile(r"[√±∓<>≤≥≠^]|[A-Za-z]\s?[-+−–*/×÷·(]")  # before a number; "=>" and "->" point at it
+_NAMED = re.compile(r"\W{0,4}[A-Za-z]\w*(?:[({\[][^=]*[)}\]])?\s*=\s*")  # before a number: "P(X > 2) = 0.3"
+_ARROW = re.compile(r"[-=]+>|[→⇒]")
+_MAKES_MORE = re.compile(r"[^\W_]|[²³√]")  # behind a number: another, a letter, a power, ½
+_NO_MORE = re.compile(  # of its own kind, or said aside: "12 (3 * 4)", "24 = 4 * 6", 3:00, 13 R 1, a date
+    r"\s\(|\s*=|:[0-5][0-9](?![0-9])|\s?R\s?[0-9]|-[01][0-9]-[0-3][0-9](?![0-9])|/(?:19|20)[0-9]{2}(?![0-9])"
+)
+_UNIT_LETTER = re.compile(r"^\s[A-Za-z](?![A-Za-z0-9(])[²³]?")
+_TIMES_X = re.compile(r"(?<=[0-9)])\s?[xX]\s?(?=[0-9(])")
 _CLOSING_PHRASE = re.compile(  # "after 2 days" of "she has 5 apples left after 2 days"
     r"\s(?:after|in|for|per|every|each|from|by|on|at|within|during|out of)\s(?:\S+\s+){0,3}\S+$", re.I
 )
@@ -385,7 +397,24 @@ def _number(text: str) -> str | None:
     answer = _closing(text) if marked is None else _result(marked)
     if answer is None or "\\" in answer or re.fullmatch(r"[A-Za-z]\w?\s*=.*|.*=\s*[A-Za-z]", answer.strip()):
         return answer  # LaTeX is left whole: \frac{3}{4} holds two numbers and is one
+    answer = _TIMES_X.sub(" * ", answer)
+    if _is_more_than_a_number(answer, factorial=marked is not None and answer == _boxed(text)):
+        return answer
     return _number_in(answer) or answer
+
+
+def _is_more_than_a_number(answer: str, factorial: bool) -> bool:
+    """Whether an answer without words says another value than its first number does, "10^6", "3 or 5", "2x + 3": the
+    grader tells what it is worth. factorial: a mark behind the number is one; at the end of a sentence it is none."""
+    number, last = NUMBER.search(answer), _last(NUMBER.finditer(answer))
+    if number is None or last is None or _IN_WORDS.search(answer) or answer.rstrip().endswith("="):
+        return False
+    if _NAMED.fullmatch(answer[: last.start()]) and not _MAKES_MORE.search(answer, last.end()):
+        return False
+    before, after = _ARROW.sub("", answer[: number.start()]), answer[number.end() :]
+    if _MAKES_MORE_BEFORE.search(before) or (factorial and after.startswith("!")):
+        return True
+    return not _NO_MORE.match(after) and _MAKES_MORE.search(_UNIT_LETTER.sub("", after)) is not None
 
 
 def _number_in(answer: str) -> str | None:

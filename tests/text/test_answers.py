@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from src.evaluation.grading import grade
 from src.text.answers import extract_answer, last_number
 from tests.watchdog import ends
 
@@ -135,6 +136,55 @@ from tests.watchdog import ends
 )
 def test_extracts(kind, text, answer):
     assert extract_answer(text, kind) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "gold", "correct"),
+    [
+        (r"\boxed{3, 5}", "3", False),
+        (r"\boxed{3 or 5}", "3", False),
+        (r"\boxed{3} or \boxed{5}", "3", False),
+        ("The answer is 3 and 5.", "3", False),
+        (r"\boxed{2x+3}", "2", False),
+        (r"\boxed{2(x+1)}", "2", False),
+        (r"\boxed{2xy}", "2", False),
+        (r"\boxed{x>3}", "3", False),
+        (r"\boxed{3 < x}", "3", False),
+        (r"\boxed{±3}", "3", False),
+        (r"\boxed{5!}", "5", False),
+        (r"\boxed{5!}", "120", True),
+        ("So the answer is 5!", "5", True),
+        (r"\boxed{5½}", "5", False),
+        (r"\boxed{5½}", "5.5", True),
+        ("#### 5 + 3", "5", False),
+        ("#### 5 + 3", "8", True),
+        (r"\boxed{10^6}", "10", False),
+        (r"\boxed{10^6}", "1000000", True),
+        (r"\boxed{10-15}", "10", False),
+        (r"\boxed{3√2}", "3", False),
+        (r"\boxed{3*4}", "12", True),
+        ("The answer is 12 x 2.", "24", True),
+        ("#### 3:4", "3", False),
+        (r"\boxed{1,000}", "1000", True),
+        ("#### $1,500/month", "1500", True),
+        ("#### $18/day", "18", True),
+        (r"\boxed{50%}", "50", True),
+        ("#### 9 m/s^2", "9", True),
+        ("#### 5 m²", "5", True),
+        ("#### 5 °", "5", True),
+        ("#### 3:00 pm", "3", True),
+        ("#### 3:00", "3", True),
+        ("#### 12 (3 * 4)", "12", True),
+        ("#### => 7", "7", True),
+        ("#### 5 *", "5", True),
+        ("#### P(X > 2) = 0.3", "0.3", True),
+        ("#### x = 5", "5", True),
+        ("#### 3个苹果", "3", True),
+    ],
+)
+def test_a_number_is_all_that_an_answer_says(text, gold, correct):
+    """A wrong answer that begins with the right number is wrong, and a calculation is worth what it comes to."""
+    assert grade(gold, extract_answer(text, "number"), "number").correct is correct
 
 
 def test_an_unclosed_box_is_no_box():
