@@ -29,6 +29,12 @@ NUMBER = re.compile(
 _CURRENCY = re.compile(r"\\?[$€£]\s?|(?<=[-−–])\s")
 _THOUGHTS_END = "</think>"
 _TURN_END = re.compile(r"<\|(?:im_start|im_end|eot_id|end_of_text|endoftext|end|user|assistant)\|>|</s>")
+_TURN_BEGINS = re.compile(  # of the model's own turn: a text that begins with another's, or with an end, has no answer
+    r"\A(?:\s*(?:<s>|<bos>|<start_of_turn>\s*model\b"
+    r"|<[|｜](?!user|system|human|end[|｜]|im_end|eot_id|end_of_text|endoftext)[\w▁ ]{1,30}[|｜]>"
+    r"(?!\s*(?:user|system|human)\s*[\n<])(?:\s*assistant(?=\s*[\n<]))?))+\s*",
+    re.IGNORECASE,
+)
 _NEXT_QUESTION = re.compile(r"\n\s{0,3}(?:#{1,4}\s|\*\*)?(?:Question|Problem|Human|User|Instruction|Q)\b[^\n:]{0,12}:")
 _HASHES = re.compile(r"(?:^|\n|(?<=\s))####[ \t]*([^\n]{1,400})")
 _HEADING = re.compile(r"[*_\s]*(?:[0-9]{1,2}[.):]\s{1,3})?[*_]*[A-Za-z]")
@@ -160,11 +166,12 @@ def _plain(number: re.Match[str]) -> str:
 
 
 def _own_words(text: str) -> str | None:
-    """The text without thoughts, and without what is written after its turn; None if it ends within its thoughts."""
+    """The text without thoughts, and without what marks its turn or is written after it; None if it ends within its
+    thoughts."""
     _, ended, rest = text.rpartition(_THOUGHTS_END)
     if "<think>" in rest:
         return None
-    text = rest if ended else text
+    text = _TURN_BEGINS.sub("", rest if ended else text)
     if turn := _TURN_END.search(text):
         text = text[: turn.start()]
     another = _NEXT_QUESTION.search(text)

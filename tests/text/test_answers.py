@@ -187,6 +187,26 @@ def test_a_number_is_all_that_an_answer_says(text, gold, correct):
     assert grade(gold, extract_answer(text, "number"), "number").correct is correct
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<|im_start|>assistant\nThe answer is 5.<|im_end|>", "5"),
+        ("<|assistant|>\nThe answer is 5.</s>\n<|user|>\nThe answer is 6.", "5"),
+        ("<|start_header_id|>assistant<|end_header_id|>\n\nThe answer is 5.<|eot_id|>", "5"),
+        ("<s> The answer is 5.</s>", "5"),
+        ("<start_of_turn>model\nThe answer is 5.", "5"),
+        ("<｜Assistant｜><think>It is 6.</think>\n\nThe answer is 5.", "5"),
+        ("<think>It is 6.</think><|im_start|>assistant\nThe answer is 5.", "5"),
+        ("<|im_start|>5<|im_end|>", "5"),
+        ("<|im_end|>\nThe answer is 5.", None),
+        ("<|im_start|>user\nThe answer is 5.<|im_end|>", None),
+        ("<|user|>\nThe answer is 5.", None),
+    ],
+)
+def test_markers_around_a_turn_are_no_part_of_it(text, answer):
+    assert extract_answer(text, "math") == answer
+
+
 def test_an_unclosed_box_is_no_box():
     assert extract_answer(r"The answer is 5. \boxed{7", "number") == "5"
 
@@ -216,6 +236,7 @@ NASTY = {
     "arabic digits": "٣" * 50_000,
     "letters": "A " * 50_000,
     "verbs": "the answer is 5" + ", which is f(3)" * 8_000,
+    "markers": "<|im_start|> " * 8_000,
     "right letters": "A is correct " * 8_000,
 }
 
