@@ -109,7 +109,7 @@ def _fill(template: str, row: Mapping[str, Any], types: tuple[type, ...] = (obje
 
 def _as_text(row: Mapping[str, Any], path: str, types: tuple[type, ...]) -> str:
     value = lookup(row, path)
-    if value is None:
+    if value is None or (float in types and value != value):  # NaN is what tables write where there is nothing
         raise KeyError(path)
     if isinstance(value, bytes):  # Parquet of tools that do not say that a column is text
         try:

@@ -68,7 +68,7 @@ class UserRows(Stage):
     """
 
     kind: ClassVar[str] = "rows"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     reader: FileReader
     form: Form
