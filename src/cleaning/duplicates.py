@@ -31,13 +31,14 @@ REASONS = (
 
 @dataclass(frozen=True)
 class Duplicates:
-    """A question stands once in the corpus; compared without case, spaces, punctuation and mark-up.
+    """A question stands once in the corpus; compared without case, spaces, punctuation and mark-up, but for what the
+    brackets of its formulas keep together (`src.text.grouping`).
 
     near: the Jaccard similarity of runs of words from which two questions are the same (0.8: the Pile, RefinedWeb and
         Dolma take 0.5 to 0.85 for documents). Candidates come from MinHash bands, the similarity itself is exact.
         None compares whole questions only.
-    same_numbers: two questions with other numbers are never near-duplicates; they are a family. False compares words
-        and numbers alike, as text corpora do.
+    same_numbers: two questions with other numbers are never near-duplicates; they are a family. Nor are two whose
+        formulas keep other things together. False compares words and numbers alike, as text corpora do.
     family_cap: the most members of a family, the same question with other numbers and names, that stay.
     sketch: the runs of words, and the bands of the sketches.
     """

@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from src.text.family import family_key
+from src.text.grouping import grouping
 from src.text.minhash import MinHashSketch, Sketcher
 from src.text.shingles import U64, WordWindow, numbers_of, wholes, words_of
 
 
 @dataclass(frozen=True)
 class Features:
-    """By row, all uint64 but the last four. `ids`, `tickets`: what of two alike rows decides; `whole`: of the question;
-    `family`: with other numbers and people; `numbers`: those in it; `bands` [rows, bands]; `sets` and `sizes`: its
+    """By row, all uint64 but the last four. `ids`, `tickets`: what of two alike rows decides; `whole`: of the question,
+    with the `grouping` of its formulas; `family`: with other numbers and people; `numbers`: those in it, and the
+    grouping; `bands` [rows, bands]; `sets` and `sizes`: its
     runs of words (uint32, one row after the other) and how many they are; `tool`: solved by a program."""
 
     ids: np.ndarray
@@ -52,14 +54,16 @@ def features_of(
     sketch: MinHashSketch,
     families: bool,
 ) -> Features:
-    """`words`: of the questions' keys; `sketch`: of these. `ids` are content ids. Without `families` all are 0."""
+    """`questions`: normalised; `words`: of their keys; `sketch`: of these. `ids` are content ids. Without `families`
+    all are 0."""
     family = wholes(words_of([family_key(question) for question in questions])) if families else np.zeros(len(ids), U64)
+    grouped = wholes(words_of([grouping(question) for question in questions]))
     return Features(
         ids=np.array([int(id[:16], 16) for id in ids], U64),
         tickets=keys_of(tickets),
-        whole=wholes(words),
+        whole=wholes(words) ^ grouped,
         family=family,
-        numbers=numbers_of(words),
+        numbers=numbers_of(words) ^ grouped,
         bands=sketch.bands,
         sets=sketch.sets.hashes,
         sizes=np.diff(sketch.sets.offsets).astype(np.uint32),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from src.core.errors import UserError
 from src.corpus.files import FileReader, RawRow, find_files
-from src.corpus.parquet import check_columns
+from src.corpus.parquet import columns_of
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,16 @@ class ArrowReader(FileReader):
             except (pa.ArrowException, OSError):  # told when the file is read
                 continue
 
-    def rows(self, columns: Sequence[str]) -> Iterator[RawRow]:
+    def rows(self, paths: Sequence[str]) -> Iterator[RawRow]:
         import pyarrow as pa
 
         for path in find_files(self.files):
             number = 0
             try:
                 with pa.ipc.open_stream(pa.memory_map(str(path))) as stream:
-                    check_columns(path, columns, stream.schema.names)
+                    columns = columns_of(path, paths, stream.schema.names)
                     for batch in stream:
-                        for row in batch.select(list(columns)).to_pylist():
+                        for row in batch.select(columns).to_pylist():
                             number += 1
                             yield RawRow(f"{path}, row {number}", path.parent.name, row)
             except (pa.ArrowException, OSError) as error:

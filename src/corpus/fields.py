@@ -38,10 +38,13 @@ class Fields:
             if not template or not _paths(template):
                 raise ValueError(f"a field mapping must name at least one field, not {template!r}")
 
+    def paths(self) -> list[str]:
+        """The dotted paths that are needed, in order."""
+        return list(dict.fromkeys(path for template in (self.text, *self.meta.values()) for path in _paths(template)))
+
     def columns(self) -> list[str]:
-        """The top-level fields that are needed, in order."""
-        paths = (path for template in (self.text, *self.meta.values()) for path in _paths(template))
-        return list(dict.fromkeys(path.split(".")[0] for path in paths))
+        """The top-level fields that are needed, in order, where no field's own name holds a dot."""
+        return list(dict.fromkeys(path.split(".")[0] for path in self.paths()))
 
     def passage(self, row: object, source: str, place: str) -> Passage | BadRow:
         """The row's passage, or the reason why it has none."""
@@ -106,7 +109,7 @@ def _fill(template: str, row: Mapping[str, Any], types: tuple[type, ...] = (obje
 
 def _as_text(row: Mapping[str, Any], path: str, types: tuple[type, ...]) -> str:
     value = lookup(row, path)
-    if value is None:
+    if value is None or (float in types and value != value):  # NaN is what tables write where there is nothing
         raise KeyError(path)
     if isinstance(value, bytes):  # Parquet of tools that do not say that a column is text
         try:

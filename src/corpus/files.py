@@ -43,8 +43,8 @@ class FileReader(Reader):
         self.fields()
 
     @abstractmethod
-    def rows(self, columns: Sequence[str]) -> Iterator[RawRow]:
-        """Every row of the files, of which the named top-level fields are needed."""
+    def rows(self, paths: Sequence[str]) -> Iterator[RawRow]:
+        """Every row of the files, of which the fields at these dotted paths are needed."""
 
     def field_names(self) -> Iterator[tuple[Path, list[str]]]:
         """Each file with the names of its fields; of JSON Lines, those that its first rows have. A file whose fields
@@ -59,7 +59,7 @@ class FileReader(Reader):
 
     def read(self) -> Iterator[Passage | BadRow]:
         fields = self.fields()
-        for place, source, content in self.rows(fields.columns()):
+        for place, source, content in self.rows(fields.paths()):
             yield content if isinstance(content, BadRow) else fields.passage(content, source, place)
 
     def fields(self) -> Fields:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ class JsonlReader(FileReader):
             first = (row for _, row in islice(self._contents(path), LOOKED_AT) if isinstance(row, Mapping))
             yield path, list(dict.fromkeys(name for row in first for name in row))
 
-    def rows(self, columns: Sequence[str]) -> Iterator[RawRow]:
+    def rows(self, paths: Sequence[str]) -> Iterator[RawRow]:
         for path in find_files(self.files):
             name = path.name.removesuffix(path.suffix) if path.suffix in COMPRESSED else path.name
             source = name.removesuffix(".json").removesuffix(".jsonl")
@@ -99,7 +100,7 @@ def _opened(path: Path) -> Iterator[BufferedReader]:
     try:
         with _binary(path) as file:
             yield file
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise _damaged(path, error) from None
     except OSError as error:
         if path.suffix == ".zst" and error.errno is None:  # pyarrow's decoder, not the operating system

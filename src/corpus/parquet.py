@@ -38,21 +38,21 @@ class ParquetReader(FileReader):
             except (pa.ArrowException, OSError):  # told when the file is read
                 continue
 
-    def rows(self, columns: Sequence[str]) -> Iterator[RawRow]:
+    def rows(self, paths: Sequence[str]) -> Iterator[RawRow]:
         for path in find_files(self.files):
-            for number, row in enumerate(_rows(path, list(columns)), start=1):
+            for number, row in enumerate(_rows(path, paths), start=1):
                 place = f"{path}, row {number}"
                 yield RawRow(place, path.stem, BadRow(place, "invalid UTF-8") if row is None else row)
 
 
-def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any] | None]:
+def _rows(path: Path, paths: Sequence[str]) -> Iterator[dict[str, Any] | None]:
     """Every row as a dictionary; None for one whose bytes are no UTF-8."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         file = pq.ParquetFile(path)
-        check_columns(path, columns, file.schema_arrow.names)
+        columns = columns_of(path, paths, file.schema_arrow.names)
         for batch in file.iter_batches(BATCH_ROWS, columns=columns):
             yield from _batch_rows(batch)
     except (pa.ArrowException, OSError) as error:
@@ -73,9 +73,15 @@ def _batch_rows(batch: Any) -> Iterator[dict[str, Any] | None]:
             yield None
 
 
-def check_columns(path: Path, wanted: Sequence[str], there: Sequence[str]) -> None:
-    for column in wanted:
+def columns_of(path: Path, wanted: Sequence[str], there: Sequence[str]) -> list[str]:
+    """The columns that hold the wanted dotted paths: one whose own name holds the dot comes first, as in `lookup`.
+    Raises UserError for a path that none holds."""
+    found: dict[str, None] = {}
+    for name in wanted:
+        column = name if name in there else name.split(".")[0]
         if column not in there:
             near = get_close_matches(column, there, n=1)
             hint = f"Did you mean '{near[0]}'? " if near else ""
             raise UserError(f"'{path}' has no column '{column}'.", f"{hint}It has: {', '.join(there)}")
+        found[column] = None
+    return list(found)

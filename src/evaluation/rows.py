@@ -27,7 +27,7 @@ class BenchmarkRow:
     def value(self, name: str) -> Any:
         """A field's value. "a.b" looks inside a; "a|b" is the one of the two that the row has.
 
-        Raises UserError when it is not there or null.
+        Raises UserError when it is not there, null or NaN.
         """
         name = next((option for option in name.split("|") if option in self.values), name)
         value: Any = self.values
@@ -38,6 +38,8 @@ class BenchmarkRow:
             value = value[part]
         if value is None:
             raise self.error(f"the field '{name}' is null", "Mend or remove the row.")
+        if value != value:  # what tables write where there is nothing
+            raise self.error(f"the field '{name}' is NaN", "Mend or remove the row.")
         return value
 
     def text(self, name: str) -> str:
@@ -65,6 +67,8 @@ class BenchmarkRow:
 
 
 def _written(value: Any) -> str:
+    if value != value:
+        return ""
     return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
@@ -108,9 +112,15 @@ def _jsonl(path: Path) -> Iterator[BenchmarkRow]:
 def _row(where: str, line: str) -> BenchmarkRow:
     try:
         values = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UserError(f"{where} is no JSON: {error}", "Mend or remove the line.") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where} is no JSON{_reason(error)}", "Mend or remove the line.") from None
     return _checked(where, values)
+
+
+def _reason(error: ValueError | RecursionError) -> str:
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError):
+        return f": {error}"
+    return " that can be read: it holds a number of thousands of digits"  # more than Python converts
 
 
 def _checked(where: str, values: Any) -> BenchmarkRow:
@@ -122,8 +132,8 @@ def _checked(where: str, values: Any) -> BenchmarkRow:
 def _json(path: Path) -> Iterator[BenchmarkRow]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path.name} is no JSON: {error}", "Mend the file.") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path.name} is no JSON{_reason(error)}", "Mend the file.") from None
     if not isinstance(rows, list):
         raise UserError(f"{path.name} holds no list of rows.", "Write a JSON list, or one object a line as .jsonl.")
     return (_checked(f"{path.name}, entry {number}", values) for number, values in enumerate(rows, 1))

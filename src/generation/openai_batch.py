@@ -39,8 +39,9 @@ T = TypeVar("T")
 ENDED = ("completed", "expired", "cancelled", "failed")
 METADATA = "asked_by"
 WINDOW_SECONDS = 24 * 3600.0  # a batch's completion window: afterwards it has ended, whatever came of it
-LISTED = 100  # of the provider's batches, newest first, when a batch is looked for whose number was never heard
+LISTED = 100  # batches on a page of the provider's list, when one is looked for whose number was never heard
 LOOKS = 2  # at that list, before the batch is taken never to have been made
+MARGIN_SECONDS = 24 * 3600.0  # by which it may seem older there: clocks differ, and an earlier version noted no time
 FULL_SECONDS = 60.0  # for so long a queue that was full is taken to be full
 TOO_MUCH = ("token_limit", "enqueued", "too large", "too many requests in", "maximum number of requests", "413")
 
@@ -264,8 +265,7 @@ class OpenAIBatchSession(OpenAISession):
             for look in range(LOOKS):
                 if look:
                     time.sleep(self._batch.poll_seconds)
-                listed = self._patiently(lambda: self._client.get("/batches", limit=str(LISTED)))
-                for sent in listed.get("data") or []:
+                for sent in self._listed(batch.written_at - MARGIN_SECONDS):
                     if (sent.get("metadata") or {}).get(METADATA) == batch.token:
                         self._books.batches.note_id(batch.token, sent["id"])
                         return str(sent["id"])
@@ -273,6 +273,21 @@ class OpenAIBatchSession(OpenAISession):
             return None
         finally:
             self._books.answers.release(batch.token)
+
+    def _listed(self, since: float) -> Iterator[Mapping[str, Any]]:
+        """The provider's batches, newest first, page by page, until they are older than `since` (seconds since
+        1970)."""
+        seen, after = set[str](), dict[str, str]()
+        while True:
+            page = self._patiently(lambda: self._client.get("/batches", limit=str(LISTED), **after))  # noqa: B023
+            listed = page.get("data") or []
+            new = [sent for sent in listed if sent["id"] not in seen]  # none: the server knows no `after`
+            yield from new
+            made = [sent.get("created_at") or since for sent in new]
+            if not new or max(made) < since or not page.get("has_more", len(listed) >= LISTED):
+                return
+            seen.update(sent["id"] for sent in new)
+            after = {"after": new[-1]["id"]}
 
     def _read(self, files: list[str], booked: dict[str, Spent], promised: int) -> Output:
         options, contents = self._options, list[bytes]()

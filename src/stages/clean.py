@@ -68,7 +68,7 @@ class Clean(Stage):
     """
 
     kind: ClassVar[str] = "clean"
-    version: ClassVar[int] = 10
+    version: ClassVar[int] = 11
 
     rules: Rules | None = field(default_factory=Rules)
     duplicates: Duplicates | None = field(default_factory=Duplicates)
@@ -194,8 +194,8 @@ def _sift(part: Part, folder: Path) -> Path:
 
 def _features_of_questions(asked: list[tuple[str, str]], sketcher: Sketcher) -> Features:
     """`asked`: ids and questions."""
-    ids, questions = [id for id, _ in asked], [question for _, question in asked]
-    words = words_of([comparison_key(normalise(question)) for question in questions])
+    ids, questions = [id for id, _ in asked], [normalise(question) for _, question in asked]
+    words = words_of([comparison_key(question) for question in questions])
     return features_of(ids, ids, questions, words, [False] * len(ids), sketcher.sketch(words), families=False)
 
 

@@ -13,6 +13,7 @@ from src.keypoints.asking import read_question
 from src.keypoints.records import Composition, KeyPointQuestion
 from src.stages.asking import Ask
 from src.stages.teacher import BEYOND_CALLS, CUT_OFF, AsksTeacher
+from src.text.grouping import grouping
 from src.text.spelling import comparison_key
 
 
@@ -24,7 +25,7 @@ class Questions(AsksTeacher):
     """
 
     kind: ClassVar[str] = "questions"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     tokens_a_prompt: ClassVar[int] = 900
 
     @property
@@ -51,7 +52,7 @@ class Questions(AsksTeacher):
             if question is None:
                 ctx.tally.reject(CUT_OFF if text.finish_reason == "length" else "no question between <Q> and </Q>")
                 continue
-            if (key := content_id(comparison_key(question))) in seen:
+            if (key := content_id(comparison_key(question), grouping(question))) in seen:
                 ctx.tally.reject("the same question again")
                 continue
             seen.add(key)

@@ -72,7 +72,7 @@ class UserRows(Stage):
     """
 
     kind: ClassVar[str] = "rows"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     counts_rows: ClassVar[bool] = True
 
     reader: FileReader
@@ -170,8 +170,8 @@ class UserRows(Stage):
     def _all(self) -> Iterator[UserRow | BadRow]:
         before: Counter[str] = Counter()
         mappings = {name: self._field(name) for name in self.fields}
-        columns = dict.fromkeys(column for mapping in mappings.values() for column in mapping.columns())
-        for place, source, content in self.reader.rows(list(columns)):
+        paths = dict.fromkeys(path for mapping in mappings.values() for path in mapping.paths())
+        for place, source, content in self.reader.rows(list(paths)):
             if isinstance(content, BadRow):
                 yield content
                 continue

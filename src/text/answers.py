@@ -29,6 +29,12 @@ NUMBER = re.compile(
 _CURRENCY = re.compile(r"\\?[$€£]\s?|(?<=[-−–])\s")
 _THOUGHTS_END = "</think>"
 _TURN_END = re.compile(r"<\|(?:im_start|im_end|eot_id|end_of_text|endoftext|end|user|assistant)\|>|</s>")
+_TURN_BEGINS = re.compile(  # of the model's own turn: a text that begins with another's, or with an end, has no answer
+    r"\A(?:\s*(?:<s>|<bos>|<start_of_turn>\s*model\b"
+    r"|<[|｜](?!user|system|human|end[|｜]|im_end|eot_id|end_of_text|endoftext)[\w▁ ]{1,30}[|｜]>"
+    r"(?!\s*(?:user|system|human)\s*[\n<])(?:\s*assistant(?=\s*[\n<]))?))+\s*",
+    re.IGNORECASE,
+)
 _NEXT_QUESTION = re.compile(r"\n\s{0,3}(?:#{1,4}\s|\*\*)?(?:Question|Problem|Human|User|Instruction|Q)\b[^\n:]{0,12}:")
 _HASHES = re.compile(r"(?:^|\n|(?<=\s))####[ \t]*([^\n]{1,400})")
 _HEADING = re.compile(r"[*_\s]*(?:[0-9]{1,2}[.):]\s{1,3})?[*_]*[A-Za-z]")
@@ -53,8 +59,31 @@ _NOT_THIS = re.compile(r"^not\s[^,\n]{1,60}?,?\sbut\s(?:rather\s)?")
 _VERBS = re.compile(r"\b(?:is|are|equals|be|becomes|gives|i\.e\.,?|that is,?|which is)\s{1,3}(?!not\b)")
 _VALUE = re.compile(r"[0-9\\$]|^\W*(?!(?:it|all|so|that)\b)\w+\W*$")  # what a verb may say that the answer is
 _HOLDS_A_VALUE = re.compile(r"[0-9\\$]")
+_OPENS_WITH_VALUE = re.compile(
+    r"[*_(\[{]{0,4}[-+−–±]?\s?(?:\\?[$€£]|\\[(\[a-zA-Z{]|\.?[0-9]|[A-Za-z](?:_?[A-Za-z0-9])?\s?=\s?[^\s=])"
+)
+_RESTATED = re.compile(  # "f(3), which is 12", "3 times 4 equals 12"
+    r",?\s(?:(?:which\s|that\s)?(?:is|are|equals|gives)|i\.e\.),?\s{1,3}(?=[-(]?(?:\\?\$|\\[(\[a-z]|\.?[0-9]))"
+)
+_CALCULATING = re.compile(r"\b(?:of|times|plus|minus|over|(?:divided|multiplied) by)\b")
+_CLAUSE = re.compile(  # "and the proof is complete", "given that the side is 2", "(this is exact)"
+    r"\s\((?=[A-Za-z]{2})|,?\s(?:and|so|but|when|while|given|provided|which|that|if|for|with)\s(?=\W{0,4}[A-Za-z])"
+    r"(?!\W{0,4}[A-Za-z](?:_?[A-Za-z0-9])?\W{0,3}=)|[,;]\s(?=[A-Za-z]{2})(?!(?:and|or)\b)"
+)
 _SCALE = re.compile(r"\s(?:thousand|million|billion|trillion)\b", re.I)
 _OPENS_WITH_NUMBER = re.compile(r"[^0-9A-Za-z]*[0-9]")
+_IN_WORDS = re.compile(
+    r"(?<![\\A-Za-z])(?!(?:and|or|to|[a-dxyz]{2}|abc|xyz)\b)[A-Za-z]{2,}|[\u3040-\u9fff\uac00-\ud7a3]"
+)
+_MAKES_MORE_BEFORE = re.compile(r"[√±∓<>≤≥≠^]|[A-Za-z]\s?[-+−–*/×÷·(]")  # before a number; "=>" and "->" point at it
+_NAMED = re.compile(r"\W{0,4}[A-Za-z]\w*(?:[({\[][^=]*[)}\]])?\s*=\s*")  # before a number: "P(X > 2) = 0.3"
+_ARROW = re.compile(r"[-=]+>|[→⇒]")
+_MAKES_MORE = re.compile(r"[^\W_]|[²³√]")  # behind a number: another, a letter, a power, ½
+_NO_MORE = re.compile(  # of its own kind, or said aside: "12 (3 * 4)", "24 = 4 * 6", 3:00, 13 R 1, a date
+    r"\s\(|\s*=|:[0-5][0-9](?![0-9])|\s?R\s?[0-9]|-[01][0-9]-[0-3][0-9](?![0-9])|/(?:19|20)[0-9]{2}(?![0-9])"
+)
+_UNIT_LETTER = re.compile(r"^\s[A-Za-z](?![A-Za-z0-9(])[²³]?")
+_TIMES_X = re.compile(r"(?<=[0-9)])\s?[xX]\s?(?=[0-9(])")
 _CLOSING_PHRASE = re.compile(  # "after 2 days" of "she has 5 apples left after 2 days"
     r"\s(?:after|in|for|per|every|each|from|by|on|at|within|during|out of)\s(?:\S+\s+){0,3}\S+$", re.I
 )
@@ -93,7 +122,14 @@ _LONE_LETTER = re.compile(r"\W{0,8}([a-p])\W{0,8}")
 _CHOSEN = re.compile(
     r"\b(?:(?:is|choose|pick|select)\s{1,3}(?=[A-P]\s{1,3}(?:because|since|as|and|for)\b)"  # "it is A because"
     r"|(?:options?|choices?)\s{1,3}(?:is\s{1,3})?[*(]{0,3})([A-Z])(?![A-Za-z0-9])"
+    r"(?!\W{1,4}(?:is|are|must be)\s(?:wrong|incorrect|false|not)\b)"
 )
+_CALLED_RIGHT = re.compile(
+    r"(?<!tatement )(?<!laim )(?<!ngle )(?<!oint )(?<!igure )(?<!tudent )(?<!erson )(?<![A-Za-z0-9'’$\\{_^])"
+    r"[*(]{0,3}([A-P])[*)]{0,3}\s{1,3}(?:is|must be)\s{1,3}(?:the\s{1,3})?(?:(?:only|best)\s{1,3})?"
+    r"(?:correct|right|answer|choice|option)\b(?![-'’]|\s{1,3}(?:only|if|when|for|about|that|angle|triangle|but)\b)"
+)
+_NEXT_SENTENCE = re.compile(r"[.!?]\s|\n")
 
 
 def extract_answer(text: str, answer_type: AnswerType) -> str | None:
@@ -130,11 +166,12 @@ def _plain(number: re.Match[str]) -> str:
 
 
 def _own_words(text: str) -> str | None:
-    """The text without thoughts, and without what is written after its turn; None if it ends within its thoughts."""
+    """The text without thoughts, and without what marks its turn or is written after it; None if it ends within its
+    thoughts."""
     _, ended, rest = text.rpartition(_THOUGHTS_END)
     if "<think>" in rest:
         return None
-    text = rest if ended else text
+    text = _TURN_BEGINS.sub("", rest if ended else text)
     if turn := _TURN_END.search(text):
         text = text[: turn.start()]
     another = _NEXT_QUESTION.search(text)
@@ -232,13 +269,33 @@ def _stated(piece: str) -> str | None:
     )
     sentence = sentence[: end.start()] if end and end.start() else sentence
     sentence = _ASIDE.split(sentence)[0]
-    sentence = _NOT_THIS.sub("", sentence)
-    verb = _last(_VERBS.finditer(sentence))
-    if verb and _VALUE.search(sentence[verb.end() :]):
-        sentence = sentence[verb.end() :]
+    sentence = _said_last(_NOT_THIS.sub("", sentence))
     if formula := _first_formulas(sentence):
         return formula
     return _FILLER.sub("", sentence, count=1) if _FILLER.match(sentence) else sentence
+
+
+def _said_last(sentence: str) -> str:
+    """What the last verb says that the answer is, "12" of "the number of ways, which is 12"; where the sentence opens
+    with a value, that value: "42" of "42, and the proof is complete", but "12" of "3 times 4, which is 12"."""
+    filler = _FILLER.match(sentence)
+    opening = sentence[filler.end() :] if filler else sentence
+    if not _OPENS_WITH_VALUE.match(opening):
+        verbs = [verb for verb in _VERBS.finditer(sentence) if _VALUE.search(sentence[verb.end() :])]
+        verbs = [verb for verb in verbs if _HOLDS_A_VALUE.search(sentence[verb.end() :])] or verbs
+        return _said_last(sentence[verbs[-1].end() :]) if verbs else sentence
+    restated = _RESTATED.search(opening)
+    if restated and _is_calculation(opening[: restated.start()]):
+        return _said_last(opening[restated.end() :])
+    formula = _MATH.match(opening)
+    clause = None if formula and not _is_money(formula) else _CLAUSE.search(opening)
+    return opening[: clause.start()] if clause and _VERBS.search(opening, clause.start()) else sentence
+
+
+def _is_calculation(piece: str) -> bool:
+    """Numbers with an operator, or a formula that says the value of no number: f(3), m + n."""
+    plain = _CALCULATING.sub(" * ", _LATEX.sub("", _BETWEEN.sub(" ", piece)))
+    return not _WORD.search(plain) and "," not in plain and bool(re.search(r"[A-Za-z]", plain) or _INFIX.search(plain))
 
 
 def _is_money(match: re.Match[str]) -> bool:
@@ -347,7 +404,24 @@ def _number(text: str) -> str | None:
     answer = _closing(text) if marked is None else _result(marked)
     if answer is None or "\\" in answer or re.fullmatch(r"[A-Za-z]\w?\s*=.*|.*=\s*[A-Za-z]", answer.strip()):
         return answer  # LaTeX is left whole: \frac{3}{4} holds two numbers and is one
+    answer = _TIMES_X.sub(" * ", answer)
+    if _is_more_than_a_number(answer, factorial=marked is not None and answer == _boxed(text)):
+        return answer
     return _number_in(answer) or answer
+
+
+def _is_more_than_a_number(answer: str, factorial: bool) -> bool:
+    """Whether an answer without words says another value than its first number does, "10^6", "3 or 5", "2x + 3": the
+    grader tells what it is worth. factorial: a mark behind the number is one; at the end of a sentence it is none."""
+    number, last = NUMBER.search(answer), _last(NUMBER.finditer(answer))
+    if number is None or last is None or _IN_WORDS.search(answer) or answer.rstrip().endswith("="):
+        return False
+    if _NAMED.fullmatch(answer[: last.start()]) and not _MAKES_MORE.search(answer, last.end()):
+        return False
+    before, after = _ARROW.sub("", answer[: number.start()]), answer[number.end() :]
+    if _MAKES_MORE_BEFORE.search(before) or (factorial and after.startswith("!")):
+        return True
+    return not _NO_MORE.match(after) and _MAKES_MORE.search(_UNIT_LETTER.sub("", after)) is not None
 
 
 def _number_in(answer: str) -> str | None:
@@ -385,7 +459,8 @@ def _choice(text: str) -> str | None:
     announced = _announced(text)
     if announced is not None and announced > boxed_at and (letter := _option_in(text[announced:][:PIECE_CHARS])):
         return letter
-    chosen = _last(_CHOSEN.finditer(text))
+    named = [match for match in (_last(_CHOSEN.finditer(text)), _called_right(text)) if match]
+    chosen = max(named, key=lambda match: match.start(), default=None)
     if chosen and chosen.start() > boxed_at:
         return chosen[1]
     if found or ("####" in text and _hashes(text)):
@@ -395,6 +470,13 @@ def _choice(text: str) -> str | None:
         return _stated(text[announced:][:PIECE_CHARS])
     last = _last(_LETTER.finditer(text)) or _LONE_LETTER.fullmatch(text)
     return next(letter for letter in last.groups() if letter).upper() if last else None
+
+
+def _called_right(text: str) -> re.Match[str] | None:
+    """The last letter that is called right, "A is the correct answer", if no later sentence names another."""
+    right = _last(_CALLED_RIGHT.finditer(text))
+    end = _NEXT_SENTENCE.search(text, right.end()) if right else None
+    return None if end and _LETTER.search(text, end.end()) else right
 
 
 def _option_in(piece: str, strict: bool = False) -> str | None:
@@ -409,7 +491,7 @@ def _option_in(piece: str, strict: bool = False) -> str | None:
     formula = start and strict and re.match(r"\s*[=+*/^_<>]", sentence[start.end() :])
     if start and not (article or word or formula):
         return start[1].upper()
-    named = re.search(r"\(([A-Z])\)", sentence) or _CHOSEN.search(sentence)
+    named = _CALLED_RIGHT.search(sentence) or re.search(r"\(([A-Z])\)", sentence) or _CHOSEN.search(sentence)
     named = named or re.search(r"\bis\s{1,3}[*(]{0,3}([A-Z])(?=[).:,*\s]|$)(?! [a-z])", sentence)
     return named[1] if named else None
 

@@ -3,8 +3,8 @@ r"""Arithmetic that a text states, as `12 * 7 = 84` or `\frac{3}{4} \cdot 20 = 1
 Only what is arithmetic beyond doubt is looked at: both sides numbers, nothing symbolic touching them, and one after
 the first a plain number, or the whole a division with its rest, `29 = 4 * 7 + 1` (another number that stands first is
 often an equation under trial: "9 = 2 * 4? No."). Not looked at is what follows a function's name (`\cos 0 + 1 = 2`), a
-subscript, a number (`2 1/2 + 1`, `-3 (4) + 1`) or "of" (`20% of 50 + 5`), what goes on with a remainder or the rest
-of a mixed number, and what comes after "let's try some values".
+subscript, a number (`2 1/2 + 1`, `-3 (4) + 1`) or "of" (`20% of 50 + 5`), a label's number and its dash (`Step 2 - 5 +
+10 = 15`), what goes on with a remainder or the rest of a mixed number, and what comes after "let's try some values".
 A statement that cannot be read is not wrong, it is not counted. Nor is one that holds as people write who mean the
 right thing (`_holds_otherwise`), or whose left side is worked out rightly later on.
 """
@@ -21,9 +21,10 @@ Number = int | Fraction
 
 MAX_CHARS = 20_000  # of a text that is read: a longer solution is no arithmetic
 _MAX_POWER, _MAX_DIGITS = 64, 40
+_MAX_SIDES = 40  # of a chain, "1 = 1 = 1 ...": a longer one is debris, and would be read again from each of its sides
 
 _FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}\\]{1,40})\}|(\d))\s*(?:\{([^{}\\]{1,40})\}|(\d))")
-_POWER = re.compile(r"(?<=[\d)]) ?\*\* ?(?=[-\d(])")  # other doubled stars are bold type
+_POWER = re.compile(r"(?<=[\d)]) ?\*\* ?(?=-?[\d(])")  # other doubled stars are bold type
 _EXPONENT = re.compile(r"\^\{(\d{1,3})\}")  # not of -1: many an inverse is one of another arithmetic
 _LAYOUT = re.compile(r"\\(?:text|mathrm|textbf|mathbf)\s*\{\s*\}|\\[,;:! ]|\\(?:left|right)(?![a-z])")
 _BOX = re.compile(r"\\boxed\s*\{([^{}]*)\}")
@@ -40,6 +41,12 @@ _SIDE_CHARACTERS = "0123456789.,%+-*/^() \t\r\v\f\x1c\x1d\x1e\x1f"  # all of ASC
 _STATEMENT = re.compile(rf"(?<![\w.,^)}}'!:/*+-])({_SIDE}(?:[=≈]{_SIDE})+)")
 _JOINT = re.compile(r"(?<=\d)\$(?=\d)|(?<=\d)/-(?![\d(])")  # "= $2.43$3 * 4", two formulas; "2/-", a price in rupees
 _TIMES = re.compile(r"(?<=[\d)]) ?x(?= ?[\d(.])")  # "25 x 2/5 = 10"
+_LABELLED = re.compile(
+    r"\b(?:step|part|case|day|week|month|round|stage|phase|level|question|problem|exercise|example|equation|item"
+    r"|method|way|option|solution|scenario|attempt|trial|test|group|team|row|no\.)\s*$",
+    re.IGNORECASE,
+)
+_LABEL_NUMBER = re.compile(r"\d{1,2}\s*-\s+")  # and its dash
 # What a side goes on from: then it is not the whole side.
 _BEFORE = re.compile(
     r"[)}\]!^_%*/+'<>≤≥≠≡√∇∘⊕⊗★☆#@△-]\s*$|\d\s*$|\b(?:mod|base|not|of|off|per|times|x)\s*$|[\d)][a-z]\s*$"
@@ -134,9 +141,14 @@ def _statements(line: str) -> Iterator[tuple[str, str]]:
     on: `F(3) = 54 + 45 = 99`."""
     at = 0
     while match := _STATEMENT.search(line, _beginning(line, at)):
+        if match[1].count("=") + match[1].count("≈") > _MAX_SIDES:
+            at = match.end()
+            continue
         statement = match[1].strip()
         end = match.start() + len(match[1].rstrip())
-        before = line[: match.start(1)][-24:]
+        before = line[max(0, match.start(1) - 24) : match.start(1)]
+        if _LABELLED.search(before) and (label := _LABEL_NUMBER.match(statement)):
+            statement, before = statement[label.end() :], ""
         whole = not _BEFORE.search(before) and not _CONTINUES.match(statement)
         whole = whole and not _SUPPOSED.search(before) and not _WORDED.search(before)
         whole = whole and not (statement[0] == "-" and _VARIABLE.search(before))

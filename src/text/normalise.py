@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 
+# What ends a line besides a newline: vertical tab, form feed, next line, line and paragraph separator.
+_LINE_ENDS = re.compile("[\x0b\x0c\x85\u2028\u2029]")
 # Control characters but tab and newline; soft hyphen, zero-width marks, byte-order mark.
 _INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
-_CONTROLS = dict.fromkeys(code for code in range(128) if _INVISIBLE.match(chr(code)))
+_CONTROLS: dict[int, str | None] = {
+    **dict.fromkeys(code for code in range(128) if _INVISIBLE.match(chr(code))),
+    **dict.fromkeys(map(ord, "\x0b\x0c"), "\n"),
+}
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _TRAILING = re.compile(r"[ \t]+(?=\n|\Z)")
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -28,6 +33,7 @@ def normalise(text: str) -> str:
         text = text.translate(_CONTROLS)
     else:
         text = text.encode("utf-8", "replace").decode() if _has_surrogate(text) else text
+        text = _LINE_ENDS.sub("\n", text)
         text = unicodedata.normalize("NFC", _SPACES.sub(" ", _INVISIBLE.sub("", text)))
     if " \n" in text or "\t\n" in text:
         text = _TRAILING.sub("", text)

@@ -61,19 +61,13 @@ def comparison_key(question: str) -> str:
 def folded(text: str) -> str:
     """The text with its formulas in one spelling, operators standing apart, without bold type and drawings. It is for
     comparing, not for reading."""
-    if not text.isascii():  # superscripts first: composed for compatibility, x² would be x2
-        text = unicodedata.normalize("NFKC", _FANCY.sub(lambda m: _PLAIN[m[0]], text)).replace("\u2044", "/")
-    if "[asy]" in text:
-        text = _FIGURE.sub(" ", text)
-    text = _unmarked(text)
-    if "\\" in text or "{,}" in text:
-        text = _LAYOUT.sub(lambda m: "" if m[0] == "{,}" else " ", text)
-        text = _STYLED_FRACTION.sub(r"\\frac", text)
+    text = typed(text)
+    if "\\frac" in text:
         for _ in range(3):  # so deep do fractions stand in fractions
             text, found = _FRACTION.subn(_slashed, text)
             if not found:
                 break
-        text = _DEGREE.sub("°", _COMMAND.sub(lambda m: _SYMBOLS.get(m[1], m[0]), text))
+    text = signed(text)
     if "**" in text or "__" in text:  # bold type, and a gap to be filled
         text = _POWER.sub("^", text).replace("**", " ").replace("__", " ")
     text = text.replace("<=", "≤").replace(">=", "≥").replace("!=", "≠")
@@ -83,6 +77,27 @@ def folded(text: str) -> str:
     for sign in signs:  # a third of the time that one regular expression takes
         text = text.replace(sign, f" {sign} ")
     return _FACTOR.sub(r"\g<0> ", text)
+
+
+def typed(text: str) -> str:
+    """The text without mark-up, layout and drawings, characters as one types them: commands, brackets and braces are
+    left."""
+    if not text.isascii():  # superscripts first: composed for compatibility, x² would be x2
+        text = unicodedata.normalize("NFKC", _FANCY.sub(lambda m: _PLAIN[m[0]], text)).replace("\u2044", "/")
+    if "[asy]" in text:
+        text = _FIGURE.sub(" ", text)
+    text = _unmarked(text)
+    if "\\" in text or "{,}" in text:
+        text = _LAYOUT.sub(lambda m: "" if m[0] == "{,}" else " ", text)
+        text = _STYLED_FRACTION.sub(r"\\frac", text)
+    return text
+
+
+def signed(text: str) -> str:
+    r"""The text with signs for their commands: `*` for `\times`."""
+    if "\\" in text:
+        text = _COMMAND.sub(lambda m: _SYMBOLS.get(m[1], m[0]), text)
+    return _DEGREE.sub("°", text) if "°" in text else text
 
 
 def _unmarked(text: str) -> str:

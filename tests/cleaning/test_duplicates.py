@@ -9,15 +9,15 @@ from src.cleaning.duplicates import REASONS, Duplicates
 from src.cleaning.features import Shelf, features_of
 from src.core.records import content_id
 from src.text.minhash import Sketcher
-from src.text.normalise import question_key
 from src.text.shingles import words_of
+from src.text.spelling import comparison_key
 
 BASE = "A farmer has 12 cows and 7 goats on the green hill and sells 5 of the cows to a friend in the old town"
 
 
 def features(questions, tool=None):
     ids = [content_id(question) for question in questions]
-    words = words_of([question_key(question) for question in questions])
+    words = words_of([comparison_key(question) for question in questions])
     return features_of(ids, ids, questions, words, tool or [False] * len(ids), Sketcher().sketch(words), families=True)
 
 
@@ -37,6 +37,24 @@ def test_the_same_words_with_the_same_numbers_are_near(tmp_path):
     found = judged([BASE, reworded, renumbered, "What is 3 + 5?"], tmp_path)
     assert sorted(found.values()) == ["", "", "", "near-duplicate question"]
     assert found[renumbered] == found["What is 3 + 5?"] == ""
+
+
+GROUPED = [
+    ("What is 5! + 3?", "What is 5 + 3?"),
+    ("Compute (2 + 3) * 4.", "Compute 2 + (3 * 4)."),
+    (
+        r"Let x be real and positive. Solve $\frac{1}{x+1} = 2$",
+        r"Let x be real and positive. Solve $\frac{1}{x} + 1 = 2$",
+    ),
+    ("Find $2^{n+1}$", "Find $2^n + 1$"),
+]
+
+
+@pytest.mark.parametrize("pair", GROUPED)
+def test_formulas_that_are_grouped_otherwise_are_other_questions(pair, tmp_path):
+    assert set(judged(list(pair), tmp_path / "apart").values()) == {""}
+    again = pair[0].replace("$", "").replace(" + ", "+")
+    assert sorted(judged([pair[0], again], tmp_path / "copies").values()) == ["", "duplicate question"]
 
 
 def test_numbers_may_count_as_words(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 from src.core.errors import UserError
 from src.core.records import Passage
 from src.corpus import json_array
+from src.corpus.arrow import ArrowReader
 from src.corpus.base import BadRow
 from src.corpus.files import find_files
 from src.corpus.jsonl import JsonlReader
@@ -132,6 +133,16 @@ def test_a_damaged_zstd_file_is_one_clear_error(tmp_path, content):
         list(JsonlReader(str(tmp_path / "a.jsonl.zst")).read())
 
 
+@pytest.mark.parametrize("place", range(12, 60, 4))
+def test_a_damaged_gzip_file_is_one_clear_error(tmp_path, place):
+    """Whatever stands at the place that is damaged: the decoder has an error of its own for broken codes."""
+    packed = bytearray(gzip.compress("".join(f'{{"text": "{n * n}"}}\n' for n in range(1_000)).encode()))
+    packed[place] ^= 0xFF
+    (tmp_path / "a.jsonl.gz").write_bytes(packed)
+    with pytest.raises(UserError, match=r"a\.jsonl\.gz' is damaged"):
+        list(JsonlReader(f"{tmp_path}/a.jsonl.gz").read())
+
+
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd])
 def test_a_json_file_may_be_one_array(tmp_path, pack, monkeypatch):
     monkeypatch.setattr(json_array, "CHUNK", 7)  # elements that reach over many chunks
@@ -232,6 +243,24 @@ def test_parquet_reads_only_the_mapped_columns_and_reports_bad_rows(tmp_path):
         (f"{file}, row 2", "no field 'body'"),
         (f"{file}, row 3", "empty text"),
     ]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "jsonl"])
+def test_a_column_whose_own_name_holds_a_dot_is_read(tmp_path, kind):
+    file = tmp_path / f"book.{kind}"
+    rows = [{"meta.abstract": "Sets.", "meta": {"abstract": "no", "lang": "en"}, "n": 1}]
+    table = pa.Table.from_pylist(rows)
+    if kind == "parquet":
+        pq.write_table(table, file)
+    elif kind == "arrow":
+        with pa.ipc.new_stream(file, table.schema) as stream:
+            stream.write_table(table)
+    else:
+        file.write_text(json.dumps(rows[0]))
+    reader = {"parquet": ParquetReader, "arrow": ArrowReader, "jsonl": JsonlReader}[kind]
+    named = reader(str(file), text="meta.abstract", meta={"lang": "meta.lang"})
+    named.check("corpus")
+    assert [(p.text, p.meta) for p in named.read()] == [("Sets.", {"lang": "en"})]
 
 
 def test_parquet_bytes_that_are_no_utf8_cost_their_row_only(tmp_path):

@@ -121,6 +121,9 @@ def test_templates_numbers_and_choices(table):
     ("rows", "changes", "match"),
     [
         (['{"q": "1?", "a": null}'], {}, r"rows\.jsonl, line 1: the field 'a' is null"),
+        (['{"q": "1?", "a": NaN}'], {}, r"rows\.jsonl, line 1: the field 'a' is NaN"),
+        (['{"q": "1?", "a": [NaN]}'], {}, r"rows\.jsonl, line 1: the field 'a' is empty"),
+        ([f'{{"q": "1?", "a": {"9" * 5_000}}}'], {}, r"line 1 is no JSON that can be read: .* thousands of digits"),
         (['{"q": "1?", "a": 1}', '{"q": "", "a": 1}'], {}, r"line 2: the field 'q' is empty"),
         (['{"problem": "1?", "a": 1}'], {}, r"line 1: there is no field 'q', but: a, problem"),
         (['{"q": "1?", "a"'], {}, r"line 1 is no JSON"),

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from typing import Any
+from urllib.parse import parse_qs
 
 from tests.generation.loopback import Loopback, text_for
 
@@ -26,7 +27,9 @@ class BatchServer(Loopback):
     `most`: calls in a batch; a larger one fails. `makes`: for each of the next batches that are asked for, whether it
     is made before the server says that it failed. `storage`: where it sends on to for files; `files_asked_for`: address
     and key of each call for one. `late`: how often a batch that has ended is looked after before its files are named.
-    `forgotten`: numbers of batches and files that it does not know any more.
+    `forgotten`: numbers of batches and files that it does not know any more. `others`: batches of other processes that
+    are made right after the next one; `lists`: pages of its batches that were asked for, each by what it comes after;
+    `pages`: whether it knows of any but the first.
     """
 
     def __init__(self):
@@ -44,6 +47,7 @@ class BatchServer(Loopback):
         self.files_asked_for: list[tuple[str, str | None]] = []
         self.late = 0.0
         self.forgotten: set[str] = set()
+        self.others, self.lists, self.pages = 0, list[str | None](), True
 
     @property
     def url(self) -> str:
@@ -56,6 +60,31 @@ class BatchServer(Loopback):
         id = f"file-{len(self.files)}"
         self.files[id] = text
         return id
+
+    def keep(self, batch: dict[str, Any]) -> None:
+        self.batches[batch["id"]] = batch
+        for _ in range(self.others):
+            self.add_other(time.time())
+        self.others = 0
+
+    def add_other(self, created_at: float) -> None:
+        id = f"batch-{len(self.batches)}"
+        self.batches[id] = {
+            "id": id,
+            "status": "completed",
+            "looks": 0,
+            "created_at": int(created_at),
+            "metadata": None,
+        }
+
+    def listed(self, limit: int, after: str | None) -> dict[str, Any]:
+        """A page of the batches, newest first."""
+        self.lists.append(after)
+        all_of_them = [*self.batches.values()][::-1]
+        ids = [batch["id"] for batch in all_of_them]
+        start = ids.index(after) + 1 if after and self.pages else 0
+        page = all_of_them[start : start + limit]
+        return {"object": "list", "data": page, "has_more": start + limit < len(ids)}
 
     def end(self, number: int, batch: dict[str, Any]) -> None:
         outputs: dict[str, list[str]] = {"output_file_id": [], "error_file_id": []}
@@ -101,9 +130,10 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(server.pause)
             return self.reply(server.answer(asked))
         batch = {"id": f"batch-{len(server.batches)}", "object": "batch", "looks": 0, "status": "in_progress", **asked}
+        batch["created_at"] = int(time.time())
         fails = bool(server.makes)
         if not fails or server.makes.pop(0):
-            server.batches[batch["id"]] = batch
+            server.keep(batch)
         if fails:
             return self.reply({"error": {"message": "the database is away"}}, 500)
         if server.deaf:
@@ -121,7 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return self.reply("", 302, Location=f"{server.storage}/files/{words[3]}?signature=a%2Fb")
             return self.reply(server.files[words[3]])
         if len(words) == 3:
-            return self.reply({"object": "list", "data": [*server.batches.values()][::-1], "has_more": False})
+            query = parse_qs(self.path.partition("?")[2])
+            return self.reply(server.listed(int(query["limit"][0]), query.get("after", [None])[0]))
         batch = server.batches[words[3]]
         batch["looks"] += 1
         if server.invalid:

@@ -56,7 +56,8 @@ def spent(cache):
 
 
 def sizes(server):
-    return [len(server.calls_in(batch)) for batch in server.batches.values()]
+    """Calls in each of our batches."""
+    return [len(server.calls_in(batch)) for batch in server.batches.values() if "input_file_id" in batch]
 
 
 def test_answers_come_from_batches_and_are_paid_once(tmp_path, server):
@@ -133,6 +134,27 @@ def test_a_batch_whose_number_was_never_heard_is_found_again(tmp_path, server):
     done = ask(client(server), tmp_path, requests(6))
     assert len(done) == 6
     assert sizes(server) == [6]
+
+
+def test_it_is_found_behind_hundreds_of_newer_ones(tmp_path, server):
+    server.deaf, server.others = True, 250
+    assert len(ask(client(server), tmp_path, requests(6))) == 6
+    assert server.lists[0] is None and len(server.lists) == 3
+    assert sizes(server) == [6]
+
+
+def test_the_list_is_read_no_further_back_than_the_batch_is_old(tmp_path, server):
+    for _ in range(500):
+        server.add_other(time.time() - 3 * 24 * 3600)
+    server.makes = [False]
+    assert len(ask(client(server), tmp_path, requests(6))) == 6
+    assert server.lists == [None] * openai_batch.LOOKS
+
+
+def test_a_server_that_knows_one_page_only_is_not_asked_without_end(tmp_path, server):
+    server.makes, server.others, server.pages = [True], 250, False
+    assert len(ask(client(server), tmp_path, requests(6))) == 6
+    assert len(server.lists) == 2 * openai_batch.LOOKS
 
 
 def test_two_at_the_same_time_wait_for_one_batch(tmp_path, server):

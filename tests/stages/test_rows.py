@@ -61,6 +61,7 @@ def test_a_field_that_only_some_rows_have_is_there(tmp_path):
         ("hello\n", "No row can be read: 1 x invalid JSON.", "A row is one JSON object on one line"),
         ("[1]\n", "No row can be read: 1 x not an object with fields.", "A row is one JSON object on one line"),
         ('{"gold": [3], "prediction": "x"}\n', "No row can be read: 1 x field 'gold' is list", "fields.gold=NAME"),
+        ('{"gold": NaN, "prediction": "x"}\n', "No row can be read: 1 x no field 'gold'", "fields.gold=NAME"),
         ('{"gold": true, "prediction": "x"}\n', "No row can be read: 1 x field 'gold' is bool", "fields.gold=NAME"),
     ],
 )

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from src.evaluation.grading import grade
 from src.text.answers import extract_answer, last_number
 from tests.watchdog import ends
 
@@ -103,10 +104,107 @@ from tests.watchdog import ends
         ("choice", "I think it is A because a car is fast.", "A"),
         ("choice", "A car goes 150 km. I get 60 km/h.", None),
         ("choice", "The answer is a multiple of 5, which is (J).", "J"),
+        ("math", "The answer is 42 and Tom is happy.", "42"),
+        ("math", "The answer is 36, and the proof is complete.", "36"),
+        ("math", r"The answer is $\frac34$, and the fraction is reduced.", r"\frac34"),
+        ("math", "The answer is 42, which is even.", "42"),
+        ("number", "The answer is about 42, which is 6 more than 36.", "42"),
+        ("math", "The answer is 8, given that the side is 2.", "8"),
+        ("math", "The answer is $12$ when $x$ is $3$.", "12"),
+        ("math", "The answer is 15 (this is exact).", "15"),
+        ("math", "The answer is x = 5, which is prime.", "x = 5"),
+        ("math", "The answer is 2 and 3, and the proof is complete.", "2 and 3"),
+        ("math", "The answer is x = 2 and y = 3, which is unique.", "x = 2 and y = 3"),
+        ("math", "The answer is the number of ways, which is 12.", "12"),
+        ("math", "The answer is the area, which is 12, and the proof is complete.", "12"),
+        ("math", "The answer is $f(3)$, which is $12$.", "12"),
+        ("math", "The answer is $x$, which is $5$.", "5"),
+        ("number", "The answer is 3 times 4, which is 12.", "12"),
+        ("number", "The answer is 1/2 of 10, that is, 5.", "5"),
+        ("choice", "The answer is 15 km/h, so B is correct.", "B"),
+        ("choice", "A is the correct answer.", "A"),
+        ("choice", "So A is correct.", "A"),
+        ("choice", "Therefore, A is right because B has no mass.", "A"),
+        ("choice", "Hence **A** is the answer", "A"),
+        ("choice", "Therefore A is correct and B is wrong.", "A"),
+        ("choice", "A is correct only if x > 2. Hence D.", "D"),
+        ("choice", "A is correct, it seems. No: we forgot a sign, hence D.", "D"),
+        ("choice", "Statement A is correct. So D.", "D"),
+        ("choice", "The option A is wrong, so C is correct.", "C"),
+        ("choice", r"So \boxed{15}. Option B is correct.", "B"),
     ],
 )
 def test_extracts(kind, text, answer):
     assert extract_answer(text, kind) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "gold", "correct"),
+    [
+        (r"\boxed{3, 5}", "3", False),
+        (r"\boxed{3 or 5}", "3", False),
+        (r"\boxed{3} or \boxed{5}", "3", False),
+        ("The answer is 3 and 5.", "3", False),
+        (r"\boxed{2x+3}", "2", False),
+        (r"\boxed{2(x+1)}", "2", False),
+        (r"\boxed{2xy}", "2", False),
+        (r"\boxed{x>3}", "3", False),
+        (r"\boxed{3 < x}", "3", False),
+        (r"\boxed{±3}", "3", False),
+        (r"\boxed{5!}", "5", False),
+        (r"\boxed{5!}", "120", True),
+        ("So the answer is 5!", "5", True),
+        (r"\boxed{5½}", "5", False),
+        (r"\boxed{5½}", "5.5", True),
+        ("#### 5 + 3", "5", False),
+        ("#### 5 + 3", "8", True),
+        (r"\boxed{10^6}", "10", False),
+        (r"\boxed{10^6}", "1000000", True),
+        (r"\boxed{10-15}", "10", False),
+        (r"\boxed{3√2}", "3", False),
+        (r"\boxed{3*4}", "12", True),
+        ("The answer is 12 x 2.", "24", True),
+        ("#### 3:4", "3", False),
+        (r"\boxed{1,000}", "1000", True),
+        ("#### $1,500/month", "1500", True),
+        ("#### $18/day", "18", True),
+        (r"\boxed{50%}", "50", True),
+        ("#### 9 m/s^2", "9", True),
+        ("#### 5 m²", "5", True),
+        ("#### 5 °", "5", True),
+        ("#### 3:00 pm", "3", True),
+        ("#### 3:00", "3", True),
+        ("#### 12 (3 * 4)", "12", True),
+        ("#### => 7", "7", True),
+        ("#### 5 *", "5", True),
+        ("#### P(X > 2) = 0.3", "0.3", True),
+        ("#### x = 5", "5", True),
+        ("#### 3个苹果", "3", True),
+    ],
+)
+def test_a_number_is_all_that_an_answer_says(text, gold, correct):
+    """A wrong answer that begins with the right number is wrong, and a calculation is worth what it comes to."""
+    assert grade(gold, extract_answer(text, "number"), "number").correct is correct
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<|im_start|>assistant\nThe answer is 5.<|im_end|>", "5"),
+        ("<|assistant|>\nThe answer is 5.</s>\n<|user|>\nThe answer is 6.", "5"),
+        ("<|start_header_id|>assistant<|end_header_id|>\n\nThe answer is 5.<|eot_id|>", "5"),
+        ("<s> The answer is 5.</s>", "5"),
+        ("<start_of_turn>model\nThe answer is 5.", "5"),
+        ("<｜Assistant｜><think>It is 6.</think>\n\nThe answer is 5.", "5"),
+        ("<think>It is 6.</think><|im_start|>assistant\nThe answer is 5.", "5"),
+        ("<|im_start|>5<|im_end|>", "5"),
+        ("<|im_end|>\nThe answer is 5.", None),
+        ("<|im_start|>user\nThe answer is 5.<|im_end|>", None),
+        ("<|user|>\nThe answer is 5.", None),
+    ],
+)
+def test_markers_around_a_turn_are_no_part_of_it(text, answer):
+    assert extract_answer(text, "math") == answer
 
 
 def test_an_unclosed_box_is_no_box():
@@ -137,6 +235,9 @@ NASTY = {
     "nul": "\x00" * 100_000,
     "arabic digits": "٣" * 50_000,
     "letters": "A " * 50_000,
+    "verbs": "the answer is 5" + ", which is f(3)" * 8_000,
+    "markers": "<|im_start|> " * 8_000,
+    "right letters": "A is correct " * 8_000,
 }
 
 

@@ -6,7 +6,8 @@ from src.generation.base import Request
 from src.generation.procedural.generator import write
 from src.prompts.sets import STAGES
 from src.text import arithmetic
-from src.text.arithmetic import check_arithmetic
+from src.text.arithmetic import Arithmetic, check_arithmetic
+from tests.watchdog import ends
 
 
 @pytest.mark.parametrize(
@@ -211,3 +212,29 @@ def test_what_is_wrong_beside_them_is_found(text):
 )
 def test_what_is_wrong_in_every_reading_is_found(text, wrong):
     assert check_arithmetic(text).wrong == wrong
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Step 2 - 5 + 10 = 15",
+        "**Step 2** - 5 + 10 = 15",
+        "Day 3 - 4 + 2 = 6 apples",
+        "Case 1 - 3 * 4 = 12.",
+        "Part 1 – 3 + 4 = 7",
+    ],
+)
+def test_the_number_of_a_label_is_no_part_of_the_sum_behind_it(text):
+    assert check_arithmetic(text) == Arithmetic(1, None)
+    assert check_arithmetic(text.replace(" = 1", " = 2").replace("= 6", "= 8").replace("= 7", "= 9")).wrong
+
+
+def test_a_word_that_is_no_label_hides_nothing():
+    assert check_arithmetic("We take the number 5 - 3 = 3").wrong == "5 - 3 = 3"
+    assert check_arithmetic("We take step 3-1 = 3").wrong == "3-1 = 3"
+
+
+@pytest.mark.parametrize("piece", ["= 1 ", "≈ 1 ", "1 = ", "= 1 + 1 ", "x = 1 "])
+def test_endless_chains_are_read_at_once(piece):
+    with ends():
+        check_arithmetic(piece * 20_000)

@@ -9,7 +9,7 @@ import re
 from fractions import Fraction
 
 from src.evaluation.grading.arithmetic import UndefinedError, evaluate, sample, variables
-from src.evaluation.grading.identity import same_equation, same_expression
+from src.evaluation.grading.identity import rounds_to, same_equation, same_expression
 from src.evaluation.grading.inequalities import same_inequality
 from src.evaluation.grading.reals import spans_of
 from src.evaluation.grading.units import UnreadableError, agree, as_money
@@ -46,10 +46,10 @@ def same(gold: Value, answer: Value) -> bool:
     match gold, answer:
         case WordAnswer(), WordAnswer():
             return letters(gold.text) == letters(answer.text)
-        case (WordAnswer(), _) | (_, WordAnswer()):
-            return False
         case (Named(), _) | (_, Named()):
             return _same_named(gold, answer)
+        case (WordAnswer(), _) | (_, WordAnswer()):
+            return False
         case (System(), _) | (_, System()):
             return _same_system(gold, answer)
         case (Equation(), _) | (_, Equation()):
@@ -70,7 +70,7 @@ def same(gold: Value, answer: Value) -> bool:
         case Residue(), Residue():
             return _same_residue(gold, answer)
         case Expression(), Expression():
-            return same_expression(gold, answer)
+            return same_expression(gold, answer) or _same_about(gold, answer)
         case (Collection(), _) | (_, Collection()):
             return _same_collection(gold, answer)
     return False
@@ -79,6 +79,12 @@ def same(gold: Value, answer: Value) -> bool:
 def letters(text: str) -> str:
     """Words without case, punctuation and needless spaces; the space between two words or digits stays."""
     return _SPACES.sub("", " ".join(_PUNCTUATION.sub(" ", text.casefold()).split()))
+
+
+def _same_about(gold: Expression, answer: Expression) -> bool:
+    r"""Is the gold a decimal that the answer says it is near, as `10\sqrt{3} \approx 17.32`, and is it near to it?"""
+    about = answer.about
+    return about is not None and gold.decimal and rounds_to(answer, about) and same_expression(gold, about)
 
 
 def _unwrapped(value: Value) -> Value:

@@ -23,7 +23,7 @@ from src.text.answers import MAX_ANSWER_CHARS, AnswerType
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
-GRADER = 4  # raise it when the same two texts may get another verdict than before
+GRADER = 5  # raise it when the same two texts may get another verdict than before
 
 CORRECT = ("string", "number", "symbol", "proof")
 WRONG = ("different", "unparsable", "no answer", "limit", *CHAIN_REASONS)
@@ -130,10 +130,13 @@ def as_fraction(value: Value) -> Fraction | None:
 
 
 def vote_key(answer: str) -> str:
-    """What answers share that are plainly the same: 0.5 and 1/2 vote together."""
+    """What answers share that are plainly the same: 0.5 and 1/2 vote together. Never raises, whatever the answer is:
+    a number of more digits than Python writes out in decimal, as 2023!, is told in hexadecimal."""
+    if len(answer) > MAX_ANSWER_CHARS:
+        return letters(answer)
     value = read(answer)
     number = as_fraction(value) if isinstance(value, Expression) else None
-    return letters(plain(answer)) if number is None else str(number)
+    return letters(plain(answer)) if number is None else f"={number.numerator:x}/{number.denominator:x}"
 
 
 class Grader:

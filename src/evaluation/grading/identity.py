@@ -118,6 +118,17 @@ def _rounds(exact: Any, decimal: Any, digits: int) -> bool:
     return bool(gap <= unit / 2 or (gap < unit and abs(decimal) < abs(exact)))
 
 
+def rounds_to(exact: Expression, decimal: Expression) -> bool:
+    """Is the decimal the exact number, rounded or cut off to the decimal's own digits?"""
+    try:
+        values = None if variables(exact.tree) or variables(decimal.tree) else _at(exact.tree, decimal.tree, 0)
+    except TooLongError:
+        return False
+    if values is None or any(isinstance(value, tuple) for value in values):
+        return False
+    return _rounds(*values, decimal.digits)
+
+
 def same_equation(gold: Equation, answer: Equation) -> bool:
     if proportional(gold.difference, answer.difference):
         return True

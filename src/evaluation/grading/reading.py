@@ -5,7 +5,9 @@ What cannot be read as mathematics is a `WordAnswer`; nothing is dropped from it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 
@@ -25,6 +27,7 @@ from src.evaluation.grading.values import (
     Inequality,
     Kind,
     Named,
+    Quantity,
     Ratio,
     Reals,
     Residue,
@@ -34,6 +37,8 @@ from src.evaluation.grading.values import (
     WordAnswer,
 )
 
+_OTHER_RELATION = re.compile(r"[<>!~]|==|\\(?:l|g|n)(?:e|t|eq)(?![a-zA-Z])|\\(?:in|approx|equiv|cong)(?![a-zA-Z])")
+_WORDS = re.compile(r"(?=.*[A-Za-z]{3})[A-Za-z]+(?:[ '.-]{1,2}[A-Za-z]+)*")
 _FLIPPED = {">": "<", ">=": "<="}
 
 
@@ -45,7 +50,23 @@ def read(text: str) -> Value:
         value = phrase(spelled, read)
         return value or _Reader("\\" not in spelled).value(usual_brackets(tokenize(spelled)))
     except (UnreadableError, RecursionError):
-        return WordAnswer(spelled)
+        return _phrase_behind_name(spelled) or WordAnswer(spelled)
+
+
+def _phrase_behind_name(text: str) -> Value | None:
+    """What is no formula behind an equals sign: `N = 52_8`, `42 = 52_8`, `x = Tuesday`; None for anything else."""
+    sides = [side.strip() for side in text.split("=")]
+    if len(sides) < 2 or not all(sides) or _OTHER_RELATION.search(text):
+        return None
+    try:
+        value = phrase(sides[-1], read) or (WordAnswer(sides[-1]) if _WORDS.fullmatch(sides[-1]) else None)
+        first = usual_brackets(tokenize(sides[0]))
+        name = name_of(first)
+    except (UnreadableError, RecursionError):
+        return None
+    if value is None or (name is None and (unknowns(first) or isinstance(value, WordAnswer))):
+        return None
+    return Named(name, value) if name else value
 
 
 class _Reader:
@@ -209,7 +230,12 @@ class _Reader:
             signs[0] = "="
         if "~" in signs:
             cut = signs.index("~")
-            sides, signs = sides[: cut + 1], signs[:cut]
+            exact = self.related(sides[: cut + 1], signs[:cut])
+            return exact if isinstance(exact, WordAnswer) else _near(exact, sides[-1])
+        return self.related(sides, signs)
+
+    def related(self, sides: list[Tokens], signs: list[str]) -> Value:
+        """What sides say with the signs between them."""
         if not signs:
             return self.value(sides[0])
         if set(signs) <= {"=", "mod="}:
@@ -256,6 +282,24 @@ class _Reader:
         if before and before[-1].value == "(":
             before, after = before[:-1], after[:-1]
         return Residue(expression_of(before), expression_of(bare(after)))
+
+
+def _near(exact: Value, tokens: Tokens) -> Value:
+    r"""The exact value with the decimal that it is said to be near, whose unit it has: `10\sqrt{3} \approx 17.32`."""
+    if isinstance(exact, Named):
+        return replace(exact, value=_near(exact.value, tokens))
+    amount = exact.amount if isinstance(exact, Quantity) else exact
+    try:
+        near = measured(tokens)
+    except UnreadableError:
+        return exact
+    about = near.amount if isinstance(near, Quantity) else near
+    if not (isinstance(amount, Expression) and isinstance(about, Expression) and about.digits):
+        return exact
+    amount = replace(amount, about=about)
+    if isinstance(exact, Quantity):
+        return replace(exact, amount=amount)
+    return Quantity(amount, near.unit) if isinstance(near, Quantity) else amount
 
 
 def _members(parts: list[tuple[str, Tokens]], values: tuple[Value, ...]) -> tuple[Value, ...]:

@@ -13,11 +13,13 @@ Kind = Literal["tuple", "square", "printed", "list", "set", "sequence", "range",
 
 @dataclass(frozen=True)
 class Expression:
-    """A number, a formula or a matrix. `decimal`: a decimal is part of it; `digits`: those that count, if it is one."""
+    r"""A number, a formula or a matrix. `decimal`: a decimal is part of it; `digits`: those that count, if it is one;
+    `about`: the decimal that it is said to be near, as in `10\sqrt{3} \approx 17.32`."""
 
     tree: Tree
     decimal: bool = False
     digits: int = 0
+    about: Expression | None = None
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,27 @@ def test_answers_that_are_plainly_the_same_vote_together():
     assert vote_key("0.5") == vote_key(r"\frac{1}{2}") != vote_key("0.6")
     assert vote_key("Yes.") == vote_key(r"\text{yes}") != vote_key("no")
     assert vote_key("5 cm") != vote_key("5 m")
+    assert vote_key("10") != vote_key("a")
+
+
+@pytest.mark.parametrize(
+    ("answer", "alike", "other"),
+    [
+        ("2023!", r"2023 \cdot 2022!", "2022!"),
+        ("2023^{2023}", r"2023 \cdot 2023^{2022}", "2023^{2022}"),
+        ("10^{5000}", r"100 \cdot 10^{4998}", "-10^{5000}"),
+        (r"\frac{1}{10^{5000}}", "10^{-5000}", "10^{5000}"),
+    ],
+)
+def test_numbers_of_thousands_of_digits_vote(answer, alike, other):
+    """Python writes out no whole number of more than 4,300 digits: one such answer ended a whole evaluation."""
+    assert vote_key(answer) == vote_key(alike) != vote_key(other)
+
+
+@pytest.mark.parametrize("answer", [*NASTY.values(), "9" * 5_000, "9" * 5_000 + " out of 3", ""])
+def test_whatever_the_answer_is_it_votes(answer):
+    with ends():
+        assert vote_key(answer) == vote_key(answer)
 
 
 @pytest.mark.slow
