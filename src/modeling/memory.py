@@ -31,7 +31,7 @@ def training_bytes(shape: Shape, tokens: int, recipe: Recipe, trainer: Trainer) 
     """The peak on one device. tokens: in one forward pass of it."""
     number = 2 if recipe.precision == "bf16" else 4
     shards = trainer.devices * trainer.nodes if trainer.strategy == "fsdp" else 1
-    weights = _weights(shape, recipe, number, shards)
+    weights = _weights(shape, recipe, number, trainer.offload, shards)
     # Of a sharded model two layers are whole at a time, the one at work and the next; embedding and head stay whole.
     gathered = (2 * shape.layer_parameters + shape.outer_parameters) * number if shards > 1 else 0
     # Autocast keeps a lowered copy of every weight until the step's way back has ended.
@@ -54,12 +54,12 @@ def gradient_bytes(shape: Shape, tokens: int, precision: str, checkpointing: Tra
     return STANDING + shape.parameters * number + kept + _loss(shape, tokens) + 4 * sketches
 
 
-def _weights(shape: Shape, recipe: Recipe, number: int, shards: int) -> float:
-    """A frozen model lies in the type that it computes in; adapters are whole on every device."""
-    if recipe.lora is None:
-        return shape.parameters * TRAINED_BYTES / shards
-    adapters = shape.layers * recipe.lora.rank * shape.hidden * ADAPTER_WEIGHTS
-    return shape.parameters * number / shards + adapters * TRAINED_BYTES
+def _weights(shape: Shape, recipe: Recipe, number: int, offload: bool, shards: int) -> float:
+    """A frozen model lies in the type that it computes in; adapters are whole on every device. Offloaded shards wait on
+    the host, with their gradients and moments."""
+    adapters = shape.layers * recipe.lora.rank * shape.hidden * ADAPTER_WEIGHTS if recipe.lora else 0
+    each = 0 if offload else number if recipe.lora else TRAINED_BYTES
+    return shape.parameters * each / shards + adapters * TRAINED_BYTES
 
 
 def _kept_of_a_token(shape: Shape, trainer: Trainer, number: int) -> float:

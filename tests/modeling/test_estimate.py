@@ -141,6 +141,16 @@ def test_what_saves_memory_is_reckoned_with() -> None:
     assert training_bytes(size, 4096, Recipe(lr=1.0, lora=LoRA()), Trainer()) < whole
 
 
+@pytest.mark.parametrize(("lora", "each"), [(None, 16), (LoRA(), 4)])
+def test_an_offloaded_shard_takes_no_room_on_its_card(lora: LoRA | None, each: int) -> None:
+    """Weights, gradients and moments in float32 wait on the host; of adapters' base only the weights would be here."""
+    size, recipe = SmolLM2().size(), Recipe(lr=1.0, lora=lora)
+    here, away = (
+        training_bytes(size, 4096, recipe, Trainer(devices=8, strategy="fsdp", offload=off)) for off in (False, True)
+    )
+    assert here - away == pytest.approx(each * size.parameters / 8)
+
+
 @pytest.mark.parametrize(
     ("card", "flops"), [("NVIDIA H200", 989e12), ("NVIDIA A100-SXM4-80GB", 312e12), ("NVIDIA H100 PCIe", 756e12)]
 )

@@ -8,7 +8,7 @@ cosine. This module holds the options; `src.selection.influence.estimate` does t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from src.core.checks import at_least
@@ -77,7 +77,7 @@ class Influence(Targeted):
         """The warm-up, then a pass over all candidates at each checkpoint."""
         warm_up = tokens_read(self.warmup, self.warmup_fraction * tokens) or 0.0
         passes = self.checkpoints * tokens
-        alone = replace(trainer, devices=1, nodes=1, strategy="auto")
+        alone = trainer.on_one_device()
         memory = max(
             training_bytes(size, pass_tokens(self.warmup, alone), self.warmup, alone),
             gradient_bytes(size, self.batch_tokens, self.warmup.precision, alone, self.batch_rows * self.dimension),
