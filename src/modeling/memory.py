@@ -63,14 +63,27 @@ def _weights(shape: Shape, recipe: Recipe, number: int, offload: bool, shards: i
 
 
 def _kept_of_a_token(shape: Shape, trainer: Trainer, number: int) -> float:
-    """Bytes kept for the way back. A layer keeps what its products read and its norms and gate made: ten numbers of the
-    stream's width, two of keys and values, four of each working expert's; with checkpointing one, and one layer is
-    made anew at a time. The last norm keeps what it read in float32, and what it made."""
-    layer = number * (10 * shape.hidden + 2 * shape.kv + 4 * shape.experts_used * shape.intermediate)
+    """Bytes kept for the way back: of all layers; with checkpointing the stream before each, and one layer is made anew
+    at a time. The last norm keeps what it read in float32, and what it made."""
+    layer = _kept_by_a_layer(shape, number)
     if number == 2 and trainer.device != "cuda":
         layer += FLOAT32_ON_A_CPU * shape.hidden
     kept = shape.layers * shape.hidden * number + layer if trainer.activation_checkpointing else shape.layers * layer
-    return kept + shape.hidden * (4 + number)
+    return kept + shape.hidden * (8 if shape.sandwich else 4 + number)
+
+
+def _kept_by_a_layer(shape: Shape, number: int) -> float:
+    """Bytes of a token: what a layer's products read and its norms and gate made. That is, of the stream's width, two
+    norms' input in float32, what they made, before and after their weight, each; two of queries (and what attention
+    gives), of keys and values, four of each working expert's. A mixture gathers and mixes its experts' tokens. Gemma's
+    norms keep two numbers in float32 and nothing of their weight."""
+    query = shape.query or shape.hidden
+    kept = number * (2 * query + 2 * shape.kv + 4 * shape.experts_used * shape.intermediate)
+    if shape.experts > 1:
+        kept += number * 2 * shape.experts_used * shape.hidden
+    if shape.sandwich:
+        return kept + number * 2 * shape.hidden + 2 * 4 * (4 * shape.hidden + query + shape.kv)
+    return kept + number * 8 * shape.hidden
 
 
 def _loss(shape: Shape, tokens: int) -> float:

@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import transformers
+import yaml
 
 from src.modeling import attention, memory
 from src.modeling.attention import NAME, choose_kernel
 from src.modeling.lowered import move_fewer_bytes
 from src.modeling.shape import Shape
+from src.modeling.sources import SmolLM2
 from src.modeling.trainer import Trainer
 
 TOKENS, LAYERS = 256, 2
-MODELS: dict[str, tuple[str, dict[str, int], Shape]] = {
-    "mistral_7b": ("Mistral", {}, Shape(4096, LAYERS, 1024, 14336, 32000)),
-    "llama32_1b": ("Llama", {"head_dim": 64}, Shape(2048, LAYERS, 512, 8192, 128256)),
-    "qwen25_1500m": ("Qwen2", {}, Shape(1536, LAYERS, 256, 8960, 151936)),
-    "smollm2_135m": ("Llama", {"head_dim": 64}, Shape(576, LAYERS, 192, 1536, 49152)),
+MODELS = Path(__file__).parents[2] / "conf" / "model"
+KINDS = {  # the architecture of every option file that states a shape, and the width of a head in its config.json
+    "deepseekmath_7b_rl": ("Llama", 128),
+    "gemma3_1b": ("Gemma3Text", 256),
+    "llama32_1b": ("Llama", 64),
+    "llama3_8b": ("Llama", 128),
+    "mistral_7b": ("Mistral", 128),
+    "mixtral_8x7b": ("Mixtral", 128),
+    "open_llama_3b": ("Llama", 100),
+    "qwen25_1500m": ("Qwen2", 128),
+    "qwen25_500m": ("Qwen2", 64),
+    "smollm2_135m": ("Llama", 64),
+    "smollm2_1700m": ("Llama", 64),
+    "smollm2_360m": ("Llama", 64),
 }
+
+
+def shapes() -> dict[str, Shape]:
+    """Of the option files that state one, and of the packaged SmolLM2."""
+    stated = {path.stem: yaml.safe_load(path.read_text()).get("shape") for path in MODELS.glob("*.yaml")}
+    return {"smollm2_135m": SmolLM2().size(), **{name: Shape(**shape) for name, shape in stated.items() if shape}}
+
+
+SHAPES = {name: dataclasses.replace(shape, layers=LAYERS) for name, shape in shapes().items()}
+
+
+def test_every_stated_shape_is_traced() -> None:
+    assert SHAPES.keys() == KINDS.keys()
 
 
 class _Flash(torch.autograd.Function):
@@ -37,30 +63,31 @@ class _Flash(torch.autograd.Function):
         raise NotImplementedError
 
 
-def model_of(kind: str, shape: Shape, extra: dict[str, int]) -> Any:
-    heads = shape.hidden // extra.get("head_dim", 128)
+def model_of(name: str) -> Any:
+    (kind, head), shape = KINDS[name], SHAPES[name]
+    experts = {"num_local_experts": shape.experts, "num_experts_per_tok": shape.experts_used}
     config = getattr(transformers, f"{kind}Config")(
         vocab_size=shape.vocab,
         hidden_size=shape.hidden,
         intermediate_size=shape.intermediate,
         num_hidden_layers=shape.layers,
-        num_attention_heads=heads,
-        num_key_value_heads=shape.kv * heads // shape.hidden,
-        tie_word_embeddings=False,
-        **extra,
+        num_attention_heads=(shape.query or shape.hidden) // head,
+        num_key_value_heads=shape.kv // head,
+        head_dim=head,
+        tie_word_embeddings=shape.tied,
+        **(experts if shape.experts > 1 else {}),
     )
     choose_kernel(config, "auto", 1)
     config._attn_implementation = NAME
     with torch.device("meta"):
-        return getattr(transformers, f"{kind}ForCausalLM")(config).bfloat16().train()
+        return getattr(transformers, f"{kind.removesuffix('Text')}ForCausalLM")(config).bfloat16().train()
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", SHAPES)
 def test_a_layer_keeps_what_the_plan_says(name: str, checkpointing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "documents_attention", lambda m, q, k, v, *_, **__: (_Flash.apply(q, k, v), None))
-    kind, extra, shape = MODELS[name]
-    model = model_of(kind, shape, extra)
+    shape, model = SHAPES[name], model_of(name)
     if checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     weights = {p.untyped_storage()._cdata for p in model.parameters()}
@@ -78,12 +105,13 @@ def test_a_layer_keeps_what_the_plan_says(name: str, checkpointing: bool, monkey
     traced = sum(size for size, _ in kept.values())
     planned = TOKENS * memory._kept_of_a_token(shape, Trainer(device="cuda", activation_checkpointing=checkpointing), 2)
     if checkpointing:  # the layer that is computed again is not there yet
-        planned -= TOKENS * 2 * (10 * shape.hidden + 2 * shape.kv + 4 * shape.intermediate)
+        planned -= TOKENS * memory._kept_by_a_layer(shape, 2)
     assert planned == pytest.approx(traced, rel=0.15)
     monkeypatch.undo()
     choose_kernel(model.config, "auto", 1)  # the real one again
-    parameters = sum(p.numel() for p in model.parameters() if p.ndim > 1)
-    assert shape.parameters == parameters
+    matrices = {parameter: p.numel() for parameter, p in model.named_parameters() if p.ndim > 1}
+    routers = sum(size for parameter, size in matrices.items() if size == shape.experts * shape.hidden)
+    assert shape.parameters == sum(matrices.values()) - routers
 
 
 def test_a_layer_keeps_what_the_plan_says_in_bfloat16_on_a_cpu() -> None:
