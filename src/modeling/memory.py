@@ -6,6 +6,8 @@ Against measured peaks of float32 trainings on a CPU (tiny, 2,048 and 16,384 tok
 
 from __future__ import annotations
 
+import math
+
 from src.modeling.recipe import Recipe
 from src.modeling.shape import Shape
 from src.modeling.trainer import Trainer
@@ -24,7 +26,8 @@ FLOAT32_ON_A_CPU = 21
 reads and gives, stay in float32 there."""
 
 WHOLE_LOGITS = 1 << 24
-"""Logits (trained tokens x vocabulary) that are held at once, 64 MiB in float32; more are computed in chunks."""
+"""Logits (trained tokens x vocabulary) that are held at once, 64 MiB in float32; more are computed in chunks, but not
+by a compiled model."""
 
 
 def training_bytes(shape: Shape, tokens: int, recipe: Recipe, trainer: Trainer) -> float:
@@ -37,7 +40,8 @@ def training_bytes(shape: Shape, tokens: int, recipe: Recipe, trainer: Trainer) 
     # Autocast keeps a lowered copy of every weight until the step's way back has ended.
     copies = shape.parameters * number if number == 2 and shards == 1 and recipe.lora is None else 0
     kept = tokens * _kept_of_a_token(shape, trainer, number)
-    return STANDING + weights + gathered + copies + kept + _loss(shape, tokens)
+    at_once = math.inf if trainer.compile else WHOLE_LOGITS
+    return STANDING + weights + gathered + copies + kept + _loss(shape, tokens, at_once)
 
 
 def writing_bytes(shape: Shape, devices: int) -> float:
@@ -51,7 +55,7 @@ def gradient_bytes(shape: Shape, tokens: int, precision: str, checkpointing: Tra
     sketches."""
     number = 2 if precision == "bf16" else 4
     kept = tokens * _kept_of_a_token(shape, checkpointing, number)
-    return STANDING + shape.parameters * number + kept + _loss(shape, tokens) + 4 * sketches
+    return STANDING + shape.parameters * number + kept + _loss(shape, tokens, WHOLE_LOGITS) + 4 * sketches
 
 
 def _weights(shape: Shape, recipe: Recipe, number: int, offload: bool, shards: int) -> float:
@@ -86,6 +90,6 @@ def _kept_by_a_layer(shape: Shape, number: int) -> float:
     return kept + number * 8 * shape.hidden
 
 
-def _loss(shape: Shape, tokens: int) -> float:
-    """The logits stand three times in float32, themselves, their softmax, its gradient, or a part of them at a time."""
-    return 3 * 4 * min(tokens * shape.vocab, WHOLE_LOGITS)
+def _loss(shape: Shape, tokens: int, at_once: float) -> float:
+    """The logits stand three times in float32, themselves, their softmax, its gradient, so many of them at a time."""
+    return 3 * 4 * min(tokens * shape.vocab, at_once)

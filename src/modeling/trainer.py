@@ -16,7 +16,9 @@ class Trainer:
     devices: per node, one process each: the launcher starts those of one node; for more nodes, torchrun by hand.
     rows_per_device: sequences in one forward pass; null: about 2,000 tokens on a CPU, 16,000 on a GPU.
     threads: of torch on a CPU; null: one for a model of a few million parameters, else torch's own choice.
-    compile: torch.compile; "auto" attention is then "sdpa", for the lengths of documents would be compiled in.
+    compile: torch.compile; "auto" attention is then "sdpa", for the lengths of documents would be compiled in. Off, for
+      with a mask a step took 3.3 times as long as with the variable-length kernel, neither compiled, on an H200
+      (experiments/performance/gpu.md); besides all logits are held at once.
     attention: "auto" takes "documents" (exact per-document attention: one kernel call a document on a CPU, the
       variable-length flash kernel on a GPU) where the model has nothing that it cannot do, else "sdpa" with a mask.
     checkpoint_minutes: how much work a kill may cost.

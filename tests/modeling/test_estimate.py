@@ -14,7 +14,7 @@ from src.config.schema import register
 from src.core.fingerprint import stage_key
 from src.modeling.estimate import tokens_read, training_cost
 from src.modeling.flops import peak
-from src.modeling.memory import training_bytes
+from src.modeling.memory import WHOLE_LOGITS, training_bytes
 from src.modeling.micro_batches import plan_micro_batches
 from src.modeling.recipe import LoRA, Phase, Recipe
 from src.modeling.shape import Shape
@@ -139,6 +139,16 @@ def test_what_saves_memory_is_reckoned_with() -> None:
     assert training_bytes(size, 4096, Recipe(lr=1.0, precision="bf16"), Trainer()) < whole
     assert training_bytes(size, 4096, full, Trainer(activation_checkpointing=True)) < whole
     assert training_bytes(size, 4096, Recipe(lr=1.0, lora=LoRA()), Trainer()) < whole
+
+
+def test_a_compiled_model_holds_all_logits_at_once() -> None:
+    """Its loss is not computed in chunks (`SelfTest`): themselves, their softmax and its gradient, in float32."""
+    size, tokens = Shape(2048, 16, 512, 8192, 128256), 16_384
+    chunked, whole = (
+        training_bytes(size, tokens, Recipe(lr=1.0), Trainer(device="cuda", compile=compiled))
+        for compiled in (False, True)
+    )
+    assert whole - chunked == 12 * (tokens * 128256 - WHOLE_LOGITS)
 
 
 @pytest.mark.parametrize(("lora", "each"), [(None, 16), (LoRA(), 4)])
