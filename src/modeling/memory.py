@@ -7,6 +7,7 @@ Against measured peaks of float32 trainings on a CPU (tiny, 2,048 and 16,384 tok
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from src.modeling.recipe import Recipe
 from src.modeling.shape import Shape
@@ -24,6 +25,15 @@ ADAPTER_WEIGHTS = 7 * 2
 FLOAT32_ON_A_CPU = 21
 """Bytes that a layer keeps for each unit of width where bfloat16 is computed on a CPU: its stream, and what attention
 reads and gives, stay in float32 there."""
+
+MOMENTS = 8
+"""Bytes of Adam's two moments of a number."""
+
+READ_AFTER_A_NORM = ({"q_proj", "k_proj", "v_proj"}, {"gate_proj", "up_proj"})
+"""Layers that read the same tensor."""
+
+RESPONSE_LOGITS = 1 << 22
+"""Logits that influence's loss holds at once, 16 MiB in float32."""
 
 WHOLE_LOGITS = 1 << 24
 """Logits (trained tokens x vocabulary) that are held at once, 64 MiB in float32; more are computed in chunks, but not
@@ -50,12 +60,36 @@ def writing_bytes(shape: Shape, devices: int) -> float:
     return STANDING + 2 * shape.parameters / devices
 
 
-def gradient_bytes(shape: Shape, tokens: int, precision: str, checkpointing: Trainer, sketches: int) -> float:
-    """The peak of influence's passes on one device: weights without gradients, activations, and so many numbers of
-    sketches."""
+def gradient_bytes(
+    shape: Shape, tokens: int, precision: str, trainer: Trainer, tracked: Collection[str], rank: int | None = None
+) -> float:
+    """The peak of per-sample gradients on one device: frozen weights, activations, Adam's moments of what is tracked.
+    tracked: ends of `linear_layers`' names. rank: of the adapters that are tracked in their place."""
     number = 2 if precision == "bf16" else 4
-    kept = tokens * _kept_of_a_token(shape, checkpointing, number)
-    return STANDING + shape.parameters * number + kept + _loss(shape, tokens, WHOLE_LOGITS) + 4 * sketches
+    each = [a * b if rank is None else rank * (a + b) for a, b in map(linear_layers(shape).__getitem__, tracked)]
+    of_each = MOMENTS if rank is None else MOMENTS + 4  # adapters are in float32
+    weights = shape.parameters * number + shape.layers * sum(each) * of_each
+    kept = tokens * _kept_of_a_frozen_token(shape, trainer, number, tracked)
+    gate = tokens * number * 3 * shape.experts_used * shape.intermediate  # its gradients, while what it keeps is there
+    return STANDING + weights + kept + gate + _loss(shape, tokens, RESPONSE_LOGITS)
+
+
+def linear_layers(shape: Shape) -> dict[str, tuple[int, int]]:
+    """What a Transformer layer's linear layers read and give, in numbers of a token. Of a mixture the experts are none
+    of them."""
+    query, feed_forward = shape.query or shape.hidden, shape.intermediate
+    attention = {
+        "self_attn.q_proj": (shape.hidden, query),
+        "self_attn.k_proj": (shape.hidden, shape.kv),
+        "self_attn.v_proj": (shape.hidden, shape.kv),
+        "self_attn.o_proj": (query, shape.hidden),
+    }
+    dense = {
+        "mlp.gate_proj": (shape.hidden, feed_forward),
+        "mlp.up_proj": (shape.hidden, feed_forward),
+        "mlp.down_proj": (feed_forward, shape.hidden),
+    }
+    return attention if shape.experts > 1 else attention | dense
 
 
 def _weights(shape: Shape, recipe: Recipe, number: int, offload: bool, shards: int) -> float:
@@ -88,6 +122,30 @@ def _kept_by_a_layer(shape: Shape, number: int) -> float:
     if shape.sandwich:
         return kept + number * 2 * shape.hidden + 2 * 4 * (4 * shape.hidden + query + shape.kv)
     return kept + number * 8 * shape.hidden
+
+
+def _kept_of_a_frozen_token(shape: Shape, trainer: Trainer, number: int, tracked: Collection[str]) -> float:
+    """Bytes kept for the way back of a model without gradients of weights, but for those that are tracked."""
+    layer = _kept_by_a_frozen_layer(shape, number, trainer.device == "cuda", tracked)
+    kept = shape.layers * shape.hidden * number + layer if trainer.activation_checkpointing else shape.layers * layer
+    return kept + shape.hidden * (4 + number)
+
+
+def _kept_by_a_frozen_layer(shape: Shape, number: int, on_card: bool, tracked: Collection[str]) -> float:
+    """Bytes of a token. Norms keep their input in float32, gates three numbers, and a product with a frozen weight
+    nothing: only what a tracked layer reads is kept for its gradient. On a CPU attention keeps its four tensors in
+    float32, keys and values once for each query head, and gives a copy."""
+    query, experts = shape.query or shape.hidden, shape.experts_used
+    kept = 2 * 4 * shape.hidden + number * 3 * experts * shape.intermediate
+    kept += number * (2 * query + 2 * shape.kv) if on_card else 4 * 4 * query
+    if shape.experts > 1:
+        kept += number * experts * shape.hidden
+    if shape.sandwich:
+        kept += 4 * (2 * shape.hidden + query + shape.kv)
+    ends = {name.rpartition(".")[2] for name in tracked}
+    kept += number * shape.hidden * len([norm for norm in READ_AFTER_A_NORM if ends & norm])
+    kept += number * shape.intermediate if "down_proj" in ends else 0
+    return kept + (number * query if "o_proj" in ends and not on_card else 0)
 
 
 def _loss(shape: Shape, tokens: int, at_once: float) -> float:

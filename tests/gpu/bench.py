@@ -168,7 +168,7 @@ def influence(
 ) -> dict[str, float]:
     trainer = Trainer(device=device, activation_checkpointing=checkpointing)  # type: ignore[arg-type]
     model = on_device(base, trainer, slots, precision)
-    rows = [Encoded(str(i), list(range(3, 3 + n % 250)) * (n // 250 + 1), 8) for i, n in enumerate(lengths(slots))]
+    rows = [Encoded(str(i), [3 + token % 250 for token in range(n)], 8) for i, n in enumerate(lengths(slots))]
     with PerSampleGradients(model, ["*.o_proj", "*.down_proj"]) as gradients:
         found = _speed(lambda: gradients.run(rows, lambda *_: None), device, slots)
     return {"samples/s": len(rows) * found["steps/s"], "peak GB": found["peak GB"]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from typing import ClassVar, Literal
 
 from src.core.checks import at_least
@@ -16,7 +17,7 @@ from src.core.fingerprint import not_in_key
 from src.core.records import Example
 from src.modeling.estimate import pass_tokens, tokens_read
 from src.modeling.flops import TO_ACTIVATIONS, TRAINING, gpu_hours
-from src.modeling.memory import gradient_bytes, training_bytes
+from src.modeling.memory import gradient_bytes, linear_layers, training_bytes
 from src.modeling.recipe import Recipe
 from src.modeling.shape import Shape
 from src.modeling.trainer import Trainer
@@ -80,7 +81,7 @@ class Influence(Targeted):
         alone = trainer.on_one_device()
         memory = max(
             training_bytes(size, pass_tokens(self.warmup, alone), self.warmup, alone),
-            gradient_bytes(size, self.batch_tokens, self.warmup.precision, alone, self.batch_rows * self.dimension),
+            self._gradient_bytes(size, alone),
         )
         cost = {"tokens": warm_up + passes, "gb_per_device": memory / 1e9}
         if trainer.device == "cuda":
@@ -89,6 +90,19 @@ class Influence(Targeted):
             hours = (gpu_hours(size.working_parameters, *part, precision=self.warmup.precision) for part in parts)
             cost["gpu_hours"] = sum(hours)
         return cost
+
+    def _gradient_bytes(self, size: Shape, trainer: Trainer) -> float:
+        rank = self.warmup.lora.rank if self.warmup.lora else None
+        tracked = [name for name in linear_layers(size) if self._tracks(name)]
+        passes = gradient_bytes(size, self.batch_tokens, self.warmup.precision, trainer, tracked, rank)
+        return passes + 4 * self.batch_rows * self.dimension
+
+    def _tracks(self, layer: str) -> bool:
+        """Whether a pattern matches this layer of a model, or one of its adapter's factors, where it has one."""
+        lora = self.warmup.lora
+        adapted = lora is not None and layer.endswith(lora.targets)
+        names = [f"{layer}.{factor}.default" for factor in ("lora_A", "lora_B")] if adapted else [layer]
+        return any(fnmatch(f"model.layers.0.{name}", pattern) for name in names for pattern in self.layers)
 
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
         from src.selection.influence.estimate import rank  # loads torch
