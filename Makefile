@@ -47,8 +47,8 @@ bench: $(READY)  ## Speed and memory, as ratios measured in one run
 	@$(PY) -m tests.perf
 
 bench-gpu: $(READY)  ## What only a card can show: its tests, then speed and memory, with a record
-	@$(PY) -m pytest -q -m gpu
-	@$(PY) -m tests.gpu.bench --out experiments/performance/gpu.json
+	@$(PY) -m pytest -q -m gpu; passed=$$?; \
+		$(PY) -m tests.gpu.bench --out experiments/performance/gpu.json && exit $$passed
 
 rehearse-gpu: $(READY)  ## On a torch built for cards, but without one: forward passes on fake tensors
 	@$(PY) -m pytest -q tests/gpu/test_rehearsal.py

@@ -25,7 +25,8 @@ class Curves(pl.Callback):
     """Logs a point at most every `seconds`, with the mean loss since the last one; besides at the first and last step,
     where other rows begin to be read (`part`: the number of the plan's boundary) and after a validation.
 
-    mfu: of the cards' peak, where it is known. padding_waste: the share of empty slots.
+    mfu: of the cards' peak, where it is known; that of the last point is in the progress line as well. padding_waste:
+    the share of empty slots.
 
     The points also go to `path`: after a kill those up to step `start` are logged again and the later ones, which will
     be computed again, dropped, so that the curves of a resumed run have neither gaps nor doubles.
@@ -47,6 +48,7 @@ class Curves(pl.Callback):
         self.tokens, self.seconds = 0, 0.0
         self._boundaries = {b.step: (number, b.name) for number, b in enumerate(plan.boundaries)}
         self._part, self._part_name = 0, ""
+        self._mfu: float | None = None
         path.parent.mkdir(parents=True, exist_ok=True)
         path = path if ranks.is_first() else Path(os.devnull)
         kept = self._replay(path, start)
@@ -93,14 +95,18 @@ class Curves(pl.Callback):
         self._slots += self.plan.slots(batch.step)
         self._part, self._part_name = self._boundaries.get(batch.step, (self._part, self._part_name))
         self._pending.append(module.last.loss)
-        note = f"loss {module.last.loss:.3f}, lr {module.last.lr:.1e}, step {module.steps_done:,}/{self.plan.steps:,}"
         if self._bar:
-            self._bar.advance(batch.tokens, note=f"{note} ({self._part_name})" if self._part_name else note)
+            self._bar.advance(batch.tokens, note=self._note(module))
         # The last step is a point of its own: a mean over what time happened to pass would differ from run to run
         ends = {1, self.plan.steps - 1, self.plan.steps}
         notable = batch.step in self._boundaries or module.steps_done in ends.union(self.validation.steps)
         if notable or now - self._last >= self.every:
             self._point(module, batch.step, now)
+
+    def _note(self, module: CausalLM) -> str:
+        last, part = module.last, f" ({self._part_name})" if self._part_name else ""
+        mfu = f", mfu {self._mfu:.0%}" if self._mfu is not None else ""
+        return f"loss {last.loss:.3f}, lr {last.lr:.1e}, step {module.steps_done:,}/{self.plan.steps:,}{mfu}{part}"
 
     def _point(self, module: CausalLM, step: int, now: float) -> None:
         tokens = self.tokens - self._last_tokens
@@ -115,7 +121,7 @@ class Curves(pl.Callback):
             "part": float(self._part),
         }
         if self._peak:
-            values["mfu"] = speed * self._work / self._peak
+            values["mfu"] = self._mfu = speed * self._work / self._peak
         if step + 1 in self.validation.steps:
             values |= self.validation.last
         self._pending.clear()

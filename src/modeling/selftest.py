@@ -17,7 +17,7 @@ from src.modeling.attention import Documents, attention_spans
 from src.modeling.data import MicroBatch
 from src.modeling.dropout import without_dropout
 from src.modeling.loss import head_is_a_matrix, loss_sum
-from src.modeling.sharding import whole
+from src.modeling.sharding import computing_device, whole
 
 LENGTHS = (5, 11, 3, 8)
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 6e-2, torch.float16: 2e-2}
@@ -49,7 +49,7 @@ def difference(model: Any, attention: str, longest: int = 0) -> float:
     The second gradient is subtracted from the first in the parameters' own `grad`, and of a sharded model each device
     looks at its shard: no copy of a gradient is kept. longest: a document of so many tokens is among them.
     """
-    device = next(model.parameters()).device
+    device = computing_device(model)
     lengths = (*LENGTHS, longest) if longest > max(LENGTHS) else LENGTHS
     batch = documents(model.config.get_text_config().vocab_size, lengths).to(device)
     with without_dropout(model):
@@ -102,4 +102,4 @@ def check(model: Any, attention: str, dtype: torch.dtype = torch.float32, limit:
 def may_chunk(model: Any, attention: str) -> bool:
     """Whether the loss may be computed without holding all logits."""
     config = model.config.get_text_config()
-    return head_is_a_matrix(model, documents(config.vocab_size, LENGTHS).to(next(model.parameters()).device), attention)
+    return head_is_a_matrix(model, documents(config.vocab_size, LENGTHS).to(computing_device(model)), attention)

@@ -18,6 +18,8 @@ class Shape:
     query: width of the queries over all heads, where it is not that of the stream.
 
     experts: feed-forward parts a layer, `experts_used` of which work on a token. tied: one matrix embeds and predicts.
+
+    sandwich: each part of a layer is normalised before and after, queries and keys as well (Gemma 3).
     """
 
     hidden: int
@@ -29,6 +31,7 @@ class Shape:
     experts_used: int = 1
     tied: bool = False
     query: int | None = None
+    sandwich: bool = False
 
     @property
     def parameters(self) -> float:
@@ -75,6 +78,7 @@ class Shape:
                 (config.get("num_experts_per_tok") or 1) + shared if experts > 1 else 1,
                 config.get("tie_word_embeddings", False),
                 query if query != config["hidden_size"] else None,
+                config.get("model_type", "").startswith("gemma3"),
             )
         except (FileNotFoundError, KeyError):
             return None

@@ -21,6 +21,12 @@ def is_sharded(model: Any) -> bool:
     return any(hasattr(p, "full_tensor") for p in model.parameters())
 
 
+def computing_device(model: Any) -> torch.device:
+    """Where a model computes: of offloaded shards, which wait on the host, that is the card of their mesh."""
+    first = next(model.parameters())
+    return torch.device(first.device_mesh.device_type) if hasattr(first, "device_mesh") else first.device
+
+
 def average_whole_gradients(model: Any) -> None:
     """Average over all ranks the gradients of parameters that are whole on each: nobody else does it."""
     gradients = [p.grad for p in model.parameters() if p.grad is not None and not hasattr(p, "full_tensor")]

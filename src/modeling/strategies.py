@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from src.core.errors import UserError
@@ -58,13 +59,34 @@ def is_spread(trainer: Trainer) -> bool:
     return trainer.strategy == "fsdp" and trainer.devices * trainer.nodes > 1
 
 
+@cache
+def offloading() -> Any:
+    """Lightning's strategy for sharded models, with the shards on the host: a class made here, for Lightning is slow to
+    import."""
+    import torch
+    from lightning_fabric.utilities.device_dtype_mixin import _update_properties
+    from pytorch_lightning.strategies import ModelParallelStrategy
+
+    class Offloading(ModelParallelStrategy):
+        def model_to_device(self) -> None:
+            """Transformers reads shards onto the card and Lightning would leave them there, but FSDP takes them from
+            the host. Adapters and buffers are not FSDP's and belong on the card. Adam's moments are made where the
+            weights are."""
+            _update_properties(self.model, device=self.root_device)
+            self.model._apply(lambda t: t.to("cpu" if is_shard(t) else self.root_device))
+
+    def is_shard(tensor: torch.Tensor) -> bool:
+        return isinstance(tensor, torch.distributed.tensor.DTensor)
+
+    return Offloading
+
+
 def _strategy(trainer: Trainer, world: int, device: str) -> Any:
     if is_spread(trainer):
         from pytorch_lightning.strategies import ModelParallelStrategy
 
-        return ModelParallelStrategy(
-            data_parallel_size=world, tensor_parallel_size=1, save_distributed_checkpoint=False
-        )
+        kind = offloading() if trainer.offload else ModelParallelStrategy
+        return kind(data_parallel_size=world, tensor_parallel_size=1, save_distributed_checkpoint=False)
     if world == 1:
         return "auto"
     from pytorch_lightning.strategies import DDPStrategy

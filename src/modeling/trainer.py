@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from src.core.checks import at_least
@@ -16,14 +16,17 @@ class Trainer:
     devices: per node, one process each. nodes: machines; `compute.across` says how each is reached.
     rows_per_device: sequences in one forward pass; null: about 2,000 tokens on a CPU, 16,000 on a GPU.
     threads: of torch on a CPU; null: one for a model of a few million parameters, else torch's own choice.
-    compile: torch.compile; "auto" attention is then never "documents", whose lengths would be compiled in.
+    compile: torch.compile; "auto" attention is then never "documents", whose lengths would be compiled in. Off, for
+      with a mask a step took 3.3 times as long as with the variable-length kernel, neither compiled, on an H200
+      (experiments/performance/gpu.md); besides all logits are held at once.
     attention: "auto" takes "documents" (exact per-document attention: one kernel call a document on a CPU, the
       variable-length flash kernel on a GPU) where it leaves out nothing of the model, else "sdpa" with a mask, or the
       model's "eager" where it has soft caps or sinks.
     checkpoint_minutes: how much work a kill may cost.
     log_seconds: how often a point of the curves is written.
     validations: how often the held-out rows are read, if the recipe holds any out.
-    offload: with "fsdp", weights, gradients and Adam's moments wait in the host's memory: slower, for models too large.
+    offload: with "fsdp" over several devices, weights, gradients and Adam's moments wait in the host's memory, and
+      each layer is fetched when its turn comes: slower, for models too large.
     export_every, export_best, keep_adapter: what is left in `exports/` beside the finished model, none of it made again
       for a stage that is there: `step-<n>` every so many steps; `best`, the model of the validation with the lowest
       loss, where the recipe holds rows out; `adapter`, where it has LoRA, for vLLM's `lora`. With LoRA all three are
@@ -55,6 +58,15 @@ class Trainer:
         counts = ("devices", "nodes", "rows_per_device", "threads", "keep_checkpoints", "validations", "export_every")
         at_least(self, 1, *counts)
         at_least(self, 0, "checkpoint_minutes", "log_seconds")
+        if self.offload and (self.strategy != "fsdp" or self.devices * self.nodes == 1):
+            raise ValueError(
+                f"offload moves the shards of a spread model: it wants strategy=fsdp and two devices or more, not "
+                f"strategy={self.strategy} and {self.nodes} x {self.devices}"
+            )
+
+    def on_one_device(self) -> Trainer:
+        """The same for work that one process does alone."""
+        return replace(self, devices=1, nodes=1, strategy="auto", offload=False)
 
     def preflight(self) -> None:
         """Raises UserError where the GPUs that are asked for are not on this machine."""

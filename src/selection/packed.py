@@ -25,12 +25,12 @@ from src.core.threads import use_threads
 from src.modeling.attention import Documents, choose_kernel
 from src.modeling.data import MicroBatch
 from src.modeling.loading import load_config, load_model
+from src.modeling.memory import RESPONSE_LOGITS as LOGITS
 from src.modeling.rows import encode_prompts, encode_responses, together
 from src.modeling.selftest import LENGTHS, TOLERANCE, documents, one_by_one, reach
 from src.modeling.trainer import Trainer
 from src.selection.products import product
 
-LOGITS = 1 << 22  # numbers held at once: 16 MiB in float32
 WINDOW = 2_048  # candidates held at once, in text and tokens, and sorted by length among themselves
 NO_RESPONSE = "no response tokens"  # why a candidate has no score
 TOGETHER = 256  # texts tokenized at once: the tokenizer's own account of a token takes some 100 bytes

@@ -92,7 +92,7 @@ class Select(Stage):
         else:
             model = Path(self.model.prepare(ctx.work / "made", list, 0, ctx.cache))
         # The warm-up; the gradients have `workers`. Its model is none to be used.
-        alone = replace(self.trainer, devices=1, nodes=1, strategy="auto", export_every=None, export_best=False)
+        alone = replace(self.trainer.on_one_device(), export_every=None, export_best=False)
         reference = Reference(model, ctx.work, ctx.cache, alone, self.trainer.devices, self.seed, ctx.log, ctx.progress)
         ranking = self.selector.rank(pool.candidates, reference)
         groups = _groups(ctx, pool)

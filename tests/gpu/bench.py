@@ -2,14 +2,16 @@
 
 A training step of a Llama of 1.1 billion parameters in tokens/s, as a share of the card's peak and of what a product
 of two large matrices reaches on the same card, packed, beside litgpt's own step where that is installed; influence in
-samples/s and memory; texts by vLLM, as a stage asks for them and by vLLM's own `generate`. `--device=cpu --toy` runs
-the same lines on a small model, so that they are known to run before a card is paid for.
+samples/s and memory; texts by vLLM, as a stage asks for them and by vLLM's own `generate`; the demo, from its first
+stage to its report. `--device=cpu --toy` runs the same lines on a small model, all but the demo, so that they are known
+to run before a card is paid for.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +24,8 @@ from typing import Any, Literal
 import torch
 
 from src.core.memory import release
+from src.core.records import STUDENT
+from src.doctor import programs_option
 from src.modeling import attention, loading
 from src.modeling.flops import TRAINING, peak
 from src.modeling.loss import loss_sum
@@ -45,7 +49,7 @@ def main(arguments: list[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--toy", action="store_true")
-    parser.add_argument("--only", default="", help="what begins so: influence, training, generation")
+    parser.add_argument("--only", default="", help="what begins so: influence, training, generation, demo")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args(arguments)
     source, slots = (TOY, 256) if given.toy else (BILLION, 16_384)
@@ -65,6 +69,7 @@ def main(arguments: list[str]) -> dict[str, Any]:
             "influence, float32": lambda: influence(base, given.device, slots, "float32", False),
             "training, litgpt": lambda: litgpt(source, given.device, slots),
             "generation": lambda: generation(base, Path(scratch), given.toy),
+            "demo": lambda: demo(Path(scratch) / "outputs", given.toy),
         }
         for title, measure in measured.items():
             if not title.startswith(given.only):
@@ -168,7 +173,7 @@ def influence(
 ) -> dict[str, float]:
     trainer = Trainer(device=device, activation_checkpointing=checkpointing)  # type: ignore[arg-type]
     model = on_device(base, trainer, slots, precision)
-    rows = [Encoded(str(i), list(range(3, 3 + n % 250)) * (n // 250 + 1), 8) for i, n in enumerate(lengths(slots))]
+    rows = [Encoded(str(i), [3 + token % 250 for token in range(n)], 8) for i, n in enumerate(lengths(slots))]
     with PerSampleGradients(model, ["*.o_proj", "*.down_proj"]) as gradients:
         found = _speed(lambda: gradients.run(rows, lambda *_: None), device, slots)
     return {"samples/s": len(rows) * found["steps/s"], "peak GB": found["peak GB"]}
@@ -186,6 +191,24 @@ def generation(base: Path, scratch: Path, toy: bool) -> dict[str, float] | str:
     ours = found["ours"]
     each = {name: median(a / b for a, b in zip(ours, found[name])) for name in ("all at once", "in chunks")}
     return {"tokens/s": median(ours), **{f"of generate, {name}": ratio for name, ratio in each.items()}}
+
+
+def demo(outputs: Path, toy: bool) -> dict[str, float] | str:
+    """What `make demo` runs, on the card: seconds and the student's accuracy, in percent. It has no smaller size."""
+    if toy:
+        return "left out: the demo takes minutes on a CPU"
+    options = ["trainer=gpu", "study=bench", "tracker=none", f"outputs={outputs}", *programs_option().split()]
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "src.train", *options], check=True)
+    seconds = time.perf_counter() - began
+    return {"seconds": seconds, **student_accuracies(outputs)}
+
+
+def student_accuracies(outputs: Path) -> dict[str, float]:
+    """By benchmark, over all of its questions, of the one evaluation of a student that the store holds."""
+    tables = [json.loads(path.read_text()) for path in sorted((outputs / "store").rglob("accuracy.json"))]
+    rows = [row for table in tables for row in table if row["model"] == STUDENT and row["group"] == "all"]
+    return {f"{row['benchmark']}, %": 100 * row["accuracy"] for row in rows}
 
 
 def _speed(step: Callable[[], Any], device: str, tokens: int) -> dict[str, float]:

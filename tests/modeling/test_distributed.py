@@ -6,21 +6,31 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
+from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+import transformers.distributed.fsdp
 from safetensors.torch import load_file
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import CPUOffloadPolicy, fully_shard
+from torch.distributed.tensor import DTensor
 
 from src.modeling.module import CausalLM
 from src.modeling.recipe import LoRA, Recipe
+from src.modeling.sharding import computing_device
+from src.modeling.strategies import offloading
 from src.modeling.training import train
 from tests.modeling.processes import fork_server
 from tests.modeling.tiny import CPU, addition
 
 STOP = 4
+UNPINNED = partial(CPUOffloadPolicy, pin_memory=False)  # memory is pinned for a card alone
 
 
 class StoppedError(Exception):
@@ -41,7 +51,7 @@ def job(folder: Path, base: Path, devices: int, options: dict[str, Any]) -> None
     lora = LoRA(rank=4, alpha=8, dropout=0.0) if options.get("lora") else None
     precision = options.get("precision", "float32")
     recipe = Recipe(lr=1e-2, sequence_length=96, batch_sequences=5, epochs=2, lora=lora, precision=precision)
-    machine = {k: v for k, v in options.items() if k in ("strategy", "activation_checkpointing")}
+    machine = {k: v for k, v in options.items() if k in ("strategy", "activation_checkpointing", "offload")}
     trainer = dataclasses.replace(CPU, devices=devices, rows_per_device=2, checkpoint_minutes=0, **machine)
 
     def log(values: dict[str, float], step: int) -> None:
@@ -58,6 +68,7 @@ def job(folder: Path, base: Path, devices: int, options: dict[str, Any]) -> None
     rows = [addition(i) for i in range(60)]
     with pytest.MonkeyPatch.context() as patch, suppress(StoppedError):
         patch.setattr(CausalLM, "training_step", stopped)
+        patch.setattr(transformers.distributed.fsdp, "CPUOffloadPolicy", UNPINNED)
         train(base, rows, recipe, trainer, folder / "model", folder / "work", 0, log=log)
 
 
@@ -73,6 +84,8 @@ TWO = {
     "ddp lora": {"strategy": "ddp", "lora": True},
     "fsdp full": {"strategy": "fsdp"},
     "fsdp lora": {"strategy": "fsdp", "lora": True},
+    "fsdp full offloaded": {"strategy": "fsdp", "offload": True},
+    "fsdp lora offloaded": {"strategy": "fsdp", "offload": True, "lora": True},
     "fsdp bf16": {"strategy": "fsdp", "precision": "bf16", "activation_checkpointing": True},
     "fsdp bf16 lora": {"strategy": "fsdp", "precision": "bf16", "lora": True},
     "two after one": {"strategy": "fsdp", "folder": "stopped"},
@@ -122,9 +135,9 @@ def apart(base: Path, mine: Path, theirs: Path) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["full", "lora"])
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+@pytest.mark.parametrize("strategy", ["ddp {}", "fsdp {}", "fsdp {} offloaded"])
 def test_two_processes_end_with_the_weights_of_one(base: Path, trained: Path, strategy: str, kind: str) -> None:
-    one, two = trained / kind, trained / f"{strategy} {kind}"
+    one, two = trained / kind, trained / strategy.format(kind)
     for mine, theirs in zip(losses(one), losses(two), strict=True):
         assert theirs == pytest.approx(mine, rel=1e-3)
     assert apart(base, one, two) < 1e-2
@@ -148,3 +161,41 @@ def test_a_stopped_training_goes_on_with_another_number_of_processes(base: Path,
     for mine, theirs in zip([*whole[:STOP], *whole], resumed, strict=True):  # the points of before are logged once more
         assert theirs == pytest.approx(mine, rel=1e-3)
     assert apart(base, trained / "full", trained / folder) < 1e-2
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """A group of one process; its mesh."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/rendezvous", rank=0, world_size=1)
+    yield init_device_mesh("cpu", (1,))
+    torch.distributed.destroy_process_group()
+
+
+def test_offloaded_shards_stay_on_the_host_and_all_else_goes_to_the_card(alone: Any) -> None:
+    """The device "meta" stands for the card: what is moved there has no numbers any more."""
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4))
+    for module in (*model, model):
+        fully_shard(module, mesh=alone, offload_policy=UNPINNED())
+    before = [p.to_local().clone() for p in model.parameters()]
+    adapter = model[0].adapter = torch.nn.Linear(4, 2)  # as peft adds one to a layer that is spread
+    model[1].register_buffer("angles", torch.ones(3))
+
+    class OnMeta(offloading()):  # type: ignore[misc]
+        root_device = torch.device("meta")
+
+    strategy = OnMeta()
+    strategy._lightning_module = strategy.model = module = CausalLM.__new__(CausalLM)
+    super(CausalLM, module).__init__()
+    module.model = model
+    strategy.model_to_device()
+    shards = [p for p in model.parameters() if isinstance(p, DTensor)]
+    assert all(torch.equal(p.to_local(), b) for p, b in zip(shards, before, strict=True))
+    assert {adapter.weight.device.type, adapter.bias.device.type, model[1].angles.device.type} == {"meta"}
+    assert module.device.type == "meta", "where Lightning sends the batches"
+
+
+def test_an_offloaded_model_computes_on_the_devices_of_its_mesh() -> None:
+    shard = SimpleNamespace(device=torch.device("cpu"), device_mesh=SimpleNamespace(device_type="meta"))
+    plain = SimpleNamespace(device=torch.device("cpu"))
+    devices = [computing_device(SimpleNamespace(parameters=lambda p=p: iter([p]))) for p in (shard, plain)]
+    assert [device.type for device in devices] == ["meta", "cpu"]

@@ -16,7 +16,7 @@ from src.core.fingerprint import stage_key
 from src.core.stage import Upstream
 from src.modeling.estimate import tokens_read, training_cost
 from src.modeling.flops import peak
-from src.modeling.memory import training_bytes
+from src.modeling.memory import WHOLE_LOGITS, training_bytes
 from src.modeling.micro_batches import plan_micro_batches
 from src.modeling.recipe import LoRA, Phase, Recipe
 from src.modeling.shape import Shape
@@ -177,6 +177,26 @@ def test_what_saves_memory_is_reckoned_with() -> None:
     assert training_bytes(size, 4096, Recipe(lr=1.0, precision="bf16"), Trainer()) < whole
     assert training_bytes(size, 4096, full, Trainer(activation_checkpointing=True)) < whole
     assert training_bytes(size, 4096, Recipe(lr=1.0, lora=LoRA()), Trainer()) < whole
+
+
+def test_a_compiled_model_holds_all_logits_at_once() -> None:
+    """Its loss is not computed in chunks (`SelfTest`): themselves, their softmax and its gradient, in float32."""
+    size, tokens = Shape(2048, 16, 512, 8192, 128256), 16_384
+    chunked, whole = (
+        training_bytes(size, tokens, Recipe(lr=1.0), Trainer(device="cuda", compile=compiled))
+        for compiled in (False, True)
+    )
+    assert whole - chunked == 12 * (tokens * 128256 - WHOLE_LOGITS)
+
+
+@pytest.mark.parametrize(("lora", "each"), [(None, 16), (LoRA(), 4)])
+def test_an_offloaded_shard_takes_no_room_on_its_card(lora: LoRA | None, each: int) -> None:
+    """Weights, gradients and moments in float32 wait on the host; of adapters' base only the weights would be here."""
+    size, recipe = SmolLM2().size(), Recipe(lr=1.0, lora=lora)
+    here, away = (
+        training_bytes(size, 4096, recipe, Trainer(devices=8, strategy="fsdp", offload=off)) for off in (False, True)
+    )
+    assert here - away == pytest.approx(each * size.parameters / 8)
 
 
 @pytest.mark.parametrize(

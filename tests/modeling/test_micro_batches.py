@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,3 +34,11 @@ def test_the_effective_batch_is_the_requested_one(batch: int, devices: int, node
     assert (
         planned.rows * (planned.passes - 1) * planned.devices < batch <= planned.rows * planned.passes * planned.devices
     )
+
+
+@pytest.mark.parametrize(("strategy", "devices"), [("auto", 2), ("ddp", 2), ("fsdp", 1)])
+def test_offloading_is_refused_where_no_model_is_spread(strategy: Any, devices: int) -> None:
+    with pytest.raises(ValueError, match="it wants strategy=fsdp and two devices or more"):
+        Trainer(strategy=strategy, devices=devices, offload=True)
+    spread = Trainer(strategy="fsdp", devices=2, offload=True)
+    assert spread.on_one_device() == Trainer()

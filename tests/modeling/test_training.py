@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.models.llama.modeling_llama import LlamaMLP
 
 from src.core.errors import UserError
+from src.core.progress import Progress
 from src.core.records import Example
 from src.modeling.checkpoints import CheckpointFolder
 from src.modeling.optimizer_checkpoints import SaveOptimizerCheckpoints
@@ -54,6 +56,34 @@ def test_training_learns_and_leaves_a_plain_model_folder(
     assert model.generation_config.eos_token_id == tokenizer.eos_token_id
     assert next(model.parameters()).dtype == torch.float32
     assert not (REPOSITORY / "lightning_logs").exists()
+
+
+@pytest.mark.parametrize("peak", [1e9, None])
+def test_the_progress_line_tells_the_share_of_the_peak_where_one_is_known(
+    base: Path, rows: list[Example], recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, peak: float | None
+) -> None:
+    notes: list[str] = []
+    points: list[dict[str, float]] = []
+
+    class Noted(Progress):
+        def advance(self, n: int = 1, note: str | None = None) -> None:
+            notes.append(note or "")
+
+    monkeypatch.setattr("src.modeling.curves.peak", lambda card: peak)
+    train(
+        base,
+        rows[:10],
+        recipe(),
+        CPU,
+        tmp_path / "model",
+        tmp_path / "work",
+        seed=0,
+        log=lambda values, step: points.append(values),
+        progress=Noted,
+    )
+    known = [f"mfu {point['mfu']:.0%}" for point in points[:-1]] if peak else []
+    assert "mfu" not in notes[0], "before the first point nothing is known"
+    assert re.findall(r"mfu \d+%", "\n".join(notes)) == known
 
 
 def test_the_same_seed_gives_the_same_bytes(base: Path, rows: list[Example], recipe: Any, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ cosine. This module holds the options; `src.selection.influence.estimate` does t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from typing import ClassVar, Literal
 
 from src.core.checks import at_least
@@ -16,7 +17,7 @@ from src.core.fingerprint import not_in_key
 from src.core.records import Example
 from src.modeling.estimate import pass_tokens, tokens_read
 from src.modeling.flops import TO_ACTIVATIONS, TRAINING, gpu_hours
-from src.modeling.memory import gradient_bytes, training_bytes
+from src.modeling.memory import gradient_bytes, linear_layers, training_bytes
 from src.modeling.recipe import Recipe
 from src.modeling.shape import Shape
 from src.modeling.trainer import Trainer
@@ -77,12 +78,11 @@ class Influence(Targeted):
         """The warm-up, then a pass over all candidates at each checkpoint."""
         warm_up = tokens_read(self.warmup, self.warmup_fraction * tokens) or 0.0
         passes = self.checkpoints * tokens
-        alone = replace(trainer, devices=1, nodes=1, strategy="auto")
-        sketches = self.batch_rows * self.dimension
+        alone = trainer.on_one_device()
         computed_in = {self.warmup.precision, *(["float32"] if self.fidelity_rows else [])}  # the exact scores
         memory = max(
             training_bytes(size, pass_tokens(self.warmup, alone), self.warmup, alone),
-            *(gradient_bytes(size, self.batch_tokens, precision, alone, sketches) for precision in computed_in),
+            *(self._gradient_bytes(size, precision, alone) for precision in computed_in),
         )
         cost = {"tokens": warm_up + passes, "gb_per_device": memory / 1e9}
         if trainer.device == "cuda":
@@ -91,6 +91,19 @@ class Influence(Targeted):
             hours = (gpu_hours(size.working_parameters, *part, precision=self.warmup.precision) for part in parts)
             cost["gpu_hours"] = sum(hours)
         return cost
+
+    def _gradient_bytes(self, size: Shape, precision: str, trainer: Trainer) -> float:
+        rank = self.warmup.lora.rank if self.warmup.lora else None
+        tracked = [name for name in linear_layers(size) if self._tracks(name)]
+        passes = gradient_bytes(size, self.batch_tokens, precision, trainer, tracked, rank)
+        return passes + 4 * self.batch_rows * self.dimension
+
+    def _tracks(self, layer: str) -> bool:
+        """Whether a pattern matches this layer of a model, or one of its adapter's factors, where it has one."""
+        lora = self.warmup.lora
+        adapted = lora is not None and layer.endswith(lora.targets)
+        names = [f"{layer}.{factor}.default" for factor in ("lora_A", "lora_B")] if adapted else [layer]
+        return any(fnmatch(f"model.layers.0.{name}", pattern) for name in names for pattern in self.layers)
 
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
         from src.selection.influence.estimate import rank  # loads torch
