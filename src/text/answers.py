@@ -73,10 +73,10 @@ _CLAUSE = re.compile(  # "and the proof is complete", "given that the side is 2"
 _SCALE = re.compile(r"\s(?:thousand|million|billion|trillion)\b", re.I)
 _OPENS_WITH_NUMBER = re.compile(r"[^0-9A-Za-z]*[0-9]")
 _IN_WORDS = re.compile(
-    r"(?<![\\A-Za-z])(?!(?:and|or|to|[a-dxyz]{2}|abc|xyz)\b)[A-Za-z]{2,}|[\u3040-\u9fff\uac00-\ud7a3]"
+    r"(?<![\\A-Za-z])(?!(?:and|or|to|a?bc|a[bc]|x?yz|x[yz])\b)[A-Za-z]{2,}|[\u3040-\u9fff\uac00-\ud7a3]"
 )
 _MAKES_MORE_BEFORE = re.compile(r"[√±∓<>≤≥≠^]|[A-Za-z]\s?[-+−–*/×÷·(]")  # before a number; "=>" and "->" point at it
-_NAMED = re.compile(r"\W{0,4}[A-Za-z]\w*(?:[({\[][^=]*[)}\]])?\s*=\s*")  # before a number: "P(X > 2) = 0.3"
+_BRACKETED, _PARTED = re.compile(r"\([^()]*\)"), re.compile(r"[,;]|\b(?:and|or)\b")
 _ARROW = re.compile(r"[-=]+>|[→⇒]")
 _MAKES_MORE = re.compile(r"[^\W_]|[²³√]")  # behind a number: another, a letter, a power, ½
 _NO_MORE = re.compile(  # of its own kind, or said aside: "12 (3 * 4)", "24 = 4 * 6", 3:00, 13 R 1, a date
@@ -285,17 +285,20 @@ def _said_last(sentence: str) -> str:
         verbs = [verb for verb in verbs if _HOLDS_A_VALUE.search(sentence[verb.end() :])] or verbs
         return _said_last(sentence[verbs[-1].end() :]) if verbs else sentence
     restated = _RESTATED.search(opening)
-    if restated and _is_calculation(opening[: restated.start()]):
+    if restated and _is_calculation(opening[: restated.start()], restated[0]):
         return _said_last(opening[restated.end() :])
     formula = _MATH.match(opening)
     clause = None if formula and not _is_money(formula) else _CLAUSE.search(opening)
     return opening[: clause.start()] if clause and _VERBS.search(opening, clause.start()) else sentence
 
 
-def _is_calculation(piece: str) -> bool:
-    """Numbers with an operator, or a formula that says the value of no number: f(3), m + n."""
+def _is_calculation(piece: str, verb: str) -> bool:
+    """Numbers with an operator, or a formula that says the value of no number, f(3) or m + n; or several numbers that
+    ", which is" comes to: "3 boxes of 12"."""
     plain = _CALCULATING.sub(" * ", _LATEX.sub("", _BETWEEN.sub(" ", piece)))
-    return not _WORD.search(plain) and "," not in plain and bool(re.search(r"[A-Za-z]", plain) or _INFIX.search(plain))
+    if _WORD.search(plain):
+        return re.search(r"which|that|i\.e", verb) is not None and len(NUMBER.findall(plain)) > 1
+    return "," not in plain and bool(re.search(r"[A-Za-z]", plain) or _INFIX.search(plain))
 
 
 def _is_money(match: re.Match[str]) -> bool:
@@ -416,12 +419,19 @@ def _is_more_than_a_number(answer: str, factorial: bool) -> bool:
     number, last = NUMBER.search(answer), _last(NUMBER.finditer(answer))
     if number is None or last is None or _IN_WORDS.search(answer) or answer.rstrip().endswith("="):
         return False
-    if _NAMED.fullmatch(answer[: last.start()]) and not _MAKES_MORE.search(answer, last.end()):
+    if _is_value_of(answer[: last.start()]) and not _MAKES_MORE.search(answer, last.end()):
         return False
     before, after = _ARROW.sub("", answer[: number.start()]), answer[number.end() :]
     if _MAKES_MORE_BEFORE.search(before) or (factorial and after.startswith("!")):
         return True
     return not _NO_MORE.match(after) and _MAKES_MORE.search(_UNIT_LETTER.sub("", after)) is not None
+
+
+def _is_value_of(left: str) -> bool:
+    """Does an equation with something that is no number, "m + n = 37" or "P(X > 2) = 0.3", come to its last number?"""
+    left = left.rstrip()
+    equation = left.endswith("=") and not left.endswith(("<=", ">=", "!="))
+    return equation and not _OPENS_WITH_NUMBER.match(left) and not _PARTED.search(_BRACKETED.sub("", left))
 
 
 def _number_in(answer: str) -> str | None:
