@@ -1,4 +1,5 @@
-"""A model in training mode that draws no dropout masks: checkpointed activations stay on, results repeat."""
+"""A model that draws no dropout masks, though it stays in training mode: checkpointed activations stay on, results
+repeat."""
 
 from __future__ import annotations
 
@@ -11,13 +12,23 @@ from torch import nn
 
 @contextmanager
 def without_dropout(model: Any) -> Iterator[None]:
-    """`training` of the modules that would draw a mask is False meanwhile; of all others it stays as it is."""
-    drawing = [m for m in model.modules() if isinstance(m, nn.Dropout) or getattr(m, "attention_dropout", False)]
-    before = [module.training for module in drawing]
-    for module in drawing:
-        module.training = False
+    """All probabilities of dropout are 0 meanwhile: those of dropout modules, which attention may hand to its kernel as
+    numbers (GPT-2), and those that other modules hold as numbers themselves (OPT, Llama)."""
+    found = [(module, name, p) for module in model.modules() for name, p in _probabilities(module) if p]
+    for module, name, _ in found:
+        setattr(module, name, 0.0)
     try:
         yield
     finally:
-        for module, training in zip(drawing, before, strict=True):
-            module.training = training
+        for module, name, p in found:
+            setattr(module, name, p)
+
+
+def _probabilities(module: nn.Module) -> list[tuple[str, float]]:
+    if isinstance(module, nn.Dropout):
+        return [("p", module.p)]
+    return [(name, p) for name, p in vars(module).items() if isinstance(p, float) and _names_dropout(name)]
+
+
+def _names_dropout(name: str) -> bool:
+    return "dropout" in name or name.endswith("pdrop")
