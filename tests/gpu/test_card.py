@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from src.modeling.trainer import Trainer
 from src.modeling.training import train
 from src.selection.influence.gradients import PerSampleGradients
 from src.selection.packed import Encoded, on_device
+from tests.modeling.alone import spread_over_one
 from tests.modeling.tiny import addition
 
 pytestmark = [
@@ -68,12 +70,13 @@ def test_packed_documents_do_not_see_each_other(base: Path, precision: torch.dty
 
 
 @pytest.mark.parametrize("options", [{}, {"lora": LoRA(rank=4, dropout=0.0)}], ids=["full", "lora"])
-@pytest.mark.parametrize("trainer", [CARD, dataclasses.replace(CARD, strategy="fsdp", activation_checkpointing=True)])
-def test_a_card_trains_as_the_cpu_does(base: Path, tmp_path: Path, options: Any, trainer: Trainer) -> None:
+@pytest.mark.parametrize("strategy", ["auto", "fsdp"])
+def test_a_card_trains_as_the_cpu_does(base: Path, tmp_path: Path, options: Any, strategy: Any) -> None:
     recipe = Recipe(lr=1e-3, sequence_length=128, batch_sequences=4, precision="bf16", **options)
-    found = {}
-    for name, where in (("cpu", CPU), ("cuda", trainer)):
-        found[name] = train(base, ROWS, recipe, where, tmp_path / name, tmp_path / f"{name}-work", 0)
+    found = {"cpu": train(base, ROWS, recipe, CPU, tmp_path / "cpu", tmp_path / "cpu-work", 0)}
+    trainer = dataclasses.replace(CARD, strategy=strategy, activation_checkpointing=strategy == "fsdp")
+    with spread_over_one("cuda", tmp_path) if strategy == "fsdp" else nullcontext():
+        found["cuda"] = train(base, ROWS, recipe, trainer, tmp_path / "cuda", tmp_path / "cuda-work", 0)
     assert found["cuda"].final_loss == pytest.approx(found["cpu"].final_loss, rel=3e-2)
     assert {t.dtype for t in load_file(tmp_path / "cuda" / "model.safetensors").values()} == {torch.bfloat16}
 

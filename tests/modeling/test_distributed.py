@@ -23,9 +23,10 @@ from torch.distributed.tensor import DTensor
 
 from src.modeling.module import CausalLM
 from src.modeling.recipe import LoRA, Recipe
-from src.modeling.sharding import computing_device
+from src.modeling.sharding import computing_device, is_sharded
 from src.modeling.strategies import offloading
 from src.modeling.training import train
+from tests.modeling.alone import spread_over_one
 from tests.modeling.processes import fork_server
 from tests.modeling.tiny import CPU, addition
 
@@ -223,3 +224,25 @@ def test_an_offloaded_model_computes_on_the_devices_of_its_mesh() -> None:
     plain = SimpleNamespace(device=torch.device("cpu"))
     devices = [computing_device(SimpleNamespace(parameters=lambda p=p: iter([p]))) for p in (shard, plain)]
     assert [device.type for device in devices] == ["meta", "cpu"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lora", [None, LoRA(rank=4, dropout=0.0)], ids=["full", "lora"])
+def test_one_process_alone_runs_the_code_of_sharded_models(
+    base: Path, tmp_path: Path, lora: LoRA | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `tests/gpu/test_card.py` does on a card."""
+    recipe, rows = Recipe(lr=1e-2, sequence_length=96, batch_sequences=5, lora=lora), [addition(i) for i in range(40)]
+    seen: list[bool] = []
+    step = CausalLM.training_step
+    monkeypatch.setattr(
+        CausalLM, "training_step", lambda self, *given: (seen.append(is_sharded(self.model)), step(self, *given))[1]
+    )
+    plain = train(base, rows, recipe, CPU, tmp_path / "plain", tmp_path / "plain-work", 0)
+    with spread_over_one("cpu", tmp_path):
+        trainer = dataclasses.replace(CPU, strategy="fsdp", activation_checkpointing=True)
+        sharded = train(base, rows, recipe, trainer, tmp_path / "sharded", tmp_path / "sharded-work", 0)
+    assert seen == [False] * plain.steps + [True] * sharded.steps
+    assert sharded.final_loss == pytest.approx(plain.final_loss, rel=1e-3)
+    ours, theirs = (load_file(tmp_path / name / "model.safetensors") for name in ("plain", "sharded"))
+    assert distance(ours, theirs) < 1e-2 * distance(ours, load_file(base / "model.safetensors"))
