@@ -265,4 +265,4 @@ def test_influence_plans_for_the_layers_that_its_patterns_match(
         dimension=1,
     )
     planned = memory.gradient_bytes(shape, 512 * 64, recipe.precision, card, tracked, lora.rank if lora else None)
-    assert selector._gradient_bytes(shape, card) == planned + 4 * 512
+    assert selector._gradient_bytes(shape, recipe.precision, card) == planned + 4 * 512

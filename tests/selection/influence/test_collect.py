@@ -86,7 +86,7 @@ def test_gradients_of_a_model_with_convolutions_do_not_depend_on_the_batch_nor_o
         )
         with LoadedCheckpoint(job) as loaded, GradientStore(place, 64) as store:
             assert [len(row.tokens) for row in loaded.encode([long])] == [512]
-            collect(loaded, ById(rows), 1, Progress("gradients", total=len(rows), unit="candidates"))
+            collect(loaded, ById(rows), Progress("gradients", total=len(rows), unit="candidates"))
             return {id: row for block in store.blocks() for id, row in zip(block.ids, block.rows)}
 
     alone, together = gradients(1), gradients(4_096)
