@@ -41,10 +41,10 @@ _SIDE_CHARACTERS = "0123456789.,%+-*/^() \t\r\v\f\x1c\x1d\x1e\x1f"  # all of ASC
 _STATEMENT = re.compile(rf"(?<![\w.,^)}}'!:/*+-])({_SIDE}(?:[=≈]{_SIDE})+)")
 _JOINT = re.compile(r"(?<=\d)\$(?=\d)|(?<=\d)/-(?![\d(])")  # "= $2.43$3 * 4", two formulas; "2/-", a price in rupees
 _TIMES = re.compile(r"(?<=[\d)]) ?x(?= ?[\d(.])")  # "25 x 2/5 = 10"
+# A heading: "each day 24 - 8 = 16" is a sum.
 _LABELLED = re.compile(
-    r"\b(?:step|part|case|day|week|month|round|stage|phase|level|question|problem|exercise|example|equation|item"
-    r"|method|way|option|solution|scenario|attempt|trial|test|group|team|row|no\.)\s*$",
-    re.IGNORECASE,
+    r"(?:^|[.;:|])\s*[(*#]*\s*(?:Step|Part|Case|Day|Week|Month|Round|Stage|Phase|Level|Question|Problem|Exercise|Example"
+    r"|Equation|Item|Method|Way|Option|Solution|Scenario|Attempt|Trial|Test|Group|Team|Row|No\.)\s*$"
 )
 _LABEL_NUMBER = re.compile(r"\d{1,2}\s*-\s+")  # and its dash
 # What a side goes on from: then it is not the whole side.
@@ -147,7 +147,7 @@ def _statements(line: str) -> Iterator[tuple[str, str]]:
         statement = match[1].strip()
         end = match.start() + len(match[1].rstrip())
         before = line[max(0, match.start(1) - 24) : match.start(1)]
-        if _LABELLED.search(before) and (label := _LABEL_NUMBER.match(statement)):
+        if _LABELLED.search(line, max(0, match.start(1) - 24), match.start(1)) and (label := _LABEL_NUMBER.match(statement)):
             statement, before = statement[label.end() :], ""
         whole = not _BEFORE.search(before) and not _CONTINUES.match(statement)
         whole = whole and not _SUPPOSED.search(before) and not _WORDED.search(before)

@@ -234,6 +234,20 @@ def test_a_word_that_is_no_label_hides_nothing():
     assert check_arithmetic("We take step 3-1 = 3").wrong == "3-1 = 3"
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Each week 40 - 15 + 5 = {}", "Money left this month 90 - 20 - 10 = {}", "Each day 24 - 8 - 4 = {}",
+        "So each month 90 - 2 * 30 = {}", "The other team 30 - 12 = {}",
+    ],
+)  # fmt: skip
+def test_a_word_of_a_sentence_is_no_label(sentence):
+    right = {"Each week": 30, "Money left": 60, "Each day": 12, "So each": 30, "The other": 18}
+    value = next(n for words, n in right.items() if sentence.startswith(words))
+    assert check_arithmetic(sentence.format(value)) == Arithmetic(1, None)
+    assert check_arithmetic(sentence.format(value + 1)).wrong
+
+
 @pytest.mark.parametrize("piece", ["= 1 ", "≈ 1 ", "1 = ", "= 1 + 1 ", "x = 1 "])
 def test_endless_chains_are_read_at_once(piece):
     with ends():
