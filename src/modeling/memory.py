@@ -64,7 +64,7 @@ def gradient_bytes(
     shape: Shape, tokens: int, precision: str, trainer: Trainer, tracked: Collection[str], rank: int | None = None
 ) -> float:
     """The peak of per-sample gradients on one device: frozen weights, activations, Adam's moments of what is tracked.
-    tracked: ends of `linear_layers`' names. rank: of the adapters that are tracked in their place."""
+    tracked: names of `linear_layers`. rank: of the adapters that are tracked in their place."""
     number = 2 if precision == "bf16" else 4
     each = [a * b if rank is None else rank * (a + b) for a, b in map(linear_layers(shape).__getitem__, tracked)]
     of_each = MOMENTS if rank is None else MOMENTS + 4  # adapters are in float32

@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from src.core import stopping
 from src.core.errors import UserError, require
@@ -67,6 +67,8 @@ class Local(Compute):
     rendezvous: host:port of this machine where the others find it; null: its name, and a port that is free.
     """
 
+    by_slurm: ClassVar[str] = "Set compute=slurm inside an allocation"
+
     isolate: bool = True
     warm: bool = True
     torchrun: int | None = None
@@ -79,8 +81,8 @@ class Local(Compute):
         if nodes > 1 and self.across is None:
             raise UserError(
                 f"trainer.nodes={nodes}, but compute.across does not say how a command is started on each machine.",
-                "Set compute=slurm inside an allocation, or compute.across=[]: then the run stops at each stage that "
-                "trains and says what to type on each machine.",
+                f"{self.by_slurm}, or compute.across=[]: then the run stops at each stage that trains and says what to "
+                "type on each machine.",
             )
 
     def prepare(self, modules: Iterable[str] = ()) -> None:
@@ -146,10 +148,20 @@ class RayCluster(Local):
     address, workers, gpus, cpus: see `src.generation.pool.Pool`.
     """
 
+    by_slurm: ClassVar[str] = (
+        "Inside an allocation of Slurm's set compute.across as compute=slurm has it (conf/compute/slurm.yaml), which "
+        "itself would write all texts on one machine"
+    )
+
     address: str | None = None
     workers: int | None = None
     gpus: float | None = None
     cpus: float | None = None
+
+    def check(self, stage: Stage) -> None:
+        """Raises UserError when Ray is not installed, too."""
+        require("ray", "compute=ray")
+        super().check(stage)
 
     def prepare(self, modules: Iterable[str] = ()) -> None:
         """Raises UserError when Ray is not installed."""

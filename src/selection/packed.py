@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -111,9 +112,13 @@ def room(model: Any, batch_tokens: int, longest: int) -> int:
     and scores would depend on which rows happen to meet. longest: a row may have so many tokens."""
     if keeps_rows_apart(model, longest):
         return batch_tokens
-    kind = type(model.get_base_model() if hasattr(model, "get_base_model") else model).__name__
-    print(f"    {kind} lets packed rows see each other: each is read in a pass of its own, slower", file=sys.stderr)
+    _tell_of_leaks(type(model.get_base_model() if hasattr(model, "get_base_model") else model).__name__)
     return 1
+
+
+@cache  # once, not at each checkpoint
+def _tell_of_leaks(kind: str) -> None:
+    print(f"    {kind} lets packed rows see each other: each is read in a pass of its own, slower", file=sys.stderr)
 
 
 @torch.no_grad()

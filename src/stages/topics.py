@@ -34,7 +34,7 @@ class Topics(Stage):
     """
 
     kind: ClassVar[str] = "topics"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     embedder: Embedder
     threshold: float = 0.9

@@ -103,8 +103,9 @@ def test_ray_holds_the_engines_that_hold_a_model(tmp_path, monkeypatch):
 
 def test_ray_that_is_not_installed_is_told_before_anything_runs(monkeypatch):
     monkeypatch.setattr("src.core.errors.find_spec", lambda name: None)
-    with pytest.raises(UserError, match="compute=ray needs the package 'ray'"):
-        RayCluster().prepare()
+    for asked in (RayCluster().prepare, lambda: RayCluster().check(training(1, 1))):
+        with pytest.raises(UserError, match="compute=ray needs the package 'ray'"):
+            asked()
 
 
 def test_a_worker_ends_though_its_launcher_died_before_it_could_look():

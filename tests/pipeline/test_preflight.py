@@ -155,10 +155,13 @@ def told_of_machines(tmp_path, *words):
     return [line for line in told if "trainer.nodes=2" in line]
 
 
-@pytest.mark.parametrize("compute", ["local", "ray"])
-def test_machines_that_nothing_reaches_are_told_before_the_teacher_is_paid(tmp_path, compute):
+@pytest.mark.parametrize(
+    ("compute", "mend"),
+    [("local", "Set compute=slurm inside an allocation"), ("ray", "set compute.across as compute=slurm has it")],
+)
+def test_machines_that_nothing_reaches_are_told_before_the_teacher_is_paid(tmp_path, compute, mend):
     (told,) = told_of_machines(tmp_path, f"compute={compute}")
-    assert told.startswith("trainer.nodes=2, but compute.across does not say") and "compute=slurm" in told
+    assert told.startswith("trainer.nodes=2, but compute.across does not say") and mend in told
 
 
 @pytest.mark.parametrize("words", [["compute=slurm"], ["compute=local", "compute.across=[]"], ["trainer.nodes=1"]])

@@ -103,7 +103,8 @@ class Influence(Targeted):
         lora = self.warmup.lora
         adapted = lora is not None and layer.endswith(lora.targets)
         names = [f"{layer}.{factor}.default" for factor in ("lora_A", "lora_B")] if adapted else [layer]
-        return any(fnmatch(f"model.layers.0.{name}", pattern) for name in names for pattern in self.layers)
+        first = "base_model.model.model.layers.0" if lora else "model.layers.0"  # as peft calls it
+        return any(fnmatch(f"{first}.{name}", pattern) for name in names for pattern in self.layers)
 
     def rank(self, candidates: Sequence[Example], reference: Reference) -> Ranking:
         from src.selection.influence.estimate import rank  # loads torch
