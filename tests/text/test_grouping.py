@@ -1,5 +1,7 @@
 """What the brackets, powers, factorials and primes of a question say besides its words."""
 
+from itertools import combinations, product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -156,6 +158,18 @@ def test_formulas_of_the_same_words_are_told_apart(one, other):
 )
 def test_what_reads_the_same_is_grouped_alike(one, other):
     assert grouping(normalise(one)) == grouping(normalise(other))
+
+
+@pytest.mark.parametrize("frame", ["{}", "Find {}.", "If y = {} and", "{} = 3"])
+def test_sums_of_one_grouping_have_one_value(frame):
+    for signs in product("+-*/", repeat=3):
+        values = {}
+        for first, last in combinations(range(4), 2):
+            numbers = list("7359")
+            numbers[first], numbers[last] = f"({numbers[first]}", f"{numbers[last]})"
+            formula = " ".join([*(f"{n} {sign}" for n, sign in zip(numbers, signs)), numbers[-1]])
+            values.setdefault(grouping(frame.format(formula)), set()).add(round(eval(formula), 9))
+        assert all(len(found) == 1 for found in values.values()), signs
 
 
 @given(st.text(alphabet=st.sampled_from("ab12\\{}()[]$^_+-*/!'., frac√\n"), max_size=60))
