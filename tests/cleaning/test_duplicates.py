@@ -57,6 +57,18 @@ def test_formulas_that_are_grouped_otherwise_are_other_questions(pair, tmp_path)
     assert sorted(judged([pair[0], again], tmp_path / "copies").values()) == ["", "duplicate question"]
 
 
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (r"Let y be smooth. Find $\frac{dy}{dx}$ at 3", "Let y be smooth. Find dy/dx at 3"),
+        (r"What is $\frac{n(n+1)}{2}$ for n = 5?", "What is n(n+1)/2 for n = 5?"),
+        (r"A box holds $8\text{ cm}^{3}$ of sand", "A box holds 8 cm³ of sand"),
+    ],
+)
+def test_a_copy_that_is_typed_otherwise_is_a_duplicate(pair, tmp_path):
+    assert sorted(judged(list(pair), tmp_path).values()) == ["", "duplicate question"]
+
+
 def test_numbers_may_count_as_words(tmp_path):
     found = judged([BASE, BASE.replace("5", "4")], tmp_path, same_numbers=False, near=0.6)
     assert sorted(found.values()) == ["", "near-duplicate question"]
