@@ -82,7 +82,10 @@ _MAKES_MORE = re.compile(r"[^\W_]|[²³√]")  # behind a number: another, a let
 _NO_MORE = re.compile(  # of its own kind, or said aside: "12 (3 * 4)", "24 = 4 * 6", 3:00, 13 R 1, a date
     r"\s\(|\s*=|:[0-5][0-9](?![0-9])|\s?R\s?[0-9]|-[01][0-9]-[0-3][0-9](?![0-9])|/(?:19|20)[0-9]{2}(?![0-9])"
 )
-_UNIT_LETTER = re.compile(r"^\s[A-Za-z](?![A-Za-z0-9(])[²³]?")
+_UNIT_LETTER = re.compile(  # 7 m; and, with nothing behind it, 7m, 7/h, 7m/s, 25c, 7°C, but no unknown, 7x
+    r"^(?:\s[A-Za-z](?![A-Za-z0-9(])[²³]?"
+    r"|(?:m(?:[²³]|\^[23])?|[gLlshcp]|°\s?[KCF])?(?:\s?/\s?[mgLlshcp])?(?=[^\w²³(]*$))"
+)
 _TIMES_X = re.compile(r"(?<=[0-9)])\s?[xX]\s?(?=[0-9(])")
 _CLOSING_PHRASE = re.compile(  # "after 2 days" of "she has 5 apples left after 2 days"
     r"\s(?:after|in|for|per|every|each|from|by|on|at|within|during|out of)\s(?:\S+\s+){0,3}\S+$", re.I
@@ -404,7 +407,8 @@ def _is_bare(text: str) -> bool:
 
 def _number(text: str) -> str | None:
     marked = _marked(text)
-    answer = _closing(text) if marked is None else _result(marked)
+    answer = _closing(text) if marked is None else marked
+    answer = answer and _result(answer)
     if answer is None or "\\" in answer or re.fullmatch(r"[A-Za-z]\w?\s*=.*|.*=\s*[A-Za-z]", answer.strip()):
         return answer  # LaTeX is left whole: \frac{3}{4} holds two numbers and is one
     answer = _TIMES_X.sub(" * ", answer)
@@ -419,7 +423,7 @@ def _is_more_than_a_number(answer: str, factorial: bool) -> bool:
     number, last = NUMBER.search(answer), _last(NUMBER.finditer(answer))
     if number is None or last is None or _IN_WORDS.search(answer) or answer.rstrip().endswith("="):
         return False
-    if _is_value_of(answer[: last.start()]) and not _MAKES_MORE.search(answer, last.end()):
+    if _is_value_of(answer[: last.start()]) and not _MAKES_MORE.search(_UNIT_LETTER.sub("", answer[last.end() :])):
         return False
     before, after = _ARROW.sub("", answer[: number.start()]), answer[number.end() :]
     if _MAKES_MORE_BEFORE.search(before) or (factorial and after.startswith("!")):

@@ -198,6 +198,37 @@ def test_a_number_is_all_that_an_answer_says(text, gold, correct):
 
 
 @pytest.mark.parametrize(
+    ("text", "gold", "correct"),
+    [
+        ("The answer is 7m.", "7", True),
+        ("#### 7L", "7", True),
+        ("#### 7g", "7", True),
+        ("#### 7s", "7", True),
+        ("#### 7h", "7", True),
+        ("#### 7/h", "7", True),
+        ("#### 7m/s", "7", True),
+        ("#### 7m^2", "7", True),
+        ("#### 7°C", "7", True),
+        ("3 + 4 = 7m.", "7", True),
+        ("$72g$", "72", True),
+        ("#### 25c", "25", True),
+        ("#### 25p", "25", True),
+        ("#### 3/4L", "3/4", True),
+        ("#### 7x", "7", False),
+        ("#### 7n", "7", False),
+        ("#### 7/x", "7", False),
+        ("#### 7m + 2", "7", False),
+        ("#### 7m(2)", "7", False),
+        ("#### 7h^2", "7", False),
+        ("#### 7h 30m", "7", False),
+    ],
+)
+def test_a_unit_may_stand_against_its_number(text, gold, correct):
+    """The letters that units have; any other letter is an unknown."""
+    assert grade(gold, extract_answer(text, "number"), "number").correct is correct
+
+
+@pytest.mark.parametrize(
     ("text", "answer"),
     [
         ("<|im_start|>assistant\nThe answer is 5.<|im_end|>", "5"),
