@@ -78,13 +78,19 @@ _IN_WORDS = re.compile(
 _MAKES_MORE_BEFORE = re.compile(r"[√±∓<>≤≥≠^]|[A-Za-z]\s?[-+−–*/×÷·(]")  # before a number; "=>" and "->" point at it
 _BRACKETED, _PARTED = re.compile(r"\([^()]*\)"), re.compile(r"[,;]|\b(?:and|or)\b")
 _ARROW = re.compile(r"[-=]+>|[→⇒]")
-_MAKES_MORE = re.compile(r"[^\W_]|[²³√]")  # behind a number: another, a letter, a power, ½
+_MAKES_MORE = re.compile(  # behind a number: a letter, a power, ½, or another number that a sign or a word joins to it
+    r"[^\W\d_]|√|[^\w\s.#$\])|\\]\s*(?:\\?[$€£]\s?)?\.?[0-9]"
+)
 _NO_MORE = re.compile(  # of its own kind, or said aside: "12 (3 * 4)", "24 = 4 * 6", 3:00, 13 R 1, a date
-    r"\s\(|\s*=|:[0-5][0-9](?![0-9])|\s?R\s?[0-9]|-[01][0-9]-[0-3][0-9](?![0-9])|/(?:19|20)[0-9]{2}(?![0-9])"
+    r"\s[(\[|—]|\s*=|:[0-5][0-9](?![0-9])|\s?R\s?[0-9]|-[01][0-9]-[0-3][0-9](?![0-9])|/(?:19|20)[0-9]{2}(?![0-9])"
 )
 _UNIT_LETTER = re.compile(  # 7 m; and, with nothing behind it, 7m, 7/h, 7m/s, 25c, 7°C, but no unknown, 7x
-    r"^(?:\s[A-Za-z](?![A-Za-z0-9(])[²³]?"
-    r"|(?:m(?:[²³]|\^[23])?|[gLlshcp]|°\s?[KCF])?(?:\s?/\s?[mgLlshcp])?(?=[^\w²³(]*$))"
+    r"^(?:\s[A-Za-z](?![A-Za-z0-9(]|\s[0-9])[²³]?"
+    r"|(?:m(?:[²³]|\^[23])?|[gLlshcp]|°\s?[KCF])?(?:\s?/\s?[mgLlshcp])?(?=[^\w²³(]*$|\s*=|\s[(\[|—]))"
+)
+_AGAIN = re.compile(rf"[\s,;]+(?:(?:and|or)\s+)?({NUMBER.pattern})(?![0-9A-Za-z/^]|[.,][0-9])")
+_TAG = re.compile(
+    r"</?(?:b|i|u|em|strong|mark|big|small|p|br|div|span|font|center|code|answer)(?:\s[^<>\n]{0,100})?/?>", re.I
 )
 _TIMES_X = re.compile(r"(?<=[0-9)])\s?[xX]\s?(?=[0-9(])")
 _CLOSING_PHRASE = re.compile(  # "after 2 days" of "she has 5 apples left after 2 days"
@@ -247,6 +253,8 @@ def _hashes(text: str) -> str | None:
     for match in _HASHES.finditer(text) if "####" in text else ():
         heading = _HEADING.match(match[1]) and text[match.end() :].strip()
         found = found if heading else match[1]
+    first, again, _ = (found or "").partition("####")  # written twice on one line, it is the first
+    found = first if again and _HOLDS_A_VALUE.search(first) else found
     return found.strip() if found else None
 
 
@@ -408,7 +416,7 @@ def _is_bare(text: str) -> bool:
 def _number(text: str) -> str | None:
     marked = _marked(text)
     answer = _closing(text) if marked is None else marked
-    answer = answer and _result(answer)
+    answer = answer and _result(_TAG.sub(" ", answer))
     if answer is None or "\\" in answer or re.fullmatch(r"[A-Za-z]\w?\s*=.*|.*=\s*[A-Za-z]", answer.strip()):
         return answer  # LaTeX is left whole: \frac{3}{4} holds two numbers and is one
     answer = _TIMES_X.sub(" * ", answer)
@@ -425,10 +433,18 @@ def _is_more_than_a_number(answer: str, factorial: bool) -> bool:
         return False
     if _is_value_of(answer[: last.start()]) and not _MAKES_MORE.search(_UNIT_LETTER.sub("", answer[last.end() :])):
         return False
-    before, after = _ARROW.sub("", answer[: number.start()]), answer[number.end() :]
+    before, after = _ARROW.sub("", answer[: number.start()]), _behind(answer, number)
     if _MAKES_MORE_BEFORE.search(before) or (factorial and after.startswith("!")):
         return True
-    return not _NO_MORE.match(after) and _MAKES_MORE.search(_UNIT_LETTER.sub("", after)) is not None
+    return not _NO_MORE.match(after) and _MAKES_MORE.search(after) is not None
+
+
+def _behind(answer: str, number: re.Match[str]) -> str:
+    """What follows a number without its unit and without the number said again, "72, 72"."""
+    after = _UNIT_LETTER.sub("", answer[number.end() :])
+    while (again := _AGAIN.match(after)) and again[1] == number[0]:
+        after = after[again.end() :]
+    return after
 
 
 def _is_value_of(left: str) -> bool:

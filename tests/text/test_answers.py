@@ -221,11 +221,51 @@ def test_a_number_is_all_that_an_answer_says(text, gold, correct):
         ("#### 7m(2)", "7", False),
         ("#### 7h^2", "7", False),
         ("#### 7h 30m", "7", False),
+        ("#### 7 h 30", "7", False),
+        ("#### 13 R 1", "13", True),
     ],
 )
 def test_a_unit_may_stand_against_its_number(text, gold, correct):
     """The letters that units have; any other letter is an unknown."""
     assert grade(gold, extract_answer(text, "number"), "number").correct is correct
+
+
+@pytest.mark.parametrize(
+    ("text", "correct"),
+    [
+        ("#### 72 #### 72", True),
+        ("#### 72 #### 5", True),
+        ("#### 72 72 72", True),
+        ("#### 72, 72", True),
+        (r"\boxed{72 and 72}", True),
+        ("#### <b>72</b>", True),
+        ("The answer is <b>72</b>.", True),
+        ("<b>#### 72</b>", True),
+        ('#### <span style="color: red">48 + 24 = 72</span><br/>', True),
+        ("#### 72 </b>", True),
+        ("#### 72 | 5", True),
+        ("#### 72 [A]", True),
+        ("#### 72 — 48 + 24", True),
+        ("#### 72m — 48 + 24", True),
+        ("#### 72 5", True),
+        ("#### 72, 5", False),
+        ("#### 72, 72, 5", False),
+        ("#### 72, 725", False),
+        ("#### 72; 5", False),
+        ("#### 72 and 5", False),
+        ("#### 72 or 5", False),
+        ("#### 72 to 80", False),
+        ("#### 72:5", False),
+        ("#### 72 - 48", False),
+        ("#### 72–80", False),
+        ("#### 72—80", False),
+        ("#### 72 + $5", False),
+        ("#### 72<x", False),
+    ],
+)
+def test_what_is_said_again_or_marked_up_is_one_number(text, correct):
+    """Another number counts only where a sign or a word joins it."""
+    assert grade("72", extract_answer(text, "number"), "number").correct is correct
 
 
 @pytest.mark.parametrize(
@@ -277,6 +317,8 @@ NASTY = {
     "arabic digits": "٣" * 50_000,
     "letters": "A " * 50_000,
     "verbs": "the answer is 5" + ", which is f(3)" * 8_000,
+    "tags": "the answer is 5 " + "<b " * 50_000,
+    "the same": r"\boxed{7" + " 7" * 9_000 + "}",
     "markers": "<|im_start|> " * 8_000,
     "right letters": "A is correct " * 8_000,
 }
