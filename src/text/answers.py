@@ -130,14 +130,27 @@ _LETTER = re.compile(
 _LONE_LETTER = re.compile(r"\W{0,8}([a-p])\W{0,8}")
 _CHOSEN = re.compile(
     r"\b(?:(?:is|choose|pick|select)\s{1,3}(?=[A-P]\s{1,3}(?:because|since|as|and|for)\b)"  # "it is A because"
-    r"|(?:options?|choices?)\s{1,3}(?:is\s{1,3})?[*(]{0,3})([A-Z])(?![A-Za-z0-9])"
+    r"|(?<!nor )(?<!either )(?<!not )(?:options?|choices?)\s{1,3}(?:is\s{1,3})?[*(]{0,3})([A-Z])(?![A-Za-z0-9])"
     r"(?!\W{1,4}(?:is|are|must be)\s(?:wrong|incorrect|false|not)\b)"
 )
-_CALLED_RIGHT = re.compile(
-    r"(?<!tatement )(?<!laim )(?<!ngle )(?<!oint )(?<!igure )(?<!tudent )(?<!erson )(?<![A-Za-z0-9'’$\\{_^])"
-    r"[*(]{0,3}([A-P])[*)]{0,3}\s{1,3}(?:is|must be)\s{1,3}(?:the\s{1,3})?(?:(?:only|best)\s{1,3})?"
-    r"(?:correct|right|answer|choice|option)\b(?![-'’]|\s{1,3}(?:only|if|when|for|about|that|angle|triangle|but)\b)"
+_RIGHT = (
+    r"[*)]{0,3}\s{1,3}(?:is|must be)\s{1,3}(?:the\s{1,3})?(?:(?:only|best)\s{1,3})?"
+    r"(?:correct|right|answer|choice|option)\b"
 )
+_IS_RIGHT = re.compile(_RIGHT)
+_CALLED_RIGHT = (
+    re.compile(  # one letter: not I, a statement's numeral, nor the last of "neither A nor B", "both A and B"
+        r"(?<!tatement )(?<!laim )(?<!ngle )(?<!oint )(?<!igure )(?<!tudent )(?<!erson )"
+        r"(?<!nor )(?<!either )(?<!not )(?<!Not )(?<![A-P)*] (?:and|nor) )(?<![A-P)*] or )(?<![A-Za-z0-9'’$\\{_^(*])"
+        r"[*(]{0,3}([A-HJ-P])" + _RIGHT + r"(?![-'’]|\s{1,3}(?:only|if|when|for|about|that|angle|triangle|but)\b)"
+    )
+)
+_CONCLUDED = re.compile(  # "so B" at the end of a sentence; "but not B" concludes nothing
+    r"\b(?:so|hence|thus|therefore|but)\b(?:(?!\b(?:n?either|nor|not|wrong|incorrect|false)\b)[^.!?\n]){0,80}?"
+    r"(?<![A-Za-z0-9'’$\\{_^(*])[*(]{0,3}([A-HJ-P])"
+    r"(?:[).!*]{0,4}\s*$|[*)]{0,3},?\s{1,3}(?:as|because|for|since)\b)"
+)
+_LETTER_BEHIND_HASHES = re.compile(r"(?:^|\n)####[ \t]*[*(]{0,3}([A-P])[.)*]{0,4}[ \t]*(?:\n|$)")
 _NEXT_SENTENCE = re.compile(r"[.!?]\s|\n")
 
 
@@ -489,24 +502,48 @@ def _choice(text: str) -> str | None:
     announced = _announced(text)
     if announced is not None and announced > boxed_at and (letter := _option_in(text[announced:][:PIECE_CHARS])):
         return letter
-    named = [match for match in (_last(_CHOSEN.finditer(text)), _called_right(text)) if match]
-    chosen = max(named, key=lambda match: match.start(), default=None)
+    marked = found[-1].content if found else _hashes(text) or _letter_behind_hashes(text)
+    letter = _marked_option(marked) if marked else None
+    chosen = _chosen(text, marked=letter is not None)
     if chosen and chosen.start() > boxed_at:
         return chosen[1]
-    if found or ("####" in text and _hashes(text)):
-        answer = found[-1].content if found else _hashes(text) or ""
-        return _option_in(re.sub(r"\\(?:text|textbf|mathrm|mathbf)\b|[{}$\\]", " ", answer), strict=True) or answer
+    if marked:
+        return letter or marked
     if announced is not None:
         return _stated(text[announced:][:PIECE_CHARS])
     last = _last(_LETTER.finditer(text)) or _LONE_LETTER.fullmatch(text)
     return next(letter for letter in last.groups() if letter).upper() if last else None
 
 
+def _letter_behind_hashes(text: str) -> str | None:
+    """A letter behind "####" is the answer with more text below it too; of several, they are headings."""
+    letter = _LETTER_BEHIND_HASHES.search(text) if text.count("####") == 1 else None
+    return letter[1] if letter else None
+
+
+def _marked_option(answer: str) -> str | None:
+    return _option_in(re.sub(r"\\(?:text|textbf|mathrm|mathbf)\b|[{}$\\]", " ", answer), strict=True)
+
+
+def _chosen(text: str, marked: bool) -> re.Match[str] | None:
+    """The letter that is chosen in words. To be called right takes back no letter that a box or "####" marks: "A is
+    right for n = 3" is an aside then."""
+    if marked:
+        return _last(match for match in _CHOSEN.finditer(text) if not _IS_RIGHT.match(text, match.end(1)))
+    named = [match for match in (_last(_CHOSEN.finditer(text)), _called_right(text)) if match]
+    return max(named, key=lambda match: match.start(1), default=None)
+
+
 def _called_right(text: str) -> re.Match[str] | None:
-    """The last letter that is called right, "A is the correct answer", if no later sentence names another."""
+    """The last letter that is called right, "A is the correct answer", or that its sentence concludes from that, "so
+    B"; none if a later sentence names another."""
     right = _last(_CALLED_RIGHT.finditer(text))
-    end = _NEXT_SENTENCE.search(text, right.end()) if right else None
-    return None if end and _LETTER.search(text, end.end()) else right
+    if right is None:
+        return None
+    end = _NEXT_SENTENCE.search(text, right.end())
+    if end and _LETTER.search(text, end.end()):
+        return None
+    return _CONCLUDED.search(text, right.end(), end.start() if end else len(text)) or right
 
 
 def _option_in(piece: str, strict: bool = False) -> str | None:
@@ -521,7 +558,7 @@ def _option_in(piece: str, strict: bool = False) -> str | None:
     formula = start and strict and re.match(r"\s*[=+*/^_<>]", sentence[start.end() :])
     if start and not (article or word or formula):
         return start[1].upper()
-    named = _CALLED_RIGHT.search(sentence) or re.search(r"\(([A-Z])\)", sentence) or _CHOSEN.search(sentence)
+    named = _called_right(sentence) or re.search(r"\(([A-Z])\)", sentence) or _CHOSEN.search(sentence)
     named = named or re.search(r"\bis\s{1,3}[*(]{0,3}([A-Z])(?=[).:,*\s]|$)(?! [a-z])", sentence)
     return named[1] if named else None
 

@@ -134,6 +134,25 @@ from tests.watchdog import ends
         ("choice", "Statement A is correct. So D.", "D"),
         ("choice", "The option A is wrong, so C is correct.", "C"),
         ("choice", r"So \boxed{15}. Option B is correct.", "B"),
+        ("choice", "\\boxed{C}\n\n(Option A is the correct choice for n = 3.)", "C"),
+        ("choice", "\\boxed{C}\n\nSo option A is the correct choice for n = 3 alone.", "C"),
+        ("choice", r"The answer is \boxed{C}. Note that A is right.", "C"),
+        ("choice", "#### C\nA is right too.", "C"),
+        ("choice", "A is right too.\n#### C", "C"),
+        ("choice", "#### A\nis too low.\n#### B\nfits.\n#### C\nis too high.\n\nHence B is correct.", "B"),
+        ("choice", "#### 15\nB is correct.", "B"),
+        ("choice", "Only I is correct, so B.", "B"),
+        ("choice", "Neither A nor B is correct, so C", "C"),
+        ("choice", "Neither (A) nor (B) is correct, hence **C**.", "C"),
+        ("choice", "Neither A, B nor D is correct, so C.", "C"),
+        ("choice", "Neither option A nor option B is correct, so C.", "C"),
+        ("choice", "Answer: Neither A nor B is correct, but C is correct.", "C"),
+        ("choice", "Both A and B is correct, so D.", "D"),
+        ("choice", "Not A is correct but D", "D"),
+        ("choice", "A is correct at first sight, so B.", "B"),
+        ("choice", "A is correct, but not B or C.", "A"),
+        ("choice", "A is correct, so B and C are wrong.", "A"),
+        ("choice", "A is correct, since B and C are too large.", "A"),
     ],
 )
 def test_extracts(kind, text, answer):
@@ -321,6 +340,7 @@ NASTY = {
     "the same": r"\boxed{7" + " 7" * 9_000 + "}",
     "markers": "<|im_start|> " * 8_000,
     "right letters": "A is correct " * 8_000,
+    "conclusions": "A is correct" + ", so but hence" * 8_000,
 }
 
 
