@@ -62,10 +62,24 @@ _HOLDS_A_VALUE = re.compile(r"[0-9\\$]")
 _OPENS_WITH_VALUE = re.compile(
     r"[*_(\[{]{0,4}[-+−–±]?\s?(?:\\?[$€£]|\\[(\[a-zA-Z{]|\.?[0-9]|[A-Za-z](?:_?[A-Za-z0-9])?\s?=\s?[^\s=])"
 )
-_RESTATED = re.compile(  # "f(3), which is 12", "3 times 4 equals 12"
-    r",?\s(?:(?:which\s|that\s)?(?:is|are|equals|gives)|i\.e\.),?\s{1,3}(?=[-(]?(?:\\?\$|\\[(\[a-z]|\.?[0-9]))"
+_VALUE_AHEAD = r"\s{1,3}(?=[-(]?(?:\\?\$|\\[(\[a-z]|\.?[0-9]))"
+_RESTATED = re.compile(  # "f(3), which is 12", "3 times 4 equals 12", "m + n, and that is 12"
+    r",?\s(?:(?:which\s|(?:and\s)?(?:that|this)\s)?(?:is|are|equals|gives)|i\.e\.),?" + _VALUE_AHEAD
+)
+_TOTAL = re.compile(  # "48 in April, and the total is 72"
+    r"\b(?:and|so)\s(?:the\s|their\s)?(?:final\s|grand\s)?(?:total|sum|answer)\s(?:[A-Za-z]{1,20}\s){0,4}"
+    r"(?:is|are|equals|comes to)(?:\stherefore|\sthen|\sthus)?"
+    + _VALUE_AHEAD
+    + r"(?!\S+\s(?:\S+\s)?(?:more|less|fewer)\b)"
 )
 _CALCULATING = re.compile(r"\b(?:of|times|plus|minus|over|(?:divided|multiplied) by)\b")
+_SUM = re.compile(  # "5 apples - 3", "20 dollars * 5": a number, its unit, an operator and a number
+    r"[0-9)%]\s*+(?:[A-Za-z]{1,20}[\s.]+){0,3}(?:[-+*×÷−·]\s*|(?<=\s)[x/]\s)(?:\\?[$€£])?\s*[(.]?[0-9]"
+)
+_MEASURE = re.compile(r"\W{0,4}" + NUMBER.pattern + r"\s?((?:[A-Za-z]{1,20}[²³]?\s?){0,3})(?=\W*$|[,;.(])")
+_NO_UNIT = re.compile(
+    r"\b(?:dozens?|more|less|fewer|than|of|times|squared|cubed|factorial|percent|per|(?:great|larg|small|long|short|old|young)er)\b"
+)
 _CLAUSE = re.compile(  # "and the proof is complete", "given that the side is 2", "(this is exact)"
     r"\s\((?=[A-Za-z]{2})|,?\s(?:and|so|but|when|while|given|provided|which|that|if|for|with)\s(?=\W{0,4}[A-Za-z])"
     r"(?!\W{0,4}[A-Za-z](?:_?[A-Za-z0-9])?\W{0,3}=)|[,;]\s(?=[A-Za-z]{2})(?!(?:and|or)\b)"
@@ -308,21 +322,36 @@ def _said_last(sentence: str) -> str:
         verbs = [verb for verb in _VERBS.finditer(sentence) if _VALUE.search(sentence[verb.end() :])]
         verbs = [verb for verb in verbs if _HOLDS_A_VALUE.search(sentence[verb.end() :])] or verbs
         return _said_last(sentence[verbs[-1].end() :]) if verbs else sentence
+    if total := _TOTAL.search(opening):
+        return _said_last(opening[total.end() :])
     restated = _RESTATED.search(opening)
-    if restated and _is_calculation(opening[: restated.start()], restated[0]):
+    if restated and _is_restated(opening[: restated.start()], restated[0], opening[restated.end() :]):
         return _said_last(opening[restated.end() :])
     formula = _MATH.match(opening)
     clause = None if formula and not _is_money(formula) else _CLAUSE.search(opening)
     return opening[: clause.start()] if clause and _VERBS.search(opening, clause.start()) else sentence
 
 
-def _is_calculation(piece: str, verb: str) -> bool:
-    """Numbers with an operator, or a formula that says the value of no number, f(3) or m + n; or several numbers that
-    ", which is" comes to: "3 boxes of 12"."""
+def _is_restated(piece: str, verb: str, value: str) -> bool:
+    """Does a value behind a verb replace what is before it? That of a calculation does, and behind ", which is" that of
+    several numbers, "3 boxes of 12", or of one with another unit: "1.5 hours, which is 90 minutes"."""
     plain = _CALCULATING.sub(" * ", _LATEX.sub("", _BETWEEN.sub(" ", piece)))
-    if _WORD.search(plain):
-        return re.search(r"which|that|i\.e", verb) is not None and len(NUMBER.findall(plain)) > 1
-    return "," not in plain and bool(re.search(r"[A-Za-z]", plain) or _INFIX.search(plain))
+    if _SUM.search(plain):
+        return True
+    if not _WORD.search(plain):
+        return "," not in plain and bool(re.search(r"[A-Za-z]", plain) or _INFIX.search(plain))
+    return re.search(r"which|that|i\.e", verb) is not None and (
+        len(NUMBER.findall(plain)) > 1 or _is_other_unit(piece, value)
+    )
+
+
+def _is_other_unit(piece: str, value: str) -> bool:
+    """Is the value one number in another unit than the piece's, as "36" of "3 dozen"? "6 more than 36" is none."""
+    one, other = _MEASURE.fullmatch(piece), _MEASURE.match(value)
+    if one is None or other is None or _NO_UNIT.search(other[1]):
+        return False
+    units = [(measure[1].split() or [""])[0].rstrip("s") for measure in (one, other)]
+    return units[0] != units[1]
 
 
 def _is_money(match: re.Match[str]) -> bool:
