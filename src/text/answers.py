@@ -77,7 +77,7 @@ _SUM = re.compile(  # "5 apples - 3", "20 dollars * 5": a number, its unit, an o
     r"[0-9)%]\s*+(?:[A-Za-z]{1,20}[\s.]+){0,3}(?:[-+*×÷−·]\s*|(?<=\s)[x/]\s)(?:\\?[$€£])?\s*[(.]?[0-9]"
 )
 _MEASURE = re.compile(r"\W{0,4}" + NUMBER.pattern + r"\s?((?:[A-Za-z]{1,20}[²³]?\s?){0,3})(?=\W*$|[,;.(])")
-_NO_UNIT = re.compile(
+_NO_UNIT = re.compile(  # "6 more than 36" compares, and "3 dozen" counts the same things by other words
     r"\b(?:dozens?|more|less|fewer|than|of|times|squared|cubed|factorial|percent|per|(?:great|larg|small|long|short|old|young)er)\b"
 )
 _CLAUSE = re.compile(  # "and the proof is complete", "given that the side is 2", "(this is exact)"
@@ -93,7 +93,7 @@ _MAKES_MORE_BEFORE = re.compile(r"[√±∓<>≤≥≠^]|[A-Za-z]\s?[-+−–*/�
 _BRACKETED, _PARTED = re.compile(r"\([^()]*\)"), re.compile(r"[,;]|\b(?:and|or)\b")
 _ARROW = re.compile(r"[-=]+>|[→⇒]")
 _MAKES_MORE = re.compile(  # behind a number: a letter, a power, ½, or another number that a sign or a word joins to it
-    r"[^\W\d_]|√|[^\w\s.#$\])|\\]\s*(?:\\?[$€£]\s?)?\.?[0-9]"
+    r"[^\W\d_]|√|(?:[^\w\s.#$\])|\\]|_)\s*(?:\\?[$€£]\s?)?\.?[0-9]"
 )
 _NO_MORE = re.compile(  # of its own kind, or said aside: "12 (3 * 4)", "24 = 4 * 6", 3:00, 13 R 1, a date
     r"\s[(\[|—]|\s*=|:[0-5][0-9](?![0-9])|\s?R\s?[0-9]|-[01][0-9]-[0-3][0-9](?![0-9])|/(?:19|20)[0-9]{2}(?![0-9])"
@@ -103,7 +103,7 @@ _UNIT_LETTER = re.compile(  # 7 m; and, with nothing behind it, 7m, 7/h, 7m/s, 2
     r"|(?:m(?:[²³]|\^[23])?|[gLlshcp]|°\s?[KCF])?(?:\s?/\s?[mgLlshcp])?(?=[^\w²³(]*$|\s*=|\s[(\[|—]))"
 )
 _AGAIN = re.compile(rf"[\s,;]+(?:(?:and|or)\s+)?({NUMBER.pattern})(?![0-9A-Za-z/^]|[.,][0-9])")
-_TAG = re.compile(
+_TAG = re.compile(  # of those that change no number, as <sup> does
     r"</?(?:b|i|u|em|strong|mark|big|small|p|br|div|span|font|center|code|answer)(?:\s[^<>\n]{0,100})?/?>", re.I
 )
 _TIMES_X = re.compile(r"(?<=[0-9)])\s?[xX]\s?(?=[0-9(])")
@@ -152,12 +152,10 @@ _RIGHT = (
     r"(?:correct|right|answer|choice|option)\b"
 )
 _IS_RIGHT = re.compile(_RIGHT)
-_CALLED_RIGHT = (
-    re.compile(  # one letter: not I, a statement's numeral, nor the last of "neither A nor B", "both A and B"
-        r"(?<!tatement )(?<!laim )(?<!ngle )(?<!oint )(?<!igure )(?<!tudent )(?<!erson )"
-        r"(?<!nor )(?<!either )(?<!not )(?<!Not )(?<![A-P)*] (?:and|nor) )(?<![A-P)*] or )(?<![A-Za-z0-9'’$\\{_^(*])"
-        r"[*(]{0,3}([A-HJ-P])" + _RIGHT + r"(?![-'’]|\s{1,3}(?:only|if|when|for|about|that|angle|triangle|but)\b)"
-    )
+_CALLED_RIGHT = re.compile(  # one letter; I is a statement's numeral; "neither A nor B", "both A and B" call none right
+    r"(?<!tatement )(?<!laim )(?<!ngle )(?<!oint )(?<!igure )(?<!tudent )(?<!erson )"
+    r"(?<!nor )(?<!either )(?<!not )(?<!Not )(?<![A-P)*] (?:and|nor) )(?<![A-P)*] or )(?<![A-Za-z0-9'’$\\{_^(*])"
+    r"[*(]{0,3}([A-HJ-P])" + _RIGHT + r"(?![-'’]|\s{1,3}(?:only|if|when|for|about|that|angle|triangle|but)\b)"
 )
 _CONCLUDED = re.compile(  # "so B" at the end of a sentence; "but not B" concludes nothing
     r"\b(?:so|hence|thus|therefore|but)\b(?:(?!\b(?:n?either|nor|not|wrong|incorrect|false)\b)[^.!?\n]){0,80}?"
@@ -458,7 +456,9 @@ def _is_bare(text: str) -> bool:
 def _number(text: str) -> str | None:
     marked = _marked(text)
     answer = _closing(text) if marked is None else marked
-    answer = answer and _result(_TAG.sub(" ", answer))
+    answer = answer and _TAG.sub(" ", answer)
+    if answer and (marked or ("\\" not in answer and _is_bare(text))):
+        answer = _result(answer)
     if answer is None or "\\" in answer or re.fullmatch(r"[A-Za-z]\w?\s*=.*|.*=\s*[A-Za-z]", answer.strip()):
         return answer  # LaTeX is left whole: \frac{3}{4} holds two numbers and is one
     answer = _TIMES_X.sub(" * ", answer)
@@ -482,9 +482,10 @@ def _is_more_than_a_number(answer: str, factorial: bool) -> bool:
 
 
 def _behind(answer: str, number: re.Match[str]) -> str:
-    """What follows a number without its unit and without the number said again, "72, 72"."""
+    """What follows a number without its unit and without the number again, "72, 72"; a pair, "(2, 2)", says two."""
     after = _UNIT_LETTER.sub("", answer[number.end() :])
-    while (again := _AGAIN.match(after)) and again[1] == number[0]:
+    in_brackets = answer[: number.start()].rstrip().endswith(("(", "[", "{"))
+    while not in_brackets and (again := _AGAIN.match(after)) and again[1] == number[0]:
         after = after[again.end() :]
     return after
 
