@@ -62,10 +62,24 @@ _HOLDS_A_VALUE = re.compile(r"[0-9\\$]")
 _OPENS_WITH_VALUE = re.compile(
     r"[*_(\[{]{0,4}[-+−–±]?\s?(?:\\?[$€£]|\\[(\[a-zA-Z{]|\.?[0-9]|[A-Za-z](?:_?[A-Za-z0-9])?\s?=\s?[^\s=])"
 )
-_RESTATED = re.compile(  # "f(3), which is 12", "3 times 4 equals 12"
-    r",?\s(?:(?:which\s|that\s)?(?:is|are|equals|gives)|i\.e\.),?\s{1,3}(?=[-(]?(?:\\?\$|\\[(\[a-z]|\.?[0-9]))"
+_VALUE_AHEAD = r"\s{1,3}(?=[-(]?(?:\\?\$|\\[(\[a-z]|\.?[0-9]))"
+_RESTATED = re.compile(  # "f(3), which is 12", "3 times 4 equals 12", "m + n, and that is 12"
+    r",?\s(?:(?:which\s|(?:and\s)?(?:that|this)\s)?(?:is|are|equals|gives)|i\.e\.),?" + _VALUE_AHEAD
+)
+_TOTAL = re.compile(  # "48 in April, and the total is 72"
+    r"\b(?:and|so)\s(?:the\s|their\s)?(?:final\s|grand\s)?(?:total|sum|answer)\s(?:[A-Za-z]{1,20}\s){0,4}"
+    r"(?:is|are|equals|comes to)(?:\stherefore|\sthen|\sthus)?"
+    + _VALUE_AHEAD
+    + r"(?!\S+\s(?:\S+\s)?(?:more|less|fewer)\b)"
 )
 _CALCULATING = re.compile(r"\b(?:of|times|plus|minus|over|(?:divided|multiplied) by)\b")
+_SUM = re.compile(  # "5 apples - 3", "20 dollars * 5": a number, its unit, an operator and a number
+    r"[0-9)%]\s*+(?:[A-Za-z]{1,20}[\s.]+){0,3}(?:[-+*×÷−·]\s*|(?<=\s)[x/]\s)(?:\\?[$€£])?\s*[(.]?[0-9]"
+)
+_MEASURE = re.compile(r"\W{0,4}" + NUMBER.pattern + r"\s?((?:[A-Za-z]{1,20}[²³]?\s?){0,3})(?=\W*$|[,;.(])")
+_NO_UNIT = re.compile(  # "6 more than 36" compares, and "3 dozen" counts the same things by other words
+    r"\b(?:dozens?|more|less|fewer|than|of|times|squared|cubed|factorial|percent|per|(?:great|larg|small|long|short|old|young)er)\b"
+)
 _CLAUSE = re.compile(  # "and the proof is complete", "given that the side is 2", "(this is exact)"
     r"\s\((?=[A-Za-z]{2})|,?\s(?:and|so|but|when|while|given|provided|which|that|if|for|with)\s(?=\W{0,4}[A-Za-z])"
     r"(?!\W{0,4}[A-Za-z](?:_?[A-Za-z0-9])?\W{0,3}=)|[,;]\s(?=[A-Za-z]{2})(?!(?:and|or)\b)"
@@ -78,11 +92,20 @@ _IN_WORDS = re.compile(
 _MAKES_MORE_BEFORE = re.compile(r"[√±∓<>≤≥≠^]|[A-Za-z]\s?[-+−–*/×÷·(]")  # before a number; "=>" and "->" point at it
 _BRACKETED, _PARTED = re.compile(r"\([^()]*\)"), re.compile(r"[,;]|\b(?:and|or)\b")
 _ARROW = re.compile(r"[-=]+>|[→⇒]")
-_MAKES_MORE = re.compile(r"[^\W_]|[²³√]")  # behind a number: another, a letter, a power, ½
-_NO_MORE = re.compile(  # of its own kind, or said aside: "12 (3 * 4)", "24 = 4 * 6", 3:00, 13 R 1, a date
-    r"\s\(|\s*=|:[0-5][0-9](?![0-9])|\s?R\s?[0-9]|-[01][0-9]-[0-3][0-9](?![0-9])|/(?:19|20)[0-9]{2}(?![0-9])"
+_MAKES_MORE = re.compile(  # behind a number: a letter, a power, ½, or another number that a sign or a word joins to it
+    r"[^\W\d_]|√|(?:[^\w\s.#$\])|\\]|_)\s*(?:\\?[$€£]\s?)?\.?[0-9]"
 )
-_UNIT_LETTER = re.compile(r"^\s[A-Za-z](?![A-Za-z0-9(])[²³]?")
+_NO_MORE = re.compile(  # of its own kind, or said aside: "12 (3 * 4)", "24 = 4 * 6", 3:00, 13 R 1, a date
+    r"\s[(\[|—]|\s*=|:[0-5][0-9](?![0-9])|\s?R\s?[0-9]|-[01][0-9]-[0-3][0-9](?![0-9])|/(?:19|20)[0-9]{2}(?![0-9])"
+)
+_UNIT_LETTER = re.compile(  # 7 m; and, with nothing behind it, 7m, 7/h, 7m/s, 25c, 7°C, but no unknown, 7x
+    r"^(?:\s[A-Za-z](?![A-Za-z0-9(]|\s[0-9])[²³]?"
+    r"|(?:m(?:[²³]|\^[23])?|[gLlshcp]|°\s?[KCF])?(?:\s?/\s?[mgLlshcp])?(?=[^\w²³(]*$|\s*=|\s[(\[|—]))"
+)
+_AGAIN = re.compile(rf"[\s,;]+(?:(?:and|or)\s+)?({NUMBER.pattern})(?![0-9A-Za-z/^]|[.,][0-9])")
+_TAG = re.compile(  # of those that change no number, as <sup> does
+    r"</?(?:b|i|u|em|strong|mark|big|small|p|br|div|span|font|center|code|answer)(?:\s[^<>\n]{0,100})?/?>", re.I
+)
 _TIMES_X = re.compile(r"(?<=[0-9)])\s?[xX]\s?(?=[0-9(])")
 _CLOSING_PHRASE = re.compile(  # "after 2 days" of "she has 5 apples left after 2 days"
     r"\s(?:after|in|for|per|every|each|from|by|on|at|within|during|out of)\s(?:\S+\s+){0,3}\S+$", re.I
@@ -121,14 +144,25 @@ _LETTER = re.compile(
 _LONE_LETTER = re.compile(r"\W{0,8}([a-p])\W{0,8}")
 _CHOSEN = re.compile(
     r"\b(?:(?:is|choose|pick|select)\s{1,3}(?=[A-P]\s{1,3}(?:because|since|as|and|for)\b)"  # "it is A because"
-    r"|(?:options?|choices?)\s{1,3}(?:is\s{1,3})?[*(]{0,3})([A-Z])(?![A-Za-z0-9])"
+    r"|(?<!nor )(?<!either )(?<!not )(?:options?|choices?)\s{1,3}(?:is\s{1,3})?[*(]{0,3})([A-Z])(?![A-Za-z0-9])"
     r"(?!\W{1,4}(?:is|are|must be)\s(?:wrong|incorrect|false|not)\b)"
 )
-_CALLED_RIGHT = re.compile(
-    r"(?<!tatement )(?<!laim )(?<!ngle )(?<!oint )(?<!igure )(?<!tudent )(?<!erson )(?<![A-Za-z0-9'’$\\{_^])"
-    r"[*(]{0,3}([A-P])[*)]{0,3}\s{1,3}(?:is|must be)\s{1,3}(?:the\s{1,3})?(?:(?:only|best)\s{1,3})?"
-    r"(?:correct|right|answer|choice|option)\b(?![-'’]|\s{1,3}(?:only|if|when|for|about|that|angle|triangle|but)\b)"
+_RIGHT = (
+    r"[*)]{0,3}\s{1,3}(?:is|must be)\s{1,3}(?:the\s{1,3})?(?:(?:only|best)\s{1,3})?"
+    r"(?:correct|right|answer|choice|option)\b"
 )
+_IS_RIGHT = re.compile(_RIGHT)
+_CALLED_RIGHT = re.compile(  # one letter; I is a statement's numeral; "neither A nor B", "both A and B" call none right
+    r"(?<!tatement )(?<!laim )(?<!ngle )(?<!oint )(?<!igure )(?<!tudent )(?<!erson )"
+    r"(?<!nor )(?<!either )(?<!not )(?<!Not )(?<![A-P)*] (?:and|nor) )(?<![A-P)*] or )(?<![A-Za-z0-9'’$\\{_^(*])"
+    r"[*(]{0,3}([A-HJ-P])" + _RIGHT + r"(?![-'’]|\s{1,3}(?:only|if|when|for|about|that|angle|triangle|but)\b)"
+)
+_CONCLUDED = re.compile(  # "so B" at the end of a sentence; "but not B" concludes nothing
+    r"\b(?:so|hence|thus|therefore|but)\b(?:(?!\b(?:n?either|nor|not|wrong|incorrect|false)\b)[^.!?\n]){0,80}?"
+    r"(?<![A-Za-z0-9'’$\\{_^(*])[*(]{0,3}([A-HJ-P])"
+    r"(?:[).!*]{0,4}\s*$|[*)]{0,3},?\s{1,3}(?:as|because|for|since)\b)"
+)
+_LETTER_BEHIND_HASHES = re.compile(r"(?:^|\n)####[ \t]*[*(]{0,3}([A-P])[.)*]{0,4}[ \t]*(?:\n|$)")
 _NEXT_SENTENCE = re.compile(r"[.!?]\s|\n")
 
 
@@ -244,6 +278,8 @@ def _hashes(text: str) -> str | None:
     for match in _HASHES.finditer(text) if "####" in text else ():
         heading = _HEADING.match(match[1]) and text[match.end() :].strip()
         found = found if heading else match[1]
+    first, again, _ = (found or "").partition("####")  # written twice on one line, it is the first
+    found = first if again and _HOLDS_A_VALUE.search(first) else found
     return found.strip() if found else None
 
 
@@ -284,21 +320,36 @@ def _said_last(sentence: str) -> str:
         verbs = [verb for verb in _VERBS.finditer(sentence) if _VALUE.search(sentence[verb.end() :])]
         verbs = [verb for verb in verbs if _HOLDS_A_VALUE.search(sentence[verb.end() :])] or verbs
         return _said_last(sentence[verbs[-1].end() :]) if verbs else sentence
+    if total := _TOTAL.search(opening):
+        return _said_last(opening[total.end() :])
     restated = _RESTATED.search(opening)
-    if restated and _is_calculation(opening[: restated.start()], restated[0]):
+    if restated and _is_restated(opening[: restated.start()], restated[0], opening[restated.end() :]):
         return _said_last(opening[restated.end() :])
     formula = _MATH.match(opening)
     clause = None if formula and not _is_money(formula) else _CLAUSE.search(opening)
     return opening[: clause.start()] if clause and _VERBS.search(opening, clause.start()) else sentence
 
 
-def _is_calculation(piece: str, verb: str) -> bool:
-    """Numbers with an operator, or a formula that says the value of no number, f(3) or m + n; or several numbers that
-    ", which is" comes to: "3 boxes of 12"."""
+def _is_restated(piece: str, verb: str, value: str) -> bool:
+    """Does a value behind a verb replace what is before it? That of a calculation does, and behind ", which is" that of
+    several numbers, "3 boxes of 12", or of one with another unit: "1.5 hours, which is 90 minutes"."""
     plain = _CALCULATING.sub(" * ", _LATEX.sub("", _BETWEEN.sub(" ", piece)))
-    if _WORD.search(plain):
-        return re.search(r"which|that|i\.e", verb) is not None and len(NUMBER.findall(plain)) > 1
-    return "," not in plain and bool(re.search(r"[A-Za-z]", plain) or _INFIX.search(plain))
+    if _SUM.search(plain):
+        return True
+    if not _WORD.search(plain):
+        return "," not in plain and bool(re.search(r"[A-Za-z]", plain) or _INFIX.search(plain))
+    return re.search(r"which|that|i\.e", verb) is not None and (
+        len(NUMBER.findall(plain)) > 1 or _is_other_unit(piece, value)
+    )
+
+
+def _is_other_unit(piece: str, value: str) -> bool:
+    """Is the value one number in another unit than the piece's, as "36" of "3 dozen"? "6 more than 36" is none."""
+    one, other = _MEASURE.fullmatch(piece), _MEASURE.match(value)
+    if one is None or other is None or _NO_UNIT.search(other[1]):
+        return False
+    units = [(measure[1].split() or [""])[0].rstrip("s") for measure in (one, other)]
+    return units[0] != units[1]
 
 
 def _is_money(match: re.Match[str]) -> bool:
@@ -404,7 +455,10 @@ def _is_bare(text: str) -> bool:
 
 def _number(text: str) -> str | None:
     marked = _marked(text)
-    answer = _closing(text) if marked is None else _result(marked)
+    answer = _closing(text) if marked is None else marked
+    answer = answer and _TAG.sub(" ", answer)
+    if answer and (marked or ("\\" not in answer and _is_bare(text))):
+        answer = _result(answer)
     if answer is None or "\\" in answer or re.fullmatch(r"[A-Za-z]\w?\s*=.*|.*=\s*[A-Za-z]", answer.strip()):
         return answer  # LaTeX is left whole: \frac{3}{4} holds two numbers and is one
     answer = _TIMES_X.sub(" * ", answer)
@@ -419,12 +473,21 @@ def _is_more_than_a_number(answer: str, factorial: bool) -> bool:
     number, last = NUMBER.search(answer), _last(NUMBER.finditer(answer))
     if number is None or last is None or _IN_WORDS.search(answer) or answer.rstrip().endswith("="):
         return False
-    if _is_value_of(answer[: last.start()]) and not _MAKES_MORE.search(answer, last.end()):
+    if _is_value_of(answer[: last.start()]) and not _MAKES_MORE.search(_UNIT_LETTER.sub("", answer[last.end() :])):
         return False
-    before, after = _ARROW.sub("", answer[: number.start()]), answer[number.end() :]
+    before, after = _ARROW.sub("", answer[: number.start()]), _behind(answer, number)
     if _MAKES_MORE_BEFORE.search(before) or (factorial and after.startswith("!")):
         return True
-    return not _NO_MORE.match(after) and _MAKES_MORE.search(_UNIT_LETTER.sub("", after)) is not None
+    return not _NO_MORE.match(after) and _MAKES_MORE.search(after) is not None
+
+
+def _behind(answer: str, number: re.Match[str]) -> str:
+    """What follows a number without its unit and without the number again, "72, 72"; a pair, "(2, 2)", says two."""
+    after = _UNIT_LETTER.sub("", answer[number.end() :])
+    in_brackets = answer[: number.start()].rstrip().endswith(("(", "[", "{"))
+    while not in_brackets and (again := _AGAIN.match(after)) and again[1] == number[0]:
+        after = after[again.end() :]
+    return after
 
 
 def _is_value_of(left: str) -> bool:
@@ -469,24 +532,48 @@ def _choice(text: str) -> str | None:
     announced = _announced(text)
     if announced is not None and announced > boxed_at and (letter := _option_in(text[announced:][:PIECE_CHARS])):
         return letter
-    named = [match for match in (_last(_CHOSEN.finditer(text)), _called_right(text)) if match]
-    chosen = max(named, key=lambda match: match.start(), default=None)
+    marked = found[-1].content if found else _hashes(text) or _letter_behind_hashes(text)
+    letter = _marked_option(marked) if marked else None
+    chosen = _chosen(text, marked=letter is not None)
     if chosen and chosen.start() > boxed_at:
         return chosen[1]
-    if found or ("####" in text and _hashes(text)):
-        answer = found[-1].content if found else _hashes(text) or ""
-        return _option_in(re.sub(r"\\(?:text|textbf|mathrm|mathbf)\b|[{}$\\]", " ", answer), strict=True) or answer
+    if marked:
+        return letter or marked
     if announced is not None:
         return _stated(text[announced:][:PIECE_CHARS])
     last = _last(_LETTER.finditer(text)) or _LONE_LETTER.fullmatch(text)
     return next(letter for letter in last.groups() if letter).upper() if last else None
 
 
+def _letter_behind_hashes(text: str) -> str | None:
+    """A letter behind "####" is the answer with more text below it too; of several, they are headings."""
+    letter = _LETTER_BEHIND_HASHES.search(text) if text.count("####") == 1 else None
+    return letter[1] if letter else None
+
+
+def _marked_option(answer: str) -> str | None:
+    return _option_in(re.sub(r"\\(?:text|textbf|mathrm|mathbf)\b|[{}$\\]", " ", answer), strict=True)
+
+
+def _chosen(text: str, marked: bool) -> re.Match[str] | None:
+    """The letter that is chosen in words. To be called right takes back no letter that a box or "####" marks: "A is
+    right for n = 3" is an aside then."""
+    if marked:
+        return _last(match for match in _CHOSEN.finditer(text) if not _IS_RIGHT.match(text, match.end(1)))
+    named = [match for match in (_last(_CHOSEN.finditer(text)), _called_right(text)) if match]
+    return max(named, key=lambda match: match.start(1), default=None)
+
+
 def _called_right(text: str) -> re.Match[str] | None:
-    """The last letter that is called right, "A is the correct answer", if no later sentence names another."""
+    """The last letter that is called right, "A is the correct answer", or that its sentence concludes from that, "so
+    B"; none if a later sentence names another."""
     right = _last(_CALLED_RIGHT.finditer(text))
-    end = _NEXT_SENTENCE.search(text, right.end()) if right else None
-    return None if end and _LETTER.search(text, end.end()) else right
+    if right is None:
+        return None
+    end = _NEXT_SENTENCE.search(text, right.end())
+    if end and _LETTER.search(text, end.end()):
+        return None
+    return _CONCLUDED.search(text, right.end(), end.start() if end else len(text)) or right
 
 
 def _option_in(piece: str, strict: bool = False) -> str | None:
@@ -501,7 +588,7 @@ def _option_in(piece: str, strict: bool = False) -> str | None:
     formula = start and strict and re.match(r"\s*[=+*/^_<>]", sentence[start.end() :])
     if start and not (article or word or formula):
         return start[1].upper()
-    named = _CALLED_RIGHT.search(sentence) or re.search(r"\(([A-Z])\)", sentence) or _CHOSEN.search(sentence)
+    named = _called_right(sentence) or re.search(r"\(([A-Z])\)", sentence) or _CHOSEN.search(sentence)
     named = named or re.search(r"\bis\s{1,3}[*(]{0,3}([A-Z])(?=[).:,*\s]|$)(?! [a-z])", sentence)
     return named[1] if named else None
 

@@ -123,6 +123,27 @@ from tests.watchdog import ends
         ("number", "The answer is 3 times 4, which is 12.", "12"),
         ("number", "The answer is 1/2 of 10, that is, 5.", "5"),
         ("number", "The answer is 3 boxes of 12 pencils, which is 36 pencils.", "36"),
+        ("number", "#### 72_8", "72_8"),
+        ("number", "The answer is 20 dollars minus 5 dollars is 15 dollars.", "15"),
+        ("number", "The answer is 5 apples - 3 apples is 2 apples", "2"),
+        ("number", "The answer is 12 boxes / 3 boxes equals 4.", "4"),
+        ("number", "The answer is 3 boxes x 12 pencils is 36 pencils.", "36"),
+        ("number", "Answer: 48 in April, and the total is 72.", "72"),
+        ("number", "Answer: 48 + 24 clips, and the total is 72 clips.", "72"),
+        ("number", "Answer: 48 in April, and the total number of clips is 72.", "72"),
+        ("number", "Answer: 48, and the total is 2 more than 46.", "48"),
+        ("number", "The answer is 42 and the total is correct.", "42"),
+        ("math", "The answer is $m+n$, and that is $72$.", "72"),
+        ("number", "The answer is 3 dozen, which is 36.", "36"),
+        ("number", "The answer is 3 dozen eggs, which is 36 eggs.", "36"),
+        ("number", "The answer is 1.5 hours, which is 90 minutes.", "90"),
+        ("number", "The answer is 36 eggs, which is 3 dozen.", "36"),
+        ("number", "The answer is 42 apples, which is 6 more than 36.", "42"),
+        ("number", "The answer is 42 apples, which is 6 apples more than Tom has.", "42"),
+        ("number", "The answer is 42 dollars, which is 50% of 84.", "42"),
+        ("number", "The answer is 3/4 cups, which is 50% more.", "3/4"),
+        ("number", "The answer is 42 points, which is 7 points in each game.", "42"),
+        ("number", "The answer is 49 tiles, which is 7 squared.", "49"),
         ("choice", "The answer is 15 km/h, so B is correct.", "B"),
         ("choice", "A is the correct answer.", "A"),
         ("choice", "So A is correct.", "A"),
@@ -134,6 +155,25 @@ from tests.watchdog import ends
         ("choice", "Statement A is correct. So D.", "D"),
         ("choice", "The option A is wrong, so C is correct.", "C"),
         ("choice", r"So \boxed{15}. Option B is correct.", "B"),
+        ("choice", "\\boxed{C}\n\n(Option A is the correct choice for n = 3.)", "C"),
+        ("choice", "\\boxed{C}\n\nSo option A is the correct choice for n = 3 alone.", "C"),
+        ("choice", r"The answer is \boxed{C}. Note that A is right.", "C"),
+        ("choice", "#### C\nA is right too.", "C"),
+        ("choice", "A is right too.\n#### C", "C"),
+        ("choice", "#### A\nis too low.\n#### B\nfits.\n#### C\nis too high.\n\nHence B is correct.", "B"),
+        ("choice", "#### 15\nB is correct.", "B"),
+        ("choice", "Only I is correct, so B.", "B"),
+        ("choice", "Neither A nor B is correct, so C", "C"),
+        ("choice", "Neither (A) nor (B) is correct, hence **C**.", "C"),
+        ("choice", "Neither A, B nor D is correct, so C.", "C"),
+        ("choice", "Neither option A nor option B is correct, so C.", "C"),
+        ("choice", "Answer: Neither A nor B is correct, but C is correct.", "C"),
+        ("choice", "Both A and B is correct, so D.", "D"),
+        ("choice", "Not A is correct but D", "D"),
+        ("choice", "A is correct at first sight, so B.", "B"),
+        ("choice", "A is correct, but not B or C.", "A"),
+        ("choice", "A is correct, so B and C are wrong.", "A"),
+        ("choice", "A is correct, since B and C are too large.", "A"),
     ],
 )
 def test_extracts(kind, text, answer):
@@ -198,6 +238,78 @@ def test_a_number_is_all_that_an_answer_says(text, gold, correct):
 
 
 @pytest.mark.parametrize(
+    ("text", "gold", "correct"),
+    [
+        ("The answer is 7m.", "7", True),
+        ("#### 7L", "7", True),
+        ("#### 7g", "7", True),
+        ("#### 7s", "7", True),
+        ("#### 7h", "7", True),
+        ("#### 7/h", "7", True),
+        ("#### 7m/s", "7", True),
+        ("#### 7m^2", "7", True),
+        ("#### 7°C", "7", True),
+        ("3 + 4 = 7m.", "7", True),
+        ("$72g$", "72", True),
+        ("#### 25c", "25", True),
+        ("#### 25p", "25", True),
+        ("#### 3/4L", "3/4", True),
+        ("#### 7x", "7", False),
+        ("#### 7n", "7", False),
+        ("#### 7/x", "7", False),
+        ("#### 7m + 2", "7", False),
+        ("#### 7m(2)", "7", False),
+        ("#### 7h^2", "7", False),
+        ("#### 7h 30m", "7", False),
+        ("#### 7 h 30", "7", False),
+        ("#### 13 R 1", "13", True),
+    ],
+)
+def test_a_unit_may_stand_against_its_number(text, gold, correct):
+    """The letters that units have; any other letter is an unknown."""
+    assert grade(gold, extract_answer(text, "number"), "number").correct is correct
+
+
+@pytest.mark.parametrize(
+    ("text", "correct"),
+    [
+        ("#### 72 #### 72", True),
+        ("#### 72 #### 5", True),
+        ("#### 72 72 72", True),
+        ("#### 72, 72", True),
+        (r"\boxed{72 and 72}", True),
+        ("#### <b>72</b>", True),
+        ("The answer is <b>72</b>.", True),
+        ("<b>#### 72</b>", True),
+        ('#### <span style="color: red">48 + 24 = 72</span><br/>', True),
+        ("#### 72 </b>", True),
+        ("#### 72 | 5", True),
+        ("#### 72 [A]", True),
+        ("#### 72 — 48 + 24", True),
+        ("#### 72m — 48 + 24", True),
+        ("#### 72 5", True),
+        ("#### 72, 5", False),
+        ("#### 72, 72, 5", False),
+        ("#### (72, 72)", False),
+        ("#### 72, 725", False),
+        ("#### 72; 5", False),
+        ("#### 72 and 5", False),
+        ("#### 72 or 5", False),
+        ("#### 72 to 80", False),
+        ("#### 72:5", False),
+        ("#### 72 - 48", False),
+        ("#### 72–80", False),
+        ("#### 72—80", False),
+        ("#### 72 + $5", False),
+        ("#### 72<x", False),
+    ],
+)
+def test_what_is_said_again_or_marked_up_is_one_number(text, correct):
+    """Another number counts only where a sign or a word joins it."""
+    assert grade("72", extract_answer(text, "number"), "number").correct is correct
+
+
+@pytest.mark.parametrize(
     ("text", "answer"),
     [
         ("<|im_start|>assistant\nThe answer is 5.<|im_end|>", "5"),
@@ -246,8 +358,13 @@ NASTY = {
     "arabic digits": "٣" * 50_000,
     "letters": "A " * 50_000,
     "verbs": "the answer is 5" + ", which is f(3)" * 8_000,
+    "tags": "the answer is 5 " + "<b " * 50_000,
+    "the same": r"\boxed{7" + " 7" * 9_000 + "}",
+    "totals": "the answer is 5" + " and the total" * 8_000,
+    "measures": "the answer is 5" + " apples" * 8_000 + ", which is 3",
     "markers": "<|im_start|> " * 8_000,
     "right letters": "A is correct " * 8_000,
+    "conclusions": "A is correct" + ", so but hence" * 8_000,
 }
 
 
