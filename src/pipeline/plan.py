@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from textwrap import indent
 from typing import Any, Protocol
 
@@ -55,7 +55,7 @@ def plan_of_jobs(jobs: Sequence[PlannedJob]) -> Iterator[str]:
         if len(jobs) > 1:
             yield ""
     if len(jobs) > 1:
-        to_do = _stages_to_do(before.values(), jobs[0].store)
+        to_do = _to_do(before.values(), jobs[0].store)
         yield f"All {len(jobs)} jobs: {len(before)} nodes, {len(to_do)} to do. Estimate: {_in_all(to_do)}"
     yield from over_budget(jobs)
 
@@ -66,7 +66,7 @@ def plan_lines(nodes: Sequence[Node], store: Store, before: Collection[str] = ()
     before: keys that earlier jobs of the same sweep will have made by then.
     """
     states = {node.key: _state(node, store, before) for node in nodes}
-    to_do = dict(zip([node.key for node in nodes if states[node.key] == TO_DO], _stages_to_do(nodes, store, before)))
+    to_do = _to_do(nodes, store, before)
     for node in nodes:
         inputs = ", ".join(dict.fromkeys(n.name for n in node.inputs.values()))
         arrow = f"<- {inputs}" if inputs else ""
@@ -74,23 +74,23 @@ def plan_lines(nodes: Sequence[Node], store: Store, before: Collection[str] = ()
         yield f"{node.name:<14} {node.key[:8]}  {states[node.key]:<7} {arrow:<42} {cost}".rstrip()
     reused, shared, left = (list(states.values()).count(state) for state in (REUSED, SHARED, TO_DO))
     middle = f"{shared} shared with the jobs above, " if shared else ""
-    yield f"{len(nodes)} nodes: {reused} reused, {middle}{left} to do. Estimate: {_in_all(list(to_do.values()))}"
+    yield f"{len(nodes)} nodes: {reused} reused, {middle}{left} to do. Estimate: {_in_all(to_do)}"
 
 
-def _stages_to_do(nodes: Iterable[Node], store: Store, before: Collection[str] = ()) -> list[tuple[str, Stage]]:
-    """The names and the stages, with guesses at what they will read, of the nodes that nothing has made."""
+def _to_do(nodes: Iterable[Node], store: Store, before: Collection[str] = ()) -> dict[str, tuple[str, Stage]]:
+    """By key, the names and the stages, with guesses at what they will read, of the nodes that nothing has made."""
     expected = Expected(store)
-    return [(node.name, expected.stage(node)) for node in nodes if _state(node, store, before) == TO_DO]
+    return {node.key: (node.name, expected.stage(node)) for node in nodes if _state(node, store, before) == TO_DO}
 
 
 def _cost(stage: Stage) -> str:
     return ", ".join(part for part in (_words(stage.estimate()), stage.uncounted) if part)
 
 
-def _in_all(stages: Sequence[tuple[str, Stage]]) -> str:
+def _in_all(to_do: Mapping[str, tuple[str, Stage]]) -> str:
     """The sum, and which nodes have costs that no total can hold."""
-    total = _words(_total(stage.estimate() for _, stage in stages))
-    if names := dict.fromkeys(name for name, stage in stages if stage.uncounted):
+    total = _words(_total(stage.estimate() for _, stage in to_do.values()))
+    if names := dict.fromkeys(name for name, stage in to_do.values() if stage.uncounted):
         left_out = f"Not counted, for it depends on how many rows come so far: {', '.join(names)}"
         return f"{total}. {left_out}" if total else f"unknown. {left_out}"
     return total or "no cost"
@@ -100,10 +100,12 @@ def over_budget(jobs: Sequence[PlannedJob]) -> Iterator[str]:
     """Where what is to do may cost more than its budget, which all runs of a study share: they would stop half way."""
     nodes = {node.key: node for job in jobs for node in job.nodes}
     costs: dict[tuple[str, Budget], list[dict[str, float]]] = {}
-    for _, stage in _stages_to_do(nodes.values(), jobs[0].store):
-        payers = {(part.account.partition("/")[0], part.budget) for part in components(stage) if _pays(part)}
+    for node in nodes.values():
+        if _state(node, jobs[0].store, ()) != TO_DO:
+            continue
+        payers = {(part.account.partition("/")[0], part.budget) for part in components(node.stage) if _pays(part)}
         for payer in payers:
-            costs.setdefault(payer, []).append(stage.estimate())
+            costs.setdefault(payer, []).append(node.stage.estimate())
     for (study, budget), each in costs.items():
         total = _total(each)
         for unit, limit in (("dollars", budget.max_dollars), ("calls", budget.max_calls)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -16,7 +16,7 @@ from src.core.errors import UserError
 from src.core.fingerprint import not_in_key
 from src.core.records import Example, Generation, Passage, Prompt, Score, write_table
 from src.core.row_files import RowFile, RowView
-from src.core.stage import Stage, StageContext, Upstream
+from src.core.stage import Stage, StageContext
 from src.core.store import write_json
 from src.modeling.sources import ModelSource
 from src.modeling.trainer import Trainer
@@ -39,7 +39,7 @@ class Select(Stage):
     `skipped.jsonl` (candidates without a score, and why), `fidelity.json` and `samples.json`.
 
     model: the reference model, which must come trained; null: the synthesizer.
-    expected_tokens, tokens_a_row: of all candidates, or of each, for a plan.
+    expected_tokens: of all candidates, for a plan.
 
     A generation that cannot be parsed has no score. Where the rule asks for more prompts than have one, the rest is
     filled up with such prompts by id, so that every selector spends the same number of teacher calls.
@@ -58,19 +58,10 @@ class Select(Stage):
     expected_tokens: float | None = field(
         default=None, metadata=not_in_key("a guess at rows that are not there yet, for a plan")
     )
-    tokens_a_row: float | None = field(
-        default=None, metadata=not_in_key("a guess at rows that are not there yet, for a plan")
-    )
 
     def __post_init__(self) -> None:
         if self.model is not None and self.model.made_here:
             raise ValueError("model is made in the run: name one that comes trained, or null for the synthesizer")
-
-    def expecting(self, inputs: Mapping[str, Upstream]) -> Stage:
-        rows = inputs["candidates"].rows
-        if self.expected_tokens is not None or self.tokens_a_row is None or rows is None:
-            return self
-        return replace(self, expected_tokens=rows * self.tokens_a_row)
 
     def estimate(self) -> dict[str, float]:
         size = self.model.size() if self.model else None

@@ -146,10 +146,9 @@ def _statements(line: str) -> Iterator[tuple[str, str]]:
             continue
         statement = match[1].strip()
         end = match.start() + len(match[1].rstrip())
-        before = line[max(0, match.start(1) - 24) : match.start(1)]
-        if _LABELLED.search(line, max(0, match.start(1) - 24), match.start(1)) and (
-            label := _LABEL_NUMBER.match(statement)
-        ):
+        near = max(0, match.start(1) - 24), match.start(1)
+        before = line[slice(*near)]
+        if _LABELLED.search(line, *near) and (label := _LABEL_NUMBER.match(statement)):
             statement, before = statement[label.end() :], ""
         whole = not _BEFORE.search(before) and not _CONTINUES.match(statement)
         whole = whole and not _SUPPOSED.search(before) and not _WORDED.search(before)

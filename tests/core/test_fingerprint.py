@@ -74,7 +74,6 @@ LEFT_OUT = {
     "StepData.shape": "how big the model is, for a plan: its name says which it is",
     "Select.trainer": "where a training runs; the global batch is in the recipe",
     "Select.expected_tokens": "a guess at rows that are not there yet, for a plan",
-    "Select.tokens_a_row": "a guess at rows that are not there yet, for a plan",
     "TrainingStage.trainer": "where a training runs; the global batch is in the recipe",
     "TrainingStage.expected_tokens": "a guess at rows that are not there yet, for a plan",
     "TrainingStage.tokens_a_row": "a guess at rows that are not there yet, for a plan",
