@@ -27,6 +27,9 @@ class Classifier(nn.Module):
         super().__init__()
         self.base, self.head = base, head
 
+    def get_base_model(self) -> nn.Module:
+        return self.base
+
     def forward(self, *, logits_to_keep: torch.Tensor, **inputs: Any) -> SimpleNamespace:
         """`logits`: (1, places, classes)."""
         return SimpleNamespace(logits=self.head(self.base(**inputs).last_hidden_state[:, logits_to_keep]))

@@ -1,16 +1,20 @@
-"""Does this model keep packed documents apart? Asked of the model at hand before it is trained.
+"""Does this model keep packed documents apart? Asked of the model at hand before it is trained, or reads.
 
 Some model or library version may ignore restarted positions, or read a mask differently; training would go on, a
 little worse, and nobody would know. So a few documents are run side by side and one by one: the loss and the gradient
-of every parameter must agree.
+of every parameter must agree (`check`), or, where a model only reads, what it makes of each token (`room`).
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from src.core.errors import UserError
 from src.modeling.attention import Documents, attention_spans
@@ -97,6 +101,59 @@ def check(model: Any, attention: str, dtype: torch.dtype = torch.float32, limit:
             "state spaces need; and check the transformers version.",
         )
     return error
+
+
+def room(model: Any, batch_tokens: int, longest: int) -> int:
+    """How many tokens may go through a loaded model at once: `batch_tokens`, where it keeps packed rows apart; else 1,
+    so that each row is read alone. Convolutions and state spaces carry what they hold from row to row, and what is said
+    of a row would depend on which rows happen to meet. longest: a row may have so many tokens."""
+    if keeps_rows_apart(model, longest):
+        return batch_tokens
+    _tell_of_leaks(type(_unwrapped(model)).__name__)
+    return 1
+
+
+@cache  # once, not at each checkpoint
+def _tell_of_leaks(kind: str) -> None:
+    print(f"    {kind} lets packed rows see each other: each is read in a pass of its own, slower", file=sys.stderr)
+
+
+@torch.no_grad()
+def keeps_rows_apart(model: Any, longest: int) -> bool:
+    """Whether the last hidden states of a few rows are the same side by side and one by one, and those of the last row
+    whatever stands before it. The second finds leaks that rounding to 16 bits would hide: what is computed is the same
+    but for the leak, so that it may differ by a tenth of what the first may."""
+    inner, weight = _unwrapped(model), next(model.parameters())
+    config, tolerance = inner.config, TOLERANCE[weight.dtype]
+    vocabulary, attention = config.get_text_config().vocab_size, str(config._attn_implementation)
+    lengths = [n for n in (*LENGTHS, reach(config, longest)) if n]
+    batch = documents(vocabulary, lengths).to(weight.device)
+    before, last = batch.tokens.split([sum(lengths[:-1]), lengths[-1]], 1)
+    others = replace(batch, tokens=torch.cat([(before + 1) % vocabulary, last], 1))
+    packed, beside_others, *alone = (
+        last_hidden_states(inner.get_decoder(), each, attention) for each in (batch, others, *one_by_one(batch))
+    )
+    at = -lengths[-1]
+    return _is_like(packed, torch.cat(alone), tolerance) and _is_like(packed[at:], beside_others[at:], tolerance / 10)
+
+
+def last_hidden_states(decoder: Any, batch: MicroBatch, attention: str) -> Tensor:
+    """(tokens, width). decoder: a model without its head."""
+    states: Tensor = decoder(
+        input_ids=batch.tokens,
+        position_ids=batch.positions,
+        use_cache=False,
+        **batch.documents.arguments(attention),
+    ).last_hidden_state
+    return states[0]
+
+
+def _unwrapped(model: Any) -> Any:
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def _is_like(found: Tensor, expected: Tensor, tolerance: float) -> bool:
+    return bool((found - expected).float().norm() < tolerance * expected.float().norm())
 
 
 def may_chunk(model: Any, attention: str) -> bool:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from src.core.records import Example
 from src.modeling.loading import load_config, load_tokenizer, longest_row
+from src.modeling.selftest import room
 from src.selection.base import Reference
-from src.selection.packed import NO_RESPONSE, WINDOW, Encoded, ResponseLoss, batches, encode, on_device, pack, room
+from src.selection.packed import NO_RESPONSE, WINDOW, Encoded, ResponseLoss, batches, encode, on_device, pack
 from src.selection.products import fast_products
 
 T = TypeVar("T")

@@ -11,10 +11,8 @@ so the logits (places x vocabulary, often the largest tensor of a training step)
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +26,7 @@ from src.modeling.data import MicroBatch
 from src.modeling.loading import load_config, load_model
 from src.modeling.memory import RESPONSE_LOGITS as LOGITS
 from src.modeling.rows import encode_prompts, encode_responses, together
-from src.modeling.selftest import LENGTHS, TOLERANCE, documents, one_by_one, reach
+from src.modeling.selftest import last_hidden_states
 from src.modeling.trainer import Trainer
 from src.selection.products import product
 
@@ -106,42 +104,6 @@ def on_device(model: Path, trainer: Trainer, longest: int, precision: str = "flo
     return found
 
 
-def room(model: Any, batch_tokens: int, longest: int) -> int:
-    """How many tokens `batches` may put into one pass of a loaded model: `batch_tokens`, where it keeps packed rows
-    apart; else 1, so that each row is read alone. Convolutions and state spaces carry what they hold from row to row,
-    and scores would depend on which rows happen to meet. longest: a row may have so many tokens."""
-    if keeps_rows_apart(model, longest):
-        return batch_tokens
-    _tell_of_leaks(type(model.get_base_model() if hasattr(model, "get_base_model") else model).__name__)
-    return 1
-
-
-@cache  # once, not at each checkpoint
-def _tell_of_leaks(kind: str) -> None:
-    print(f"    {kind} lets packed rows see each other: each is read in a pass of its own, slower", file=sys.stderr)
-
-
-@torch.no_grad()
-def keeps_rows_apart(model: Any, longest: int) -> bool:
-    """Whether the last hidden states of a few rows are the same side by side and one by one, and those of the last row
-    whatever stands before it. The second finds leaks that rounding to 16 bits would hide: what is computed is the same
-    but for the leak, so that it may differ by a tenth of what the first may."""
-    reader, weight, config = ResponseLoss(model), next(model.parameters()), model.config
-    vocabulary, tolerance = config.get_text_config().vocab_size, TOLERANCE[weight.dtype]
-    lengths = [n for n in (*LENGTHS, reach(config, longest)) if n]
-    batch = documents(vocabulary, lengths).to(weight.device)
-    packed = reader.hidden(batch)
-    alone = torch.cat([reader.hidden(one) for one in one_by_one(batch)])
-    before, last = batch.tokens.split([sum(lengths[:-1]), lengths[-1]], 1)
-    others = replace(batch, tokens=torch.cat([(before + 1) % vocabulary, last], 1))
-    beside_others = reader.hidden(others)[-lengths[-1] :]
-    return _is_like(packed, alone, tolerance) and _is_like(packed[-lengths[-1] :], beside_others, tolerance / 10)
-
-
-def _is_like(found: Tensor, expected: Tensor, tolerance: float) -> bool:
-    return bool((found - expected).float().norm() < tolerance * expected.float().norm())
-
-
 class ResponseLoss:
     """Call it with rows that have response tokens: each one's mean loss in nats, shape (rows,), differentiable.
 
@@ -174,12 +136,7 @@ class ResponseLoss:
 
     def hidden(self, batch: MicroBatch) -> Tensor:
         """The last hidden states, tokens x width."""
-        arguments = batch.documents.arguments(self.attention)
-        states = self._decoder(
-            input_ids=batch.tokens, position_ids=batch.positions, use_cache=False, **arguments
-        ).last_hidden_state
-        found: Tensor = states[0]
-        return found
+        return last_hidden_states(self._decoder, batch, self.attention)
 
     @torch.no_grad()
     def _head_is_a_matrix(self, inner: Any) -> bool:

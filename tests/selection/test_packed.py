@@ -6,8 +6,8 @@ from torch.nn import functional
 from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from src.selection import packed
-from src.selection.packed import MatrixLoss, ResponseLoss, _tell_of_leaks, room
-from tests.selection.conftest import tiny_lfm2, tiny_llama
+from src.selection.packed import MatrixLoss, ResponseLoss
+from tests.selection.conftest import tiny_llama
 
 
 def one_at_a_time(model, row) -> float:
@@ -69,11 +69,3 @@ def test_a_head_that_is_more_than_a_matrix_keeps_its_own_forward(rows):
         torch.nn.init.normal_(parameter, std=0.2)
     found = ResponseLoss(model)(rows)
     assert found.tolist() == pytest.approx([one_at_a_time(model, row) for row in rows], rel=1e-4)
-
-
-@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_rows_share_a_pass_only_where_they_do_not_see_each_other(precision, capsys):
-    _tell_of_leaks.cache_clear()
-    assert room(tiny_llama().to(precision), 500, 100) == 500 and not capsys.readouterr().err
-    assert room(tiny_lfm2().to(precision), 500, 100) == 1
-    assert "Lfm2ForCausalLM lets packed rows see each other" in capsys.readouterr().err

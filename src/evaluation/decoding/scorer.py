@@ -20,6 +20,7 @@ from src.modeling.classifier import load_classifier
 from src.modeling.loading import load_config, load_model, load_tokenizer
 from src.modeling.lowered import move_fewer_bytes
 from src.modeling.rows import encode_prompts, encode_responses
+from src.modeling.selftest import room
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -47,6 +48,7 @@ class PackedScorer(StepScorer):
             use_threads(options.place)
         dtype = torch.float32 if on_cpu else torch.bfloat16
         self._model: Any = self._load(options.place, dtype).to(self._device).eval()
+        self._at_once = room(self._model, options.batch_tokens, self._longest)
         self._lowered = on_cpu and getattr(config, "dtype", None) == torch.bfloat16 and not emulates_bfloat16()
         if self._lowered:
             move_fewer_bytes(self._model)
@@ -100,7 +102,7 @@ class StepReader(PackedScorer):
             for row, places in _nested(list(islice(encoded, len(each))), self._longest)
         ]
         rewards, read = [[0.0] * len(each) for each in texts], [0] * len(texts)
-        for batch in _batches(rows, self._options.batch_tokens):
+        for batch in _batches(rows, self._at_once):
             found = self._pass([(row, list(places)) for _, row, places in batch])
             for (number, row, places), values in zip(batch, found, strict=True):
                 read[number] += len(row)
@@ -148,7 +150,7 @@ class LikelihoodScorer(PackedScorer):
         rewards = [[0.0] * (len(p.steps) - p.first) for p in partials]
         read = [0] * len(partials)
         fit = [(at, row, places) for at, (row, places) in enumerate(rows) if places]
-        for batch in _batches(fit, self._options.batch_tokens):
+        for batch in _batches(fit, self._at_once):
             found = self._pass([(row, places) for _, row, places in batch])
             for (at, row, _), reward in zip(batch, found, strict=True):
                 number, n = steps[at]

@@ -22,6 +22,7 @@ from src.core.row_files import RowView
 from src.modeling.loading import load_tokenizer, longest_row
 from src.modeling.optimizer_checkpoints import OptimizerCheckpoint
 from src.modeling.recipe import Recipe
+from src.modeling.selftest import room
 from src.modeling.trainer import Trainer
 from src.selection.candidates import ById
 from src.selection.influence.adam import Direction, Moments
@@ -29,7 +30,7 @@ from src.selection.influence.gradients import PerSampleGradients, Reduction
 from src.selection.influence.projection import Sketch
 from src.selection.influence.store import GradientStore
 from src.selection.influence.warmup import load
-from src.selection.packed import NO_RESPONSE, WINDOW, Encoded, batches, encode, room
+from src.selection.packed import NO_RESPONSE, WINDOW, Encoded, batches, encode
 
 NOT_FINITE = "gradient is not finite"
 ZERO = "gradient is zero"

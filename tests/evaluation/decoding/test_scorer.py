@@ -14,6 +14,7 @@ from src.modeling.rows import encode_prompts, encode_responses
 from tests.generation.tiny import write_reward_model, write_tiny_llama
 from tests.modeling.test_classifier import with_layers
 from tests.modeling.test_rows import metaspace_tokenizer
+from tests.selection.conftest import tiny_lfm2
 
 PARTIALS = [
     Partial("What is 1 + 1?", ("It is 1 + 1.", "So 2.")),
@@ -45,6 +46,17 @@ def test_a_reward_is_the_good_label_s_share_after_the_step(folder, batch_tokens)
         expected = [by_hand(folder, partial.question, partial.steps[: n + 1]) for n in range(len(partial.steps))]
         assert scores.rewards == pytest.approx([value for value, _ in expected][partial.first :], abs=1e-5)
         assert scores.tokens == expected[-1][1]  # the longest alone is read: the others are its beginnings
+
+
+def test_a_reward_does_not_hang_on_the_solution_beside_it(folder, tmp_path):
+    """A convolution would carry what it holds from one to the next: such a model reads each in a pass of its own."""
+    tokenizer = load_tokenizer(folder)
+    tiny_lfm2(len(tokenizer)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    with RewardModel(str(tmp_path)).open() as scorer:
+        together = scorer.score(PARTIALS)
+        alone = [scorer.score([partial])[0] for partial in PARTIALS]
+    assert [s.rewards for s in together] == [pytest.approx(s.rewards, abs=1e-6) for s in alone]
 
 
 def test_a_closed_reward_model_is_closed_once_and_says_so(folder):
