@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from src.generation.procedural import composed
+from src.generation.procedural.composed import things
 from src.generation.procedural.composed.story import Part, told
 from src.generation.procedural.families import FAMILIES
 from src.generation.procedural.family import BrokenFamilyError, slice_of
@@ -122,6 +123,22 @@ def test_no_step_leaves_the_unit_of_its_answer_behind():
         *_, step, closing = tell(story, rng).solution.split("\n")
         if (unit := re.search(r"\\boxed\{[^{}]*\} ([a-z ]+)\.$", closing)) and not step.endswith(f"{unit[1]}."):
             assert re.search(r"= [\d.]+(?: each)?\.$| each\.$", step), f"{story.name}: {step} {closing}"
+
+
+def test_what_comes_is_named_where_somebody_has_two_sorts():
+    """ "Clara has 127 pencils and 12 bracelets. After that Clara added 7 more": of which?"""
+    for change in things.changes():
+        if change.name in ("gained", "gained_groups"):
+            assert [wording for wording in change.wordings if "{item" not in wording] == []
+
+
+def test_nobody_gives_what_a_story_has_counted_otherwise():
+    """ "Leila has 6 times as many magazines as Maria, who has 21. Maria gave Leila as many as she had already": 126?"""
+    giving = re.compile(r"\{friend\} (?:gave|brought|sent) \{name\}")
+    counted = re.compile(r"\{friend\}[^.]* (?:has|got|found|collected)\b")
+    told_things = [story for story in STORIES if story.name.startswith("things_")]
+    both = [w for story in told_things for w in story.wordings if giving.search(w) and counted.search(w)]
+    assert both == []
 
 
 @pytest.mark.parametrize("spec", ["+", "()", "th"])
