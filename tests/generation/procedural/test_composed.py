@@ -141,6 +141,31 @@ def test_nobody_gives_what_a_story_has_counted_otherwise():
     assert both == []
 
 
+CONTRADICTIONS = {
+    "whoever helps to pay changes no bill, of which the change is": r"towards it.*change",
+    "the parts that were told are not of one length": r"(?:another|added|and then|Every day|lap).*did it in \{n",
+    "one needs these, and that in all": r"needs (?:a board|\{\w+:ribbon\}).*needs \{goal",
+    "nobody runs by bus": r"\bran\b.*by bus",
+    "boards do not grow": r"board.*became longer",
+    "one liter is": r"\b(?:are|were) \{x|\{x\d?:\{item\}\} (?:of it )?were",
+}
+
+
+@pytest.mark.parametrize("why", CONTRADICTIONS)
+def test_no_part_contradicts_another(why):
+    contradiction = re.compile(CONTRADICTIONS[why])
+    assert [w for story in STORIES for w in story.wordings if contradiction.search(w)] == []
+
+
+def test_words_fit_the_story():
+    """No fence around a poster, no apples that are read, no "3 dozens eggs"."""
+    assert plural("dozen") == "dozen"
+    fenced = next(story for story in STORIES if story.name == "way_around")
+    assert not {"poster", "room"} & set(fenced.words["place"])
+    compared = next(family for family in FAMILIES if family.name == "how_many_more")
+    assert "read" not in compared.words["did"]
+
+
 @pytest.mark.parametrize("spec", ["+", "()", "th"])
 def test_a_decimal_takes_no_other_format(spec):
     with pytest.raises(ValueError, match="a decimal takes no format"):

@@ -380,7 +380,8 @@ def endings() -> list[Part]:
             (
                 "A neighbor has {a:{item}}. How many more {item:s} does {name} have than the neighbor?",
                 "{name}'s cousin has {a:{item}}. How many fewer {item:s} does the cousin have than {name}?",
-                "A classmate has {a:{item}}. What is the difference between {name}'s {item:s} and those of the classmate?",
+                "A classmate has {a:{item}}. "
+                "What is the difference between {name}'s {item:s} and those of the classmate?",
             ),
             turn=lambda q, a: {"r": q - a} if q - a > 1 else None,
             check=lambda v: v.r + v.a == v.q,
