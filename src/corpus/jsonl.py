@@ -1,9 +1,11 @@
-"""Passages from JSON Lines files, or JSON files that are one array: plain, gzipped or compressed with zstd."""
+"""Passages from JSON Lines files, or JSON files that are one array: plain, or compressed (gzip, zstd, bzip2, xz)."""
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,14 +21,19 @@ from src.corpus.files import FileReader, RawRow, find_files, is_parquet, is_utf1
 from src.corpus.json_array import elements, is_array
 
 SKIP_BYTES = 1 << 20
-COMPRESSED = (".gz", ".zst")
+COMPRESSED = {  # how such a file begins: by that it is known, whatever its name
+    ".gz": b"\x1f\x8b",
+    ".zst": b"\x28\xb5\x2f\xfd",
+    ".bz2": b"BZh",
+    ".xz": b"\xfd7zXZ\x00",
+}
 LOOKED_AT = 20  # rows, to tell which fields a file has
 
 
 @dataclass(frozen=True)
 class JsonlReader(FileReader):
     """One JSON object a line, or a file `*.json` that is one array of objects; lines and elements that are none are
-    reported with their number. What ends in `.gz` or `.zst` is decompressed while it is read.
+    reported with their number. What is compressed, by its name or by its first bytes, is decompressed while it is read.
 
     max_line_bytes: a longer line is reported and skipped, without ever being held in memory.
     """
@@ -41,7 +48,7 @@ class JsonlReader(FileReader):
     def size_hint(self) -> int | None:
         """Lines of files that are neither compressed nor arrays."""
         paths = find_files(self.files)
-        packed = any(path.suffix in COMPRESSED or ".json" in path.suffixes for path in paths)
+        packed = any(_packing(path) or _is_json(path) for path in paths)
         return None if packed else sum(map(_count_lines, paths))
 
     def preflight(self) -> None:
@@ -61,14 +68,12 @@ class JsonlReader(FileReader):
 
     def rows(self, paths: Sequence[str]) -> Iterator[RawRow]:
         for path in find_files(self.files):
-            name = path.name.removesuffix(path.suffix) if path.suffix in COMPRESSED else path.name
-            source = name.removesuffix(".json").removesuffix(".jsonl")
-            yield from (RawRow(place, source, content) for place, content in self._contents(path))
+            yield from (RawRow(place, _source(path), content) for place, content in self._contents(path))
 
     def _contents(self, path: Path) -> Iterator[tuple[str, Mapping[str, Any] | BadRow]]:
         """Each row with its place."""
         with _opened(path) as file:
-            if ".json" in path.suffixes and is_array(file):
+            if _is_json(path) and is_array(file):
                 yield from elements(file, self.max_line_bytes, str(path))
                 return
             for number, line in _lines(file, self.max_line_bytes):
@@ -77,6 +82,26 @@ class JsonlReader(FileReader):
                     yield place, BadRow(place, f"line longer than {self.max_line_bytes:,} bytes")
                 elif line.strip():
                     yield place, _parse(line, place)
+
+
+def _packing(path: Path) -> str:
+    """How a file is compressed, as the suffix of such files; "" where it is not."""
+    if (suffix := path.suffix.lower()) in COMPRESSED:
+        return suffix
+    with path.open("rb") as file:
+        begins = file.read(max(map(len, COMPRESSED.values())))
+    return next((suffix for suffix, magic in COMPRESSED.items() if begins.startswith(magic)), "")
+
+
+def _is_json(path: Path) -> bool:
+    return ".json" in [suffix.lower() for suffix in path.suffixes]
+
+
+def _source(path: Path) -> str:
+    """The file's name without what says how it is written."""
+    name = path.stem if path.suffix.lower() in COMPRESSED else path.name
+    suffix = Path(name).suffix
+    return name.removesuffix(suffix) if suffix.lower() in (".json", ".jsonl") else name
 
 
 def _count_lines(path: Path) -> int:
@@ -100,18 +125,22 @@ def _opened(path: Path) -> Iterator[BufferedReader]:
     try:
         with _binary(path) as file:
             yield file
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         raise _damaged(path, error) from None
     except OSError as error:
-        if path.suffix == ".zst" and error.errno is None:  # pyarrow's decoder, not the operating system
+        if error.errno is None:  # the decoder of zstd or bzip2, not the operating system
             raise _damaged(path, error) from None
         raise
 
 
 def _binary(path: Path) -> BufferedReader:
-    match path.suffix:
+    match _packing(path):
         case ".gz":
             return BufferedReader(cast(Any, gzip.open(path)))
+        case ".bz2":
+            return BufferedReader(cast(Any, bz2.open(path)))
+        case ".xz":
+            return BufferedReader(cast(Any, lzma.open(path)))
         case ".zst":
             import pyarrow as pa
 

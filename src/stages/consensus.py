@@ -39,7 +39,7 @@ class Consensus(Stage):
     """
 
     kind: ClassVar[str] = "consensus"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
 
     arithmetic: bool = True
     most_parts: int = 3

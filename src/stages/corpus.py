@@ -37,7 +37,7 @@ class Corpus(Stage):
     """
 
     kind: ClassVar[str] = "corpus"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     reader: Reader
     chars: int = 2_000

@@ -13,6 +13,7 @@ from src.core.errors import UserError, require
 from src.core.hub import commit, model_identity
 from src.core.records import Example, content_id
 from src.corpus.files import hash_files
+from src.corpus.jsonl import COMPRESSED
 from src.evaluation.prompting import corpus_prompt
 from src.stages.sft import SFTSet
 
@@ -28,7 +29,8 @@ DATE = date(2024, 7, 26)
 class DatasetSFT(SFTSet):
     """Rows of a data set, in its order.
 
-    name: "owner/data" on the Hub, or a local .jsonl, .json or .parquet file. config, split, revision: of the Hub's.
+    name: "owner/data" on the Hub, or a local .jsonl, .json or .parquet file, also compressed. config, split, revision:
+      of the Hub's.
     prompt, response: the fields of a pair; both null with `messages`, the field of a conversation: a list of
       {role, content} (or ShareGPT's {from, value}), whose last answer is learnt from all that comes before it.
     chat_template: a model, by name or folder, whose chat template writes the conversation, with a fixed date (see
@@ -86,14 +88,14 @@ class DatasetSFT(SFTSet):
     @property
     def _file(self) -> Path | None:
         path = Path(self.name).expanduser()
-        return path if path.suffix in KINDS else None
+        return path if _kind(path) else None
 
     def _rows(self) -> Iterator[Mapping[str, Any]]:
         require("datasets", "This fine-tuning set")
         import datasets
 
         if self._file:
-            kind, files, split = KINDS[self._file.suffix], str(self._file), "train"
+            kind, files, split = _kind(self._file), str(self._file), "train"
         else:
             kind, files, split = self.name, None, self.split
         try:
@@ -106,6 +108,14 @@ class DatasetSFT(SFTSet):
                 f"The fine-tuning set '{self.name}' cannot be read: {first}",
                 "Check sft.name, config, split and the network, or name a local .jsonl or .parquet file.",
             ) from error
+
+
+def _kind(path: Path) -> str:
+    """What the library calls the format of such a file, by its name; "" for one that is no file's."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSED:
+        suffixes.pop()
+    return KINDS.get(suffixes[-1], "") if suffixes else ""
 
 
 def _text(row: Mapping[str, Any], field: str, where: str) -> str:

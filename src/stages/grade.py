@@ -27,7 +27,7 @@ class Grade(Stage):
     """
 
     kind: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     answer_type: AnswerType = "math"
     workers: int = field(default=1, metadata=not_in_key("how many processes share the work"))

@@ -36,7 +36,7 @@ class Pretrain(TrainingStage):
     """
 
     kind: ClassVar[str] = "pretrain"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 8
 
     sft: SFTSet = field(default_factory=NoSFT)
     benchmarks: dict[str, AsksQuestions] = field(default_factory=dict)

@@ -38,7 +38,7 @@ class Puzzles(Stage):
     """
 
     kind: ClassVar[str] = "puzzles"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     rows: int
     space: PuzzleSpace = field(default_factory=PuzzleSpace)

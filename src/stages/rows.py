@@ -72,7 +72,7 @@ class UserRows(Stage):
     """
 
     kind: ClassVar[str] = "rows"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 6
     counts_rows: ClassVar[bool] = True
 
     reader: FileReader

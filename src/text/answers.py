@@ -102,6 +102,10 @@ _UNIT_LETTER = re.compile(  # 7 m; and, with nothing behind it, 7m, 7/h, 7m/s, 2
     r"^(?:\s[A-Za-z](?![A-Za-z0-9(]|\s[0-9])[²³]?"
     r"|(?:m(?:[²³]|\^[23])?|[gLlshcp]|°\s?[KCF])?(?:\s?/\s?[mgLlshcp])?(?=[^\w²³(]*$|\s*=|\s[(\[|—]))"
 )
+_WORKED = re.compile(  # "2 * 3" of "2 * 3 apples", "(2 + 3) * 4" of "(2 + 3) * 4 boxes"; "7 - 10 minutes" is a range
+    rf"(?=[^A-Za-z]*[*×·÷+^])\W{{0,4}}(?:{NUMBER.pattern})(?:[\s)]{{0,3}}[-+*×·÷/^−]\s{{0,2}}[(-]?(?:{NUMBER.pattern}))+\)?"
+    r"(?=\s[A-Za-z]{2,20}(?:\s[A-Za-z]{2,20}){0,3}\W*$)"
+)
 _AGAIN = re.compile(rf"[\s,;]+(?:(?:and|or)\s+)?({NUMBER.pattern})(?![0-9A-Za-z/^]|[.,][0-9])")
 _TAG = re.compile(  # of those that change no number, as <sup> does
     r"</?(?:b|i|u|em|strong|mark|big|small|p|br|div|span|font|center|code|answer)(?:\s[^<>\n]{0,100})?/?>", re.I
@@ -462,6 +466,8 @@ def _number(text: str) -> str | None:
     if answer is None or "\\" in answer or re.fullmatch(r"[A-Za-z]\w?\s*=.*|.*=\s*[A-Za-z]", answer.strip()):
         return answer  # LaTeX is left whole: \frac{3}{4} holds two numbers and is one
     answer = _TIMES_X.sub(" * ", answer)
+    if worked := _WORKED.match(answer):
+        return worked[0].strip()
     if _is_more_than_a_number(answer, factorial=marked is not None and answer == _boxed(text)):
         return answer
     return _number_in(answer) or answer

@@ -3,8 +3,9 @@ r"""Arithmetic that a text states, as `12 * 7 = 84` or `\frac{3}{4} \cdot 20 = 1
 Only what is arithmetic beyond doubt is looked at: both sides numbers, nothing symbolic touching them, and one after
 the first a plain number, or the whole a division with its rest, `29 = 4 * 7 + 1` (another number that stands first is
 often an equation under trial: "9 = 2 * 4? No."). Not looked at is what follows a function's name (`\cos 0 + 1 = 2`), a
-subscript, a number (`2 1/2 + 1`, `-3 (4) + 1`) or "of" (`20% of 50 + 5`), a label's number and its dash (`Step 2 - 5 +
-10 = 15`), what goes on with a remainder or the rest of a mixed number, and what comes after "let's try some values".
+subscript, a number (`2 1/2 + 1`, `-3 (4) + 1`) or "of" (`20% of 50 + 5`, but `a total of 50 + 5`), a label's number
+and its dash (`Step 2 - 5 + 10 = 15`), what goes on with a remainder or the rest of a mixed number, and what comes after
+"let's try some values". Numbers may have units (`src.text.units`).
 A statement that cannot be read is not wrong, it is not counted. Nor is one that holds as people write who mean the
 right thing (`_holds_otherwise`), or whose left side is worked out rightly later on.
 """
@@ -17,12 +18,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
+from src.text.units import without_units
+
 Number = int | Fraction
 
 MAX_CHARS = 20_000  # of a text that is read: a longer solution is no arithmetic
 _MAX_POWER, _MAX_DIGITS = 64, 40
 _MAX_SIDES = 40  # of a chain, "1 = 1 = 1 ...": a longer one is debris, and would be read again from each of its sides
 
+_CALCULATOR = re.compile(r"<<[^<>\n]{0,100}>>")  # "48/2 = <<48/2=24>>24", as GSM8K has it
 _FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}\\]{1,40})\}|(\d))\s*(?:\{([^{}\\]{1,40})\}|(\d))")
 _POWER = re.compile(r"(?<=[\d)]) ?\*\* ?(?=-?[\d(])")  # other doubled stars are bold type
 _EXPONENT = re.compile(r"\^\{(\d{1,3})\}")  # not of -1: many an inverse is one of another arithmetic
@@ -38,7 +42,8 @@ _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?%?|\.\d+%?"
 # Bounded, or a line of one endless sum or bracket, which models do write, costs its length squared.
 _SIDE = rf"[-+(\s]{{0,20}}(?:{_NUMBER})(?:[ )]{{0,20}}(?:\*\*|[-+*/^])[-+( ]{{0,20}}(?:{_NUMBER})){{0,50}}[ )]{{0,20}}"
 _SIDE_CHARACTERS = "0123456789.,%+-*/^() \t\r\v\f\x1c\x1d\x1e\x1f"  # all of ASCII that a side is made of
-_STATEMENT = re.compile(rf"(?<![\w.,^)}}'!:/*+-])({_SIDE}(?:[=≈]{_SIDE})+)")
+# After "16:" goes on a time or a ratio, after "balls:" begins a sum.
+_STATEMENT = re.compile(rf"(?<![\w.,^)}}'!/*+-])(?<!\d:)(?<![^\w]:)({_SIDE}(?:[=≈]{_SIDE})+)")
 _JOINT = re.compile(r"(?<=\d)\$(?=\d)|(?<=\d)/-(?![\d(])")  # "= $2.43$3 * 4", two formulas; "2/-", a price in rupees
 _TIMES = re.compile(r"(?<=[\d)]) ?x(?= ?[\d(.])")  # "25 x 2/5 = 10"
 # A heading: "each day 24 - 8 = 16" is a sum.
@@ -52,6 +57,11 @@ _BEFORE = re.compile(
     r"[)}\]!^_%*/+'<>≤≥≠≡√∇∘⊕⊗★☆#@△-]\s*$|\d\s*$|\b(?:mod|base|not|of|off|per|times|x)\s*$|[\d)][a-z]\s*$"
     r"|\\(?!(?:q?quad|implies|iff|[rR]ightarrow|to|text|item|displaystyle|therefore|because)\b)[a-zA-Z]+\s*$"
     r"|\b(?:sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|root|floor|ceil|abs|gcd|lcm|max|min|det|choose)\s*$"
+)
+_IN_ALL = re.compile(  # "for a total of 20 + 4 + 5 = 29"; but not "half of a total of 3 + 4 = 7"
+    r"(?<!\bof )(?<!\bhalf )(?<!\btwice )(?<!\bdouble )\b(?:a|an|the)\s+(?:[a-z]{2,12}\s+)?"
+    r"(?:total|profit|cost|distance|amount|income|salary|bill|price|weight|sum|speed|rate|length|discount|fee|loss|revenue"
+    r"|raise|score|number)\s+of\s+$"
 )
 _VARIABLE = re.compile(r"(?<![A-Za-z])[A-Za-z]\s*$")  # before "- 3 + 1 = 5": the rest of "x - 3 + 1 = 5"
 _AND, _PROPER = re.compile(r"\d\s+and\s*$"), re.compile(r"\(?(\d+) ?/ ?(\d+)\)? ?[=≈]")  # "12 * 1 and 1/4 = 15"
@@ -88,6 +98,7 @@ _OPERATED = re.compile(r"\d%?[ )]*[-+*/^]")
 _SIGN = re.compile(r"([=≈])")
 _OVER_A_FRACTION = re.compile(r"/ *(\d+) ?/ ?(\d+)")
 _FLAT_FRACTION = re.compile(r"([^/()]+)/([^/()]+)")
+_THIRD = re.compile(r"(?<![\d.,])(\d{0,9})\.([367])(?![\d%])")
 _GOES_ON = re.compile(rf"({_NUMBER}) *[-+*/]")
 _CLOCK = re.compile(r"(?<![\d.,])0\d+(?![\d.])")  # "0900 - 0130"
 _DIVIDED = re.compile(r"(\d{1,18}) ?\* ?(\d{1,18}) ?\+ ?(\d{1,18})")
@@ -109,7 +120,7 @@ def check_arithmetic(text: str) -> Arithmetic:
         text = text[: trial.start()]
     said = _Said(_ROUNDED.search(text) is not None, "digit" in text and _UNIT_DIGIT.search(text) is not None)
     checked, wrong = 0, dict[str, str]()  # by left side
-    for line in plain(text).split("\n"):
+    for line in plain(without_units(_CALCULATOR.sub("", text))).split("\n"):
         if "=" not in line and "≈" not in line:
             continue
         for statement, after in _statements(line):
@@ -150,7 +161,10 @@ def _statements(line: str) -> Iterator[tuple[str, str]]:
         before = line[slice(*near)]
         if _LABELLED.search(line, *near) and (label := _LABEL_NUMBER.match(statement)):
             statement, before = statement[label.end() :], ""
-        whole = not _BEFORE.search(before) and not _CONTINUES.match(statement)
+        whole = (
+            not _BEFORE.search(before) or _IN_ALL.search(line, max(0, match.start(1) - 60), match.start(1)) is not None
+        )
+        whole = whole and not _CONTINUES.match(statement)
         whole = whole and not _SUPPOSED.search(before) and not _WORDED.search(before)
         whole = whole and not (statement[0] == "-" and _VARIABLE.search(before))
         whole = whole and not (_LABEL.search(before) and not _OPERATED.search(re.split("[=≈]", statement)[0]))
@@ -239,10 +253,14 @@ def _holds_otherwise(sides: list[str], signs: list[str], after: str, said: _Said
 
 def _readings(side: str) -> list[str]:
     """The side, and what it may mean: percent as a unit ("0.4 * 100% = 40"), a division by a fraction ("25 / 1/3"), a
-    fraction typed without its brackets ("504+200/12+10")."""
+    fraction typed without its brackets ("504+200/12+10"), a third of which one digit is left ("1.3 * 9 = 12")."""
     flat = _FLAT_FRACTION.fullmatch(side)
-    others = [side.replace("%", ""), _OVER_A_FRACTION.sub(r"/(\1/\2)", side)]
+    others = [side.replace("%", ""), _OVER_A_FRACTION.sub(r"/(\1/\2)", side), _THIRD.sub(_third, side)]
     return [side, *others, *([f"({flat[1]})/({flat[2]})"] if flat else [])]
+
+
+def _third(decimal: re.Match[str]) -> str:
+    return f"({3 * int(decimal[1] or 0) + (1 if decimal[2] == '3' else 2)}/3)"
 
 
 def _is_division(sides: list[str]) -> bool:
@@ -262,22 +280,25 @@ def _agree(a: Number, b: Number, left: str, right: str, about: bool) -> bool:
         return True
     if right.endswith("%") and right[:-1].isdecimal() and abs(Fraction(a) - b) < Fraction(1, 100):
         return True
-    slack = max(_rounding(left), _rounding(right)) * Fraction(101, 100)
+    slack = max(_rounding(left, a), _rounding(right, b)) * Fraction(101, 100)
     if about:
         slack = max(slack, abs(Fraction(a)) / 50, Fraction(1, 2))
     return abs(Fraction(a) - Fraction(b)) <= slack
 
 
-def _rounding(side: str) -> Fraction:
-    """One unit in the last place of a decimal (it may be cut as well as rounded); nothing for whole numbers."""
+def _rounding(side: str, value: Number) -> Fraction:
+    """One unit in the last place of a decimal (it may be cut as well as rounded); nothing for whole numbers. A factor
+    that is rounded to two places or more carries its error through the product, up to 5 % of it; 0.5 and 1.2 mostly
+    are what they say."""
     places = [len(match[1]) for match in re.finditer(r"\.(\d+)", side)]
     percent = 100 if "%" in side else 1
     if not places:
         return Fraction(0)
     unit = Fraction(1, 10 ** min(places) * percent)
-    operators = len(re.findall(r"[*/^]", side))
+    if min(places) < 2 or not re.search(r"[*/^]", side):
+        return unit
     factor = max((abs(Fraction(n.replace(",", ""))) for n in re.findall(r"\d[\d,]*(?:\.\d+)?", side)), default=1)
-    return unit * (max(factor, 1) if operators else 1)  # a rounded factor carries its error through the product
+    return max(unit, min(unit * max(factor, 1), abs(Fraction(value)) / 20))  # 0.08 * 12 = 1
 
 
 def _value(side: str) -> Number | None:

@@ -30,6 +30,7 @@ _ONE_FACTOR = re.compile(  # c^2, dx, 2^(n+1), (x+1)^2, n!, f(x), sin x: not x y
     r"(?:\\?(?:sin|cos|tan|cot|sec|csc|log|ln) ?|√)?"
     r"(?:[fg]'*□|\\[A-Za-z]+|[^\W\d_]+|[0-9]+(?:[.,][0-9]+)*|□)(?:[_^](?:[A-Za-z]|[0-9]+|□))*!?"
 )
+_UNIT = re.compile(r"\s?[^\W\d_]+(?:[\s*/]+[^\W\d_]+)*\s?")  # braces leave no trace on a page: \text{ m/s}^2 is m/s^2
 _ORDINAL = ("st", "nd", "rd", "th")  # 5^{th}
 _CALLED = re.compile(r"(?<![A-Za-z'])[fg]$")
 _BEGINS = re.compile(  # what stands before a formula or a side of one; not "root of", "twice", "log"
@@ -136,7 +137,7 @@ class _Groups:
             return False
         outside = _outside(inner)
         if self.ahead() in ("^", "!"):
-            is_unit = opening == "{" and outside.replace(" ", "").isalpha()  # {cm}^3; but (ab)^2 is not ab^2
+            is_unit = opening == "{" and _UNIT.fullmatch(outside)  # {cm}^3, { m/s}^2; but (ab)^2 is not ab^2
             return len(_MANY.findall(outside)) > 1 and not is_unit
         if before in _RAISED_OR_UNDER:
             return len(_MANY.findall(outside.lstrip("-+"))) > 1 and not _is_one(outside, before)

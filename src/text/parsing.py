@@ -108,7 +108,7 @@ _REMARK = re.compile(
     re.IGNORECASE,
 )
 _FENCE = re.compile(r"^[ \t]*(```|~~~)", re.MULTILINE)
-_LAST_HEADING = re.compile(r"\n\n## [\w ]+\n?\Z")
+_LAST_HEADING = re.compile(r"\n\n## [\w -]+\n?\Z")  # JiuZhang3.0 has "## Step-by-Step Solution" as well
 _CODE = re.compile(r"^[ \t]*```[ \t]*(?:python|py)\w*[ \t]*\n", re.MULTILINE | re.IGNORECASE)
 
 

@@ -8,7 +8,8 @@ import unicodedata
 
 from src.text.normalise import key_of_normal
 
-_PART = r"\s*(?:\{([^{}]*)\}|(\w))"
+_BRACES = r"[^{}]*(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}[^{}]*)*"  # two deep, as in \frac{1}{2^{n_{k}}}
+_PART = rf"\s*(?:\{{({_BRACES})\}}|(\w|\\[a-zA-Z]+))"
 _STYLED_FRACTION = re.compile(r"\\[dtc]frac(?![a-zA-Z])")
 _FRACTION = re.compile(r"\\frac" + 2 * _PART)
 _LAYOUT = re.compile(
@@ -32,6 +33,9 @@ _PLAIN = {
     **dict.fromkeys("−–—", "-"),
     **{sign: f"^{digit}" for digit, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
     **{"÷": "/", "…": " "},
+    # Cyrillic and Greek letters that look like Latin ones, which a page may have in the midst of an English word.
+    **dict(zip("аеорсухіјѕһԁԛԝАВЕКМНОРСТУХІЈЅԌԚԜ", "aeopcyxijshdqwABEKMHOPCTYXIJSGQW", strict=True)),
+    **dict(zip("οΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "oABEZHIKMNOPTYX", strict=True)),
 }
 _FANCY = re.compile(f"[{''.join(_PLAIN)}]")
 # What pages and programs put around words, or before each line of what they quote.

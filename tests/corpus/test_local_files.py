@@ -1,7 +1,9 @@
 """JSON Lines and Parquet readers: good rows, bad rows, missing files."""
 
+import bz2
 import gzip
 import json
+import lzma
 import tracemalloc
 
 import pyarrow as pa
@@ -131,6 +133,35 @@ def test_a_damaged_zstd_file_is_one_clear_error(tmp_path, content):
     (tmp_path / "a.jsonl.zst").write_bytes(content)
     with pytest.raises(UserError, match=r"a\.jsonl\.zst' is damaged"):
         list(JsonlReader(str(tmp_path / "a.jsonl.zst")).read())
+
+
+PACKED = {"gz": gzip.compress, "zst": zstd, "bz2": bz2.compress, "xz": lzma.compress}
+
+
+@pytest.mark.parametrize("packing", PACKED)
+@pytest.mark.parametrize("name", ["a.jsonl.{}", "A.JSONL.{}", "a.jsonl"])
+def test_a_compressed_file_is_read_whatever_its_name(tmp_path, name, packing):
+    file = tmp_path / name.format(packing.upper() if name.isupper() else packing)
+    file.write_bytes(PACKED[packing](b'{"text": "x"}\n'))
+    reader = JsonlReader(str(file))
+    (passage,), bad = split(reader)
+    assert (passage.text, passage.source.lower()) == ("x", "a") and not bad
+    assert reader.size_hint() is None
+
+
+@pytest.mark.parametrize("packing", ["bz2", "xz"])
+@pytest.mark.parametrize("damage", [lambda packed: packed[:-10], lambda packed: b"something else"])
+def test_a_damaged_file_of_another_packing_is_one_clear_error(tmp_path, packing, damage):
+    file = tmp_path / f"a.jsonl.{packing}"
+    file.write_bytes(damage(PACKED[packing](b"".join(b'{"text": "%d"}\n' % n for n in range(1_000)))))
+    with pytest.raises(UserError, match=rf"a\.jsonl\.{packing}' is damaged"):
+        list(JsonlReader(str(file)).read())
+
+
+def test_an_array_is_known_by_a_suffix_in_capitals_too(tmp_path):
+    (tmp_path / "ROWS.JSON").write_text('[{"text": "x"},\n{"text": "y"}]')
+    good, bad = split(JsonlReader(f"{tmp_path}/ROWS.JSON"))
+    assert [(p.source, p.text) for p in good] == [("ROWS", "x"), ("ROWS", "y")] and not bad
 
 
 @pytest.mark.parametrize("place", range(12, 60, 4))

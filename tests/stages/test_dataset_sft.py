@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import lzma
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,16 @@ def test_pairs_of_a_local_file(tmp_path: Path, kind: str) -> None:
     assert DatasetSFT(name, prompt="q", response="a").identity().keys() == {f"rows.{kind}"}
     with pytest.raises(UserError, match=r"row 1: expected a text under 'input', found q, a"):
         list(DatasetSFT(name).examples())
+
+
+@pytest.mark.parametrize("suffix", ["jsonl.gz", "JSONL", "jsonl.xz"])
+def test_a_local_file_is_known_by_its_name_compressed_or_in_capitals(tmp_path: Path, suffix: str) -> None:
+    plain = Path(written(tmp_path / "plain.jsonl", [{"input": "1?", "output": "1"}])).read_bytes()
+    pack = {"jsonl.gz": gzip.compress, "jsonl.xz": lzma.compress}.get(suffix, bytes)
+    (tmp_path / f"rows.{suffix}").write_bytes(pack(plain))
+    rows = DatasetSFT(str(tmp_path / f"rows.{suffix}"))
+    assert [(row.prompt, row.response) for row in rows.examples()] == [("1?", "1")]
+    assert rows.identity().keys() == {f"rows.{suffix}"} and rows.pinned() is rows
 
 
 def chat(*turns: tuple[str, str]) -> dict[str, Any]:

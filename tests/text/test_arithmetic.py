@@ -215,6 +215,39 @@ def test_what_is_wrong_in_every_reading_is_found(text, wrong):
 
 
 @pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("Together 40 pages + 20 pages = 62 pages.", "40 + 20 = 62"),
+        ("She pays 43 brownies x $3/brownie = $139 for them.", "43 * 3 = 139"),
+        ("It takes 3/4 * 48 grains = 39 grains", "3/4 * 48 = 39"),
+        ("for a total of 20+4+5 = $28 in all", "20+4+5 = 28"),
+        ("He has a total of 4 teachers * 2 lessons each = 9 lessons", "4 * 2 = 9"),
+        ("So 48/2 = <<48/2=24>>25 clips.", "48/2 = 25"),
+        ("Golf balls:16/2=11", "16/2=11"),
+        ("In that time he goes 80*1.5=122 miles.", "80*1.5=122"),
+        ("She pays 500 * 0.2 = 103 dollars.", "500 * 0.2 = 103"),
+        ("That makes (95 - 89.6)^2 = 5.6^2 = 31.36", "(95 - 89.6)^2 = 5.6^2 = 31.36"),
+        ("12.5 * 0.00145 * 10000 = 151.7", "12.5 * 0.00145 * 10000 = 151.7"),
+    ],
+)
+def test_units_annotations_and_rounding_hide_no_error(text, wrong):
+    assert check_arithmetic(text).wrong == wrong
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "20% of a total of 50 + 5 = 15, half of a total of 20 + 5 = 15",
+        "0.33 * 9 = 3, 16.67 * 6 = 100, 0.3 * 9 = 3, 1.7 * 3 = 5, 0.14 * 7 = 1, 0.08 * 12 = 1",
+        "7.8^2 - 6.37^2 = 60.84 - 40.59 = 20.25",
+        "It is 3:00 + 2 = 5, 12:30 + 45 = 75",
+    ],
+)
+def test_what_is_rounded_or_a_part_is_not_called_wrong(text):
+    assert check_arithmetic(text).wrong is None
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Step 2 - 5 + 10 = 15",

@@ -14,6 +14,7 @@ from src.text.parsing import (
     format_pretraining,
     format_response,
     parse_generation,
+    question_in,
     to_problem,
 )
 
@@ -223,3 +224,10 @@ def test_a_draft_before_another_problem_is_no_problem(between):
     for tags in (PLAIN, PLAIN.replace("[Problem]", "[Revised Problem]").replace("[Solution]", "[Revised Solution]")):
         assert parse_generation(f"{draft}{between}{tags}", "cot") == Rejection("a draft before another problem")
     assert parse_generation(f"{PLAIN}\n\n{draft}", "cot").solution == parse_generation(PLAIN, "cot").solution
+
+
+@pytest.mark.parametrize("heading", ["## Solution", "## Code Solution", "## Step-by-Step Solution"])
+def test_the_question_of_a_published_row_has_no_heading(heading):
+    """A quarter of JiuZhang3.0's fine-tuning rows have the third."""
+    assert question_in(f"## Question\nWhat is 2 + 3?\n\n{heading}\n") == "What is 2 + 3?"
+    assert question_in("What is 2 + 3?\n\n## Given\nx = 2 - 1") == "What is 2 + 3?\n\n## Given\nx = 2 - 1"

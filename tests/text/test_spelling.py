@@ -29,6 +29,9 @@ from src.text.spelling import comparison_key
         ("Find \U0001d465\u00b2 + \U0001d7d1, or \u00bd", "Find x^2 + 3, or 1/2"),
         ("Janet’s ‘ducks’ lay “16” eggs", "Janet's 'ducks' lay \"16\" eggs"),
         (r"$\dfrac{\sqrt{2}}{3} + \tfrac12$", r"$\frac{\sqrt{2}}{3} + \frac12$"),
+        (r"$\frac{1}{2^{n+1}}$ and $\frac{x^{2}}{a_{b_{1}}}$", "1/2^(n+1) and x^2/a_(b_1)"),
+        (r"$\frac\pi2 + \frac{\sqrt{b^{2}-4ac}}{2a}$", "π/2 + √(b²-4ac)/(2a)"),
+        ("Тhe sum оf а and Β, in сm", "The sum of a and B, in cm"),  # letters of three alphabets
         ("Find $x$. [asy]\ndraw((0,0)--(1,2));\n[/asy]", "find x"),
     ],
 )

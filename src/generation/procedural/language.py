@@ -35,6 +35,7 @@ IRREGULAR = {
     "km": "km",
     "kg": "kg",
     "more": "more",
+    "dozen": "dozen",
 }
 
 

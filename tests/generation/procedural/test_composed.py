@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from src.generation.procedural import composed
+from src.generation.procedural.composed import things
 from src.generation.procedural.composed.story import Part, told
 from src.generation.procedural.families import FAMILIES
 from src.generation.procedural.family import BrokenFamilyError, slice_of
@@ -122,6 +123,47 @@ def test_no_step_leaves_the_unit_of_its_answer_behind():
         *_, step, closing = tell(story, rng).solution.split("\n")
         if (unit := re.search(r"\\boxed\{[^{}]*\} ([a-z ]+)\.$", closing)) and not step.endswith(f"{unit[1]}."):
             assert re.search(r"= [\d.]+(?: each)?\.$| each\.$", step), f"{story.name}: {step} {closing}"
+
+
+def test_what_comes_is_named_where_somebody_has_two_sorts():
+    """ "Clara has 127 pencils and 12 bracelets. After that Clara added 7 more": of which?"""
+    for change in things.changes():
+        if change.name in ("gained", "gained_groups"):
+            assert [wording for wording in change.wordings if "{item" not in wording] == []
+
+
+def test_nobody_gives_what_a_story_has_counted_otherwise():
+    """ "Leila has 6 times as many magazines as Maria, who has 21. Maria gave Leila as many as she had already": 126?"""
+    giving = re.compile(r"\{friend\} (?:gave|brought|sent) \{name\}")
+    counted = re.compile(r"\{friend\}[^.]* (?:has|got|found|collected)\b")
+    told_things = [story for story in STORIES if story.name.startswith("things_")]
+    both = [w for story in told_things for w in story.wordings if giving.search(w) and counted.search(w)]
+    assert both == []
+
+
+CONTRADICTIONS = {
+    "whoever helps to pay changes no bill, of which the change is": r"towards it.*change",
+    "the parts that were told are not of one length": r"(?:another|added|and then|Every day|lap).*did it in \{n",
+    "one needs these, and that in all": r"needs (?:a board|\{\w+:ribbon\}).*needs \{goal",
+    "nobody runs by bus": r"\bran\b.*by bus",
+    "boards do not grow": r"board.*became longer",
+    "one liter is": r"\b(?:are|were) \{x|\{x\d?:\{item\}\} (?:of it )?were",
+}
+
+
+@pytest.mark.parametrize("why", CONTRADICTIONS)
+def test_no_part_contradicts_another(why):
+    contradiction = re.compile(CONTRADICTIONS[why])
+    assert [w for story in STORIES for w in story.wordings if contradiction.search(w)] == []
+
+
+def test_words_fit_the_story():
+    """No fence around a poster, no apples that are read, no "3 dozens eggs"."""
+    assert plural("dozen") == "dozen"
+    fenced = next(story for story in STORIES if story.name == "way_around")
+    assert not {"poster", "room"} & set(fenced.words["place"])
+    compared = next(family for family in FAMILIES if family.name == "how_many_more")
+    assert "read" not in compared.words["did"]
 
 
 @pytest.mark.parametrize("spec", ["+", "()", "th"])

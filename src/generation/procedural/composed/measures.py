@@ -45,8 +45,8 @@ QUANTITIES = (
         several=("Every day for {n:day} {name} walked {x:{item}}.", "{name} ran {n:lap} of {x:{item}} each."),
         more=("Then {name} went another {x:{item}}.", "After a rest {name} added {x:{item}}."),
         less=(
-            "Of all that, {x:{item}} were by bus; only the rest counts.",
             "{name}'s watch had counted {x:{item}} too much.",
+            "It turned out that a wrong sign had made it {x:{item}} too much.",
         ),
         total=("How many {item:s} did {name} go in all?", "How far did {name} go in {item:s}?"),
         compared=(
@@ -57,7 +57,7 @@ QUANTITIES = (
             "{name}'s goal is {goal:{item}}. How many {item:s} are left?",
             "The whole trip is {goal:{item}}. How much farther must {name} go?",
         ),
-        split=("{name} did it in {n} parts of the same length. How many {item:s} was each?",),
+        split=("Next week {name} will go as far in {n} parts of the same length. How many {item:s} is each?",),
     ),
     Quantity(
         "weight",
@@ -92,18 +92,18 @@ QUANTITIES = (
         ("liter", "gallon"),
         1,
         range(3, 200),
-        one=("There are {x:{item}} of water in {name}'s tank.", "{name} made {x:{item}} of juice."),
+        one=("{name} has {x:{item}} of water in a tank.", "{name} made {x:{item}} of juice."),
         two=(
             "{name} poured {x:{item}} of water into a tub, and then {y:{item}} more.",
             "{name} mixed {x:{item}} of juice with {y:{item}} of water.",
         ),
         several=("{name} bought {n:can} with {x:{item}} in each.", "{name} filled {n:bottle} with {x:{item}} each."),
-        more=("Then {x:{item}} were added.", "{friend} poured in {x:{item}} more."),
-        less=("Then {x:{item}} were spilled.", "{friend} drank or used {x:{item}} of it."),
+        more=("Then {name} added {x:{item}}.", "{friend} poured in {x:{item}} more."),
+        less=("Then {name} spilled {x:{item}}.", "{friend} used {x:{item}} of it."),
         total=("How many {item:s} are there?", "How many {item:s} is that now?"),
         compared=(
             "{name}'s neighbor has {x:{item}}. How many {item:s} more does {name} have?",
-            "Yesterday there were {x:{item}}. How many {item:s} more are there now?",
+            "Yesterday {name} had {x:{item}}. How many {item:s} more does {he} have now?",
         ),
         missing=(
             "There is room for {goal:{item}}. How many {item:s} still fit in?",
@@ -119,16 +119,16 @@ QUANTITIES = (
         one=("{name} has a ribbon of {x:{item}}.", "{name} bought a board that is {x:{item}} long."),
         two=(
             "{name} tied a rope of {x:{item}} to one of {y:{item}}, end to end.",
-            "{name} needs a board of {x:{item}} and another of {y:{item}}.",
-            "A plant of {name}'s was {x:{item}} tall and then grew {y:{item}}.",
+            "{name} has a board of {x:{item}} and another of {y:{item}}.",
+            "{name} glued a board of {x:{item}} to one of {y:{item}}, end to end.",
         ),
-        several=("{name} laid {n:board} of {x:{item}} in a line.", "{name} needs {n:ribbon} of {x:{item}} each."),
-        more=("Another {x:{item}} came to it.", "Then it became longer by {x:{item}}."),
-        less=("{name} cut off {x:{item}} of the length.", "{x:{item}} of it were not needed."),
+        several=("{name} laid {n:board} of {x:{item}} in a line.", "{name} has {n:ribbon} of {x:{item}} each."),
+        more=("{friend} brought {name} another {x:{item}}.", "Then {name} added {x:{item}}."),
+        less=("{name} cut off {x:{item}} of the length.", "{name} gave {friend} {x:{item}} of the length."),
         total=("How many {item:s} is that in all?", "What is the whole length in {item:s}?"),
         compared=(
-            "{friend}'s is {x:{item}} long. How many {item:s} shorter is that?",
-            "A month ago it was {x:{item}}. How many {item:s} more is it now?",
+            "A neighbor has {x:{item}}. How many {item:s} less is that than what {name} has?",
+            "A month ago {name} had {x:{item}}. How many {item:s} more does {he} have now?",
         ),
         missing=(
             "{name} needs {goal:{item}} in all. How many {item:s} are missing?",

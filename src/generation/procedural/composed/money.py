@@ -119,7 +119,7 @@ def changes(cents: range) -> list[Part]:
             (
                 "A coupon took {p:$} off the bill.",
                 "The store took {p:$} off the whole bill.",
-                "{name}'s mother gave {him} {p:$} towards it, which {he} need not pay.",
+                "{name} got a discount of {p:$} on all that.",
             ),
             turn=_of_cents(lambda q, a: {"p": a, "r": q - a} if 50 <= a < q // 2 else None),
             check=lambda v: v.r + v.p == v.q,

@@ -307,7 +307,7 @@ def age_in_years(age: int, older: int, years: int) -> Values:
 
 @story(
     numbers={"a": range(3, 40), "b": range(3, 40)},
-    words={"place": ("garden", "field", "room", "yard", "poster")},
+    words={"place": ("garden", "field", "park", "yard", "playground")},
     wordings=(
         "A {place} is {a:meter} long and {b:meter} wide. What is its perimeter in meters?",
         "{name} puts a fence around a {place} of {a} by {b} meters. How many meters of fence is that?",

@@ -209,18 +209,19 @@ def multiplied() -> list[Part]:
 
 
 def changes() -> list[Part]:
-    """What happens to the things."""
+    """What happens to the things. What comes is named, for two sorts may stand before it, and comes from none of whom a
+    story has said how much there is to give."""
     return [
         Part(
             "gained",
             (
-                "{friend} gave {name} {a:more}.",
-                "Then {name} found {a:more}.",
-                "Later {name} got {a:more}.",
-                "{name} bought another {a} at the store.",
-                "For {his} birthday {name} received {a:more}.",
-                "After that {name} added {a:more}.",
-                "{name}'s uncle sent {him} {a:more}.",
+                "{name}'s aunt gave {him} {a} more {item:s}.",
+                "Then {name} found {a} more {item:s}.",
+                "Later {name} got {a} more {item:s}.",
+                "{name} bought another {a:{item}} at the store.",
+                "For {his} birthday {name} received {a} more {item:s}.",
+                "After that {name} added {a} more {item:s}.",
+                "{name}'s uncle sent {him} {a} more {item:s}.",
             ),
             turn=lambda q, a: {"r": q + a},
             check=lambda v: v.r - v.a == v.q,
@@ -249,7 +250,7 @@ def changes() -> list[Part]:
             "gained_groups",
             (
                 "Then {name} bought {a:{way}} with {b:{item}} in each.",
-                "{friend} brought {name} {a:{way}} of {b:{item}} each.",
+                "{name}'s aunt brought {him} {a:{way}} of {b:{item}} each.",
                 "For {a:day}, {name} got another {b:{item}} a day.",
             ),
             turn=lambda q, a, b: {"r": q + a * b, "more": a * b},
@@ -314,7 +315,10 @@ def changes() -> list[Part]:
         ),
         Part(
             "doubled",
-            ("Then {name} doubled the number of {his} {item:s}.", "{friend} gave {name} as many as {he} had already."),
+            (
+                "Then {name} doubled the number of {his} {item:s}.",
+                "{name}'s uncle sent {him} as many {item:s} as {name} had already.",
+            ),
             turn=lambda q: {"r": 2 * q},
             check=lambda v: v.r - v.q == v.q,
             steps=("Twice as many is 2 * {q} = {r:{item}}.",),
@@ -376,7 +380,8 @@ def endings() -> list[Part]:
             (
                 "A neighbor has {a:{item}}. How many more {item:s} does {name} have than the neighbor?",
                 "{name}'s cousin has {a:{item}}. How many fewer {item:s} does the cousin have than {name}?",
-                "A classmate has {a}. What is the difference between {name}'s {item:s} and those of the classmate?",
+                "A classmate has {a:{item}}. "
+                "What is the difference between {name}'s {item:s} and those of the classmate?",
             ),
             turn=lambda q, a: {"r": q - a} if q - a > 1 else None,
             check=lambda v: v.r + v.a == v.q,

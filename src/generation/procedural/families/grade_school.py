@@ -176,7 +176,7 @@ def pages_left(pages: int, days: int, left: int) -> Values:
     words={"event": ("film", "concert", "game", "lesson", "party")},
     wordings=(
         "A {event} starts at {begin} and ends at {end}. How many minutes long is it?",
-        "{name} goes to a {event} from {begin} to {end} the same afternoon. How many minutes does it take?",
+        "{name} goes to a {event} from {begin} to {end} the same day. How many minutes does it take?",
     ),
     steps=(
         "From {begin} to {between} it is {full} * 60 = {hours} minutes.",

@@ -113,7 +113,7 @@ def missing_part(whole: int, part: int) -> Values | None:
     "grade_school",
     topics="compare difference more fewer less greater order inequality distance",
     numbers={"a": range(4, 200), "b": range(2, 180)},
-    words={"item": THINGS, "did": ("read", "sold", "carried", "collected")},
+    words={"item": THINGS, "did": ("found", "sold", "carried", "collected")},
     wordings=(
         "{name} has {a:{item}} and {friend} has {b}. How many more {item:s} does {name} have than {friend}?",
         "{friend} {did} {b:{item}}. {name} {did} {a:{item}}. How many fewer did {friend} have than {name}?",
