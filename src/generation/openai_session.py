@@ -191,6 +191,12 @@ class OpenAISession(Session):
 
     async def _try(self, request: Request, key: str, tries: Tries) -> Completion | None:
         """The completion of one try; None where another may help. Raises UserError for what no call is spared."""
+        if not tries.claimed:  # seen before a turn of the rate is taken, which all jobs share
+            if self._books.answers.is_claimed(key):
+                tries.rest = LOOK_AGAIN_SECONDS
+                return None
+            if (kept := self._books.answers.get(key, request.id)) is not None:
+                return kept
         await self._wait_for_rate(request)
         number = await self._throttle.enter()
         try:
@@ -234,17 +240,21 @@ class OpenAISession(Session):
             await self._take_turn(request)
 
     async def _take_turn(self, request: Request) -> None:
-        options, seconds, whose = self._options, 0.0, f"{self._options.base_url} {self._options.model}"
+        turns = [self._rates.wait_seconds(*turn) for turn in self._turns(request)]
+        if seconds := max(turns, default=0.0):
+            if seconds > SILENCE_SECONDS:
+                self._rate_free_at = time.monotonic() + seconds
+            await asyncio.sleep(seconds)
+
+    def _turns(self, request: Request) -> Iterator[tuple[str, float, float]]:
+        """Of each rate that is limited: its name, what the call takes of it, and the limit."""
+        options = self._options
+        whose = f"{options.base_url} {options.model}"
         if options.requests_per_minute is not None:
-            seconds = self._rates.wait_seconds(f"{whose} requests", 1, options.requests_per_minute)
+            yield f"{whose} requests", 1, options.requests_per_minute
         if options.tokens_per_minute is not None:
             tokens = len(request.prompt) / CHARACTERS_A_TOKEN + request.sampling.max_tokens
-            waiting = self._rates.wait_seconds(f"{whose} tokens", tokens, options.tokens_per_minute)
-            seconds = max(seconds, waiting)
-        if seconds > SILENCE_SECONDS:
-            self._rate_free_at = time.monotonic() + seconds
-        if seconds:
-            await asyncio.sleep(seconds)
+            yield f"{whose} tokens", tokens, options.tokens_per_minute
 
     async def _call(self, request: Request, key: str, tries: Tries) -> Completion | None:
         """One call, booked before it is sent; what came of it is on disk when this returns.
@@ -254,6 +264,9 @@ class OpenAISession(Session):
         self._check_disk()
         most = self._most(request)
         begun = await self._begin(request, key, most, tries)
+        if begun is not Begun.BOOKED:  # another job has come to ask it while this one waited for its turn
+            for turn in self._turns(request):
+                self._rates.give_back(*turn)
         if begun is Begun.CLAIMED:
             tries.rest = LOOK_AGAIN_SECONDS
             return None

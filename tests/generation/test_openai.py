@@ -432,6 +432,17 @@ def test_a_run_that_is_stopped_leaves_the_rate_to_the_next(tmp_path):
     assert Rates(tmp_path / "rates.sqlite").wait_seconds(name, 1, 60) < 3  # two turns sent or waited for, and this one
 
 
+def test_jobs_that_ask_the_same_questions_use_the_rate_as_one(tmp_path):
+    with serving(lambda n, body: time.sleep(0.3)) as server:
+        generator = client(server, requests_per_minute=1200, concurrency=32)
+        with ThreadPoolExecutor(4) as jobs:
+            began = time.monotonic()
+            for done in [jobs.submit(ask, generator, tmp_path, requests(60)) for _ in range(4)]:
+                assert len(done.result()) == 60
+        assert len(server.bodies) == 60
+        assert time.monotonic() - began < 7.5  # 3 at this rate; each job took turns of its own: 12
+
+
 def test_a_wait_for_the_rate_is_told(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(openai_session, "SILENCE_SECONDS", 0.05)
     monkeypatch.setattr(openai_log, "SILENCE_SECONDS", 0.1)
