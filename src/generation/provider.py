@@ -69,6 +69,7 @@ COMMON: Mapping[AnswerVerdict, tuple[str, ...]] = {
         "prompt is too long",
         "input is too long",
         "string_above_max_length",
+        "429 request too large",  # for a limit of tokens a minute: no pause makes it smaller
         "413",
     ),
     AnswerVerdict.BAD_KEY: ("401", "invalid_api_key", "400 api key not valid", "403", "407"),

@@ -76,6 +76,14 @@ def test_a_providers_own_patterns_come_before_the_common_ones():
     assert Provider().verdict(Refusal(418, "teapot")) is AnswerVerdict.BAD_REQUEST
 
 
+def test_a_call_that_no_pause_makes_small_enough_is_not_waited_for():
+    words = "Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 41000."
+    error = {"message": words, "type": "tokens", "code": "rate_limit_exceeded"}
+    assert Provider().verdict(Refusal(429, {"error": error})) is AnswerVerdict.TOO_LONG
+    error["message"] = "Rate limit reached for gpt-4o on tokens per min (TPM): Limit 30000, Used 29000, Requested 2000."
+    assert Provider().verdict(Refusal(429, {"error": error})) is AnswerVerdict.THROTTLED
+
+
 @pytest.mark.parametrize(
     ("text", "opened", "split"),
     [
