@@ -131,6 +131,22 @@ def test_no_write_ahead_log_where_several_hosts_may_write(tmp_path, monkeypatch)
         cache.close()
 
 
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"prompt_tokens": 7, "total_tokens": 47}, (7, 40)),
+        ({"prompt_tokens": 7, "completion_tokens": None, "total_tokens": 7}, (7, 0)),
+        ({"prompt_tokens": 7}, (7, 500)),
+        ({"completion_tokens": 3, "total_tokens": 10}, (90, 3)),
+        ({"total_tokens": 10}, (90, 500)),
+    ],
+)
+def test_a_count_that_is_left_out_is_what_the_others_leave_or_what_was_booked(usage, tokens):
+    reply = {"choices": [{"finish_reason": "stop", "message": {"content": "four"}}], "usage": usage}
+    answer = read_reply(reply, "a", Spent(1, 90, 500), Provider(), as_json=False)
+    assert (answer.prompt_tokens, answer.completion_tokens) == tokens
+
+
 def test_cached_tokens_have_their_price():
     assert Price(10, 20, cached=1).of(1_000_000, 500_000, 400_000) == pytest.approx(6 + 0.4 + 10)
     assert Price(10, 20).of(1_000_000, 500_000, 400_000) == 20
