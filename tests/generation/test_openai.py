@@ -461,6 +461,7 @@ def test_a_wait_for_the_rate_is_told(tmp_path, monkeypatch, caplog):
         {"base_url": "http:///v1"},
         {"base_url": "http://a..b/v1"},
         {"base_url": "http://teacher:99999/v1"},
+        {"base_url": "http://me:secret@teacher/v1"},
         {"output": "json", "api": "completions"},
         {"concurrency": 0},
         {"timeout": 0},
@@ -469,8 +470,24 @@ def test_a_wait_for_the_rate_is_told(tmp_path, monkeypatch, caplog):
     ],
 )
 def test_options_that_make_no_sense_are_refused(options):
-    with pytest.raises(ValueError, match=next(iter(options))):
+    with pytest.raises(ValueError, match=next(iter(options))) as raised:
         OpenAIGenerator(**{"model": "teacher", **options})
+    assert "secret" not in str(raised.value)
+
+
+def test_name_and_password_go_in_the_header_of_the_key(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "Basic bWU6c2VjcmV0")
+    with serving() as server:
+        assert len(ask(client(server, provider=Provider(key_header="Authorization")), tmp_path, requests(1))) == 1
+        assert server.headers[0]["Authorization"] == "Basic bWU6c2VjcmV0"
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/"])
+def test_a_query_of_the_address_goes_along_with_every_call(tmp_path, path):
+    with serving() as server:
+        base_url = server.url.removesuffix("/v1") + f"{path}?api-version=2024-10-21"
+        assert len(ask(client(server, base_url=base_url), tmp_path, requests(2))) == 2
+        assert set(server.paths) == {"/v1/chat/completions?api-version=2024-10-21"}
 
 
 def test_the_configs_prices_are_plain_numbers():
