@@ -89,7 +89,7 @@ def _bytes(folder: Path) -> int:
     for place, _, names in os.walk(folder):
         for name in names:
             with suppress(FileNotFoundError):
-                total += os.lstat(os.path.join(place, name)).st_size  # noqa: PTH116, PTH118  of very many files
+                total += Path(place, name).lstat().st_size
     return total
 
 
@@ -132,7 +132,9 @@ def _remove(item: Stored) -> str:
     hidden = item.path.with_name(f".{item.path.name}{REMOVED}")
     try:
         with lock.acquire(timeout=0):
-            if not item.is_rest and _users(item.path.parents[2])[item.key]:  # a job may have begun while all were measured
+            if (
+                not item.is_rest and _users(item.path.parents[2])[item.key]
+            ):  # a job may have begun while all were measured
                 return "a job has come to use it"
             if item.path.suffix == REMOVED:
                 hidden = item.path

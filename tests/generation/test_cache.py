@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from src.core.errors import UserError
-from src.generation import cache
 from src.generation.base import Completion
 from src.generation.cache import AnswerCache, Database
 
@@ -89,8 +88,8 @@ def test_a_cache_of_an_earlier_version_keeps_its_answers(tmp_path):
 
 
 def test_what_could_not_be_committed_is_undone_and_takes_nothing_that_comes_later_with_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "is_shared_by_hosts", lambda folder: True)  # so that readers hold a writer up
-    monkeypatch.setattr(cache, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("src.generation.cache.is_shared_by_hosts", lambda folder: True)  # readers hold a writer up
+    monkeypatch.setattr("src.generation.cache.LOCK_SECONDS", 0.05)
     database = Database(tmp_path / "a.sqlite", "CREATE TABLE IF NOT EXISTS seen (n INTEGER)")
     reader = sqlite3.connect(tmp_path / "a.sqlite", isolation_level=None)
     reader.execute("BEGIN")
