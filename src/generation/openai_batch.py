@@ -98,7 +98,9 @@ class OpenAIBatchSession(OpenAISession):
         answers = self._books.answers
         for key in list(waiting):
             if answers.get(key, "") is not None:
-                yield from (kept for request in waiting.pop(key) if (kept := answers.get(key, request.id)))
+                for request in waiting.pop(key):
+                    if kept := answers.get(key, request.id):
+                        yield self._as_asked(request, kept)
 
     def _send_rest(self, waiting: dict[str, list[Request]]) -> tuple[list[str], UserError | None]:
         """Send what nobody asks already, as far as sizes and the budget go; returns what was sent, and the word that
@@ -321,7 +323,9 @@ class OpenAIBatchSession(OpenAISession):
             except (NoAnswer, Unreadable) as error:
                 if not self._heard and attempt + 1 >= TRIES_TO_REACH:
                     nobody = isinstance(error, NoAnswer)
-                    raise (self._problems.unreachable if nobody else self._problems.answers_with_no_text)(error) from None
+                    raise (self._problems.unreachable if nobody else self._problems.answers_with_no_text)(
+                        error
+                    ) from None
                 if not is_safe and getattr(error, "sent", True):
                     raise
                 problem = self._problems.clean(error)

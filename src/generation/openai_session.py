@@ -8,7 +8,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Coroutine, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +26,7 @@ from src.generation.openai_problems import Problems
 from src.generation.provider import FATAL, OF_THE_CALL, AnswerVerdict
 from src.generation.rates import Rates
 from src.generation.refusals import NoAnswer, Refusal, Unreadable
+from src.generation.stop_strings import cut
 from src.generation.throttle import OutOfPatience, Throttle
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class OpenAISession(Session):
                     key = self._key_of(request)
                     if (kept := self._books.answers.get(key, request.id)) is not None:
                         self._log.kept()
-                        yield kept
+                        yield self._as_asked(request, kept)
                     else:
                         task = self._runner.get_loop().create_task(self._answer(request, key))
                         tasks.add(task)
@@ -162,6 +163,15 @@ class OpenAISession(Session):
     def _key_of(self, request: Request) -> str:
         return answer_key(self._options.question(request.prompt, request.sampling, request.seed))
 
+    def _as_asked(self, request: Request, answer: Completion) -> Completion:
+        """The answer up to a stop string that could not be sent. It is kept whole, for it is the same without it."""
+        if not self._options.provider.cuts or self._options.output == "json":
+            return answer
+        if answer.error is not None or (found := cut(answer.text, request.sampling.stop)) is None:
+            return answer
+        text, stop = found
+        return replace(answer, text=text, finish_reason="stop", stopped_at=stop)
+
     async def _answer(self, request: Request, key: str) -> Completion:
         """Ask, unless this session asks the very question already: then the answer is that one's."""
         while (other := self._asking.get(key)) is not None:
@@ -173,7 +183,7 @@ class OpenAISession(Session):
                 if self._stopped:  # it was in flight, and failed: there is no other try
                     raise asyncio.CancelledError
                 await self._rest(tries.rest)
-            return done
+            return self._as_asked(request, done)
         except OutOfPatience as end:
             raise self._problems.out_of_patience(end) from None
         finally:

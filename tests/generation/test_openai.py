@@ -482,6 +482,19 @@ def test_name_and_password_go_in_the_header_of_the_key(tmp_path, monkeypatch):
         assert server.headers[0]["Authorization"] == "Basic bWU6c2VjcmV0"
 
 
+def test_a_stop_string_that_cannot_be_sent_ends_the_text_all_the_same(tmp_path):
+    said = "It is 4.\n\nQuestion: What is 3 + 3?\nIt is 6."
+    reply = {"choices": [{"message": {"content": said}, "finish_reason": "length"}]}
+    asked = [Request("cut", "2 + 2?", 0, Sampling(stop=("\n\nQuestion:",))), Request("whole", "2 + 2?", 0, Sampling())]
+    with serving(lambda n, body: Reply(200, reply)) as server:
+        for _ in range(2):  # the second time from the cache
+            answers = ask(client(server, provider=Provider(omit=("stop",))), tmp_path, asked)
+            assert (answers["cut"].text, answers["cut"].finish_reason) == ("It is 4.", "stop")
+            assert (answers["whole"].text, answers["whole"].finish_reason) == (said, "length")
+        assert len(server.bodies) == 1
+    assert Provider(omit=("stop",)).identity() and not Provider(omit=("seed",)).identity()
+
+
 @pytest.mark.parametrize("path", ["/v1", "/v1/"])
 def test_a_query_of_the_address_goes_along_with_every_call(tmp_path, path):
     with serving() as server:
