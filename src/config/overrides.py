@@ -242,7 +242,7 @@ def _check_one_value(parsed: Sequence[Override], mistakes: Mistakes) -> None:
 
 
 def _check_alike(one: Override, other: Override, mistakes: Mistakes) -> None:
-    if one.value() != other.value():
+    if one.value() != other.value() or one.is_sweep_override():  # two axes: Hydra would multiply them
         words = [str(each.input_line).removeprefix("++") for each in (one, other)]
         mistakes.add(" and ".join(words), "two values of one option; take one of them away")
 
