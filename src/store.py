@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -47,12 +48,15 @@ class Stored:
         return self.path.name.removeprefix(".").removesuffix(REMOVED).removesuffix(PARTIAL)
 
     @property
-    def half_removed(self) -> bool:
-        """Whether a `prune` has begun to remove it and was stopped."""
-        return self.path.suffix == REMOVED
+    def is_rest(self) -> bool:
+        """Whether nobody will ever use it: a `prune` that was stopped has left it, or a job that was killed when it had
+        published what it made, and was about to remove its checkpoints."""
+        published = self.path.parent / self.key / MANIFEST
+        return self.path.suffix == REMOVED or (self.path.suffix == PARTIAL and published.exists())
 
     def line(self) -> str:
-        what = {PARTIAL: "unfinished, ", REMOVED: "half removed, "}.get(self.path.suffix, "")
+        left = "left over, " if self.is_rest else "unfinished, "
+        what = {PARTIAL: left, REMOVED: "half removed, "}.get(self.path.suffix, "")
         users = ", ".join(self.studies) or "no study"
         return f"{self.stage:<14} {self.key[:8]} {size(self.bytes):>9}  {what}{users}"
 
@@ -62,7 +66,7 @@ def stored(outputs: Path) -> list[Stored]:
     users = _users(outputs)
     folders = sorted(path for path in (outputs / "store").glob("*/*") if path.is_dir())
     found = [Stored(path, _bytes(path), ()) for path in folders]
-    return [item if item.half_removed else replace(item, studies=tuple(sorted(users[item.key]))) for item in found]
+    return [item if item.is_rest else replace(item, studies=tuple(sorted(users[item.key]))) for item in found]
 
 
 def _users(outputs: Path) -> dict[str, set[str]]:
@@ -80,7 +84,13 @@ def _users(outputs: Path) -> dict[str, set[str]]:
 
 
 def _bytes(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+    """Of the files that are there to the end of the look: a job that is at work writes and removes some meanwhile."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(place, name).lstat().st_size
+    return total
 
 
 def overview(found: Sequence[Stored]) -> Iterator[str]:
@@ -119,12 +129,16 @@ def prune(found: Sequence[Stored], really: bool) -> Iterator[str]:
 def _remove(item: Stored) -> str:
     """The reason where it must not be. It goes out of sight first: a folder of the store that is there is complete."""
     lock = FileLock(item.path.with_name(f".{item.key}.lock"))
-    hidden = item.path if item.half_removed else item.path.with_name(f".{item.path.name}{REMOVED}")
+    hidden = item.path.with_name(f".{item.path.name}{REMOVED}")
     try:
         with lock.acquire(timeout=0):
-            if not item.half_removed:
-                if _users(item.path.parents[2])[item.key]:  # a job may have begun while all were measured
-                    return "a job has come to use it"
+            if (
+                not item.is_rest and _users(item.path.parents[2])[item.key]
+            ):  # a job may have begun while all were measured
+                return "a job has come to use it"
+            if item.path.suffix == REMOVED:
+                hidden = item.path
+            else:
                 item.path.rename(hidden)
     except Timeout:
         return "a job is making it"

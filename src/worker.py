@@ -53,8 +53,10 @@ def run_spec(path: Path, tell: bool = False) -> dict[str, Any]:
             return _run(stage, spec, folder)
     with worker_lock(folder), labelled(spec.get("label", "")):
         # Of several processes the others are at work already; their launcher has looked.
-        if int(os.environ.get("WORLD_SIZE", 1)) == 1 and (done := finished_work(folder, id)):
-            return done
+        if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+            if done := finished_work(folder, id):
+                return done
+            (folder / RESULT).unlink(missing_ok=True)  # of what `out` holds now, with options that change no row
         shutil.rmtree(folder / "out")
         (folder / "out").mkdir()
         result = _run(stage, spec, folder)

@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -244,6 +246,19 @@ def test_a_budget_too_small_for_one_answer_is_told_with_the_option_that_sets_it(
 def test_without_a_reward_model_a_search_says_so(run, model):
     with pytest.raises(UserError, match=r"method=reward"):
         run(f"model={model}", "decoding=levin")
+
+
+def test_two_commands_that_end_together_name_one_evaluation(tmp_path):
+    made, together = Artifact(tmp_path / "store" / "evaluate" / "0123456789ab"), threading.Barrier(8)
+
+    def name(_):
+        together.wait()
+        return Evaluations(tmp_path)._named("A", made)
+
+    with ThreadPoolExecutor(8) as commands:
+        for _ in range(30):
+            (link,) = set(commands.map(name, range(8)))
+            link.unlink()
 
 
 def test_without_a_model_it_says_so(run):

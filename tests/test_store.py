@@ -1,13 +1,16 @@
 """What the store holds, who uses it, and what prune removes."""
 
 import json
+import os
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
+from src.core.store import Store
 from src.generation.budget import Budget, Ledger, Spent
 from src.store import main, prune, size, stored
 
@@ -126,6 +129,34 @@ def test_a_removal_that_was_stopped_leaves_no_half_artifact_and_is_ended_by_the_
     record(tmp_path, "late", "main-s0", {"clean": "left"})  # made again meanwhile, which does not keep the rest
     assert "half removed" in told(capsys, "prune", "--yes", f"outputs={tmp_path}")
     assert not stored(tmp_path)
+
+
+def test_what_a_job_removes_during_the_look_is_no_error(tmp_path, monkeypatch):
+    put(tmp_path, "clean", "k.partial", 5)
+
+    def gone(path):
+        path.unlink()
+        return os.lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", gone)
+    assert [item.bytes for item in stored(tmp_path)] == [0]
+
+
+def test_the_rest_of_a_job_that_was_killed_after_it_published_is_removed_although_its_artifact_is_used(
+    tmp_path, monkeypatch, capsys
+):
+    store = Store(tmp_path / "store")
+    (store.partial("pretrain", "k") / "work" / "checkpoint").write_bytes(bytes(5_000))
+
+    def kill(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("shutil.rmtree", kill)
+        store.publish("pretrain", "k", {})
+    record(tmp_path, "a", "main-s0", {"pretrain": "k"})
+    assert "5.0 kB  left over, no study" in told(capsys, "prune", "--yes", f"outputs={tmp_path}")
+    assert [(item.path.name, item.studies) for item in stored(tmp_path)] == [("k", ("a",))]
 
 
 @given(st.integers(min_value=0, max_value=10**15))

@@ -33,7 +33,9 @@ CORNER = [
 
 
 def train(outputs, *words):
-    command = [sys.executable, "-m", "src.train", *CORNER, f"outputs={outputs}", *words]
+    given = {word.partition("=")[0] for word in words}
+    corner = [word for word in CORNER if word.partition("=")[0] not in given]
+    command = [sys.executable, "-m", "src.train", *corner, f"outputs={outputs}", *words]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
 
 

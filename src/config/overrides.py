@@ -227,17 +227,24 @@ class _Composer:
 
 
 def _check_one_value(parsed: Sequence[Override], mistakes: Mistakes) -> None:
-    """Note options that are given two values, one by the full and one by the plain name."""
-    given = {override.key_or_group: override for override in parsed}
+    """Note options that are given two values, by one name typed twice, of which Hydra takes the last without a word, or
+    by the full and the plain name."""
+    given: dict[str, Override] = {}
+    for override in parsed:
+        if (before := given.setdefault(override.get_key_element().lstrip("+~"), override)) is not override:
+            _check_alike(before, override, mistakes)
     for full, override in given.items():
-        if not (found := FULL_NAME.fullmatch(full)):
-            continue
-        name = found[found.lastindex or 0]
-        for other in (given[plain] for plain in (name, f"evaluate.{name}") if plain in given):
-            values = (other.value(), override.value())
-            if None not in values and values[0] != values[1]:  # null leaves the choice to the other
-                words = [str(each.input_line).removeprefix("++") for each in (other, override)]
-                mistakes.add(" and ".join(words), "two values of one option; take one of them away")
+        if found := FULL_NAME.fullmatch(full):
+            name = found[found.lastindex or 0]
+            for other in (given[plain] for plain in (name, f"evaluate.{name}") if plain in given):
+                if None not in (other.value(), override.value()):  # null leaves the choice to the other
+                    _check_alike(other, override, mistakes)
+
+
+def _check_alike(one: Override, other: Override, mistakes: Mistakes) -> None:
+    if one.value() != other.value() or one.is_sweep_override():  # two axes: Hydra would multiply them
+        words = [str(each.input_line).removeprefix("++") for each in (one, other)]
+        mistakes.add(" and ".join(words), "two values of one option; take one of them away")
 
 
 def as_swept(overrides: Sequence[str], config: DictConfig) -> list[str]:

@@ -83,10 +83,10 @@ class Database:
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self.execute("COMMIT")  # which fails, and leaves it open, while a reader keeps a rollback journal from it
         except BaseException:
             self._connection.rollback()
             raise
-        self.execute("COMMIT")
 
     def close(self) -> None:
         self._connection.close()

@@ -51,7 +51,7 @@ class OpenAIGenerator(Generator):
     """Options of the client.
 
     model: as the server calls it.
-    base_url: where the server is, with its version path.
+    base_url: where the server is, with its version path; a query (?api-version=...) goes along with every call.
     api: "chat" sends the prompt as a user's message; "completions" has it continued, for base models; "embeddings" asks
         for its vector, which comes as text (`openai_answers.vector_text`).
     api_key_env: the environment variable that holds the key; None for servers that want none.
@@ -102,6 +102,11 @@ class OpenAIGenerator(Generator):
     def __post_init__(self) -> None:
         prices = {name: p if isinstance(p, Price) else Price(**p) for name, p in self.prices.items()}
         object.__setattr__(self, "prices", prices)
+        if "@" in self.base_url.partition("//")[2].partition("/")[0]:
+            raise ValueError(  # it stands in files and messages
+                "base_url must hold no name and password. A server that wants them takes a header: "
+                f"{HERE}.provider.key_header=Authorization, and 'Basic ' with the base64 of name:password for a key"
+            )
         try:
             check_url(self.base_url)
         except ValueError as problem:

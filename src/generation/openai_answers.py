@@ -109,14 +109,16 @@ def _part(part: Any, kind: str) -> str:
 def _usage(reply: Any, booked: Spent, provider: Provider) -> tuple[int, int, int]:
     """Tokens of the prompt, of all that was written, and of the prompt's those from the cache.
 
-    Some servers count thoughts in `total_tokens` alone.
+    Some servers count thoughts in `total_tokens` alone. What is not said is taken to be what was booked.
     """
     usage = reply.get("usage") if isinstance(reply, dict) else None
     usage = usage if isinstance(usage, dict) else {}
     prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-    total = _count(usage.get("total_tokens")) or 0
+    total = _count(usage.get("total_tokens"))
+    if total is not None and prompt is not None:  # one that left out a zero, as of an answer that is all thoughts
+        completion = max(completion or 0, total - prompt)
     prompt = booked.prompt_tokens if prompt is None else prompt
-    completion = booked.completion_tokens if completion is None else max(completion, total - prompt)
+    completion = booked.completion_tokens if completion is None else completion
     cached: Any = usage
     for name in provider.cached_tokens.split("."):
         cached = cached.get(name) if isinstance(cached, dict) else None

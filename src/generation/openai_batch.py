@@ -98,7 +98,9 @@ class OpenAIBatchSession(OpenAISession):
         answers = self._books.answers
         for key in list(waiting):
             if answers.get(key, "") is not None:
-                yield from (kept for request in waiting.pop(key) if (kept := answers.get(key, request.id)))
+                for request in waiting.pop(key):
+                    if kept := answers.get(key, request.id):
+                        yield self._as_asked(request, kept)
 
     def _send_rest(self, waiting: dict[str, list[Request]]) -> tuple[list[str], UserError | None]:
         """Send what nobody asks already, as far as sizes and the budget go; returns what was sent, and the word that
@@ -152,10 +154,10 @@ class OpenAIBatchSession(OpenAISession):
         """Send the batch. Whether it arrived may stay unknown: then the provider's list will tell."""
         data, batch = b"\n".join(lines.values()), UnderWay(token, None, self._options.account, time.time())
         try:
-            file = self._patiently(lambda: self._client.upload("/files", "calls.jsonl", data, purpose="batch"))
+            file = self._patiently(lambda: _named(self._client.upload("/files", "calls.jsonl", data, purpose="batch")))
             made = {"input_file_id": file["id"], "endpoint": self._endpoint, "completion_window": "24h"}
             sent = self._patiently(
-                lambda: self._client.post("/batches", made | {"metadata": {METADATA: token}}), is_safe=False
+                lambda: _named(self._client.post("/batches", made | {"metadata": {METADATA: token}})), is_safe=False
             )
         except Refusal as refusal:  # it was surely not made
             self._books.batches.close(batch, Spent())
@@ -235,10 +237,7 @@ class OpenAIBatchSession(OpenAISession):
             return {}
         self._books.batches.close(batch, self._collect(output, booked))
         if status == "failed":
-            errors = ((state.get("errors") or {}).get("data")) or []
-            problems = (
-                "; ".join(f"{e.get('code') or ''} {e.get('message') or ''}".strip() for e in errors) or "no reason"
-            )
+            problems = Refusal(200, state.get("errors")).words or "no reason"
             if self._is_too_much(problems, len(booked)):
                 return {key: Failure(f"batch: {problems}", transient=True, counts=False) for key in booked}
             raise UserError(
@@ -322,8 +321,11 @@ class OpenAIBatchSession(OpenAISession):
                 pause = max(pause, self._judged(refusal, is_safe, is_known) or 0.0)
                 problem = self._problems.clean(refusal)
             except (NoAnswer, Unreadable) as error:
-                if isinstance(error, NoAnswer) and not self._heard and attempt + 1 >= TRIES_TO_REACH:
-                    raise self._problems.unreachable(error) from None
+                if not self._heard and attempt + 1 >= TRIES_TO_REACH:
+                    nobody = isinstance(error, NoAnswer)
+                    raise (self._problems.unreachable if nobody else self._problems.answers_with_no_text)(
+                        error
+                    ) from None
                 if not is_safe and getattr(error, "sent", True):
                     raise
                 problem = self._problems.clean(error)
@@ -364,6 +366,14 @@ class OpenAIBatchSession(OpenAISession):
             time.sleep(min(left, LONGEST_DELAY))
             if left > LONGEST_DELAY:
                 log.info("waiting for the server (%s): %.0f s left", problem, left - LONGEST_DELAY)
+
+
+async def _named(call: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """What the server has made, with its `id`. Raises Unreadable where the reply has none."""
+    made = await call
+    if not isinstance(made.get("id"), str):
+        raise Unreadable("no id in it")
+    return made
 
 
 def _promised(status: str, counts: Mapping[str, Any], files: list[str]) -> int:

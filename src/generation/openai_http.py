@@ -25,7 +25,9 @@ class Client:
     """Connections to one server, kept open. Made and used within one event loop. The key is in no exception."""
 
     def __init__(self, base_url: str, headers: dict[str, str], seconds: float):
-        self._base_url, self._seconds = base_url.rstrip("/"), seconds
+        self._seconds = seconds
+        self._base_url, _, query = base_url.strip().partition("?")
+        self._base_url, self._query = self._base_url.rstrip("/"), f"?{query}" if query else ""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS, ssl=_certificates(base_url)),
             headers=headers,
@@ -65,7 +67,7 @@ class Client:
         await self._session.close()
 
     async def _send(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, str], bytes]:
-        return await self._fetch(method, self._base_url + path, **options)
+        return await self._fetch(method, f"{self._base_url}{path}{self._query}", **options)
 
     async def _fetch(self, method: str, url: str | URL, **options: Any) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and content. The limit holds for the whole call: a server may also answer for ever."""

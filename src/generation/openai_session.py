@@ -8,7 +8,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Coroutine, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +26,7 @@ from src.generation.openai_problems import Problems
 from src.generation.provider import FATAL, OF_THE_CALL, AnswerVerdict
 from src.generation.rates import Rates
 from src.generation.refusals import NoAnswer, Refusal, Unreadable
+from src.generation.stop_strings import cut
 from src.generation.throttle import OutOfPatience, Throttle
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class OpenAISession(Session):
                     key = self._key_of(request)
                     if (kept := self._books.answers.get(key, request.id)) is not None:
                         self._log.kept()
-                        yield kept
+                        yield self._as_asked(request, kept)
                     else:
                         task = self._runner.get_loop().create_task(self._answer(request, key))
                         tasks.add(task)
@@ -162,6 +163,15 @@ class OpenAISession(Session):
     def _key_of(self, request: Request) -> str:
         return answer_key(self._options.question(request.prompt, request.sampling, request.seed))
 
+    def _as_asked(self, request: Request, answer: Completion) -> Completion:
+        """The answer up to a stop string that could not be sent. It is kept whole, for it is the same without it."""
+        if not self._options.provider.cuts or self._options.output == "json":
+            return answer
+        if answer.error is not None or (found := cut(answer.text, request.sampling.stop)) is None:
+            return answer
+        text, stop = found
+        return replace(answer, text=text, finish_reason="stop", stopped_at=stop)
+
     async def _answer(self, request: Request, key: str) -> Completion:
         """Ask, unless this session asks the very question already: then the answer is that one's."""
         while (other := self._asking.get(key)) is not None:
@@ -173,7 +183,7 @@ class OpenAISession(Session):
                 if self._stopped:  # it was in flight, and failed: there is no other try
                     raise asyncio.CancelledError
                 await self._rest(tries.rest)
-            return done
+            return self._as_asked(request, done)
         except OutOfPatience as end:
             raise self._problems.out_of_patience(end) from None
         finally:
@@ -191,6 +201,12 @@ class OpenAISession(Session):
 
     async def _try(self, request: Request, key: str, tries: Tries) -> Completion | None:
         """The completion of one try; None where another may help. Raises UserError for what no call is spared."""
+        if not tries.claimed:  # seen before a turn of the rate is taken, which all jobs share
+            if self._books.answers.is_claimed(key):
+                tries.rest = LOOK_AGAIN_SECONDS
+                return None
+            if (kept := self._books.answers.get(key, request.id)) is not None:
+                return kept
         await self._wait_for_rate(request)
         number = await self._throttle.enter()
         try:
@@ -234,17 +250,21 @@ class OpenAISession(Session):
             await self._take_turn(request)
 
     async def _take_turn(self, request: Request) -> None:
-        options, seconds, whose = self._options, 0.0, f"{self._options.base_url} {self._options.model}"
+        turns = [self._rates.wait_seconds(*turn) for turn in self._turns(request)]
+        if seconds := max(turns, default=0.0):
+            if seconds > SILENCE_SECONDS:
+                self._rate_free_at = time.monotonic() + seconds
+            await asyncio.sleep(seconds)
+
+    def _turns(self, request: Request) -> Iterator[tuple[str, float, float]]:
+        """Of each rate that is limited: its name, what the call takes of it, and the limit."""
+        options = self._options
+        whose = f"{options.base_url} {options.model}"
         if options.requests_per_minute is not None:
-            seconds = self._rates.wait_seconds(f"{whose} requests", 1, options.requests_per_minute)
+            yield f"{whose} requests", 1, options.requests_per_minute
         if options.tokens_per_minute is not None:
             tokens = len(request.prompt) / CHARACTERS_A_TOKEN + request.sampling.max_tokens
-            waiting = self._rates.wait_seconds(f"{whose} tokens", tokens, options.tokens_per_minute)
-            seconds = max(seconds, waiting)
-        if seconds > SILENCE_SECONDS:
-            self._rate_free_at = time.monotonic() + seconds
-        if seconds:
-            await asyncio.sleep(seconds)
+            yield f"{whose} tokens", tokens, options.tokens_per_minute
 
     async def _call(self, request: Request, key: str, tries: Tries) -> Completion | None:
         """One call, booked before it is sent; what came of it is on disk when this returns.
@@ -254,6 +274,9 @@ class OpenAISession(Session):
         self._check_disk()
         most = self._most(request)
         begun = await self._begin(request, key, most, tries)
+        if begun is not Begun.BOOKED:  # another job has come to ask it while this one waited for its turn
+            for turn in self._turns(request):
+                self._rates.give_back(*turn)
         if begun is Begun.CLAIMED:
             tries.rest = LOOK_AGAIN_SECONDS
             return None

@@ -69,6 +69,7 @@ COMMON: Mapping[AnswerVerdict, tuple[str, ...]] = {
         "prompt is too long",
         "input is too long",
         "string_above_max_length",
+        "429 request too large",  # for a limit of tokens a minute: no pause makes it smaller
         "413",
     ),
     AnswerVerdict.BAD_KEY: ("401", "invalid_api_key", "400 api key not valid", "403", "407"),
@@ -90,7 +91,8 @@ FINISH: Mapping[FinishReason, tuple[str, ...]] = {
 class Provider:
     """A provider's dialect.
 
-    omit: fields that it refuses. rename: the protocol's name of a field -> its own.
+    omit: fields that it refuses; of one that takes no `stop`, texts are cut when they have come. rename: the
+        protocol's name of a field -> its own.
     json_output: how it is held to JSON: by a schema, as some object, or by the prompt's words alone.
     errors: verdict -> "STATUS words" that it gives for it, looked for before the common ones.
     finish: "stop", "length", "content filter" or "broken off" -> finish reasons of its own.
@@ -111,6 +113,15 @@ class Provider:
         for option, known in (("errors", list(AnswerVerdict)), ("finish", list(FINISH))):
             if wrong := getattr(self, option).keys() - set(known):
                 raise ValueError(f"{option} has no {', '.join(sorted(wrong))}; it takes: {', '.join(known)}")
+
+    def identity(self) -> dict[str, str]:
+        """Adds to a stage's key where texts were once left as long as they came."""
+        return {"stop": "cut here"} if self.cuts else {}
+
+    @property
+    def cuts(self) -> bool:
+        """Whether it writes on behind a stop string."""
+        return "stop" in self.omit
 
     def verdict(self, refusal: Refusal) -> AnswerVerdict:
         """What the refusal means; "bad request" where no pattern fits."""

@@ -30,5 +30,10 @@ class Rates:
             self._database.execute("INSERT OR REPLACE INTO rates VALUES (?, ?)", (name, free_at))
         return max(0.0, start - now)
 
+    def give_back(self, name: str, amount: float, per_minute: float) -> None:
+        """Of a turn that was not used: the next asker has it."""
+        seconds = amount * 60 / per_minute
+        self._database.execute("UPDATE rates SET free_at = free_at - ? WHERE name = ?", (seconds, name))
+
     def close(self) -> None:
         self._database.close()

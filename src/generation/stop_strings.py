@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 UNFINISHED = "\ufffd"  # what a tokenizer makes of some of the bytes of a character
 
@@ -17,6 +18,8 @@ def completing(tokenizer: Any, stops: Sequence[str], size: int) -> torch.Tensor:
     of it. Tokenizers in the way of SentencePiece drop a space at the front of what they decode, so it is tried with one
     as well. Tokens that have no text of their own, or a part of a character, are among them.
     """
+    import torch
+
     table = torch.zeros(size, dtype=torch.bool)
     if not stops:
         return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,7 +162,7 @@ class Evaluations:
     def _named(self, name: str, made: Artifact) -> Path:
         link = self.folder / f"{name}-{made.path.name[:KEY_DIGITS]}"
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not link.is_symlink():
+        with suppress(FileExistsError):  # of the same command before, or of one beside that waited for the same
             link.symlink_to(os.path.relpath(made.path, self.folder))
         return link
 

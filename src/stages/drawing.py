@@ -13,8 +13,6 @@ from src.core.stage import Upstream
 from src.stages.prompts import Prompts
 
 IN_HEAP = 10_000
-
-
 FEW = 4  # times as many prompts as there are: no mistake that anybody makes on purpose
 
 
@@ -26,11 +24,21 @@ def check_enough(prompts: Upstream, wanted: int, what: str, option: str) -> None
     """
     if prompts.rows is not None and wanted > FEW * prompts.rows:
         more = _enough_a_passage(prompts, wanted)
-        raise UserError(
-            f"{what} for {wanted:,} prompts, and the corpus gives {prompts.rows:,} at most.",
-            f"Give a larger corpus{f', more prompts a passage (prompts.per_passage={more})' if more else ''}, "
-            f"or lower the stage's `{option}` to {FEW * prompts.rows:,} at most: then all that there are, are taken.",
+        raise too_few(
+            prompts,
+            f"{what} for {wanted:,} prompts",
+            f"`{option}` of {FEW * prompts.rows:,} at most would take all of them"
+            + (f", and prompts.per_passage={more} make enough" if more else ""),
         )
+
+
+def too_few(prompts: Upstream, asked: str, spared: str) -> UserError:
+    """Of a corpus that is too small. All stages that need more of it are told together, above one piece of advice.
+
+    spared: what else than a larger corpus would do."""
+    return UserError(
+        f"{asked}, and the corpus gives {prompts.rows:,} at most: {spared}.", "Give a larger corpus, or ask for less."
+    )
 
 
 def _enough_a_passage(prompts: Upstream, wanted: int) -> int | None:

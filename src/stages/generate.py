@@ -16,7 +16,7 @@ from src.generation.base import Generator, Request, Sampling
 from src.modeling.estimate import writing_cost
 from src.modeling.shape import Shape
 from src.stages.asking import Ask, Asking, sampling_by_kind, sampling_for
-from src.stages.drawing import check_enough, draw
+from src.stages.drawing import check_enough, draw, too_few
 from src.text.synthesis_format import synthesis_prompt
 
 
@@ -62,10 +62,10 @@ class Generate(Stage):
     def check_inputs(self, inputs: Mapping[str, Upstream]) -> None:
         rows, exclude = inputs["prompts"].rows, inputs.get("exclude")
         if rows is not None and exclude is not None and exclude.rows is not None and exclude.rows >= rows:
-            raise UserError(
-                f"The teacher is asked about {exclude.rows:,} prompts, and there are {rows:,} at most: none is left to "
-                "choose among.",
-                "Ask it less often (round_1.calls=...), give a larger corpus, or choose rounds=1.",
+            raise too_few(
+                inputs["prompts"],
+                f"The teacher is asked about {exclude.rows:,} prompts before others are chosen",
+                "fewer round_1.calls leave some to choose among, and rounds=1 chooses none",
             )
         if self.prompts is not None:
             check_enough(inputs["prompts"], self.prompts, "Texts are to be written", "prompts")

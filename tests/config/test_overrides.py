@@ -129,6 +129,29 @@ def test_two_values_of_one_option_are_refused_whatever_names_it_is_given_by(prog
         assert mistakes == [f"{plain} and {full}: two values of one option; take one of them away"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["seed=1", "seed=2"],
+        ["clean=off", "clean=basic"],
+        ["distil.share=0.1", "++distil.share=0.3"],
+        ["generator@teacher=openai", "generator@teacher=procedural"],
+        ["-m", "seed=1,2", "seed=3"],
+        ["-m", "seed=1,2", "seed=1,2"],
+        ["+experiment=methods", "+experiment=ablation_rounds"],
+    ],
+)
+def test_an_option_that_is_typed_twice_is_refused_instead_of_going_by_the_last(words):
+    _, mistakes = composed(*words)
+    one, other = (word.removeprefix("++") for word in words[-2:])
+    assert mistakes[0] == f"{one} and {other}: two values of one option; take one of them away"
+
+
+def test_the_same_value_may_be_typed_twice():
+    found, mistakes = composed("seed=3", "++seed=3", "distil.share=0.5", "++distil.share=0.5")
+    assert not mistakes and [job.seed for job in found.jobs] == [3]
+
+
 def test_one_value_may_be_given_by_both_names():
     mistakes = Mistakes()
     words = ["samples=4", "decoding.samples=4", "max_tokens=9", "benchmark.procedural_seen.every=3"]

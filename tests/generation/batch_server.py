@@ -23,6 +23,7 @@ class BatchServer(Loopback):
     """`fate(n, body)`: of a call in the nth batch: "answer", "empty", "expire", or an HTTP status with its message.
 
     `usage`: whether answers say how many tokens they cost. `pause`: seconds that a call by itself takes.
+    `invalid`: errors with which every batch fails. `nameless`: kinds of things that it makes without telling their id.
     `looks`: how often a batch is looked after before it ends. `deaf`: the next batch is taken, and the line goes dead.
     `most`: calls in a batch; a larger one fails. `makes`: for each of the next batches that are asked for, whether it
     is made before the server says that it failed. `storage`: where it sends on to for files; `files_asked_for`: address
@@ -35,7 +36,7 @@ class BatchServer(Loopback):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.fate: Callable[[int, dict[str, Any]], Fate] = lambda n, body: "answer"
-        self.looks, self.deaf, self.invalid = 0, False, False
+        self.looks, self.deaf, self.invalid = 0, False, None
         self.usage, self.pause, self.lock = True, 0.0, threading.Lock()
         self.files: dict[str, str] = {}
         self.batches: dict[str, dict[str, Any]] = {}
@@ -48,6 +49,7 @@ class BatchServer(Loopback):
         self.late = 0.0
         self.forgotten: set[str] = set()
         self.others, self.lists, self.pages = 0, list[str | None](), True
+        self.nameless: set[str] = set()
 
     @property
     def url(self) -> str:
@@ -155,8 +157,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self.reply(server.listed(int(query["limit"][0]), query.get("after", [None])[0]))
         batch = server.batches[words[3]]
         batch["looks"] += 1
-        if server.invalid:
-            batch |= {"status": "failed", "errors": {"data": [{"message": "unknown model"}]}}
+        if server.invalid is not None:
+            batch |= {"status": "failed", "errors": server.invalid}
         elif server.most is not None and len(server.calls_in(batch)) > server.most:
             error = {"code": "token_limit_exceeded", "message": "Enqueued token limit reached for teacher."}
             batch |= {"status": "failed", "errors": {"data": [error]}, "output_file_id": "", "error_file_id": ""}
@@ -168,6 +170,8 @@ class _Handler(BaseHTTPRequestHandler):
         return self.reply(batch)
 
     def reply(self, value: Any, status: int = 200, **headers: str) -> None:
+        if isinstance(value, dict) and value.get("object") in self.server.nameless and self.command == "POST":
+            value = {"data": value}
         data = (value if isinstance(value, str) else json.dumps(value)).encode()
         self.send_response(status)
         for name, said in {"Content-Type": "application/json", "Content-Length": str(len(data)), **headers}.items():

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,6 +44,8 @@ class Server(Loopback):
         self.fault, self.lock = fault, threading.Lock()
         self.bodies: list[dict[str, Any]] = []
         self.times: list[float] = []
+        self.paths: list[str] = []
+        self.headers: list[Mapping[str, str]] = []
         self.answered: Counter[str] = Counter()
         self.tokens = self.running = self.most_running = 0
 
@@ -67,6 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
             number = len(server.bodies)
             server.bodies.append(body)
             server.times.append(time.monotonic())
+            server.paths.append(self.path)
+            server.headers.append(self.headers)
             server.running += 1
             server.most_running = max(server.most_running, server.running)
         try:

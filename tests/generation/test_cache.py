@@ -1,11 +1,13 @@
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from src.core.errors import UserError
 from src.generation.base import Completion
-from src.generation.cache import AnswerCache
+from src.generation.cache import AnswerCache, Database
 
 ROOT = Path(__file__).parents[2]
 DIES_WITH_A_CLAIM = """
@@ -83,3 +85,19 @@ def test_a_cache_of_an_earlier_version_keeps_its_answers(tmp_path):
     cache.put("another", new)
     assert cache.get("another", "b") == new
     cache.close()
+
+
+def test_what_could_not_be_committed_is_undone_and_takes_nothing_that_comes_later_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("src.generation.cache.is_shared_by_hosts", lambda folder: True)  # readers hold a writer up
+    monkeypatch.setattr("src.generation.cache.LOCK_SECONDS", 0.05)
+    database = Database(tmp_path / "a.sqlite", "CREATE TABLE IF NOT EXISTS seen (n INTEGER)")
+    reader = sqlite3.connect(tmp_path / "a.sqlite", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM seen").fetchall()
+    with pytest.raises(UserError, match="database is locked"), database.transaction():
+        database.execute("INSERT INTO seen VALUES (1)")
+    reader.execute("COMMIT")
+    with database.transaction():
+        database.execute("INSERT INTO seen VALUES (2)")
+    database.close()
+    assert reader.execute("SELECT n FROM seen").fetchall() == [(2,)]

@@ -432,6 +432,17 @@ def test_a_run_that_is_stopped_leaves_the_rate_to_the_next(tmp_path):
     assert Rates(tmp_path / "rates.sqlite").wait_seconds(name, 1, 60) < 3  # two turns sent or waited for, and this one
 
 
+def test_jobs_that_ask_the_same_questions_use_the_rate_as_one(tmp_path):
+    with serving(lambda n, body: time.sleep(0.3)) as server:
+        generator = client(server, requests_per_minute=1200, concurrency=32)
+        with ThreadPoolExecutor(4) as jobs:
+            began = time.monotonic()
+            for done in [jobs.submit(ask, generator, tmp_path, requests(60)) for _ in range(4)]:
+                assert len(done.result()) == 60
+        assert len(server.bodies) == 60
+        assert time.monotonic() - began < 7.5  # 3 at this rate; each job took turns of its own: 12
+
+
 def test_a_wait_for_the_rate_is_told(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(openai_session, "SILENCE_SECONDS", 0.05)
     monkeypatch.setattr(openai_log, "SILENCE_SECONDS", 0.1)
@@ -450,6 +461,7 @@ def test_a_wait_for_the_rate_is_told(tmp_path, monkeypatch, caplog):
         {"base_url": "http:///v1"},
         {"base_url": "http://a..b/v1"},
         {"base_url": "http://teacher:99999/v1"},
+        {"base_url": "http://me:secret@teacher/v1"},
         {"output": "json", "api": "completions"},
         {"concurrency": 0},
         {"timeout": 0},
@@ -458,8 +470,37 @@ def test_a_wait_for_the_rate_is_told(tmp_path, monkeypatch, caplog):
     ],
 )
 def test_options_that_make_no_sense_are_refused(options):
-    with pytest.raises(ValueError, match=next(iter(options))):
+    with pytest.raises(ValueError, match=next(iter(options))) as raised:
         OpenAIGenerator(**{"model": "teacher", **options})
+    assert "secret" not in str(raised.value)
+
+
+def test_name_and_password_go_in_the_header_of_the_key(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "Basic bWU6c2VjcmV0")
+    with serving() as server:
+        assert len(ask(client(server, provider=Provider(key_header="Authorization")), tmp_path, requests(1))) == 1
+        assert server.headers[0]["Authorization"] == "Basic bWU6c2VjcmV0"
+
+
+def test_a_stop_string_that_cannot_be_sent_ends_the_text_all_the_same(tmp_path):
+    said = "It is 4.\n\nQuestion: What is 3 + 3?\nIt is 6."
+    reply = {"choices": [{"message": {"content": said}, "finish_reason": "length"}]}
+    asked = [Request("cut", "2 + 2?", 0, Sampling(stop=("\n\nQuestion:",))), Request("whole", "2 + 2?", 0, Sampling())]
+    with serving(lambda n, body: Reply(200, reply)) as server:
+        for _ in range(2):  # the second time from the cache
+            answers = ask(client(server, provider=Provider(omit=("stop",))), tmp_path, asked)
+            assert (answers["cut"].text, answers["cut"].finish_reason) == ("It is 4.", "stop")
+            assert (answers["whole"].text, answers["whole"].finish_reason) == (said, "length")
+        assert len(server.bodies) == 1
+    assert Provider(omit=("stop",)).identity() and not Provider(omit=("seed",)).identity()
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/"])
+def test_a_query_of_the_address_goes_along_with_every_call(tmp_path, path):
+    with serving() as server:
+        base_url = server.url.removesuffix("/v1") + f"{path}?api-version=2024-10-21"
+        assert len(ask(client(server, base_url=base_url), tmp_path, requests(2))) == 2
+        assert set(server.paths) == {"/v1/chat/completions?api-version=2024-10-21"}
 
 
 def test_the_configs_prices_are_plain_numbers():

@@ -328,11 +328,28 @@ def test_what_a_batch_did_not_cost_is_spent_on_the_next(tmp_path, server):
     assert spent(tmp_path).dollars == 36
 
 
-def test_a_batch_that_is_refused_as_a_whole_is_one_clear_message_and_costs_nothing(tmp_path, server):
-    server.invalid = True
+@pytest.mark.parametrize(
+    "errors",
+    [{"data": [{"message": "unknown model"}]}, [{"message": "unknown model", "count": 3}], "unknown model"],
+)
+def test_a_batch_that_is_refused_as_a_whole_is_one_clear_message_and_costs_nothing(tmp_path, server, errors):
+    server.invalid = errors
     with pytest.raises(UserError, match=r"took batch batch-0, and then refused it: unknown model"):
         ask(client(server), tmp_path, requests(3))
     assert spent(tmp_path) == Spent()
+
+
+def test_a_batch_that_is_made_without_a_word_of_its_number_is_found_on_the_list(tmp_path, server):
+    server.nameless = {"batch"}
+    assert len(ask(client(server), tmp_path, requests(3))) == 3
+    assert spent(tmp_path).calls == 3 and sizes(server) == [3]
+
+
+def test_a_server_of_which_nothing_can_be_read_is_given_up_after_three_tries(tmp_path, server):
+    server.nameless = {"file"}
+    with pytest.raises(UserError, match=r"no text that could be read: no id in it\n.*Is base_url right"):
+        ask(client(server), tmp_path, requests(3))
+    assert len(server.files) == 3
 
 
 def test_a_file_is_fetched_from_the_storage_it_is_sent_on_to_and_the_key_stays(tmp_path, server, monkeypatch):

@@ -76,6 +76,14 @@ def test_a_providers_own_patterns_come_before_the_common_ones():
     assert Provider().verdict(Refusal(418, "teapot")) is AnswerVerdict.BAD_REQUEST
 
 
+def test_a_call_that_no_pause_makes_small_enough_is_not_waited_for():
+    words = "Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 41000."
+    error = {"message": words, "type": "tokens", "code": "rate_limit_exceeded"}
+    assert Provider().verdict(Refusal(429, {"error": error})) is AnswerVerdict.TOO_LONG
+    error["message"] = "Rate limit reached for gpt-4o on tokens per min (TPM): Limit 30000, Used 29000, Requested 2000."
+    assert Provider().verdict(Refusal(429, {"error": error})) is AnswerVerdict.THROTTLED
+
+
 @pytest.mark.parametrize(
     ("text", "opened", "split"),
     [
@@ -121,6 +129,22 @@ def test_no_write_ahead_log_where_several_hosts_may_write(tmp_path, monkeypatch)
         cache = AnswerCache(tmp_path / folder / "answers.sqlite")
         assert cache.database.execute("PRAGMA journal_mode").fetchone() == (mode,)
         cache.close()
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"prompt_tokens": 7, "total_tokens": 47}, (7, 40)),
+        ({"prompt_tokens": 7, "completion_tokens": None, "total_tokens": 7}, (7, 0)),
+        ({"prompt_tokens": 7}, (7, 500)),
+        ({"completion_tokens": 3, "total_tokens": 10}, (90, 3)),
+        ({"total_tokens": 10}, (90, 500)),
+    ],
+)
+def test_a_count_that_is_left_out_is_what_the_others_leave_or_what_was_booked(usage, tokens):
+    reply = {"choices": [{"finish_reason": "stop", "message": {"content": "four"}}], "usage": usage}
+    answer = read_reply(reply, "a", Spent(1, 90, 500), Provider(), as_json=False)
+    assert (answer.prompt_tokens, answer.completion_tokens) == tokens
 
 
 def test_cached_tokens_have_their_price():

@@ -11,7 +11,7 @@ import pytest
 
 from src.config.build import build
 from src.core.errors import UserError
-from src.core.store import write_json
+from src.core.store import Store, write_json
 from src.pipeline.graph import Node
 from src.pipeline.launch import Local, RayCluster, spec_id
 from src.pipeline.runner import preloads
@@ -143,3 +143,15 @@ def test_what_a_worker_by_hand_has_made_is_taken_over(tmp_path, monkeypatch):
     assert Local().run({**spec, "inputs": {"corpus": "d"}}, tmp_path, heavy=True) == {"made": "now"}, "other work"
     write_json(tmp_path / "result.json", {**by_hand, "problem": "no", "mend": "yes"})
     assert Local().run(spec, tmp_path, heavy=True) == {"made": "now"}, "it failed"
+
+
+def test_what_a_worker_has_made_is_not_taken_over_once_another_has_begun_to_fill_its_folder(tmp_path):
+    """Two runs with one key: a server's patience, say, is no part of it."""
+    folder, patient = Store(tmp_path).partial("count", "k"), {"_target_": "tests.pipeline.toys.Count", "rows": 2}
+    spec = {"kind": "count", "stage": patient, "inputs": {}, "folder": str(folder), "cache": str(tmp_path)}
+    write_json(folder / "result.json", {"counts": {}, "spec": spec_id(spec)})  # its launcher was killed
+    other = {**spec, "stage": {"_target_": "tests.pipeline.toys.Fail", "how": "bug"}}
+    with pytest.raises(RuntimeError, match="a bug"):
+        Local(isolate=False).run(other, folder, heavy=True)
+    assert Local(isolate=False).run(spec, folder, heavy=True)["counts"]["kept"] == 2
+    assert (folder / "out" / "passages").exists()

@@ -24,6 +24,7 @@ from src.prompts.sets import PromptSet
 from src.stages.corpus import Corpus
 from src.stages.dataset_sft import DatasetSFT
 from src.stages.distil import Distil
+from src.stages.generate import Generate
 from src.stages.prompts import Prompts
 from src.stages.synthesizer import Synthesizer
 from tests.pipeline.composed import composed, nodes_of
@@ -112,14 +113,28 @@ def test_prompts_that_leave_no_room_are_told_before_the_teacher_is_paid(tmp_path
 def test_far_too_few_prompts_are_told(tmp_path):
     (told,) = missing(graph(texts(tmp_path, 9), calls=400), Store(tmp_path), Local())
     assert "asked for 400 prompts, and the corpus gives 10 at most" in told
-    assert told.endswith(
-        "-> Give a larger corpus, or lower the stage's `calls` to 40 at most: then all that there are, are taken."
-    )
+    assert "`calls` of 40 at most would take all of them.\n  -> Give a larger corpus, or ask for less." in told
 
 
 def test_more_prompts_a_passage_are_advised_where_they_suffice(tmp_path):
     (told,) = missing(graph(texts(tmp_path, 9), calls=80), Store(tmp_path), Local())
-    assert "more prompts a passage (prompts.per_passage=2), or lower the stage's `calls` to 40 at most" in told
+    assert "`calls` of 40 at most would take all of them, and prompts.per_passage=2 make enough.\n" in told
+
+
+def test_a_corpus_that_is_too_small_is_one_message_for_all_stages(tmp_path):
+    nodes = graph(texts(tmp_path, 9), calls=400)
+    inputs = {"prompts": nodes[1], "exclude": nodes[2]}
+    generator = ProceduralGenerator()
+    candidates = Node("candidates", Generate(generator, SAMPLING, prompts=300), inputs)
+    generated = Node("generate", Generate(generator, SAMPLING, prompts=500), {"prompts": nodes[1]})
+    (told,) = missing([*nodes, candidates, generated], Store(tmp_path), Local())
+    *problems, mend = told.splitlines()
+    assert [problem.partition(" and the corpus gives 10 at most: ")[0] for problem in problems] == [
+        "The teacher is to be asked for 400 prompts,",
+        "The teacher is asked about 400 prompts before others are chosen,",
+        "Texts are to be written for 500 prompts,",
+    ]
+    assert mend == "  -> Give a larger corpus, or ask for less."
 
 
 def test_a_field_that_no_row_has_is_told_with_those_that_there_are(tmp_path):
