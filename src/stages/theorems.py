@@ -83,7 +83,7 @@ def library_identity(*libraries: str | None) -> dict[str, str]:
 
 def claim(row: Posed) -> str:
     """What a row claims, whatever it is called and however it is laid out."""
-    return " ".join(f"{row.context} {row.variables} : {row.conclusion}".split())
+    return " ".join(" ".join((row.context, row.variables, ":", *row.hypotheses, row.conclusion)).split())
 
 
 def claims_of(library: str | None) -> set[str]:
