@@ -28,7 +28,7 @@ class Translate(Stage):
     """
 
     kind: ClassVar[str] = "translate"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     heavy: ClassVar[bool] = True
 
     checker: Checker
