@@ -34,6 +34,7 @@ class Answers(AsksTeacher):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(self, 1, "samples")
+        self.check_calls(self.samples, "samples")
 
     @property
     def task(self) -> str:
