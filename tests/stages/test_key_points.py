@@ -175,6 +175,11 @@ def test_compositions_show_a_practice_of_each_topic(tmp_path):
         assert all(f"Question {p.problem_id[-1]}?" in prompt.text for p in shown)
 
 
+def test_no_practice_is_shown_twice(tmp_path):
+    for each in rows(composed(tmp_path, topics=(3,)), "compositions", Composition):
+        assert len(set(each.practices)) == len(each.practices) == len(each.topics)
+
+
 def test_topics_at_random_go_together_whatever_the_problems_say(tmp_path):
     ctx = composed(tmp_path, draw="random")
     together = {tuple(sorted(set(each.topics))) for each in rows(ctx, "compositions", Composition)}
