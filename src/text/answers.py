@@ -133,6 +133,14 @@ _LEAN_BLOCK = re.compile(r"```(?:lean4?|tactics)[ \t]*\n((?:(?!```)[\s\S])*)")
 _STATED = re.compile(r"^(?:theorem|lemma|example|instance|(?:noncomputable )?def)\b", re.MULTILINE)
 _PROOF_OPENING = re.compile(r":=\s*by\b[ \t]*\n?")
 _OPERATOR = re.compile(r"[+\-*/×÷−·]")
+_LATEX_SIGNS = {
+    "*": re.compile(r"\\(?:times|cdot)(?![A-Za-z])"),
+    "/": re.compile(r"\\div(?![A-Za-z])"),
+    "": re.compile(r"\\(?:left|right)(?![A-Za-z])"),
+    " ": re.compile(r"\\[,;:!() ]"),
+}
+MAX_FRACTIONS = 4  # one in the other
+_FRACTION_OF_SUMS = re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}")
 _ARITHMETIC = re.compile(r"[0-9(][0-9+\-*/()×÷−· ]*+")
 _OPTION = re.compile(
     r"\W*(?:(?:the\s+)?(?:correct\s+)?(?:option|choice|answer)\W*(?:is\W*)?)?([A-Za-z])(?![A-Za-z0-9'’])", re.I
@@ -600,9 +608,18 @@ def _text(text: str) -> str | None:
 
 def _puzzle(text: str) -> str | None:
     marked = _marked_puzzle(text)
-    plain = text if marked is None else marked.replace("\\times", "*").replace("\\div", "/")
+    plain = _without_latex(text if marked is None else marked)
     found = (run.rstrip("+-*/×÷−· (") for run in _ARITHMETIC.findall(plain))
     return next(iter(deque((run for run in found if _OPERATOR.search(run)), maxlen=1)), marked)
+
+
+def _without_latex(arithmetic: str) -> str:
+    """Arithmetic as it is typed: `(8-5)*10/(2)` for LaTeX's `\\left(8-5\\right) \\cdot \\frac{10}{2}`."""
+    for sign, commands in _LATEX_SIGNS.items():
+        arithmetic = commands.sub(sign, arithmetic)
+    for _ in range(MAX_FRACTIONS):
+        arithmetic = _FRACTION_OF_SUMS.sub(r"(\1)/(\2)", arithmetic)
+    return arithmetic
 
 
 def _first_line(text: str) -> str | None:
