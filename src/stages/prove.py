@@ -43,7 +43,7 @@ class Prove(Stage):
     """
 
     kind: ClassVar[str] = "prove"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     heavy: ClassVar[bool] = True
 
     checker: Checker
@@ -139,7 +139,7 @@ class ExamineProver(Stage):
     """
 
     kind: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     heavy: ClassVar[bool] = True
 
     checker: Checker

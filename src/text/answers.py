@@ -131,6 +131,14 @@ _LISTED = re.compile(
 )
 _LEAN_BLOCK = re.compile(r"```(?:lean4?|tactics)[ \t]*\n((?:(?!```)[\s\S])*)")
 _STATED = re.compile(r"^(?:theorem|lemma|example|instance|(?:noncomputable )?def)\b", re.MULTILINE)
+_DECLARES = re.compile(  # a text that begins with commands, not with tactics
+    r"(?:\s*(?:--[^\n]*|/-(?:(?!-/)[\s\S])*-/))*\s*(?:@\[|(?:theorem|lemma|example|instance|def|abbrev|noncomputable|private"
+    r"|import|open|set_option|namespace|section|universe|variable|local|attribute)\b)"
+)
+_ANOTHER_THEOREM = re.compile(
+    r"^(?:@\[[^\]\n]*\]\s*)?(?:theorem|lemma|example|instance|(?:noncomputable )?def)\b",
+    re.MULTILINE,
+)
 _PROOF_OPENING = re.compile(r":=\s*by\b[ \t]*\n?")
 _OPERATOR = re.compile(r"[+\-*/×÷−·]")
 _LATEX_SIGNS = {
@@ -634,9 +642,15 @@ def _marked_puzzle(text: str) -> str | None:
 
 
 def _proof(text: str) -> str | None:
-    """The tactics, whether or not the theorem is stated before them once more."""
+    """The tactics, whether or not the theorem is stated before them once more; where they come first, what is stated
+    behind them is another theorem."""
     blocks = _LEAN_BLOCK.findall(text[-TAIL_CHARS - MAX_PROOF_CHARS :])
     code = blocks[-1] if blocks else next((piece for piece in text.split("```") if piece.strip()), "")
+    if not _DECLARES.match(code):
+        if another := _ANOTHER_THEOREM.search(code):
+            code = code[: another.start()].rstrip()
+            code = code[: code.rfind("/--")] if code.endswith("-/") and "/--" in code else code
+        return textwrap.dedent(code).strip("\n")
     stated = _last(_STATED.finditer(code))
     opening = _PROOF_OPENING.search(code, stated.end()) if stated else None
     return textwrap.dedent(code[opening.end() :] if opening else code).strip("\n")
