@@ -63,6 +63,7 @@ class Prove(Stage):
 
     def __post_init__(self) -> None:
         at_least(self, 1, "attempts", "max_tokens", "round")
+        at_least(self, 0, "temperature")
         if self.attempts > 1 and self.temperature == 0:
             raise ValueError(f"{self.attempts} attempts at temperature 0 are all the same: raise the temperature")
 
@@ -158,6 +159,7 @@ class ExamineProver(Stage):
     def __post_init__(self) -> None:
         check_language(self.checker, self.library)
         at_least(self, 1, "n", "samples", "max_tokens")
+        at_least(self, 0, "temperature")
         if self.samples > 1 and self.temperature == 0:
             raise ValueError(f"{self.samples} samples at temperature 0 are all the same: raise the temperature")
 

@@ -49,6 +49,7 @@ class Translate(Stage):
 
     def __post_init__(self) -> None:
         at_least(self, 1, "max_tokens")
+        at_least(self, 0, "temperature")
 
     def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
         return inputs["statements"].rows

@@ -396,6 +396,7 @@ def test_too_many_failures_stop_the_stage(tmp_path):
         (RateQuestions, {"calls": 2, "raters": 3}),
         (Answers, {"samples": 0}),
         (Answers, {"calls": 9}),
+        (Answers, {"sampling": Sampling(temperature=0)}),
     ],
 )
 def test_options_are_checked(stage, wrong):
