@@ -9,9 +9,8 @@ when the checker's own kernel accepted the proof and no axiom stands behind it.
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -117,19 +116,3 @@ class Checker(ABC):
 def contradiction(checker: Checker, statement: Claim) -> Claim:
     """The hypotheses alone, with False for a conclusion: where this is proved, they contradict each other."""
     return replace(statement, conclusion=checker.falsum)
-
-
-def split_arrows(formula: str, arrow: str = "->") -> Sequence[str]:
-    """The parts of a formula between arrows that stand in no bracket."""
-    parts, depth, start = [], 0, 0
-    for place, sign in enumerate(formula):
-        depth += (sign in "([{") - (sign in ")]}")
-        if depth == 0 and formula.startswith(arrow, place) and formula[max(0, place - 1)] != "<":
-            parts.append(formula[start:place].strip())
-            start = place + len(arrow)
-    return [*parts, formula[start:].strip()]
-
-
-def bracketed(part: str, quantifier: re.Pattern[str], arrow: str = "->") -> str:
-    """A part of a formula, in brackets where what follows would be read into it: behind an arrow or a quantifier."""
-    return f"({part})" if len(split_arrows(part, arrow)) > 1 or quantifier.search(part) else part

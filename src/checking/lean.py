@@ -33,9 +33,8 @@ from src.checking.base import (
     CheckVerdict,
     Claim,
     Task,
-    bracketed,
-    split_arrows,
 )
+from src.checking.formula import FormulaSyntax
 from src.checking.pool import PooledSession
 from src.core.checks import at_least
 from src.core.errors import UserError
@@ -58,8 +57,13 @@ FORBIDDEN = re.compile(
     r"|by_elab|run_elab|run_meta|simproc|alias|eval%|set_option|open|export|mutual|deriving|private|protected"
     r"|noncomputable|dbg_trace|trace|IO)(?![\w\'])|#|@\["
 )
-_QUANTIFIER = re.compile(r"[∀∃λ]|\b(?:fun|let|if|match|have)\b")
-_FORMULA = re.compile(r"∀ ([^,]+), (.*)", re.DOTALL)
+SYNTAX = FormulaSyntax(
+    forall="∀",
+    quantified=re.compile(r"∀(?![ᶠᵐ])"),  # those are about filters and measures
+    arrow="→",
+    binders=re.compile(r"[∀∃λ]|\b(?:fun|let|if|match|have)\b"),
+    equivalence="↔",
+)
 _DEPENDS = re.compile(r"depends on axioms: \[(.*)\]", re.DOTALL)
 _IMPORT = re.compile(r"^import\s+\S+$", re.MULTILINE)
 
@@ -127,8 +131,7 @@ class Lean(Checker):
     def written(self, statement: Claim) -> str:
         if isinstance(statement, Declaration):
             return source(statement)
-        body = " → ".join([*(bracketed(part, _QUANTIFIER, "→") for part in statement.hypotheses), statement.conclusion])
-        return f"∀ {statement.variables}, {body}" if statement.variables else body
+        return SYNTAX.written(statement)
 
     def formula(self, task: Task) -> str:
         if isinstance(task.statement, Declaration):
@@ -151,10 +154,7 @@ class Lean(Checker):
         return extract_answer(text, "proof") or ""
 
     def read(self, formula: str) -> Statement | None:
-        found = _FORMULA.fullmatch(formula.strip())
-        variables, body = (found[1], found[2]) if found else ("", formula.strip())
-        *hypotheses, conclusion = split_arrows(body, "→")
-        return Statement(variables, tuple(hypotheses), conclusion) if conclusion and all(hypotheses) else None
+        return SYNTAX.read(formula)
 
     def _limit(self) -> str:
         return f"set_option maxHeartbeats {self.heartbeats}"

@@ -12,7 +12,8 @@ from itertools import count
 from subprocess import DEVNULL, run
 from typing import ClassVar
 
-from src.checking.base import Checker, CheckerSession, Claim, Task, bracketed, split_arrows
+from src.checking.base import Checker, CheckerSession, Claim, Task
+from src.checking.formula import FormulaSyntax
 from src.checking.pool import PooledSession
 from src.checking.toplevel import Toplevel
 from src.core.checks import at_least
@@ -28,8 +29,12 @@ PREFIXES: dict[str, Callable[[], list[str]]] = {
     "none": list,
 }
 FILE_BYTES, PROCESSES = 1 << 20, 64
-_QUANTIFIER = re.compile(r"\b(?:forall|exists2?|fun|let|if|match|fix|cofix)\b")
-_FORMULA = re.compile(r"forall (\w[\w ]*: \w+|(?:\([\w ]+: \w+\) ?)+), (.*)", re.DOTALL)
+SYNTAX = FormulaSyntax(
+    forall="forall",
+    quantified=re.compile(r"forall\b"),
+    arrow="->",
+    binders=re.compile(r"\b(?:forall|exists2?|fun|let|if|match|fix|cofix)\b"),
+)
 _numbers = count()
 
 
@@ -77,16 +82,10 @@ class Rocq(Checker):
 
     def written(self, statement: Claim) -> str:
         assert isinstance(statement, Statement), "libraries are Lean's"
-        body = " -> ".join([*(bracketed(part, _QUANTIFIER) for part in statement.hypotheses), statement.conclusion])
-        return f"forall {statement.variables}, {body}" if statement.variables else body
+        return SYNTAX.written(statement)
 
     def read(self, formula: str) -> Statement | None:
-        found = _FORMULA.fullmatch(formula.strip())
-        variables, body = (found[1], found[2]) if found else ("", formula.strip())
-        *hypotheses, conclusion = split_arrows(body)
-        if not conclusion or not all(hypotheses) or conclusion.startswith("forall"):
-            return None
-        return Statement(variables, tuple(hypotheses), conclusion)
+        return SYNTAX.read(formula)
 
     def formula(self, task: Task) -> str:
         """What a task asks to be proved."""

@@ -101,11 +101,23 @@ def _listed(points: Sequence[str]) -> str:
     return "\n".join(f"- {point}" for point in points)
 
 
-_TOPIC = re.compile(r"^[\s#*_>\d.)]*topic(?:\s*\d+)?[\s*_]*:[\s*_]*(?P<name>.*?)[\s*_:]*$", re.IGNORECASE)
-_POINT = re.compile(r"^\s*(?:[-*•+]|\(?\d{1,2}[.)])\s+(?P<point>.*?)\s*$")
+_BULLET = r"\-*•+–—‣▪●○◦·"
+_TOPIC = re.compile(
+    rf"^[\s#_>\d.){_BULLET}]*topic(?:\s*\d+)?[\s*_]*[:：][\s*_]*(?P<name>.*?)[\s*_:：]*$", re.IGNORECASE
+)
+_POINT = re.compile(rf"^\s*(?:[{_BULLET}]|\(?\d{{1,2}}[.)])\s+(?P<point>.*?)\s*$")
+_POINT_LABEL = re.compile(r"^[*_]*key[ -]?points?(?:\s*\d+)?[\s*_]*[:：][\s*_]*", re.IGNORECASE)
+_EMPHASIS = re.compile(r"^(\*\*|__)(.+?)\1")
 _QUESTION = re.compile(r"<q>(.*?)</q>", re.IGNORECASE | re.DOTALL)
-_NUMBER = r"[\s*_]*:[\s*_]*(1(?:\.0*)?|0?\.\d+|0)(?![\d.]*\d|\s*[%/])"
-_SCORES = tuple(re.compile(rf"{name}{_NUMBER}", re.IGNORECASE) for name in ("key[ -]?points?", "soundness"))
+_DRESS = r"[ \t*_\"'`$]*"  # of a number: mark-up and quotes
+_VALUE = r"(?P<value>\d+(?:[.,]\d+)?|\.\d+)"
+# A number on its own in the next line counts, not that of a list: "Key points:\n1. The radius".
+_SCORE = rf"{_DRESS}[:：](?:{_DRESS}{_VALUE}|{_DRESS}\n{_DRESS}{_VALUE.replace('value', 'below')}(?=\W*?$))"
+_REST = r"(?![\d.,]*\d|e[-+]?\d|\s*%)(?:\s*(?:/|out of)\s*(?P<of>[\d.]*\d))?"
+_SCORES = tuple(
+    re.compile(rf"{name}(?:\s+(?:score|rating))?(?:\s*\([^()\n]*\))?{_SCORE}{_REST}", re.IGNORECASE | re.MULTILINE)
+    for name in ("key[ _-]?points?", "soundness")
+)
 
 
 def read_labels(text: str) -> dict[str, list[str]]:
@@ -117,8 +129,8 @@ def read_labels(text: str) -> dict[str, list[str]]:
         if (head := _TOPIC.match(line)) is not None:
             topic = head["name"]
         elif topic and (item := _POINT.match(line)) is not None:
-            point = item["point"].strip("*_ ")
-            if point and point.lower() not in seen and not point.lower().startswith("key point"):
+            point = _EMPHASIS.sub(r"\2", _POINT_LABEL.sub("", item["point"])).strip("*_ ")
+            if point and point.lower() not in seen:
                 seen.add(point.lower())
                 found.setdefault(topic, []).append(point)
     return found
@@ -136,9 +148,15 @@ def read_question(text: str) -> str | None:
 
 
 def read_rating(text: str) -> tuple[float, float] | None:
-    """(key points, soundness), the last of each; None where one is missing or lies outside of [0, 1]."""
-    found = [pattern.findall(text) for pattern in _SCORES]
-    return (float(found[0][-1]), float(found[1][-1])) if all(found) else None
+    """(key points, soundness), the last of each in [0, 1]; None where one is missing."""
+    found = [[score for match in pattern.finditer(text) if (score := _score(match)) is not None] for pattern in _SCORES]
+    return (found[0][-1], found[1][-1]) if all(found) else None
+
+
+def _score(found: re.Match[str]) -> float | None:
+    """The number, with a point or a comma; None where it is no share of one."""
+    score = float((found["value"] or found["below"]).replace(",", "."))
+    return score if score <= 1 and float(found["of"] or 1) == 1 else None
 
 
 def write_rating(key_points: float, soundness: float) -> str:

@@ -41,13 +41,15 @@ def merge(sizes: Mapping[str, int], vectors: np.ndarray, threshold: float) -> li
     names = list(sizes)
     order = sorted(range(len(names)), key=lambda n: (-sizes[names[n]], names[n]))
     stays: list[int] = []
+    of_those = np.empty_like(vectors)  # their vectors, in front: thousands of topics are not copied for each
     found: list[Merged] = []
     for topic in order:
         if stays:
-            similar = vectors[stays] @ vectors[topic]
+            similar = of_those[: len(stays)] @ vectors[topic]
             nearest = int(similar.argmax())
             if similar[nearest] >= threshold - ROUNDING:
                 found.append(Merged(names[topic], names[stays[nearest]], float(similar[nearest])))
                 continue
+        of_those[len(stays)] = vectors[topic]
         stays.append(topic)
     return found

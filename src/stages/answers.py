@@ -34,6 +34,11 @@ class Answers(AsksTeacher):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(self, 1, "samples")
+        self.check_calls(self.samples, "samples")
+        if self.samples > 1 and self.sampling.temperature == 0:
+            raise ValueError(
+                f"{self.samples} samples at temperature 0 are all the same, and agree: raise sampling.temperature"
+            )
 
     @property
     def task(self) -> str:

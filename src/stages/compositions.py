@@ -25,13 +25,14 @@ from src.stages.topics import MATRIX, TOPICS
 class Compositions(Stage):
     """Reads the inputs "seeds" and "topics"; writes the tables `prompts` and `compositions`, row beside row.
 
-    count: how many. topics: how many are drawn for each, one of these numbers.
+    count: how many. topics: how many are drawn for each, one of these numbers; fewer stay where none goes with them,
+        or where one comes again that has no other practice.
     draw: "cooccurrence" draws by which topics occur together, "random" each topic alike.
     with_key_points: False names the topics alone, for comparison.
     """
 
     kind: ClassVar[str] = "compositions"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     count: int
     topics: tuple[int, ...] = (2, 3)
@@ -75,8 +76,12 @@ class Compositions(Stage):
     ) -> tuple[list[str], list[str]]:
         """Topics, and the ids of their practices. The first draws of a larger `count` are those of a smaller one."""
         rng = Random(seed_from("composition", self.data_seed, number))
-        topics = [names[topic] for topic in draw_topics(matrix, rng.choice(self.topics), rng)]
-        return topics, [rng.choice(by_topic[topic]) for topic in topics]
+        practices: dict[str, str] = {}  # by id, the topic of each
+        for topic in draw_topics(matrix, rng.choice(self.topics), rng):
+            left = [id for id in by_topic[names[topic]] if id not in practices]
+            if left:  # a topic that comes again shows another practice, or none
+                practices[rng.choice(left)] = names[topic]
+        return list(practices.values()), list(practices)
 
 
 def _composed(

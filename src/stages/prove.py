@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from src.checking.base import Checker, CheckVerdict, Task
@@ -18,6 +18,8 @@ from src.core.records import STUDENT, Prediction, Problem, content_id, seed_from
 from src.core.stage import Stage, StageContext, Upstream
 from src.evaluation.requests import Answer
 from src.generation.base import Completion, Generator, Request, Sampling, Session
+from src.modeling.estimate import writing_cost
+from src.modeling.shape import Shape
 from src.stages.theorems import (
     check_language,
     goal,
@@ -29,8 +31,6 @@ from src.stages.theorems import (
 from src.text.parsing import plain_prompt
 from src.theorems.posed import MISSING, WRONG, Posed, Split, posed_problems
 
-SIDES = (False, True)  # the statement, and its negation
-
 
 @dataclass(frozen=True)
 class Prove(Stage):
@@ -39,10 +39,11 @@ class Prove(Stage):
 
     attempts: at each side; negations: whether the negation is tried; round: of the loop, for seeds and records. What an
     input whose name begins with "earlier" has settled is not tried again.
+    shape, expected_tokens: for a plan: how big the model is, and how much it will write.
     """
 
     kind: ClassVar[str] = "prove"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     heavy: ClassVar[bool] = True
 
     checker: Checker
@@ -53,14 +54,41 @@ class Prove(Stage):
     max_tokens: int = 64
     round: int = 1
     data_seed: int = 0
+    shape: Shape | None = field(
+        default=None, metadata=not_in_key("how big the model is, for a plan: its name says which it is")
+    )
+    expected_tokens: float | None = field(
+        default=None, metadata=not_in_key("a guess at rows that are not there yet, for a plan")
+    )
 
     def __post_init__(self) -> None:
         at_least(self, 1, "attempts", "max_tokens", "round")
+        at_least(self, 0, "temperature")
         if self.attempts > 1 and self.temperature == 0:
             raise ValueError(f"{self.attempts} attempts at temperature 0 are all the same: raise the temperature")
 
     def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
         return inputs["statements"].rows
+
+    def expecting(self, inputs: Mapping[str, Upstream]) -> Stage:
+        """As if no statement were settled before the last attempt, and every text were as long as it may be."""
+        rows = inputs["statements"].rows
+        if self.expected_tokens is not None or rows is None:
+            return self
+        return replace(self, expected_tokens=float(rows * len(self.sides) * self.attempts * self.max_tokens))
+
+    def estimate(self) -> dict[str, float]:
+        known = self.expected_tokens
+        return {} if known is None else writing_cost(known, self.shape, self.engine.devices)
+
+    @property
+    def uncounted(self) -> str:
+        return "" if self.estimate() else "as many proofs as there are statements"
+
+    @property
+    def sides(self) -> tuple[bool, ...]:
+        """Whether it is the negation that is tried."""
+        return (False, True) if self.negations else (False,)
 
     def run(self, ctx: StageContext) -> None:
         rows = list(ctx.inputs["statements"].table("statements", Posed))
@@ -79,10 +107,9 @@ class Prove(Stage):
     def _search(self, ctx: StageContext, todo: Sequence[Posed]) -> dict[str, Problem]:
         """The first accepted proof of each statement, in the statements' order."""
         proofs: dict[str, Problem] = {}
-        sides = SIDES if self.negations else SIDES[:1]
         with ProofAsking(ctx, self.engine, self.checker) as asking:
             for attempt in range(self.attempts):
-                left = [(row, side) for row in todo if row.id not in proofs for side in sides]
+                left = [(row, side) for row in todo if row.id not in proofs for side in self.sides]
                 answers = asking.answers([self._request(row, side, attempt) for row, side in left])
                 written = (self.checker.proof_in(answer.text) for answer in answers)
                 tasks = [(row, side, text) for (row, side), text in zip(left, written, strict=True)]
@@ -109,10 +136,11 @@ class ExamineProver(Stage):
     n: statements of each kind; samples: proofs of each. library: theorems in Lean instead of the families'; the first
         `n` are asked.
     label: of the model: `records.BASE` before the first round, whose answers an input "baseline" brings along.
+    shape: how big the model is, for a plan.
     """
 
     kind: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     heavy: ClassVar[bool] = True
 
     checker: Checker
@@ -124,16 +152,20 @@ class ExamineProver(Stage):
     label: str = STUDENT
     data_seed: int = 0
     library: str | None = field(default=None, metadata=not_in_key("its content is in identity()"))
+    shape: Shape | None = field(
+        default=None, metadata=not_in_key("how big the model is, for a plan: its name says which it is")
+    )
 
     def __post_init__(self) -> None:
         check_language(self.checker, self.library)
         at_least(self, 1, "n", "samples", "max_tokens")
+        at_least(self, 0, "temperature")
         if self.samples > 1 and self.temperature == 0:
             raise ValueError(f"{self.samples} samples at temperature 0 are all the same: raise the temperature")
 
     def estimate(self) -> dict[str, float]:
         exams = 1 if self.library else len(EXAMS)
-        return {"tokens": float(exams * self.n * self.samples * self.max_tokens)}
+        return writing_cost(float(exams * self.n * self.samples * self.max_tokens), self.shape, self.engine.devices)
 
     def identity(self) -> dict[str, str]:
         return library_identity(self.library)

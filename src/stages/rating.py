@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby, islice
 from statistics import fmean
@@ -18,7 +18,7 @@ from src.core.store import write_json
 from src.keypoints.asking import rate_prompt, read_rating
 from src.keypoints.records import KeyPointQuestion, Rating
 from src.stages.asking import Ask
-from src.stages.teacher import BEYOND_CALLS, AsksTeacher
+from src.stages.teacher import BEYOND_CALLS, CUT_OFF, AsksTeacher
 
 HISTOGRAM = "ratings.json"  # {"edges": [21 numbers], table of what is rated: [20 counts]} of the rows' scores
 BINS = 20
@@ -64,6 +64,7 @@ class Rate(AsksTeacher, Generic[Row]):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(self, 1, "raters")
+        self.check_calls(self.raters, "raters")
         if not 0 <= self.least <= 1:
             raise ValueError(f"least must lie in [0, 1], not {self.least}")
 
@@ -85,18 +86,30 @@ class Rate(AsksTeacher, Generic[Row]):
         ctx.tally.enter(there)
         ctx.tally.reject(BEYOND_CALLS, there - rated)
         asks = (self._ask(row, rater) for row in self._rows(ctx, rated) for rater in range(self.raters))
-        texts = self.texts(ctx, asks, rated * self.raters, tallied=False)
-        write_table(ctx.out / "ratings", self.rating, (r for text in texts if (r := self.read(text)) is not None))
+        texts, cut_off = self.texts(ctx, asks, rated * self.raters, tallied=False), set[str]()
+        write_table(ctx.out / "ratings", self.rating, self._ratings(texts, cut_off))
         scores = self._scores(ctx)
-        write_table(ctx.out / self.table, self.record, self.kept(ctx, self._rows(ctx, rated), scores))
+
+        def reason(row: Row) -> str | None:
+            return self._reason(scores.get(row.id), row.id in cut_off)
+
+        write_table(ctx.out / self.table, self.record, self.kept(ctx, self._rows(ctx, rated), reason))
         counts, edges = np.histogram(list(scores.values()), bins=BINS, range=(0, 1))
         write_json(ctx.out / HISTOGRAM, {"edges": edges.round(6).tolist(), self.table: counts.tolist()})
         ctx.summary |= {"mean_score": fmean(scores.values()) if scores else 0.0}
 
-    def reason(self, score: float | None) -> str | None:
+    def _ratings(self, texts: Iterable[Generation], cut_off: set[str]) -> Iterator[Given]:
+        """What the raters said; `cut_off` gains the rows of those that came to no end of it."""
+        for text in texts:
+            if (rating := self.read(text)) is not None:
+                yield rating
+            elif text.finish_reason == "length":
+                cut_off.add(row_of(text.id))
+
+    def _reason(self, score: float | None, cut_off: bool) -> str | None:
         """Why a row of this score is rejected; None for one that stays."""
         if score is None:
-            return "no rating that can be read"
+            return CUT_OFF if cut_off else "no rating that can be read"
         return f"rated below {self.least:g}" if score < self.least else None
 
     def _ask(self, row: Row, rater: int) -> Ask:
@@ -112,11 +125,11 @@ class Rate(AsksTeacher, Generic[Row]):
         by_row = groupby(ratings, key=lambda rating: row_of(rating.id))
         return {id: fmean(rating.score for rating in of_one) for id, of_one in by_row}
 
-    def kept(self, ctx: StageContext, rows: Iterable[Row], scores: Mapping[str, float]) -> Iterable[Row]:
-        """The rows that stay; the tally counts all."""
+    def kept(self, ctx: StageContext, rows: Iterable[Row], reason: Callable[[Row], str | None]) -> Iterable[Row]:
+        """The rows without a reason against them; the tally counts all."""
         for row in rows:
-            if reason := self.reason(scores.get(row.id)):
-                ctx.tally.reject(reason)
+            if why := reason(row):
+                ctx.tally.reject(why)
             else:
                 ctx.tally.keep()
                 yield row
@@ -134,7 +147,7 @@ class RateQuestions(Rate[KeyPointQuestion]):
     asked about the key points of the same practices all the same: does naming them help?"""
 
     kind: ClassVar[str] = "rating"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     tokens_a_prompt: ClassVar[int] = 300
     table: ClassVar[str] = "questions"
     record: ClassVar[type] = KeyPointQuestion

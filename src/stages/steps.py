@@ -78,9 +78,10 @@ class StepData(Stage):
         if unknown or (self.names is not None and not self.names):
             there = ", ".join(self.benchmarks)
             raise ValueError(f"names must be of the benchmarks {there}, not {', '.join(unknown) or 'none'}")
-        for name in ("planted", "tested"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
+        if not 0 <= self.planted <= 1:
+            raise ValueError(f"planted must lie in [0, 1], not {self.planted}")
+        if not 0 <= self.tested < 1:
+            raise ValueError(f"tested must lie in [0, 1), so that steps are left to train on, not {self.tested}")
         if self.prompting in ("program", "tool"):
             raise ValueError(f"prompting={self.prompting} asks for programs, which have no steps")
 

@@ -44,6 +44,11 @@ class AsksTeacher(Stage):
         if not 0 <= self.max_failed <= 1:
             raise ValueError(f"max_failed must lie in [0, 1], not {self.max_failed}")
 
+    def check_calls(self, a_row: int, option: str) -> None:
+        """Raises ValueError where the calls do not reach for one row."""
+        if self.calls is not None and self.calls < a_row:
+            raise ValueError(f"calls must be at least {option}={a_row}, which a single row takes, not {self.calls}")
+
     @property
     @abstractmethod
     def task(self) -> str:

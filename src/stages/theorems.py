@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -83,7 +83,7 @@ def library_identity(*libraries: str | None) -> dict[str, str]:
 
 def claim(row: Posed) -> str:
     """What a row claims, whatever it is called and however it is laid out."""
-    return " ".join(f"{row.context} {row.variables} : {row.conclusion}".split())
+    return " ".join(" ".join((row.context, row.variables, ":", *row.hypotheses, row.conclusion)).split())
 
 
 def claims_of(library: str | None) -> set[str]:
@@ -225,7 +225,7 @@ class RateStatements(Rate[Posed]):
     """
 
     kind: ClassVar[str] = "statement_rating"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     tokens_a_prompt: ClassVar[int] = 300
     table: ClassVar[str] = "statements"
     record: ClassVar[type] = Posed
@@ -256,9 +256,9 @@ class RateStatements(Rate[Posed]):
         grade = read_grade(text.text)
         return StatementRating(text.id, row_of(text.id), grade) if grade else None
 
-    def kept(self, ctx: StageContext, rows: Iterable[Posed], scores: Mapping[str, float]) -> Iterable[Posed]:
+    def kept(self, ctx: StageContext, rows: Iterable[Posed], reason: Callable[[Posed], str | None]) -> Iterable[Posed]:
         rows = list(rows)
-        low = {row.id: reason for row in rows if (reason := self.reason(scores.get(row.id)))}
+        low = {row.id: why for row in rows if (why := reason(row))}
         judge_filter(ctx, "rating", rows, set(low), TRIVIAL)
         return sift(ctx, self.checker, rows, low if self.reject else {})
 

@@ -59,7 +59,7 @@ class Topics(Stage):
         matrix = cooccurrence(_by_problem(kept, topics), len(topics), self.many)
         write_table(ctx.out / "practices", Practice, kept)
         np.save(ctx.out / MATRIX, matrix)
-        write_json(ctx.out / TOPICS, [_told(topic, kept, merged) for topic in topics])
+        write_json(ctx.out / TOPICS, list(_told(topics, kept, merged)))
         lines = (json.dumps(asdict(each), ensure_ascii=False) for each in sorted(merged, key=lambda m: m.similarity))
         (ctx.out / MERGED).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         ctx.summary["alone"] = int((matrix.sum(axis=1) == 0).sum())
@@ -95,12 +95,19 @@ def _by_problem(practices: list[Practice], topics: list[str]) -> Iterator[dict[i
     yield from by_problem.values()
 
 
-def _told(topic: str, practices: list[Practice], merged: list[Merged]) -> dict[str, object]:
-    """A row of `topics.json`."""
-    of_topic = [practice for practice in practices if practice.topic == topic]
-    return {
-        "topic": topic,
-        "problems": len(of_topic),
-        "key_points": len({point for practice in of_topic for point in practice.key_points}),
-        "merged": [each.topic for each in merged if each.into == topic],
-    }
+def _told(topics: list[str], practices: list[Practice], merged: list[Merged]) -> Iterator[dict[str, object]]:
+    """The rows of `topics.json`."""
+    of_topic: dict[str, list[Practice]] = {topic: [] for topic in topics}
+    for practice in practices:
+        of_topic[practice.topic].append(practice)
+    gave_way: dict[str, list[str]] = {topic: [] for topic in topics}
+    for each in merged:
+        gave_way[each.into].append(each.topic)
+    for topic, of_one in of_topic.items():
+        key_points = {point for practice in of_one for point in practice.key_points}
+        yield {
+            "topic": topic,
+            "problems": len(of_one),
+            "key_points": len(key_points),
+            "merged": gave_way[topic],
+        }

@@ -12,6 +12,8 @@ from src.core.fingerprint import not_in_key
 from src.core.records import content_id, seed_from, write_table
 from src.core.stage import Stage, StageContext, Upstream
 from src.generation.base import Generator, Request, Sampling
+from src.modeling.estimate import writing_cost
+from src.modeling.shape import Shape
 from src.stages.prove import ProofAsking
 from src.stages.theorems import claim, claims_of, library_identity, stated, translation_question
 from src.text.parsing import plain_prompt
@@ -25,10 +27,11 @@ class Translate(Stage):
     exam asks. The summary tells how many say what was meant, as far as it was the same formula.
 
     held_out: a library that an exam asks, as in `theorems`.
+    shape, expected_tokens: for a plan: how big the model is, and how much it will write.
     """
 
     kind: ClassVar[str] = "translate"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 3
     heavy: ClassVar[bool] = True
 
     checker: Checker
@@ -37,12 +40,34 @@ class Translate(Stage):
     max_tokens: int = 200
     data_seed: int = 0
     held_out: str | None = field(default=None, metadata=not_in_key("its content is in identity()"))
+    shape: Shape | None = field(
+        default=None, metadata=not_in_key("how big the model is, for a plan: its name says which it is")
+    )
+    expected_tokens: float | None = field(
+        default=None, metadata=not_in_key("a guess at rows that are not there yet, for a plan")
+    )
 
     def __post_init__(self) -> None:
         at_least(self, 1, "max_tokens")
+        at_least(self, 0, "temperature")
 
     def rows_at_most(self, inputs: Mapping[str, Upstream]) -> int | None:
         return inputs["statements"].rows
+
+    def expecting(self, inputs: Mapping[str, Upstream]) -> Stage:
+        rows = inputs["statements"].rows
+        if self.expected_tokens is not None or rows is None:
+            return self
+        return replace(self, expected_tokens=float(rows * self.max_tokens))
+
+    def estimate(self) -> dict[str, float]:
+        """As if every statement were as long as it may be."""
+        known = self.expected_tokens
+        return {} if known is None else writing_cost(known, self.shape, self.engine.devices)
+
+    @property
+    def uncounted(self) -> str:
+        return "" if self.estimate() else "as many texts as there are statements"
 
     def identity(self) -> dict[str, str]:
         return library_identity(self.held_out)

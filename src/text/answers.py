@@ -135,8 +135,24 @@ _LISTED = re.compile(
 )
 _LEAN_BLOCK = re.compile(r"```(?:lean4?|tactics)[ \t]*\n((?:(?!```)[\s\S])*)")
 _STATED = re.compile(r"^(?:theorem|lemma|example|instance|(?:noncomputable )?def)\b", re.MULTILINE)
+_DECLARES = re.compile(  # a text that begins with commands, not with tactics
+    r"(?:\s*(?:--[^\n]*|/-(?:(?!-/)[\s\S])*-/))*\s*(?:@\[|(?:theorem|lemma|example|instance|def|abbrev|noncomputable|private"
+    r"|import|open|set_option|namespace|section|universe|variable|local|attribute)\b)"
+)
+_ANOTHER_THEOREM = re.compile(
+    r"^(?:@\[[^\]\n]*\]\s*)?(?:theorem|lemma|example|instance|(?:noncomputable )?def)\b",
+    re.MULTILINE,
+)
 _PROOF_OPENING = re.compile(r":=\s*by\b[ \t]*\n?")
 _OPERATOR = re.compile(r"[+\-*/×÷−·]")
+_LATEX_SIGNS = {
+    "*": re.compile(r"\\(?:times|cdot)(?![A-Za-z])"),
+    "/": re.compile(r"\\div(?![A-Za-z])"),
+    "": re.compile(r"\\(?:left|right)(?![A-Za-z])"),
+    " ": re.compile(r"\\[,;:!() ]"),
+}
+MAX_FRACTIONS = 4  # one in the other
+_FRACTION_OF_SUMS = re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}")
 _ARITHMETIC = re.compile(r"[0-9(][0-9+\-*/()×÷−· ]*+")
 _OPTION = re.compile(
     r"\W*(?:(?:the\s+)?(?:correct\s+)?(?:option|choice|answer)\W*(?:is\W*)?)?([A-Za-z])(?![A-Za-z0-9'’])", re.I
@@ -606,9 +622,18 @@ def _text(text: str) -> str | None:
 
 def _puzzle(text: str) -> str | None:
     marked = _marked_puzzle(text)
-    plain = text if marked is None else marked.replace("\\times", "*").replace("\\div", "/")
+    plain = _without_latex(text if marked is None else marked)
     found = (run.rstrip("+-*/×÷−· (") for run in _ARITHMETIC.findall(plain))
     return next(iter(deque((run for run in found if _OPERATOR.search(run)), maxlen=1)), marked)
+
+
+def _without_latex(arithmetic: str) -> str:
+    """Arithmetic as it is typed: `(8-5)*10/(2)` for LaTeX's `\\left(8-5\\right) \\cdot \\frac{10}{2}`."""
+    for sign, commands in _LATEX_SIGNS.items():
+        arithmetic = commands.sub(sign, arithmetic)
+    for _ in range(MAX_FRACTIONS):
+        arithmetic = _FRACTION_OF_SUMS.sub(r"(\1)/(\2)", arithmetic)
+    return arithmetic
 
 
 def _first_line(text: str) -> str | None:
@@ -623,9 +648,15 @@ def _marked_puzzle(text: str) -> str | None:
 
 
 def _proof(text: str) -> str | None:
-    """The tactics, whether or not the theorem is stated before them once more."""
+    """The tactics, whether or not the theorem is stated before them once more; where they come first, what is stated
+    behind them is another theorem."""
     blocks = _LEAN_BLOCK.findall(text[-TAIL_CHARS - MAX_PROOF_CHARS :])
     code = blocks[-1] if blocks else next((piece for piece in text.split("```") if piece.strip()), "")
+    if not _DECLARES.match(code):
+        if another := _ANOTHER_THEOREM.search(code):
+            code = code[: another.start()].rstrip()
+            code = code[: code.rfind("/--")] if code.endswith("-/") and "/--" in code else code
+        return textwrap.dedent(code).strip("\n")
     stated = _last(_STATED.finditer(code))
     opening = _PROOF_OPENING.search(code, stated.end()) if stated else None
     return textwrap.dedent(code[opening.end() :] if opening else code).strip("\n")

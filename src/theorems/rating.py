@@ -25,7 +25,11 @@ Statement:
 
 End with the line "Grade: GRADE"."""
 
-_GRADE = re.compile(r"\bgrade[\s*_]*:[\s*_]*(poor|fair|above[ -]average|good|excellent)[\s*_.]*$", re.I | re.M)
+_GRADE = re.compile(
+    r"\bgrade[\s*_\"]*[:：][\s*_\"'`(\[<]*(poor|fair|above[ _-]+average|good|excellent)"
+    r"(?:[\s*_\"'`)\]>}.!]*|\s*(?:\([^()\n]*\)|[;–—][^\n]*)\.?)$",
+    re.I | re.M,
+)
 _IN_SCOPE = re.compile(r"^\((.*)\)%\w+$")  # Rocq's mark of a formula about rationals
 _NAME = re.compile(r"\b(?!mod\b)[A-Za-z_]\w*")
 
@@ -48,9 +52,9 @@ def grade_prompt(language: str, statement: str) -> str:
 
 
 def read_grade(text: str) -> str | None:
-    """The last grade that stands at the end of its line; None where there is none."""
+    """The last grade that ends its line, but for a remark in brackets or behind a dash; None where there is none."""
     found = _GRADE.findall(text)
-    return found[-1].lower().replace("-", " ") if found else None
+    return re.sub(r"[ _-]+", " ", found[-1].lower()) if found else None
 
 
 def write_grade(grade: str) -> str:

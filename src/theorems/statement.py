@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Statement:
-    """For all `variables` (a binder list such as "x y : Z"), the `hypotheses` imply the `conclusion`. The parts are in
-    the language of the checker."""
+    """For all `variables` (a binder list such as "x y : Z"; of several quantifiers what stands behind the first, up to
+    the last one's comma), the `hypotheses` imply the `conclusion`. The parts are in the language of the checker."""
 
     variables: str
     hypotheses: tuple[str, ...]

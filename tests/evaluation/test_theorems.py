@@ -165,6 +165,9 @@ def test_a_prover_is_asked_to_complete_the_code(tmp_path):
         "First an idea.\n```lean4\nintro h\nsimp [h]\n```\n",
         "```lean4\nimport Mathlib\n\ntheorem t (x : ℕ) : x = 0 → x + 0 = 0 := by\n  intro h\n  simp [h]\n```",
         "<think>\n```lean4\nsorry\n```\n</think>\n```tactics\nintro h\nsimp [h]\n```",
+        "  intro h\n  simp [h]\n\n/-- Another. -/\n@[simp] theorem u : 1 = 1 := by\n  rfl\n\nlemma v : 2 = 2 := by rfl",
+        "```lean4\n-- a helper\nlemma u : 1 = 1 := by rfl\n\n"
+        "theorem t (x : ℕ) : x = 0 → x + 0 = 0 := by\n  intro h\n  simp [h]\n```",
         "```lean4\nsorry\n```\nNo, better:\n```lean\nintro h\nsimp [h]\n```",
     ],
 )

@@ -43,10 +43,19 @@ def test_labels_that_are_written_are_read_back_each_point_once(labels):
         "## Topic 1: Geometry - Circles\n1. the centre\n2. the radius\n## Topic 2: Others - Story\n1) money",
         "Topic: Geometry - Circles\nKey points:\n- the centre\n- the radius\n- The centre\n\nTopic: Others - Story\n"
         " - money",
+        "- Topic: Geometry - Circles\n  - the centre\n  - the radius\n- Topic: Others - Story\n  - money",
+        "• **Topic 1：Geometry - Circles**\n\t◦ the centre\n\t◦ the radius\n• **Topic 2：Others - Story**\n\t– money",
+        "Topic: Geometry - Circles\n- Key point 1: the centre\n- **Key point 2:** the radius\n"
+        "Topic: Others - Story\n- Key points:\n  - money",
     ],
 )
 def test_labels_are_read_as_models_dress_them(text):
     assert read_labels(text) == {"Geometry - Circles": ["the centre", "the radius"], "Others - Story": ["money"]}
+
+
+def test_a_key_point_keeps_its_words_without_their_emphasis():
+    text = "Topic: Geometry\n- **Pythagoras**: a^2 + b^2 = c^2\n- Key points of a circle\n- 2**3 is 8"
+    assert read_labels(text) == {"Geometry": ["Pythagoras: a^2 + b^2 = c^2", "Key points of a circle", "2**3 is 8"]}
 
 
 @pytest.mark.parametrize("text", ["", "It is about circles.", "Topic: Circles", "- the radius"])
@@ -81,6 +90,15 @@ def test_a_question_stands_between_its_tags(text, question):
         ("Key points: 1.5\nSoundness: 0.5", None),
         ("Key points: 0.9\nSoundness: 1/10", None),
         ("Key points: good\nSoundness: 0.5", None),
+        ("Key points: 0,9\nSoundness: 0,85", (0.9, 0.85)),  # as in half of Europe
+        ("Key points: 0.9/1\nSoundness: 1.0 / 1.0", (0.9, 1.0)),
+        ("Key points: 1 out of 10\nSoundness: 1", None),
+        ("Key points: 1e-3\nSoundness: 1", None),
+        ("Key points: 90%\nSoundness: 1", None),
+        ('{"key_points": 0.9, "soundness": 0.95}', (0.9, 0.95)),
+        ("Key points (0-1): `0.9`\nSoundness score: **1**", (0.9, 1.0)),
+        ("Key points:\n0.9\n\nSoundness:\n**1.0**\n", (0.9, 1.0)),
+        ("Key points: 0.3\nSoundness: 0.8\n\nKey points:\n1. The radius is not needed.", (0.3, 0.8)),
     ],
 )
 def test_a_rating_is_two_numbers_between_0_and_1(text, scores):

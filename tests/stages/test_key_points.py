@@ -175,6 +175,11 @@ def test_compositions_show_a_practice_of_each_topic(tmp_path):
         assert all(f"Question {p.problem_id[-1]}?" in prompt.text for p in shown)
 
 
+def test_no_practice_is_shown_twice(tmp_path):
+    for each in rows(composed(tmp_path, topics=(3,)), "compositions", Composition):
+        assert len(set(each.practices)) == len(each.practices) == len(each.topics)
+
+
 def test_topics_at_random_go_together_whatever_the_problems_say(tmp_path):
     ctx = composed(tmp_path, draw="random")
     together = {tuple(sorted(set(each.topics))) for each in rows(ctx, "compositions", Composition)}
@@ -232,9 +237,10 @@ def rated(folder, scores, raters=1, **more):
 
 
 def test_the_lower_score_decides_and_what_cannot_be_read_goes(tmp_path):
-    ctx = rated(tmp_path, [[(1, 0.9)], [(1, 0.84)], [(0.5, 1)], ["good"], [(0.85, 0.85)]])
+    ctx = rated(tmp_path, [[(1, 0.9)], [(1, 0.84)], [(0.5, 1)], ["good"], [(0.85, 0.85)], ["The key points ..."]])
     assert [q.id for q in rows(ctx, "questions", KeyPointQuestion)] == ["q000", "q004"]
-    assert ctx.tally.rejected == {"rated below 0.85": 2, "no rating that can be read": 1}
+    unread = {"no rating that can be read": 1, "cut off at the token limit": 1}
+    assert ctx.tally.rejected == {"rated below 0.85": 2, **unread}
     histogram = json.loads((ctx.out / "ratings.json").read_text())
     assert sum(histogram["questions"]) == 4 and len(histogram["edges"]) == 21
 
@@ -387,7 +393,10 @@ def test_too_many_failures_stop_the_stage(tmp_path):
         (KeyPoints, {"max_failed": 2}),
         (RateQuestions, {"raters": 0}),
         (RateQuestions, {"least": 1.2}),
+        (RateQuestions, {"calls": 2, "raters": 3}),
         (Answers, {"samples": 0}),
+        (Answers, {"calls": 9}),
+        (Answers, {"sampling": Sampling(temperature=0)}),
     ],
 )
 def test_options_are_checked(stage, wrong):

@@ -10,6 +10,7 @@ from src.checking.lean import Lean
 from src.core.records import Prediction, Problem, read_table
 from src.stages.prove import ExamineProver, Prove
 from src.stages.theorems import Consistent, Theorems, WellFormed, goal
+from src.stages.translate import Translate
 from src.theorems.posed import Posed
 from tests.stages.test_theorems import Scripted, context
 
@@ -105,6 +106,13 @@ def test_theorems_of_a_library_are_filtered_proved_refuted_and_asked(checker, tm
         simple
     )
     assert simple.summary["theorems/cumulative"] == simple.summary["theorems/accuracy"] == 1.0
+
+
+@pytest.mark.parametrize("stage", [Prove, ExamineProver, Translate])
+def test_a_temperature_below_0_is_refused_before_the_model_is_started(checker, tmp_path, stage):
+    exam = {"library": library(tmp_path, "a", SOUND)} if stage is ExamineProver else {}
+    with pytest.raises(ValueError, match="temperature must be at least 0"):
+        stage(checker, Scripted({}, []), temperature=-0.1, **exam)
 
 
 def test_another_library_is_another_key(checker, tmp_path):

@@ -141,6 +141,11 @@ def test_names_of_no_benchmark_are_refused_with_those_there_are(sums, names, tol
         StepData(benchmarks={"a": sums, "b": sums}, engine=Slips(), names=names)
 
 
+def test_all_steps_kept_for_measuring_are_refused_before_any_is_written(sums):
+    with pytest.raises(ValueError, match="tested must lie in"):
+        StepData(benchmarks={"sums": sums}, engine=Slips(), tested=1.0)
+
+
 def test_the_steps_do_not_hang_on_where_the_engine_runs(sums):
     ids = [
         {

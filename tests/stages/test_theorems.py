@@ -11,10 +11,11 @@ import pytest
 
 from src.checking.rocq import Rocq
 from src.core.records import BASE, Prediction, Problem, read_table, write_table
-from src.core.stage import Artifact, StageContext
+from src.core.stage import Artifact, StageContext, Upstream
 from src.generation.base import Completion, Generator, Session
 from src.stages.prove import ExamineProver, Prove
 from src.stages.theorems import Consistent, Theorems, WellFormed, goal
+from src.stages.translate import Translate
 from src.theorems.posed import CONTRADICTORY, ILL_FORMED, MISSING, WRONG, Posed, posed_problems
 
 pytestmark = [
@@ -125,6 +126,18 @@ def test_statements_are_proved_and_refuted_and_what_holds_is_kept(filtered, tmp_
     again.tally.check()
     assert again.tally.rejected["settled in an earlier round"] == settled
     assert len(more) == 4 * (n - settled)
+
+
+def test_a_plan_tells_what_the_prover_writes_at_most():
+    checker, engine = Rocq(), Scripted({}, [])
+    statements = {"statements": Upstream(Theorems(checker, n=10), 10)}
+    both = Prove(checker, engine, attempts=4, max_tokens=64)
+    assert both.uncounted and not both.estimate()
+    assert both.expecting(statements).estimate() == {"tokens": 10 * 2 * 4 * 64}
+    one = replace(both, negations=False).expecting(statements)
+    assert one.estimate() == {"tokens": 10 * 4 * 64} and not one.uncounted
+    asked = Translate(checker, engine, max_tokens=200).expecting(statements)
+    assert asked.estimate() == {"tokens": 10 * 200} and not asked.uncounted
 
 
 def test_a_killed_search_asks_nothing_twice(filtered, tmp_path):

@@ -43,6 +43,12 @@ def test_what_was_meant_is_told_from_what_was_not(tmp_path):
     assert len({row.id for row in (*made, *ROWS)}) == len(made) + len(ROWS)
 
 
+def test_statements_that_differ_in_their_hypotheses_alone_are_two(tmp_path):
+    answers = ["forall x : Z, 2 * x = 8 -> x = 4", "forall x : Z, 3 * x = 12 -> x = 4", "forall x : Z, x = 4"]
+    ctx = translated(tmp_path, answers, ROWS[:3])
+    assert [row.hypotheses for row in read_table(ctx.out / "statements", Posed)] == [["2 * x = 8"], ["3 * x = 12"], []]
+
+
 def test_a_statement_of_the_exam_is_not_taken_by_mistake(tmp_path):
     exam = posed_problems(5, seed=0, part="exam")
     ctx = translated(tmp_path, [stated(Rocq(), row) for row in exam], ROWS[:5])

@@ -10,6 +10,13 @@ from src.theorems.rating import GRADES, grade_prompt, is_trivial, read_grade, wr
         ("**Grade:** Above average.", "above average"),
         ("grade: above-average", "above average"),
         ("Grade: poor\nOn reflection:\n**Grade: fair**", "fair"),
+        ('{"grade": "Good"}', "good"),
+        ('"Grade": "good"', "good"),
+        ("Grade: [above_average]", "above average"),
+        ("Grade: good (it needs two ideas).", "good"),
+        ("Give one grade: excellent, good, above average, fair or poor", None),
+        ("**Grade**: Fair \u2013 it is routine", "fair"),
+        ("Grade: good or excellent", None),
         ("Grade: excellent / good / above average / fair / poor", None),  # the prompt's own line
         ("Grade: excellent work", None),
         ("It is good.", None),
