@@ -2,10 +2,11 @@
 
 A family of `families` has two to four wordings, which a real model knows by heart after a few hundred rows. Here a
 beginning, what happens then and a question are combined, about things, people, money to the cent and measures with
-decimals; beside them stand stories of which a part is missing, stories about two quantities, and plain sums. They
-follow the problem types of textbooks (Carpenter et al., Children's Mathematics, 1999; Riley, Greeno and Heller 1983):
-change, combine, compare, equal groups, in one to six steps. No exam asks them, the offline teacher of key-point-driven
-synthesis does not know them, and only `problems.composed` has a teacher write them.
+decimals; beside them stand stories of which a part is missing, stories about two quantities, stories with more numbers
+than they need, and plain sums. They follow the problem types of textbooks (Carpenter et al., Children's Mathematics,
+1999; Riley, Greeno and Heller 1983): change, combine, compare, equal groups, in one to six steps. No exam asks them,
+the offline teacher of key-point-driven synthesis does not know them, and only `problems.composed` has a teacher write
+them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,17 @@ from random import Random
 from types import ModuleType
 
 from src.core.records import seed_from
-from src.generation.procedural.composed import large, measures, money, people, reckoning, relations, things, unknowns
+from src.generation.procedural.composed import (
+    extraneous,
+    large,
+    measures,
+    money,
+    people,
+    reckoning,
+    relations,
+    things,
+    unknowns,
+)
 from src.generation.procedural.composed.story import STAGE as STAGE
 from src.generation.procedural.composed.story import Part, told
 from src.generation.procedural.family import Family
@@ -33,6 +44,7 @@ WEIGHTS = {
     "measures": 3,
     "unknowns": 4,
     "relations": 6,
+    "extraneous": 6,
     "reckoning": 3,
 }
 OF_TWO_CHANGES = 60  # families of stories in which two things happen, drawn from all of them
@@ -52,6 +64,7 @@ def worlds() -> Worlds:
         "measures": tuple(_of_measures()),
         "unknowns": _written(unknowns),
         "relations": _written(relations),
+        "extraneous": _written(extraneous),
         "reckoning": _written(reckoning),
     }
 
