@@ -1,4 +1,5 @@
-"""Stories that name more numbers than they need: which ones count, the question says.
+"""Stories that name more numbers than they need: which ones count, the question says. One that is told like others
+needs them all.
 
 Who has read only stories of which every number counts reckons with all that stand there, whatever is asked (Patel et
 al. 2021, arXiv 2103.07191). Textbooks call this extraneous information.
