@@ -228,10 +228,12 @@ class _Composer:
 
 def _check_one_value(parsed: Sequence[Override], mistakes: Mistakes) -> None:
     """Note options that are given two values, by one name typed twice, of which Hydra takes the last without a word, or
-    by the full and the plain name."""
+    by the full and the plain name. What is taken away may be given anew: `~x ++x={a: 1}`."""
     given: dict[str, Override] = {}
     for override in parsed:
-        if (before := given.setdefault(override.get_key_element().lstrip("+~"), override)) is not override:
+        if override.is_delete():
+            continue
+        if (before := given.setdefault(override.get_key_element().lstrip("+"), override)) is not override:
             _check_alike(before, override, mistakes)
     for full, override in given.items():
         if found := FULL_NAME.fullmatch(full):

@@ -106,7 +106,7 @@ _TOPIC = re.compile(
     rf"^[\s#_>\d.){_BULLET}]*topic(?:\s*\d+)?[\s*_]*[:：][\s*_]*(?P<name>.*?)[\s*_:：]*$", re.IGNORECASE
 )
 _POINT = re.compile(rf"^\s*(?:[{_BULLET}]|\(?\d{{1,2}}[.)])\s+(?P<point>.*?)\s*$")
-_POINT_LABEL = re.compile(r"^[*_]*key[ -]?points?(?:\s*\d+)?[\s*_]*[:：][\s*_]*", re.IGNORECASE)
+_POINT_LABEL = re.compile(r"^[*_]*key[ -]?points?(?:\s*\d+)?[\s*_]*(?:[:：][\s*_]*|$)", re.IGNORECASE)
 _EMPHASIS = re.compile(r"^(\*\*|__)(.+?)\1")
 _QUESTION = re.compile(r"<q>(.*?)</q>", re.IGNORECASE | re.DOTALL)
 _DRESS = r"[ \t*_\"'`$]*"  # of a number: mark-up and quotes

@@ -68,7 +68,7 @@ class Clean(Stage):
     """
 
     kind: ClassVar[str] = "clean"
-    version: ClassVar[int] = 14
+    version: ClassVar[int] = 15
 
     rules: Rules | None = field(default_factory=Rules)
     duplicates: Duplicates | None = field(default_factory=Duplicates)

@@ -39,7 +39,7 @@ class Consensus(Stage):
     """
 
     kind: ClassVar[str] = "consensus"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
 
     arithmetic: bool = True
     most_parts: int = 3

@@ -50,7 +50,7 @@ class Distil(Stage):
     """
 
     kind: ClassVar[str] = "distil"
-    version: ClassVar[int] = 10
+    version: ClassVar[int] = 11
 
     teacher: Generator
     calls: int

@@ -70,7 +70,7 @@ class Evaluate(Stage):
     """
 
     kind: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 9
+    version: ClassVar[int] = 10
     heavy: ClassVar[bool] = True
 
     benchmarks: dict[str, Benchmark]

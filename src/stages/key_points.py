@@ -19,7 +19,7 @@ class KeyPoints(AsksTeacher):
     """Reads the `problems` of the input "seeds"; writes the table `practices`, a row for each topic of a problem."""
 
     kind: ClassVar[str] = "key_points"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     tokens_a_prompt: ClassVar[int] = 450
 
     @property

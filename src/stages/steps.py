@@ -47,7 +47,7 @@ class StepData(Stage):
     """
 
     kind: ClassVar[str] = "steps"
-    version: ClassVar[int] = 9
+    version: ClassVar[int] = 10
     heavy: ClassVar[bool] = True
 
     benchmarks: dict[str, Benchmark]

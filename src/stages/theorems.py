@@ -225,7 +225,7 @@ class RateStatements(Rate[Posed]):
     """
 
     kind: ClassVar[str] = "statement_rating"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     tokens_a_prompt: ClassVar[int] = 300
     table: ClassVar[str] = "statements"
     record: ClassVar[type] = Posed

@@ -58,10 +58,13 @@ _BEFORE = re.compile(
     r"|\\(?!(?:q?quad|implies|iff|[rR]ightarrow|to|text|item|displaystyle|therefore|because)\b)[a-zA-Z]+\s*$"
     r"|\b(?:sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|root|floor|ceil|abs|gcd|lcm|max|min|det|choose)\s*$"
 )
-_IN_ALL = re.compile(  # "for a total of 20 + 4 + 5 = 29"; but not "half of a total of 3 + 4 = 7"
-    r"(?<!\bof )(?<!\bhalf )(?<!\btwice )(?<!\bdouble )\b(?:a|an|the)\s+(?:[a-z]{2,12}\s+)?"
+_IN_ALL = re.compile(  # "for a total of 20 + 4 + 5 = 29"; but not "half of a total of 3 + 4", "twice the sum of 3 + 4"
+    r"(?:^|(?<!\S)(?!\S*\b(?:off?|by|than|over|times|minus|half|twice|thrice|(?:doubl|tripl|quadrupl|squar|cub|halv)\w+"
+    r"|thirds?|fourths?|quarters?|fifths?|sixths?|eighths?|tenths?)\s)\S*[A-Za-z.,:;!?)]\s+)"
+    r"(?:an?|the)\s+(?!average|mean)(?:[a-z]{2,12}\s+)?"
     r"(?:total|profit|cost|distance|amount|income|salary|bill|price|weight|sum|speed|rate|length|discount|fee|loss|revenue"
-    r"|raise|score|number)\s+of\s+$"
+    r"|raise|score|number)\s+of\s+$",
+    re.IGNORECASE,
 )
 _VARIABLE = re.compile(r"(?<![A-Za-z])[A-Za-z]\s*$")  # before "- 3 + 1 = 5": the rest of "x - 3 + 1 = 5"
 _AND, _PROPER = re.compile(r"\d\s+and\s*$"), re.compile(r"\(?(\d+) ?/ ?(\d+)\)? ?[=≈]")  # "12 * 1 and 1/4 = 15"

@@ -2,7 +2,8 @@
 
 What they agree on is narrow, for "90 minutes - 1 hour = 30 minutes", "20 minutes * 6 = 2 hours" and "2 pairs + 1 sock =
 5 socks" are right: terms that are added have one unit, and a product's or quotient's unit is one of those that it was
-made of, where every unit that another is counted by ("60 miles per hour") is there to be cancelled.
+made of, where every unit that another is counted by ("60 miles per hour") is there to be cancelled. A result that goes
+on, "60 minutes = 1 hour" or "3 hours, 20 minutes", is not told from its unit.
 """
 
 from __future__ import annotations
@@ -12,22 +13,26 @@ import re
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,12})(?:\.\d{1,8})?%?(?:/\d{1,4}(?![\d.]))?|\.\d{1,8}"
 _NO_UNIT = (  # words that change a number, or join it to another
     r"(?!(?:of|and|or|to|in|is|are|by|as|at|for|on|with|if|so|the|an?|than|times|plus|minus|over|divided|multiplied"
-    r"|more|less|fewer|half|halves|thirds?|fourths?|quarters?|fifths?|dozens?|pairs?|hundreds?|thousands?|millions?"
-    r"|billions?|percent|squared|cubed|factorial|mod|modulo|remainder|am|pm|per)\b)"
+    r"|more|less|fewer|half|halves|thirds?|fourths?|quarters?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?"
+    r"|twelfths?|hundredths?|thousandths?|ones|tens|hundreds?|thousands?|millions?|billions?|dozens?|pairs?|couples?"
+    r"|score|gross|grand|percent|squared|cubed|factorial|mod|modulo|remainder|full|whole|complete|entire|am|pm"
+    r"|per|each|every)\b)"
 )
 _WORD = rf"{_NO_UNIT}[a-z]{{2,20}}"
-_UNIT = rf"(?:\ {_WORD}(?:\ {_WORD}){{0,2}})?(?:(?:\ ?/\ ?|\ per\ ){_WORD})?"
+_UNIT = rf"(?:\ {_WORD}(?:\ {_WORD}){{0,2}})?(?:(?:\ ?/\ ?|\ (?:per|an?|each|every)\ ){_WORD}|\ each)?"
 _TERM = rf"\$?(?:{_NUMBER}){_UNIT}"
 _OPERATOR = r"\ ?(?:[-+*/×÷·−–]|(?<=\ )x(?=\ ))\ ?"
-_MEASURED = re.compile(
-    rf"(?<![\w.,$/^%(])({_TERM}(?:{_OPERATOR}{_TERM}){{1,8}})(\ ?=\ ?)((?>{_TERM}))(?!\w|/|\.\d|\ (?:and\ )?\d)"
+_GOES_ON = (  # "60 minutes = 1 hour", "30 toys / 5", "3 hours, 20 minutes", "3 pizzas and a half"
+    r"\w|\.\d|\ ?[=≈/*×÷·&½¼¾⅓⅔]|\ ?[-+−–]\ ?[$\d]|\ x\ |,?\ (?:(?:and|plus|with)\ )?(?:\d|an?\b|one\b|half\b)"
 )
+_MEASURED = re.compile(rf"(?<![\w.,$/^%(])({_TERM}(?:{_OPERATOR}{_TERM}){{1,8}})(\ ?=\ ?)((?>{_TERM}))(?!{_GOES_ON})")
 _TERMS = re.compile(rf"(\$?)({_NUMBER})({_UNIT})")
-_BY = re.compile(r" ?/ ?| per ")
+_BY = re.compile(r" ?/ ?| (?:per|an?|each|every) ")
 _GOES_ON_FROM = re.compile(r"\d\ ?[a-z]+,?\ (?:and\ )?$")  # "3 hours 20 minutes - 30 minutes"
 _WORD_BEHIND = re.compile(r"\ [A-Za-z]")  # of a result whose unit may be one that is not known here
 _ADDED = re.compile(r"[-+−–]")
 _ASIDE = ("each", "apiece", "altogether", "total", "left", "now")
+_OF_LENGTHS = {"square", "cubic"}
 _IRREGULAR = {"feet": "foot", "children": "child", "people": "person", "men": "man", "women": "woman", "mice": "mouse"}
 
 
@@ -75,9 +80,13 @@ def _all_one(terms: list[_Term], result: _Term) -> bool:
 
 
 def _cancel(terms: list[_Term], result: _Term) -> bool:
-    """Whether a product or quotient has a unit that it was made of."""
+    """Whether a product or quotient has units that it was made of: 3 m * 400 cm are no 1,200 square meters."""
     made_of = {name for term in terms for name in (term.of, term.by) if name}
     there = {term.of for term in terms} | {result.by, *result.words}
-    return (not result.of or not made_of.isdisjoint(result.words)) and all(
-        term.by in there for term in terms if term.by
+    is_area = not _OF_LENGTHS.isdisjoint(result.words)
+    return (
+        (not result.of or not made_of.isdisjoint(result.words))
+        and (not result.by or result.by in made_of)
+        and all(term.by in there for term in terms if term.by)
+        and not (is_area and len({term.of for term in terms if term.of}) > 1)
     )

@@ -27,7 +27,7 @@ End with the line "Grade: GRADE"."""
 
 _GRADE = re.compile(
     r"\bgrade[\s*_\"]*[:：][\s*_\"'`(\[<]*(poor|fair|above[ _-]+average|good|excellent)"
-    r"(?:[\s*_\"'`)\]>}.!]*|\s*(?:\([^()\n]*\)|[;–—][^\n]*)\.?)$",
+    r"(?:[\s*_\"'`)\]>}.!]*|\s*(?:\([^()\n]*\)|[;–—](?:(?!grade\b)[^\n])*)\.?)$",
     re.I | re.M,
 )
 _IN_SCOPE = re.compile(r"^\((.*)\)%\w+$")  # Rocq's mark of a formula about rationals

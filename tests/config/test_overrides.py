@@ -147,6 +147,11 @@ def test_an_option_that_is_typed_twice_is_refused_instead_of_going_by_the_last(w
     assert mistakes[0] == f"{one} and {other}: two values of one option; take one of them away"
 
 
+def test_a_section_may_be_taken_away_and_given_anew():
+    found, mistakes = composed("~distil.sampling", "++distil.sampling={temperature: 0.5}")
+    assert not mistakes and found.jobs[0].distil.sampling == {"temperature": 0.5}
+
+
 def test_the_same_value_may_be_typed_twice():
     found, mistakes = composed("seed=3", "++seed=3", "distil.share=0.5", "++distil.share=0.5")
     assert not mistakes and [job.seed for job in found.jobs] == [3]

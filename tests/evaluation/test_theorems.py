@@ -12,6 +12,7 @@ from src.evaluation.prompting import Protocol
 from src.evaluation.theorems import read_library
 from src.text.answers import extract_answer
 from src.theorems.statement import Declaration
+from tests.watchdog import ends
 
 CONF = Path(__file__).parents[2] / "conf" / "benchmark"
 FILE = "import Mathlib\n\nset_option maxHeartbeats 0\n\nopen Nat Real\n\n"
@@ -168,11 +169,17 @@ def test_a_prover_is_asked_to_complete_the_code(tmp_path):
         "  intro h\n  simp [h]\n\n/-- Another. -/\n@[simp] theorem u : 1 = 1 := by\n  rfl\n\nlemma v : 2 = 2 := by rfl",
         "```lean4\n-- a helper\nlemma u : 1 = 1 := by rfl\n\n"
         "theorem t (x : ℕ) : x = 0 → x + 0 = 0 := by\n  intro h\n  simp [h]\n```",
+        '```lean4\n#check 1\nnotation "one" => 1\ntheorem t : 1 = 1 := by\n  intro h\n  simp [h]\n```',
         "```lean4\nsorry\n```\nNo, better:\n```lean\nintro h\nsimp [h]\n```",
     ],
 )
 def test_the_tactics_are_found_in_what_a_model_writes(text):
     assert extract_answer(text, "proof") == "intro h\nsimp [h]"
+
+
+def test_a_line_of_dashes_before_tactics_is_read_at_once():
+    with ends():
+        assert extract_answer(f"```lean4\n{'-' * 200}\nrfl\n```", "proof") == f"{'-' * 200}\nrfl"
 
 
 def test_indentation_within_a_proof_stays():

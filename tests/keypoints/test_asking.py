@@ -47,6 +47,7 @@ def test_labels_that_are_written_are_read_back_each_point_once(labels):
         "• **Topic 1：Geometry - Circles**\n\t◦ the centre\n\t◦ the radius\n• **Topic 2：Others - Story**\n\t– money",
         "Topic: Geometry - Circles\n- Key point 1: the centre\n- **Key point 2:** the radius\n"
         "Topic: Others - Story\n- Key points:\n  - money",
+        "Topic: Geometry - Circles\n- **Key points**\n  - the centre\n  - the radius\nTopic: Others - Story\n- money",
     ],
 )
 def test_labels_are_read_as_models_dress_them(text):

@@ -221,6 +221,7 @@ def test_what_is_wrong_in_every_reading_is_found(text, wrong):
         ("She pays 43 brownies x $3/brownie = $139 for them.", "43 * 3 = 139"),
         ("It takes 3/4 * 48 grains = 39 grains", "3/4 * 48 = 39"),
         ("for a total of 20+4+5 = $28 in all", "20+4+5 = 28"),
+        ("A total of 20+4+5 = $28 in all", "20+4+5 = 28"),
         ("He has a total of 4 teachers * 2 lessons each = 9 lessons", "4 * 2 = 9"),
         ("So 48/2 = <<48/2=24>>25 clips.", "48/2 = 25"),
         ("Golf balls:16/2=11", "16/2=11"),
@@ -238,7 +239,10 @@ def test_units_annotations_and_rounding_hide_no_error(text, wrong):
     "text",
     [
         "20% of a total of 50 + 5 = 15, half of a total of 20 + 5 = 15",
+        "3 times the sum of 2 + 4 = 18, two-thirds the total of 6 + 3 = 6, 20% off the price of 50 + 30 = 64",
+        "20 / the sum of 2 + 3 = 4, tripling the cost of 2 + 4 = 18, the average speed of 80 + 90 = 85",
         "0.33 * 9 = 3, 16.67 * 6 = 100, 0.3 * 9 = 3, 1.7 * 3 = 5, 0.14 * 7 = 1, 0.08 * 12 = 1",
+        "20 toys + 10 toys = 30 toys / 5 kids = 6 toys, 5 people * 2 slices = 10 slices / 8 slices per pizza = 1.25",
         "7.8^2 - 6.37^2 = 60.84 - 40.59 = 20.25",
         "It is 3:00 + 2 = 5, 12:30 + 45 = 75",
     ],

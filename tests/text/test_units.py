@@ -20,6 +20,7 @@ from tests.watchdog import ends
         ("1/2 cup + 1/4 cup = 3/4 cup", "1/2 + 1/4 = 3/4"),
         ("3 cookies * 4 = 12 cookies", "3 * 4 = 12"),
         ("4 teachers * 2 lessons each = 8 lessons", "4 * 2 = 8"),
+        ("$20 a day * 3 days = $60", "$20 * 3 = $60"),
     ],
 )
 def test_units_that_agree_are_left_out(text, bare):
@@ -44,6 +45,17 @@ def test_units_that_agree_are_left_out(text, bare):
         "7 pm + 3 hours = 10 pm",
         "100 people - 20% of people = 80 people",
         "5 boxes * 12 = 60 apples",
+        "20 minutes + 40 minutes = 60 minutes = 1 hour",
+        "500 grams * 4 = 2000 grams = 2 kilograms",
+        "3 hours / 2 = 1 hour, 30 minutes",
+        "7 pizzas - 3.5 pizzas = 3 pizzas and a half",
+        "7 cookies / 2 kids = 3 full cookies",
+        "2 tens + 3 tens = 50",
+        "3 eighths + 2 eighths = 5/8",
+        "1 mile / 2 minutes = 30 miles per hour",
+        "10 liters / 5 minutes = 120 liters an hour",
+        "60 miles / 2 hours = 1/2 mile every minute",
+        "3 meters * 400 centimeters = 12 square meters",
     ],
 )
 def test_sums_that_are_right_though_their_numbers_are_not_stay(text):
@@ -51,7 +63,9 @@ def test_sums_that_are_right_though_their_numbers_are_not_stay(text):
     assert check_arithmetic(text).wrong is None
 
 
-@pytest.mark.parametrize("piece", ["3 apples + ", "3 aa bb cc ", "3 apples per tree * ", "1,", "3 - ", "= 3 apples "])
+@pytest.mark.parametrize(
+    "piece", ["3 apples + ", "3 aa bb cc ", "3 apples per tree * ", "1,", "3 - ", "= 3 apples ", "3 aa each "]
+)
 def test_a_long_line_is_read_at_once(piece):
     with ends():
         without_units(piece * 20_000 + "= 7")

@@ -16,6 +16,7 @@ from src.theorems.rating import GRADES, grade_prompt, is_trivial, read_grade, wr
         ("Grade: good (it needs two ideas).", "good"),
         ("Give one grade: excellent, good, above average, fair or poor", None),
         ("**Grade**: Fair \u2013 it is routine", "fair"),
+        ("Grade: poor; on reflection, grade: good", "good"),
         ("Grade: good or excellent", None),
         ("Grade: excellent / good / above average / fair / poor", None),  # the prompt's own line
         ("Grade: excellent work", None),
