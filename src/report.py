@@ -27,6 +27,7 @@ def report(config: DictConfig) -> None:
 
     `quotes` writes the figures that a page quotes, and nothing else.
     """
+    from src.core.store import write_text
     from src.core.workspace import build_workspace
     from src.reporting.outcomes import benchmarks
     from src.reporting.quotes import has_quotes, quoted
@@ -42,7 +43,7 @@ def report(config: DictConfig) -> None:
                 f"'{path}' quotes no record.",
                 "Put two lines where a figure is to stand: <!-- from experiments/demo.md: Answer --> and <!-- end -->",
             )
-        path.write_text(quoted(path.read_text(encoding="utf-8"), path.parent), encoding="utf-8")
+        write_text(path, quoted(path.read_text(encoding="utf-8"), path.parent))
         return print(path)
     if OmegaConf.is_missing(config, "study"):
         known = ", ".join(studies(outputs))

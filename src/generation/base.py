@@ -31,9 +31,13 @@ class Sampling:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stop", tuple(self.stop))
-        at_least(self, 0, "temperature")
+        at_least(self, 0, "temperature", "top_k")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must lie in (0, 1], not {self.top_p}")
+        if not 0 <= self.min_p <= 1:
+            raise ValueError(f"min_p must lie in [0, 1], not {self.min_p}")
+        if not self.repetition_penalty > 0:
+            raise ValueError(f"repetition_penalty must be above 0, and 1 leaves it out, not {self.repetition_penalty}")
         at_least(self, 1, "max_tokens")
 
 

@@ -6,11 +6,11 @@ A pure function of what the stages left: the same store gives the same bytes, wh
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from pathlib import Path
 
 from src.core.errors import UserError
+from src.core.store import write_text
 from src.reporting import markdown, page
 from src.reporting.collect import Arm, Study, collect
 from src.reporting.plots import standalone
@@ -34,9 +34,9 @@ def write_report(outputs: Path, study: str, baseline: str | None = None) -> Path
     folder = outputs / "reports" / study
     folder.mkdir(parents=True, exist_ok=True)
     _write_markdown(view, folder, "report.md", "")
-    _replace(folder / "accuracy.csv", markdown.accuracy_csv(found))
-    _replace(folder / "stages.csv", markdown.stages_csv(found))
-    return _replace(folder / "index.html", page.render(view))
+    write_text(folder / "accuracy.csv", markdown.accuracy_csv(found))
+    write_text(folder / "stages.csv", markdown.stages_csv(found))
+    return write_text(folder / "index.html", page.render(view))
 
 
 def write_record(outputs: Path, study: str, folder: Path, baseline: str | None = None) -> Path:
@@ -52,7 +52,7 @@ def write_record(outputs: Path, study: str, folder: Path, baseline: str | None =
     _write_markdown(view, folder, path.name, f"{study}-")
     if by_hand:
         text = path.read_text(encoding="utf-8")
-        _replace(path, text.replace(markdown.UNFINISHED, f"{by_hand[0]}\n\n{markdown.UNFINISHED}", 1))
+        write_text(path, text.replace(markdown.UNFINISHED, f"{by_hand[0]}\n\n{markdown.UNFINISHED}", 1))
     return path
 
 
@@ -60,8 +60,8 @@ def _write_markdown(view: page.PageView, folder: Path, name: str, prefix: str) -
     """`prefix`: of the drawings' names, in a folder that holds several studies."""
     drawings = view.plots["arms"] or view.plots["accuracy"]
     for plot in drawings:
-        _replace(folder / f"{prefix}{plot.name}.svg", standalone(plot.svg))
-    return _replace(folder / name, markdown.report(view, drawings, prefix))
+        write_text(folder / f"{prefix}{plot.name}.svg", standalone(plot.svg))
+    return write_text(folder / name, markdown.report(view, drawings, prefix))
 
 
 def choose_baseline(study: Study, name: str | None) -> Arm:
@@ -76,10 +76,3 @@ def choose_baseline(study: Study, name: str | None) -> Arm:
         hint = f"Did you mean baseline={close[0]}? " if close else ""
         raise UserError(f"Study '{study.name}' has no arm '{name}'.", f"{hint}Its arms: {', '.join(names)}.")
     return study.arms[names.index(name)]
-
-
-def _replace(path: Path, text: str) -> Path:
-    """Write beside and rename: jobs of a parallel sweep may all write the report as they end."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    return beside.replace(path)
