@@ -115,7 +115,7 @@ def _usage(reply: Any, booked: Spent, provider: Provider) -> tuple[int, int, int
     usage = usage if isinstance(usage, dict) else {}
     prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
     total = _count(usage.get("total_tokens"))
-    if total is not None and prompt is not None:  # one that left out a zero, as of an answer that is all thoughts
+    if total is not None and prompt is not None and (completion is not None or total > prompt):
         completion = max(completion or 0, total - prompt)
     prompt = booked.prompt_tokens if prompt is None else prompt
     completion = booked.completion_tokens if completion is None else completion

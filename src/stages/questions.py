@@ -25,7 +25,7 @@ class Questions(AsksTeacher):
     """
 
     kind: ClassVar[str] = "questions"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     tokens_a_prompt: ClassVar[int] = 900
 
     @property

@@ -135,10 +135,10 @@ _LISTED = re.compile(
 )
 _LEAN_BLOCK = re.compile(r"```(?:lean4?|tactics)[ \t]*\n((?:(?!```)[\s\S])*)")
 _STATED = re.compile(r"^(?:theorem|lemma|example|instance|(?:noncomputable )?def)\b", re.MULTILINE)
-_DECLARES = re.compile(  # a text that begins with commands, not with tactics; possessive, or a line of "-" takes for ever
-    r"(?:\s*+(?:--[^\n]*+|/-(?:(?!-/)[\s\S])*+-/))*+\s*+(?:@\[|#|(?:theorem|lemma|example|instance|def|abbrev|noncomputable"
-    r"|private|protected|import|open|set_option|namespace|section|universe|variable|local|scoped|attribute|notation|macro"
-    r"|syntax|structure|inductive|class|axiom|end)\b)"
+_DECLARES = re.compile(  # begins with commands, not with tactics; possessive, or a line of "-" takes for ever
+    r"(?:\s*+(?:--[^\n]*+|/-(?:(?!-/)[\s\S])*+-/))*+\s*+(?:@\[|#|(?:theorem|lemma|example|instance|def|abbrev"
+    r"|noncomputable|private|protected|import|open|set_option|namespace|section|universe|variable|local|scoped|attribute"
+    r"|notation|macro|syntax|structure|inductive|class|axiom|end)\b)"
 )
 _ANOTHER_THEOREM = re.compile(
     r"^(?:@\[[^\]\n]*\]\s*)?(?:theorem|lemma|example|instance|(?:noncomputable )?def)\b",

@@ -94,7 +94,11 @@ class _Groups:
             if token in ("\\frac", "\\binom"):
                 self.at += 1
                 line = "/" if token == "\\frac" else token
-                pieces += [self.argument(""), line, self.argument(line)]
+                whole = f"{self.argument('')}{line}{self.argument(line)}"
+                if self.ahead() == "^" and not _UNIT.fullmatch(whole):  # \frac{3}{2}^n is (3/2)^n, and not 3/2^n
+                    self.note(whole)
+                    whole = f"({whole})"
+                pieces.append(whole)
                 before = ")"
             elif token in _OPENING and self.depth < DEEPEST:
                 pieces.append(self.group(before))

@@ -135,7 +135,8 @@ def test_no_write_ahead_log_where_several_hosts_may_write(tmp_path, monkeypatch)
     ("usage", "tokens"),
     [
         ({"prompt_tokens": 7, "total_tokens": 47}, (7, 40)),
-        ({"prompt_tokens": 7, "completion_tokens": None, "total_tokens": 7}, (7, 0)),
+        ({"prompt_tokens": 7, "completion_tokens": None, "total_tokens": 7}, (7, 500)),  # no text costs nothing
+        ({"prompt_tokens": 7, "total_tokens": 0}, (7, 500)),
         ({"prompt_tokens": 7}, (7, 500)),
         ({"completion_tokens": 3, "total_tokens": 10}, (90, 3)),
         ({"total_tokens": 10}, (90, 500)),
