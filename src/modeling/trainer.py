@@ -61,10 +61,10 @@ class Trainer:
         counts = ("devices", "nodes", "rows_per_device", "threads", "keep_checkpoints", "validations", "export_every")
         at_least(self, 1, *counts)
         at_least(self, 0, "checkpoint_minutes", "log_seconds")
-        if self.offload and (self.strategy != "fsdp" or self.devices * self.nodes == 1 or self.device == "cpu"):
+        if self.offload and (self.strategy != "fsdp" or self.devices * self.nodes == 1):
             raise ValueError(
-                f"offload moves the shards of a spread model off its cards: it wants strategy=fsdp and two devices or "
-                f"more, not strategy={self.strategy}, device={self.device} and {self.nodes} x {self.devices}"
+                f"offload moves the shards of a spread model: it wants strategy=fsdp and two devices or more, not "
+                f"strategy={self.strategy} and {self.nodes} x {self.devices}"
             )
 
     def on_one_device(self) -> Trainer:
