@@ -4,8 +4,8 @@ import pickle
 
 import pytest
 
-from src.core.records import Example, Prompt
 from src.core import row_files
+from src.core.records import Example, Prompt
 from src.core.row_files import NumbersById, RowFile, RowsById
 
 ROWS = [Example(id, "x", f"question {id}\n\u2028é", "answer " * i) for i, id in enumerate("cadb")]

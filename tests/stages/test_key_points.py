@@ -19,8 +19,8 @@ from src.generation.base import Completion, Generator, Sampling, Session
 from src.keypoints.asking import write_labels, write_rating
 from src.keypoints.records import Composition, KeyPointQuestion, Practice, Rating
 from src.stages import asking as asking_module
-from src.stages import sorting
 from src.stages import questions as questions_module
+from src.stages import sorting
 from src.stages.answers import Answers
 from src.stages.compositions import Compositions
 from src.stages.consensus import Consensus
