@@ -6,7 +6,6 @@ and writing starts on a fresh line. Two writers of one stage use two shards.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from src.core.seen import is_among
+from src.core.seen import id_digest, is_among
 
 
 class Ids:
@@ -27,20 +26,16 @@ class Ids:
     def __init__(self, ids: Iterable[str]):
         digests = bytearray()
         for id in ids:
-            digests += _digest(id)
+            digests += id_digest(id)
         ordered = np.frombuffer(digests, np.uint64)
         ordered.sort()  # in place: `np.unique` would take five times as much again on the way
         self._digests = ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered
 
     def __contains__(self, id: str) -> bool:
-        return is_among(self._digests, int.from_bytes(_digest(id), sys.byteorder))
+        return is_among(self._digests, int.from_bytes(id_digest(id), sys.byteorder))
 
     def __len__(self) -> int:
         return len(self._digests)
-
-
-def _digest(id: str) -> bytes:
-    return hashlib.blake2b(id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 class Journal:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
 AT_ONCE = 500_000  # numbers in a set of Python's, some 50 MB, before they join the others
@@ -26,6 +28,11 @@ class Seen:
             self._others = np.concatenate([self._others, last])
             self._others.sort()
         return True
+
+
+def id_digest(id: str) -> bytes:
+    """64 bits of an id, of whatever letters it is: the bytes of a number for `Seen`, in the machine's order."""
+    return hashlib.blake2b(id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def is_among(ordered: np.ndarray, number: int) -> bool:

@@ -14,6 +14,7 @@ from src.cleaning.consensus import Voting, agreement, answers_in, sub_questions
 from src.cleaning.sieve import WRONG_ARITHMETIC
 from src.core.checks import at_least
 from src.core.records import Generation, write_table
+from src.core.row_files import RowsById
 from src.core.stage import Stage, StageContext
 from src.core.store import write_json
 from src.keypoints.records import KeyPointQuestion
@@ -56,7 +57,8 @@ class Consensus(Stage):
         ctx.summary["questions"] = by_votes.total()
 
     def _all(self, ctx: StageContext, by_votes: Counter[int]) -> Iterator[Generation]:
-        questions = {question.id: question for question in ctx.inputs["questions"].table("questions", KeyPointQuestion)}
+        asked = ctx.inputs["questions"].table("questions", KeyPointQuestion)
+        questions = RowsById(ctx.work / "questions.rows", KeyPointQuestion, asked)
         answers = ctx.inputs["answers"]
         ctx.summary["questions_kept"] = 0
         with ctx.progress("consensus", total=answers.count("generations"), unit="solutions") as bar:

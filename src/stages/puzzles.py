@@ -27,7 +27,8 @@ PIECE = 1_024  # rows of one size that stand together in a mixed order
 
 @dataclass(frozen=True)
 class Puzzles(Stage):
-    """Writes the table `problems`: different puzzles, each size as often as the others.
+    """Writes the table `problems`: different puzzles, each size as often as the others, the first ones once
+    more where `rows` is no multiple of their number.
 
     rows: how many; share: only the first so many of them, and a larger share holds the smaller ones.
     order: "mixed" has a few of each size in turns; "by_size" all of the smallest first, for a curriculum with
@@ -38,7 +39,7 @@ class Puzzles(Stage):
     """
 
     kind: ClassVar[str] = "puzzles"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     rows: int
     space: PuzzleSpace = field(default_factory=PuzzleSpace)
@@ -79,13 +80,17 @@ class Puzzles(Stage):
 
     def _wanted(self) -> dict[int, int]:
         """Puzzles by size."""
-        each = self.rows // len(self.space.sizes)
-        return {size: max(1, round(self.share * each)) for size in self.space.sizes}
+        return self._spread(max(len(self.space.sizes), round(self.share * self.rows)))
+
+    def _spread(self, rows: int) -> dict[int, int]:
+        """By size; more rows are no fewer of any size, so that a larger share holds the smaller one."""
+        each, more = divmod(rows, len(self.space.sizes))
+        return {size: each + (place < more) for place, size in enumerate(self.space.sizes)}
 
     def _solved(self, dropped: Counter[str]) -> Iterator[SolvedPuzzles]:
-        asked, each = self._asked(), self.rows // len(self.space.sizes)
+        asked, whole = self._asked(), self._spread(self.rows)
         streams = [
-            _pieces(n, training_puzzles(self.space, size, each, self.data_seed, asked, dropped), dropped)
+            _pieces(n, training_puzzles(self.space, size, whole[size], self.data_seed, asked, dropped), dropped)
             for size, n in sorted(self._wanted().items())
         ]
         in_order = chain(*streams) if self.order == "by_size" else chain.from_iterable(zip_longest(*streams))

@@ -13,6 +13,7 @@ import numpy as np
 
 from src.core.checks import at_least
 from src.core.records import Generation, Prompt, read_table, write_table
+from src.core.row_files import NumbersById
 from src.core.stage import StageContext
 from src.core.store import write_json
 from src.keypoints.asking import rate_prompt, read_rating
@@ -94,9 +95,9 @@ class Rate(AsksTeacher, Generic[Row]):
             return self._reason(scores.get(row.id), row.id in cut_off)
 
         write_table(ctx.out / self.table, self.record, self.kept(ctx, self._rows(ctx, rated), reason))
-        counts, edges = np.histogram(list(scores.values()), bins=BINS, range=(0, 1))
+        counts, edges = np.histogram(scores.values, bins=BINS, range=(0, 1))
         write_json(ctx.out / HISTOGRAM, {"edges": edges.round(6).tolist(), self.table: counts.tolist()})
-        ctx.summary |= {"mean_score": fmean(scores.values()) if scores else 0.0}
+        ctx.summary |= {"mean_score": fmean(scores.values) if len(scores.values) else 0.0}
 
     def _ratings(self, texts: Iterable[Generation], cut_off: set[str]) -> Iterator[Given]:
         """What the raters said; `cut_off` gains the rows of those that came to no end of it."""
@@ -119,11 +120,11 @@ class Rate(AsksTeacher, Generic[Row]):
     def _rows(self, ctx: StageContext, n: int) -> Iterator[Row]:
         return islice(ctx.inputs[self.table].table(self.table, self.record), n)
 
-    def _scores(self, ctx: StageContext) -> dict[str, float]:
+    def _scores(self, ctx: StageContext) -> NumbersById:
         """By row, the mean of the ratings that could be read; ratings lie sorted by row."""
         ratings: Iterator[Given] = read_table(ctx.out / "ratings", self.rating)
         by_row = groupby(ratings, key=lambda rating: row_of(rating.id))
-        return {id: fmean(rating.score for rating in of_one) for id, of_one in by_row}
+        return NumbersById((id, fmean(rating.score for rating in of_one)) for id, of_one in by_row)
 
     def kept(self, ctx: StageContext, rows: Iterable[Row], reason: Callable[[Row], str | None]) -> Iterable[Row]:
         """The rows without a reason against them; the tally counts all."""

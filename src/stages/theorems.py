@@ -273,7 +273,7 @@ def sift(ctx: StageContext, checker: Checker, rows: Sequence[Posed], reasons: Ma
             if reason := reasons.get(row.id):
                 ctx.tally.reject(reason.partition(":")[0])
                 told = {"id": row.id, "formula": goal(checker, row, False), "reason": reason, "fault": row.fault}
-                file.write(json.dumps(told) + "\n")
+                file.write(json.dumps(told, ensure_ascii=False) + "\n")
     return kept
 
 

@@ -154,7 +154,9 @@ _LATEX_SIGNS = {
 }
 MAX_FRACTIONS = 4  # one in the other
 _FRACTION_OF_SUMS = re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}")
-_ARITHMETIC = re.compile(r"[0-9(][0-9+\-*/()×÷−· ]*+")
+_ARITHMETIC = re.compile(  # a minus before it is a sign where no space is between: "- 3 + 8" may be a list's item
+    r"(?:(?<![\w)\]}\-−])[-−](?=[0-9(]))?[0-9(][0-9+\-*/()×÷−· ]*+"
+)
 _OPTION = re.compile(
     r"\W*(?:(?:the\s+)?(?:correct\s+)?(?:option|choice|answer)\W*(?:is\W*)?)?([A-Za-z])(?![A-Za-z0-9'’])", re.I
 )
@@ -625,7 +627,7 @@ def _puzzle(text: str) -> str | None:
     marked = _marked_puzzle(text)
     plain = _without_latex(text if marked is None else marked)
     found = (run.rstrip("+-*/×÷−· (") for run in _ARITHMETIC.findall(plain))
-    return next(iter(deque((run for run in found if _OPERATOR.search(run)), maxlen=1)), marked)
+    return next(iter(deque((run for run in found if _OPERATOR.search(run, 1)), maxlen=1)), marked)
 
 
 def _without_latex(arithmetic: str) -> str:

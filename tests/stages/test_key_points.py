@@ -1,6 +1,7 @@
 """The stages of key-point-driven synthesis, one by one, with a teacher that says what the test has it say."""
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from src.cleaning.consensus import Voting
+from src.core import records
 from src.core.errors import UserError
 from src.core.records import Generation, Passage, Problem, Prompt, read_table
 from src.core.stage import Artifact
@@ -16,6 +18,9 @@ from src.evaluation.benchmark import FileBenchmark, ProceduralBenchmark
 from src.generation.base import Completion, Generator, Sampling, Session
 from src.keypoints.asking import write_labels, write_rating
 from src.keypoints.records import Composition, KeyPointQuestion, Practice, Rating
+from src.stages import asking as asking_module
+from src.stages import questions as questions_module
+from src.stages import sorting
 from src.stages.answers import Answers
 from src.stages.compositions import Compositions
 from src.stages.consensus import Consensus
@@ -201,11 +206,10 @@ def test_a_smaller_count_is_the_first_draws_of_a_larger_one(tmp_path):
 
 
 def drawn(folder, n):
-    prompts = [Prompt(f"p{i}", f"seed{i}", "grade_school", "cot", f"Write number {i}.") for i in range(n)]
+    prompts = (Prompt(f"p{i}", f"seed{i}", "grade_school", "cot", f"Write number {i}.") for i in range(n))
     artifact(folder, "prompts", Prompt, prompts)
-    return artifact(
-        folder, "compositions", Composition, [Composition(f"p{i}", [ADD], [], ["x"], ["x"]) for i in range(n)]
-    )
+    compositions = (Composition(f"p{i}", [ADD], [], ["x"], ["x"]) for i in range(n))
+    return artifact(folder, "compositions", Composition, compositions)
 
 
 def test_questions_are_read_and_each_stands_once(tmp_path):
@@ -414,3 +418,56 @@ def test_options_of_stages_without_a_teacher_are_checked():
     ):
         with pytest.raises(ValueError, match=wrong):
             make()
+
+
+def many_compositions(folder, n):
+    Compositions(count=n).run(
+        ctx := context(folder, seeds=seeds(folder / "seeds"), topics=Artifact(topics(folder / "topics").out))
+    )
+    return ctx
+
+
+def many_questions(folder, n):
+    ctx = context(folder, compositions=drawn(folder / "drawn", n))
+    Questions(**options(lambda request: f"<Q> {request.prompt} {'of all ' * 60}</Q>")).run(ctx)
+    return ctx
+
+
+def many_ratings(folder, n):
+    ctx = context(folder, questions=asked(folder / "asked", (question(i) for i in range(n))))
+    RateQuestions(**options(lambda request: write_rating(1, 0.9))).run(ctx)
+    return ctx
+
+
+def many_solutions(folder, n):
+    def answer(i):
+        return Generation(f"q{i:03d}-0000", f"p{i}", "seed0", "grade_school", "cot", boxed(i), "stop", 9, "said")
+
+    inputs = {
+        "questions": asked(folder / "asked", (question(i, f"{i}, " + "of all " * 60) for i in range(n))),
+        "answers": artifact(folder, "generations", Generation, map(answer, range(n))),
+    }
+    Consensus(voting=Voting("none")).run(ctx := context(folder, **inputs))
+    return ctx
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("run", "bytes_a_row"),
+    [(many_compositions, 150), (many_questions, 600), (many_ratings, 150), (many_solutions, 150)],
+)
+def test_memory_holds_no_row_of_a_large_table(run, bytes_a_row, tmp_path, monkeypatch):
+    """Digests, places and scores alone; most of these bytes are for sets and files that stop growing."""
+    for module in (asking_module, questions_module):
+        monkeypatch.setattr(module, "ROWS_IN_MEMORY", 100)
+    monkeypatch.setattr(sorting, "FAN_IN", 4)  # an open file has a buffer
+    monkeypatch.setattr(records, "BATCH_ROWS", 100)
+    held = []
+    for n in (20, 600, 1_600):  # the first run loads what all need
+        tracemalloc.start()
+        try:
+            assert run(tmp_path / f"{len(held)}", n).tally.kept == n
+            held.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert held[2] - held[1] < bytes_a_row * 1_000

@@ -86,6 +86,16 @@ def test_a_larger_share_holds_the_smaller_one(whole, tmp_path):
     assert {row.id for row in rows} <= {row.id for row in whole[1]}
 
 
+@pytest.mark.parametrize(
+    ("rows", "share", "counts"), [(1_001, 1.0, [501, 500]), (1_001, 0.5, [250, 250]), (9, 0.3, [2, 1])]
+)
+def test_rows_that_are_no_multiple_of_the_sizes_are_all_there(tmp_path, rows, share, counts):
+    stage = Puzzles(rows=rows, space=SPACE, share=share)
+    _, found = made(stage, tmp_path)
+    assert Counter(row.stage for row in found) == dict(zip(["3 numbers", "4 numbers"], counts))
+    assert stage.rows_at_most({}) == len(found) == round(share * rows)
+
+
 def test_a_curriculum_and_a_mixture_hold_the_same_rows(whole, tmp_path):
     _, rows = made(replace(STAGE, order="by_size"), tmp_path)
     assert {row.id for row in rows} == {row.id for row in whole[1]}

@@ -14,7 +14,7 @@ from src.core.records import BASE, Prediction, Problem, read_table, write_table
 from src.core.stage import Artifact, StageContext, Upstream
 from src.generation.base import Completion, Generator, Session
 from src.stages.prove import ExamineProver, Prove
-from src.stages.theorems import Consistent, Theorems, WellFormed, goal
+from src.stages.theorems import Consistent, Theorems, WellFormed, goal, sift
 from src.stages.translate import Translate
 from src.theorems.posed import CONTRADICTORY, ILL_FORMED, MISSING, WRONG, Posed, posed_problems
 
@@ -190,3 +190,9 @@ def test_worked_problems_come_with_their_proofs(tmp_path):
 
 def test_faults_that_no_filter_sees_are_for_the_prover_to_refute():
     assert {WRONG, MISSING} <= {row.fault for row in ROWS}
+
+
+def test_what_is_left_out_is_written_with_its_signs(statements, tmp_path):
+    rows, ctx = list(ROWS)[:1], context(tmp_path, statements=statements)
+    sift(ctx, Rocq(), rows, {rows[0].id: "unknown: ∀ x ∈ ℕ"})
+    assert "∀ x ∈ ℕ" in (ctx.out / "rejected.jsonl").read_text(encoding="utf-8")
