@@ -129,16 +129,14 @@ def prune(found: Sequence[Stored], really: bool) -> Iterator[str]:
 def _remove(item: Stored) -> str:
     """The reason where it must not be. It goes out of sight first: a folder of the store that is there is complete."""
     lock = FileLock(item.path.with_name(f".{item.key}.lock"))
-    hidden = item.path.with_name(f".{item.path.name}{REMOVED}")
+    is_hidden = item.path.suffix == REMOVED
+    hidden = item.path if is_hidden else item.path.with_name(f".{item.path.name}{REMOVED}")
     try:
         with lock.acquire(timeout=0):
-            if (
-                not item.is_rest and _users(item.path.parents[2])[item.key]
-            ):  # a job may have begun while all were measured
+            # A job may have begun while all were measured.
+            if not item.is_rest and _users(item.path.parents[2])[item.key]:
                 return "a job has come to use it"
-            if item.path.suffix == REMOVED:
-                hidden = item.path
-            else:
+            if not is_hidden:
                 item.path.rename(hidden)
     except Timeout:
         return "a job is making it"

@@ -322,10 +322,9 @@ class OpenAIBatchSession(OpenAISession):
                 problem = self._problems.clean(refusal)
             except (NoAnswer, Unreadable) as error:
                 if not self._heard and attempt + 1 >= TRIES_TO_REACH:
-                    nobody = isinstance(error, NoAnswer)
-                    raise (self._problems.unreachable if nobody else self._problems.answers_with_no_text)(
-                        error
-                    ) from None
+                    if isinstance(error, NoAnswer):
+                        raise self._problems.unreachable(error) from None
+                    raise self._problems.answers_with_no_text(error) from None
                 if not is_safe and getattr(error, "sent", True):
                     raise
                 problem = self._problems.clean(error)
